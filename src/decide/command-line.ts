@@ -1,0 +1,57 @@
+/**
+ * What an argv says. `serve` is a server, `opencode` another command of OpenCode (a TUI may listen on 4096 too),
+ * `other` anything else. It can veto; it never proves that a process is ours.
+ */
+export type CommandLine =
+  | { readonly kind: 'serve'; readonly port: number | undefined; readonly sharedDaemon: boolean }
+  | { readonly kind: 'opencode' }
+  | { readonly kind: 'other' };
+
+// `.opencode` is the native binary that 1.14's node script starts, `opencode.exe` the one from 1.15.4 on, on Linux too.
+const PROGRAM = /^\.?opencode2?(\.exe|\.cmd|\.js)?$/i;
+const INTERPRETER = /^(node|nodejs|bun|sh|bash|dash|zsh|env|cmd)(\.exe)?$/i;
+// The options before the command that take a value of their own.
+const WITH_VALUE = new Set(['--log-level']);
+
+export function classify(argv: readonly string[]): CommandLine {
+  const rest = afterProgram(argv);
+  if (rest === undefined) return { kind: 'other' };
+  const at = firstPlainWord(rest);
+  if (at === undefined || rest[at] !== 'serve') return { kind: 'opencode' };
+  const args = rest.slice(at + 1);
+  // OpenCode 2: `--service` is the user's shared daemon, `--stdio` belongs to whoever holds its stdin.
+  const sharedDaemon = args.some((arg) => /^--(service|stdio)(=|$)/.test(arg));
+  return { kind: 'serve', port: portOf(args), sharedDaemon };
+}
+
+/** What follows the opencode program, looking through one interpreter: `node …/opencode serve`, `sh -c 'opencode serve'`. */
+function afterProgram(argv: readonly string[]): readonly string[] | undefined {
+  const [program, ...rest] = argv;
+  if (program === undefined) return undefined;
+  if (PROGRAM.test(baseName(program))) return rest;
+  if (!INTERPRETER.test(baseName(program))) return undefined;
+  const script = rest.findIndex((arg) => !/^[-/][^/]*$/.test(arg));
+  const found = rest[script];
+  if (found === undefined) return undefined;
+  const words = /^(-c|\/c)$/i.test(rest[script - 1] ?? '') ? found.split(/\s+/) : [found];
+  const [first = '', ...inner] = words;
+  return PROGRAM.test(baseName(first)) ? [...inner, ...rest.slice(script + 1)] : undefined;
+}
+
+function firstPlainWord(args: readonly string[]): number | undefined {
+  for (let i = 0; i < args.length; i += 1) {
+    const arg = args[i] ?? '';
+    if (!arg.startsWith('-')) return i;
+    if (WITH_VALUE.has(arg)) i += 1;
+  }
+  return undefined;
+}
+
+function portOf(args: readonly string[]): number | undefined {
+  const at = args.findIndex((arg) => /^--port(=|$)/.test(arg));
+  const text = args[at]?.includes('=') ? args[at]?.slice('--port='.length) : args[at + 1];
+  const port = at < 0 || !/^\d{1,5}$/.test(text ?? '') ? 0 : Number(text);
+  return port > 0 && port < 65_536 ? port : undefined;
+}
+
+const baseName = (path: string): string => path.slice(Math.max(path.lastIndexOf('/'), path.lastIndexOf('\\')) + 1);

@@ -1,0 +1,142 @@
+import { compare, type Sameness } from './identity.js';
+import { type Hold, holdsOn } from './leases.js';
+import { type Answer, lives } from './lives.js';
+import { type Located, locate } from './locate.js';
+import { type Connection, childrenOf, type Process } from './process.js';
+import type { LiveRun, Ownership, ServerRecord, Trust, Written } from './record.js';
+import type { Snapshot } from './snapshot.js';
+import { identified, treeOf } from './tree.js';
+import type { Word } from './word.js';
+
+/** All that the guards look at, for one server. Nothing here is read later; what could not be read is `unknown`. */
+export interface Evidence {
+  readonly ownership: Ownership;
+  readonly plugin: string | undefined;
+  readonly trust: Trust;
+  readonly sharedDaemon: Answer;
+  /** Undefined when the record does not say where it was written. */
+  readonly where: { readonly machine: Sameness; readonly boot: Sameness; readonly pidNamespace: Sameness } | undefined;
+  readonly located: Located;
+  /** Undefined when the process was not found. */
+  readonly looks: Looks | undefined;
+  readonly holds: readonly Hold[];
+  /** A lease that could not be read might cover this server. */
+  readonly leasesUnread: boolean;
+  /** Who still waits for this server to answer for the first time. */
+  readonly waitingStarter: number | undefined;
+  readonly clients: readonly Connection[] | undefined;
+  readonly ownSessions: readonly Process[] | undefined;
+  readonly word: Word;
+  readonly ageMs: number | undefined;
+  readonly kept: Answer;
+}
+
+/** Whether the process that the record leads to looks like the one that was recorded. */
+export interface Looks {
+  readonly user: Sameness;
+  readonly command: 'serve' | 'other' | 'unknown';
+  /** `unstated` when the record has no tag. */
+  readonly tag: Sameness | 'unstated';
+}
+
+export function evidenceOf(record: ServerRecord, written: Written, snapshot: Snapshot, word: Word): Evidence {
+  const located = locate(record, snapshot);
+  const server = located.kind === 'present' ? located.server : undefined;
+  return {
+    ownership: record.ownership,
+    plugin: record.plugin,
+    trust: record.trust,
+    sharedDaemon: server?.command?.kind === 'serve' ? (server.command.sharedDaemon ? 'yes' : 'no') : 'unknown',
+    where: whereFrom(record, snapshot),
+    located,
+    looks: located.kind === 'present' ? looksOf(record, located.launcher, located.server, snapshot) : undefined,
+    holds: holdsOn(leasable(record, snapshot), written.leases, snapshot),
+    leasesUnread: written.unread.some((file) => file.kind === 'lease'),
+    waitingStarter: record.state === 'ready' ? undefined : waitingStarter(record, snapshot),
+    clients: located.kind === 'present' ? clientsOf(record, written.runs, snapshot) : undefined,
+    ownSessions: server ? ownSessionsBelow(server, snapshot) : undefined,
+    word,
+    ageMs: server?.ageMs,
+    kept: keptOf(record, server, written, snapshot),
+  };
+}
+
+function whereFrom({ machine }: ServerRecord, snapshot: Snapshot): Evidence['where'] {
+  if (machine === undefined) return undefined;
+  const boot = compare(machine.boot, snapshot.machine.boot);
+  const id = compare(machine.id, snapshot.machine.id);
+  return {
+    // A boot id is random: with the same one, a container without a machine id is still this machine.
+    machine: id === 'unknown' && boot === 'same' ? 'same' : id,
+    boot,
+    pidNamespace: compare(machine.pidNamespace, snapshot.machine.pidNamespace),
+  };
+}
+
+function looksOf(record: ServerRecord, launcher: Process | undefined, server: Process, snapshot: Snapshot): Looks {
+  const processes = launcher ? [launcher, server] : [server];
+  const kinds = processes.map((process) => process.command?.kind ?? 'unknown');
+  const users = processes.map((process) => compare(process.uid?.toString(), snapshot.uid?.toString()));
+  return {
+    user: worst(users),
+    command: kinds.every((kind) => kind === 'serve') ? 'serve' : kinds.includes('unknown') ? 'unknown' : 'other',
+    tag:
+      record.tag === undefined ? 'unstated' : worst(processes.map((process) => tagOf(record.tag, process, snapshot))),
+  };
+}
+
+/** An environment that can be read and has no tag is as good as one that has another. */
+function tagOf(tag: string | undefined, process: Process, snapshot: Snapshot): Sameness {
+  const environment = snapshot.environments.get(process.pid);
+  return environment === undefined ? 'unknown' : environment.tag === tag ? 'same' : 'different';
+}
+
+const worst = (all: readonly Sameness[]): Sameness =>
+  all.includes('different') ? 'different' : all.includes('unknown') ? 'unknown' : 'same';
+
+function leasable(record: ServerRecord, snapshot: Snapshot) {
+  const seen = snapshot.sockets.get(record.id)?.listening.map((socket) => socket.port) ?? [];
+  return {
+    id: record.id,
+    ports: record.port === undefined ? seen : [record.port, ...seen],
+    workspace: record.workspace,
+  };
+}
+
+function waitingStarter({ starter }: ServerRecord, { processes }: Snapshot): number | undefined {
+  const seen = starter && processes?.get(starter.pid);
+  return seen && compare(starter.startToken, seen.startToken) !== 'different' ? seen.pid : undefined;
+}
+
+/**
+ * Connections from outside the server's own tree (Windows shows a server connected to itself), and not from a run of
+ * this program, which is only asking.
+ */
+function clientsOf(record: ServerRecord, runs: readonly LiveRun[], snapshot: Snapshot): readonly Connection[] | undefined {
+  const sockets = snapshot.sockets.get(record.id);
+  if (sockets === undefined) return undefined;
+  const tree = treeAt(record, snapshot).map(({ pid }) => pid);
+  const reapers = runs.filter((run) => lives(run.holder, run.machine, snapshot) === 'yes').map((run) => run.holder.pid);
+  const discounted = new Set<number>([...tree, ...reapers, snapshot.self]);
+  return sockets.inbound.filter(({ clientPid }) => clientPid === undefined || !discounted.has(clientPid));
+}
+
+/** An agent's tool, a user's shell and a pty have sessions of their own; MCP servers share the server's. */
+function ownSessionsBelow(server: Process, { processes }: Snapshot): readonly Process[] | undefined {
+  const children = childrenOf(processes ?? new Map(), server.pid);
+  if (server.session === undefined || children.some((child) => child.session === undefined)) return undefined;
+  return children.filter((child) => child.session !== server.session);
+}
+
+function keptOf(record: ServerRecord, server: Process | undefined, written: Written, snapshot: Snapshot): Answer {
+  if (written.kept.has(record.id)) return 'yes';
+  if (server && snapshot.environments.get(server.pid)?.keep) return 'yes';
+  return written.unread.some((file) => file.kind === 'keep') ? 'unknown' : 'no';
+}
+
+/** The processes that end with this server, each with its identity; empty when it was not found. */
+export function treeAt(record: ServerRecord, snapshot: Snapshot) {
+  const located = locate(record, snapshot);
+  if (located.kind !== 'present') return [];
+  return identified(treeOf(located.launcher, located.server, record.spawned?.pid, snapshot));
+}

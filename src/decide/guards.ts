@@ -1,0 +1,175 @@
+import type { Evidence } from './evidence.js';
+import { count, duration } from './words.js';
+
+export type GuardName = 'owned' | 'local' | 'identity' | 'unleased' | 'idle' | 'aged' | 'unkept';
+export type GuardOutcome = 'pass' | 'veto' | 'unknown';
+
+export interface GuardAnswer {
+  readonly name: GuardName;
+  readonly outcome: GuardOutcome;
+  /** One sentence that says what was seen. */
+  readonly detail: string;
+}
+
+export interface Policy {
+  readonly olderThanMs: number;
+}
+
+/** A possible answer: it holds when `says` returns its sentence. The first row that holds is the guard's answer. */
+type Row = readonly [outcome: GuardOutcome, says: (seen: Evidence, policy: Policy) => string | false | undefined];
+
+interface Guard {
+  readonly asks: string;
+  /** What would change a veto or an unknown, for whoever asks `why`. */
+  readonly remedy: string;
+  readonly answers: readonly Row[];
+}
+
+/**
+ * What `stale` means: a server may be stopped when every one of these passes. One veto spares it, one unknown makes
+ * it unsure, and a guard that finds no row is unknown. In each guard the vetoes come before the unknowns, so that
+ * knowing less never makes a server easier to stop.
+ */
+export const GUARDS: Readonly<Record<GuardName, Guard>> = {
+  owned: {
+    asks: 'did a plugin start it?',
+    remedy: 'a server that no plugin started is never stopped by itself; `opencode-reap adopt` hands one over',
+    answers: [
+      ['veto', (seen) => seen.ownership === 'user' && 'the record says that the user started it'],
+      ['veto', (seen) => seen.trust.kind === 'untrusted' && `the record proves nothing: ${seen.trust.because}`],
+      ['veto', (seen) => seen.sharedDaemon === 'yes' && 'it is a shared daemon (--service or --stdio)'],
+      ['unknown', (seen) => seen.trust.kind === 'unexamined' && `the record cannot be examined: ${seen.trust.because}`],
+      ['pass', (seen) => seen.ownership === 'adopted' && 'it was handed over with `opencode-reap adopt`'],
+      ['pass', (seen) => (seen.plugin ? `started by ${seen.plugin}` : 'started by a plugin')],
+    ],
+  },
+  local: {
+    asks: 'was it started on this machine, since it booted?',
+    remedy: 'run opencode-reap on the machine or in the container that started it',
+    answers: [
+      ['veto', (seen) => seen.where?.machine === 'different' && 'started on another machine'],
+      ['veto', (seen) => seen.where?.boot === 'different' && 'started before this machine booted'],
+      ['veto', (seen) => seen.where?.pidNamespace === 'different' && 'started in another container'],
+      ['pass', (seen) => seen.where === undefined && 'the record does not say; its identity decides'],
+      ['unknown', (seen) => seen.where?.machine === 'unknown' && 'cannot tell which machine this is'],
+      ['unknown', (seen) => seen.where?.boot === 'unknown' && 'cannot tell when this machine booted'],
+      ['unknown', (seen) => seen.where?.pidNamespace === 'unknown' && 'cannot tell which container this is'],
+      ['pass', () => 'started here'],
+    ],
+  },
+  identity: {
+    asks: 'is this process the one that was recorded?',
+    remedy: 'nothing: a process that cannot be told from another one is never stopped',
+    answers: [
+      ['veto', (seen) => seen.looks?.user === 'different' && 'the process belongs to another user'],
+      ['veto', (seen) => seen.looks?.command === 'other' && 'the process is no `opencode serve`'],
+      ['veto', (seen) => seen.looks?.tag === 'different' && 'the process does not carry the recorded tag'],
+      ['unknown', (seen) => seen.located.kind !== 'present' && seen.located.because],
+      ['unknown', (seen) => seen.looks?.user === 'unknown' && 'cannot tell whose process it is'],
+      ['unknown', (seen) => seen.looks?.command === 'unknown' && 'its command line cannot be read'],
+      [
+        'unknown',
+        (seen) =>
+          seen.located.kind === 'present' &&
+          seen.located.proof === 'tag' &&
+          seen.looks?.tag !== 'same' &&
+          'its tag cannot be read',
+      ],
+      ['pass', (seen) => seen.located.kind === 'present' && `same ${seen.located.proof}, user and command line`],
+    ],
+  },
+  unleased: {
+    asks: 'has every session that may use it ended?',
+    remedy: 'end the session that holds it',
+    answers: [
+      ['veto', (seen) => leased(seen)],
+      ['veto', (seen) => seen.waitingStarter !== undefined && `process ${seen.waitingStarter} is still starting it`],
+      ['unknown', (seen) => doubtfullyLeased(seen)],
+      ['unknown', (seen) => seen.leasesUnread && 'a lease could not be read'],
+      ['pass', () => 'no live session holds it'],
+    ],
+  },
+  idle: {
+    asks: 'is nobody using it, and nothing running in it?',
+    remedy: 'wait until its work is done, or disconnect its clients',
+    answers: [
+      ['veto', (seen) => seen.clients?.length !== 0 && seen.clients && connected(seen.clients)],
+      [
+        'veto',
+        (seen) =>
+          seen.ownSessions?.length !== 0 &&
+          seen.ownSessions &&
+          `a tool or shell runs in it (${seen.ownSessions.map((child) => `pid ${child.pid}`).join(', ')})`,
+      ],
+      [
+        'veto',
+        (seen) => seen.word.kind === 'busy' && `${count(seen.word.sessions, 'session')} busy in ${seen.word.directory}`,
+      ],
+      ['unknown', (seen) => seen.clients === undefined && 'its connections cannot be seen'],
+      ['unknown', (seen) => seen.ownSessions === undefined && 'its children cannot be seen'],
+      ['unknown', (seen) => seen.word.kind === 'unknown' && seen.word.because],
+      ['unknown', (seen) => seen.word.kind === 'silent' && 'it did not answer'],
+      ['unknown', (seen) => seen.word.kind === 'not asked' && 'it was not asked, since that would change nothing'],
+      ['pass', (seen) => seen.word.kind === 'hung' && `hung: ${seen.word.because}`],
+      [
+        'pass',
+        (seen) =>
+          seen.word.kind === 'idle' &&
+          `no session busy in ${count(seen.word.directories, 'directory', 'directories')}, no client, no tool`,
+      ],
+    ],
+  },
+  aged: {
+    asks: 'is it old enough?',
+    remedy: 'wait, or lower --older-than',
+    answers: [
+      ['unknown', (seen) => !(seen.ageMs !== undefined && seen.ageMs >= 0) && 'its age cannot be computed'],
+      [
+        'veto',
+        (seen, policy) =>
+          seen.ageMs !== undefined &&
+          seen.ageMs < policy.olderThanMs &&
+          `${duration(seen.ageMs)} old, younger than ${duration(policy.olderThanMs)}`,
+      ],
+      ['pass', (seen) => seen.ageMs !== undefined && `${duration(seen.ageMs)} old`],
+    ],
+  },
+  unkept: {
+    asks: 'has nobody asked to keep it?',
+    remedy: '`opencode-reap unkeep`, or start it without OPENCODE_REAP=keep',
+    answers: [
+      ['veto', (seen) => seen.kept === 'yes' && 'the user wants it kept'],
+      ['unknown', (seen) => seen.kept === 'unknown' && 'the keep marks could not be read'],
+      ['pass', () => 'nobody asked to keep it'],
+    ],
+  },
+};
+
+export const GUARD_NAMES = Object.keys(GUARDS) as readonly GuardName[];
+
+export function answer(name: GuardName, seen: Evidence, policy: Policy): GuardAnswer {
+  for (const [outcome, says] of GUARDS[name].answers) {
+    const detail = says(seen, policy);
+    if (detail) return { name, outcome, detail };
+  }
+  return { name, outcome: 'unknown', detail: 'nothing was seen that answers it' };
+}
+
+function leased(seen: Evidence): string | undefined {
+  const holders = seen.holds.filter((hold) => hold.live === 'yes' && hold.covers === 'yes');
+  const pids = holders.map((hold) => `pid ${hold.holderPid}`).join(', ');
+  return holders.length === 0 ? undefined : `${count(holders.length, 'live session')} may use it (${pids})`;
+}
+
+function doubtfullyLeased(seen: Evidence): string | undefined {
+  const doubtful = seen.holds.filter((hold) => hold.live !== 'no');
+  return doubtful.length === 0
+    ? undefined
+    : `cannot tell whether ${count(doubtful.length, 'session')} still may use it`;
+}
+
+function connected(clients: NonNullable<Evidence['clients']>): string {
+  const pids = [...new Set(clients.flatMap(({ clientPid }) => clientPid ?? []))];
+  const who = pids.length === 0 ? '' : ` (${pids.map((pid) => `pid ${pid}`).join(', ')})`;
+  return `${count(clients.length, 'client connection')} open${who}`;
+}

@@ -1,0 +1,32 @@
+declare const pidBrand: unique symbol;
+
+/** A number that may name one process. Made only by `parsePid`. */
+export type Pid = number & { readonly [pidBrand]: true };
+
+/** 0 is our own process group, 1 is init and negatives are groups, so none of them is ever a Pid. */
+export const parsePid = (value: unknown): Pid | undefined =>
+  typeof value === 'number' && Number.isSafeInteger(value) && value > 1 ? (value as Pid) : undefined;
+
+/** A process. A pid alone names nothing: the kernel hands it out again. */
+export interface Identity {
+  readonly pid: Pid;
+  /** Opaque start time of the platform, compared for equality only; undefined when it could not be read. */
+  readonly startToken: string | undefined;
+}
+
+/** Where a pid means something. Undefined fields could not be read; the name is only shown, since it changes. */
+export interface Machine {
+  readonly id: string | undefined;
+  readonly boot: string | undefined;
+  readonly pidNamespace: string | undefined;
+  readonly name: string;
+}
+
+export type Sameness = 'same' | 'different' | 'unknown';
+
+export const compare = (a: string | undefined, b: string | undefined): Sameness =>
+  a === undefined || b === undefined ? 'unknown' : a === b ? 'same' : 'different';
+
+/** Different pids are different processes; equal pids are the same process only with equal start tokens. */
+export const sameProcess = (a: Identity, b: Identity): Sameness =>
+  a.pid === b.pid ? compare(a.startToken, b.startToken) : 'different';

@@ -1,0 +1,19 @@
+import { compare, type Identity, type Machine, sameProcess } from './identity.js';
+import type { Snapshot } from './snapshot.js';
+
+export type Answer = 'yes' | 'no' | 'unknown';
+
+/** Whether a process that was written down, on the machine that was written down with it, still lives. */
+export function lives(who: Identity | undefined, where: Machine | undefined, snapshot: Snapshot): Answer {
+  if (who === undefined || snapshot.processes === undefined) return 'unknown';
+  const process = snapshot.processes.get(who.pid);
+  const here = process ? sameProcess(who, process) : 'different';
+  // The same pid with the same start token is the process even where nothing says which machine it meant.
+  if (where === undefined) return here === 'same' ? 'yes' : 'unknown';
+  const boot = compare(where.boot, snapshot.machine.boot);
+  // A boot id is random, so the same one is the same machine.
+  if (boot !== 'same' && compare(where.id, snapshot.machine.id) !== 'same') return 'unknown';
+  if (boot !== 'same') return boot === 'different' ? 'no' : 'unknown';
+  if (compare(where.pidNamespace, snapshot.machine.pidNamespace) !== 'same') return 'unknown';
+  return here === 'same' ? 'yes' : here === 'different' ? 'no' : 'unknown';
+}

@@ -1,0 +1,94 @@
+import type { CommandLine } from './command-line.js';
+import type { Identity } from './identity.js';
+import type { Secret } from './secret.js';
+
+/** One process as the machine showed it. Undefined means "could not be read", never "none". */
+export interface Process extends Identity {
+  readonly parent: number;
+  readonly group: number | undefined;
+  readonly session: number | undefined;
+  readonly terminal: boolean | undefined;
+  readonly uid: number | undefined;
+  readonly name: string;
+  readonly command: CommandLine | undefined;
+  /** Milliseconds since it started, by a clock that nobody sets. */
+  readonly ageMs: number | undefined;
+  readonly memoryBytes: number | undefined;
+}
+
+/** Every living process; zombies are left out, since they run and hold nothing. */
+export type ProcessTable = ReadonlyMap<number, Process>;
+
+/** One look at one pid. A zombie is gone; `unknown` means that it could not be examined. */
+export type Seen = Process | 'gone' | 'unknown';
+
+/** The few variables that matter here, of the environment a process was spawned with. */
+export interface Environment {
+  readonly tag: string | undefined;
+  /** Set by a server on whatever it starts, so a process that has it is not the server itself. */
+  readonly opencodePid: string | undefined;
+  readonly keep: boolean;
+  readonly username: string | undefined;
+  readonly password: Secret | undefined;
+}
+
+/** A connection to a listening port of a server. The client is undefined when nobody here owns the other end. */
+export interface Connection {
+  readonly port: number;
+  readonly clientPid: number | undefined;
+}
+
+export interface Listening {
+  readonly host: string;
+  readonly port: number;
+  readonly pid: number;
+}
+
+/** The sockets of one server's tree, in that server's own network namespace. */
+export interface Sockets {
+  readonly listening: readonly Listening[];
+  readonly inbound: readonly Connection[];
+  /** Established connections of the tree to anywhere else. */
+  readonly outbound: number;
+  /** False when `127.0.0.1` means another network than ours, so that nobody can be asked there. */
+  readonly ourNetwork: boolean;
+}
+
+export function descendants(table: ProcessTable, root: number): Process[] {
+  const children = childrenByParent(table);
+  const found = new Map<number, Process>();
+  const queue = [root];
+  for (let pid = queue.pop(); pid !== undefined; pid = queue.pop()) {
+    for (const child of children.get(pid) ?? []) {
+      if (child.pid === root || found.has(child.pid)) continue;
+      found.set(child.pid, child);
+      queue.push(child.pid);
+    }
+  }
+  return [...found.values()];
+}
+
+export const childrenOf = (table: ProcessTable, pid: number): Process[] =>
+  [...table.values()].filter((process) => process.parent === pid);
+
+export const inGroup = (table: ProcessTable, group: number): Process[] =>
+  [...table.values()].filter((process) => process.group === group);
+
+/** The pids above this one, itself included. */
+export function lineage(table: ProcessTable, pid: number): ReadonlySet<number> {
+  const seen = new Set<number>();
+  for (let at: number | undefined = pid; at !== undefined && at > 0 && !seen.has(at); at = table.get(at)?.parent) {
+    seen.add(at);
+  }
+  return seen;
+}
+
+function childrenByParent(table: ProcessTable): Map<number, Process[]> {
+  const children = new Map<number, Process[]>();
+  for (const process of table.values()) {
+    const siblings = children.get(process.parent);
+    if (siblings) siblings.push(process);
+    else children.set(process.parent, [process]);
+  }
+  return children;
+}

@@ -1,0 +1,86 @@
+import type { Identity, Machine } from './identity.js';
+import type { Secret } from './secret.js';
+
+/** Whether somebody else could have written a file. Only a trusted one can make a server ours. */
+export type Trust =
+  | { readonly kind: 'trusted' }
+  | { readonly kind: 'untrusted'; readonly because: string }
+  | { readonly kind: 'unexamined'; readonly because: string };
+
+export type Ownership = 'plugin' | 'adopted' | 'user';
+
+/** What a state file says about a server: evidence, not truth. Undefined means that the file does not say. */
+export interface ServerRecord {
+  readonly id: string;
+  readonly source: { readonly format: string; readonly file: string };
+  readonly trust: Trust;
+  readonly ownership: Ownership;
+  readonly plugin: string | undefined;
+  readonly tag: string | undefined;
+  /** The process that was spawned; the launcher where that is not the one that listens. */
+  readonly spawned: Identity | undefined;
+  readonly server: Identity | undefined;
+  /** Who wrote the record and waits for the server to answer. */
+  readonly starter: Identity | undefined;
+  readonly machine: Machine | undefined;
+  readonly uid: number | undefined;
+  readonly hostname: string | undefined;
+  readonly port: number | undefined;
+  readonly url: string | undefined;
+  readonly workspace: string | undefined;
+  /** Epoch milliseconds. */
+  readonly startedAt: number | undefined;
+  readonly state: 'spawning' | 'starting' | 'ready';
+  readonly password: Secret | undefined;
+}
+
+/** "This Claude process may use that server." It lives exactly as long as its holder. */
+export interface Lease {
+  readonly file: string;
+  readonly session: string | undefined;
+  readonly holder: Identity | undefined;
+  readonly machine: Machine | undefined;
+  readonly path: string | undefined;
+  readonly port: number | undefined;
+  readonly servers: readonly string[];
+  /** Epoch milliseconds; undefined never expires. */
+  readonly expiresAt: number | undefined;
+}
+
+/** A file or folder that could not be read or understood. It might hold the very record or lease that was not found. */
+export interface Unread {
+  readonly file: string;
+  readonly error: string;
+  readonly kind: 'server' | 'lease' | 'keep' | 'fence' | 'run';
+}
+
+/** Another run of this program, so that its connections are not taken for clients. */
+export interface LiveRun {
+  readonly holder: Identity;
+  readonly machine: Machine | undefined;
+}
+
+/** A server that a run is stopping, or was stopping when it died. */
+export interface Fence {
+  readonly id: string;
+  readonly file: string;
+  readonly run: Identity;
+  readonly machine: Machine;
+  readonly tree: readonly Identity[];
+  /** Our own record, which the fence replaced; a plugin's stays where it is. */
+  readonly record: ServerRecord | undefined;
+  /** The record's file as it was, to put it back; undefined for a plugin's. */
+  readonly original: string | undefined;
+  /** The fence file as it was read. */
+  readonly content: string;
+}
+
+/** Everything that was written down, by us and by plugins. */
+export interface Written {
+  readonly records: readonly ServerRecord[];
+  readonly leases: readonly Lease[];
+  readonly fences: readonly Fence[];
+  readonly runs: readonly LiveRun[];
+  readonly kept: ReadonlySet<string>;
+  readonly unread: readonly Unread[];
+}

@@ -1,0 +1,11 @@
+/** A password on its way from a record or an environment to a request header; it prints as `[secret]` everywhere. */
+export interface Secret {
+  /** Hands out the text. Called only where a request is built. */
+  readonly reveal: () => string;
+  readonly toJSON: () => string;
+  readonly toString: () => string;
+}
+
+const hidden = (): string => '[secret]';
+
+export const secret = (text: string): Secret => ({ reveal: () => text, toJSON: hidden, toString: hidden });

@@ -1,0 +1,26 @@
+import type { Machine } from './identity.js';
+import type { Environment, ProcessTable, Sockets } from './process.js';
+
+/** A directory as typed, as resolved, and the git directory it shares with its worktrees. */
+export interface Place {
+  readonly path: string;
+  readonly real: string;
+  readonly gitCommon: string | undefined;
+}
+
+/** What the machine showed at one moment. Whatever is undefined or missing from a map could not be read. */
+export interface Snapshot {
+  /** Epoch milliseconds. */
+  readonly at: number;
+  readonly machine: Machine;
+  readonly uid: number | undefined;
+  readonly self: number;
+  /** Ourselves and every process above us: never signalled, never part of a tree. */
+  readonly lineage: ReadonlySet<number>;
+  readonly processes: ProcessTable | undefined;
+  /** Of every `opencode serve` of ours and of every recorded pid. */
+  readonly environments: ReadonlyMap<number, Environment>;
+  /** By record id. */
+  readonly sockets: ReadonlyMap<string, Sockets>;
+  readonly places: ReadonlyMap<string, Place>;
+}

@@ -1,0 +1,26 @@
+import { descendants, inGroup } from './process.js';
+/**
+ * Everything that ends with a server: launcher, server, their descendants, and what else is in the group that the
+ * spawn created. A group is not a tree (tools and shells have sessions of their own) and a tree is not a group
+ * (children outlive a launcher that died), so it takes both. Never ourselves, nor anything above us.
+ */
+export function treeOf(launcher, server, spawnGroup, snapshot) {
+  const table = snapshot.processes ?? new Map();
+  const members = new Map();
+  const add = (process) => members.set(process.pid, process);
+  for (const root of [server, ...(launcher ? [launcher] : [])]) {
+    add(root);
+    descendants(table, root.pid).forEach(add);
+  }
+  // Only while the verified server is in it is that group known to be the one that the spawn created.
+  if (spawnGroup !== undefined && server.group === spawnGroup) {
+    for (const process of inGroup(table, spawnGroup)) {
+      add(process);
+      descendants(table, process.pid).forEach(add);
+    }
+  }
+  return [...members.values()].filter((process) => !snapshot.lineage.has(process.pid));
+}
+/** Members that can be told from a later process with the same pid; the others are never signalled. */
+export const identified = (tree) =>
+  tree.filter((process) => process.startToken !== undefined).map(({ pid, startToken }) => ({ pid, startToken }));

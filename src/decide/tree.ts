@@ -1,0 +1,35 @@
+import type { Identity } from './identity.js';
+import { descendants, inGroup, type Process } from './process.js';
+import type { Snapshot } from './snapshot.js';
+
+/**
+ * Everything that ends with a server: launcher, server, their descendants, and what else is in the group that the
+ * spawn created. A group is not a tree (tools and shells have sessions of their own) and a tree is not a group
+ * (children outlive a launcher that died), so it takes both. Never ourselves, nor anything above us.
+ */
+export function treeOf(
+  launcher: Process | undefined,
+  server: Process,
+  spawnGroup: number | undefined,
+  snapshot: Snapshot,
+): Process[] {
+  const table = snapshot.processes ?? new Map<number, Process>();
+  const members = new Map<number, Process>();
+  const add = (process: Process): unknown => members.set(process.pid, process);
+  for (const root of [server, ...(launcher ? [launcher] : [])]) {
+    add(root);
+    descendants(table, root.pid).forEach(add);
+  }
+  // Only while the verified server is in it is that group known to be the one that the spawn created.
+  if (spawnGroup !== undefined && server.group === spawnGroup) {
+    for (const process of inGroup(table, spawnGroup)) {
+      add(process);
+      descendants(table, process.pid).forEach(add);
+    }
+  }
+  return [...members.values()].filter((process) => !snapshot.lineage.has(process.pid));
+}
+
+/** Members that can be told from a later process with the same pid; the others are never signalled. */
+export const identified = (tree: readonly Process[]): Identity[] =>
+  tree.filter((process) => process.startToken !== undefined).map(({ pid, startToken }) => ({ pid, startToken }));

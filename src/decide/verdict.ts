@@ -1,0 +1,58 @@
+import type { Evidence } from './evidence.js';
+import { answer, GUARD_NAMES, type GuardAnswer, type GuardName, type Policy } from './guards.js';
+import type { Identity } from './identity.js';
+
+export type Verdict =
+  | { readonly kind: 'stale'; readonly target: Target; readonly guards: readonly GuardAnswer[] }
+  | { readonly kind: 'spared'; readonly reasons: readonly GuardName[]; readonly guards: readonly GuardAnswer[] }
+  | { readonly kind: 'unsure'; readonly reasons: readonly GuardName[]; readonly guards: readonly GuardAnswer[] }
+  | { readonly kind: 'gone'; readonly because: string; readonly guards: readonly GuardAnswer[] };
+
+declare const targetBrand: unique symbol;
+
+/** Proof that a server was judged and may be stopped. Only this file can make one, so nothing is ever stopped by pid. */
+export interface Target {
+  readonly [targetBrand]: never;
+  readonly server: Required<Identity>;
+  readonly launcher: Identity | undefined;
+  /** It answers nobody, so it is not asked to let go either. */
+  readonly hung: boolean;
+}
+
+/** Every guard is asked, so that `why` can show them all; the order of what follows is the definition of a verdict. */
+export function judge(seen: Evidence, policy: Policy): Verdict {
+  const guards = GUARD_NAMES.map((name) => answer(name, seen, policy));
+  const named = (outcome: GuardAnswer['outcome']) =>
+    guards.filter((guard) => guard.outcome === outcome).map(({ name }) => name);
+  if (isEarlierBoot(seen)) return { kind: 'gone', because: 'this machine has booted since', guards };
+  if (named('veto').includes('local')) return { kind: 'spared', reasons: named('veto'), guards };
+  if (seen.located.kind === 'gone') return { kind: 'gone', because: seen.located.because, guards };
+  if (named('veto').length > 0) return { kind: 'spared', reasons: named('veto'), guards };
+  if (named('unknown').length > 0) return { kind: 'unsure', reasons: named('unknown'), guards };
+  const target = targetFrom(seen);
+  return target ? { kind: 'stale', target, guards } : { kind: 'unsure', reasons: ['identity'], guards };
+}
+
+/**
+ * On a person's word busy, leased, young, kept and unrecorded servers may be stopped too; what is not this user's
+ * `opencode serve`, or not here, may not. Returns the guard that forbids it instead.
+ */
+export function targetOnWord(verdict: Verdict, seen: Evidence): Target | GuardAnswer {
+  const forbidding = verdict.guards.find(
+    ({ name, outcome }) => (name === 'identity' || name === 'local') && outcome !== 'pass',
+  );
+  if (forbidding) return forbidding;
+  return targetFrom(seen) ?? { name: 'identity', outcome: 'unknown', detail: 'its start token cannot be read' };
+}
+
+const isEarlierBoot = ({ where }: Evidence): boolean => where?.machine === 'same' && where.boot === 'different';
+
+function targetFrom({ located, word }: Evidence): Target | undefined {
+  if (located.kind !== 'present' || located.server.startToken === undefined) return undefined;
+  const identity = ({ pid, startToken }: Identity): Identity => ({ pid, startToken });
+  return {
+    server: identity(located.server),
+    launcher: located.launcher && identity(located.launcher),
+    hung: word.kind === 'hung',
+  } as Target;
+}

@@ -1,0 +1,60 @@
+import type { Sockets } from './process.js';
+
+/** What the server itself says about being busy. `silent` is no answer at all, which a hung server gives as well. */
+export type Word =
+  | { readonly kind: 'idle'; readonly directories: number }
+  | { readonly kind: 'busy'; readonly sessions: number; readonly directory: string }
+  | { readonly kind: 'silent' }
+  | { readonly kind: 'hung'; readonly because: string }
+  | { readonly kind: 'unknown'; readonly because: string }
+  | { readonly kind: 'not asked' };
+
+const MINUTE = 60_000;
+
+/** Starting takes up to 31 s on a starved host, and requests that come too early hang for ever on a healthy server. */
+export const SILENCE_COUNTS_AFTER_MS = MINUTE;
+/** A server listens within seconds; 1.14.41 with a dead log reader never does, and spins at 100 %. */
+export const LISTENING_ON_NOTHING_COUNTS_AFTER_MS = 10 * MINUTE;
+export const HUNG_PROBES = 3;
+export const HUNG_SPAN_MS = 5_000;
+
+/** Fresh connections to a server, none of which was answered unless `answered` says so. */
+export interface Silence {
+  readonly probes: number;
+  readonly answered: boolean;
+  readonly spanMs: number;
+  /** False when our own timers came late, so that the silence may be ours. */
+  readonly onTime: boolean;
+}
+
+/** Hung: old enough, silent on several fresh connections for seconds, and connected to nobody in either direction. */
+export function wordOfSilence(silence: Silence, ageMs: number | undefined, sockets: Sockets | undefined): Word {
+  const unknown = (because: string): Word => ({ kind: 'unknown', because });
+  if (silence.answered) return unknown('it answers slowly');
+  if (ageMs === undefined || ageMs < SILENCE_COUNTS_AFTER_MS)
+    return unknown('it does not answer yet, and is younger than a minute');
+  if (!silence.onTime) return unknown('this machine is too busy to tell whether it answers');
+  if (silence.probes < HUNG_PROBES || silence.spanMs < HUNG_SPAN_MS) return unknown('it did not answer');
+  if (sockets === undefined) return unknown('it does not answer, and its connections cannot be seen');
+  if (sockets.inbound.length + sockets.outbound > 0) return unknown('it does not answer, but has connections');
+  return { kind: 'hung', because: `silent on ${silence.probes} connections in ${Math.round(silence.spanMs / 1000)} s` };
+}
+
+/** Where to ask a server that listens on `host`; undefined for an address that is not this machine's own. */
+export function loopbackOf(host: string): string | undefined {
+  if (host === '0.0.0.0') return '127.0.0.1';
+  if (/^127(\.\d{1,3}){3}$/.test(host)) return host;
+  return /^[0:]*:0*[01]$/.test(host) ? '::1' : undefined;
+}
+
+/** What can be said without asking, because there is nothing to ask through; undefined when it listens. */
+export function wordWithoutListener(ageMs: number | undefined, sockets: Sockets | undefined): Word | undefined {
+  if (sockets === undefined) return { kind: 'unknown', because: 'its sockets cannot be seen' };
+  if (sockets.listening.length > 0) return undefined;
+  if (ageMs === undefined || ageMs < LISTENING_ON_NOTHING_COUNTS_AFTER_MS) {
+    return { kind: 'unknown', because: 'it listens on nothing yet' };
+  }
+  if (sockets.inbound.length + sockets.outbound > 0)
+    return { kind: 'unknown', because: 'it listens on nothing, but has connections' };
+  return { kind: 'hung', because: 'it still listens on nothing' };
+}

@@ -1,0 +1,16 @@
+import type { Environment } from '../decide/process.js';
+import { secret } from '../decide/secret.js';
+
+/** Keeps only what is asked for: the rest of an environment is nobody's business, and full of secrets. */
+export function environmentFrom(variables: readonly string[]): Environment {
+  const value = (name: string): string | undefined =>
+    variables.find((variable) => variable.startsWith(`${name}=`))?.slice(name.length + 1);
+  const password = value('OPENCODE_SERVER_PASSWORD');
+  return {
+    tag: value('OPENCODE_REAP_TAG'),
+    opencodePid: value('OPENCODE_PID'),
+    keep: value('OPENCODE_REAP') === 'keep',
+    username: value('OPENCODE_SERVER_USERNAME'),
+    password: password ? secret(password) : undefined,
+  };
+}

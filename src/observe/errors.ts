@@ -1,0 +1,18 @@
+export const codeOf = (error: unknown): string | undefined =>
+  error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+
+/** It is not there, or went while it was being read. */
+export const absent = (error: unknown): boolean => ['ENOENT', 'ESRCH', 'ENOTDIR'].includes(codeOf(error) ?? '');
+
+/** It is there, and we may not look. */
+export const refused = (error: unknown): boolean => ['EACCES', 'EPERM'].includes(codeOf(error) ?? '');
+
+/** What could be read, else undefined. For looks in which absent and forbidden both mean "not known". */
+export function tryRead<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (absent(error) || refused(error) || codeOf(error) === 'EINVAL') return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,73 @@
+import { request } from 'node:http';
+import type { Secret } from '../decide/secret.js';
+
+/** One answer of a server, parsed. `silent` is a deadline that passed, `refused` a connection that never was. */
+export type Reply =
+  | { readonly kind: 'json'; readonly status: number; readonly body: unknown }
+  | { readonly kind: 'other'; readonly status: number }
+  | { readonly kind: 'silent' }
+  | { readonly kind: 'refused'; readonly code: string };
+
+export interface Address {
+  /** A loopback address. */
+  readonly host: string;
+  readonly port: number;
+  readonly username: string | undefined;
+  readonly password: Secret | undefined;
+}
+
+export interface Question {
+  readonly method?: 'GET' | 'POST';
+  readonly path: string;
+  readonly deadlineMs: number;
+}
+
+/** 1,000 sessions are some 600 KB; what is larger is no answer to any question asked here. */
+const MAX_BODY_BYTES = 4 * 1024 * 1024;
+
+/**
+ * Asks once, on a connection of its own: a request that came too early hangs for ever, while the next is answered.
+ * Never follows a redirect, never leaves this machine.
+ */
+export function ask(address: Address, { method = 'GET', path, deadlineMs }: Question): Promise<Reply> {
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = [];
+    const outgoing = request({ host: address.host, port: address.port, path, method, agent: false, headers: headersFor(address) });
+    const done = (reply: Reply): void => {
+      clearTimeout(timer);
+      outgoing.destroy();
+      resolve(reply);
+    };
+    const timer = setTimeout(() => done({ kind: 'silent' }), deadlineMs);
+    outgoing.on('error', (error: NodeJS.ErrnoException) => done({ kind: 'refused', code: error.code ?? 'broken' }));
+    outgoing.on('response', (incoming) => {
+      const status = incoming.statusCode ?? 0;
+      const isJson = /^application\/json\b/i.test(incoming.headers['content-type'] ?? '');
+      if (!isJson) return done({ kind: 'other', status });
+      let size = 0;
+      incoming.on('data', (chunk: Buffer) => {
+        size += chunk.length;
+        if (size > MAX_BODY_BYTES) done({ kind: 'other', status });
+        else chunks.push(chunk);
+      });
+      incoming.on('error', () => done({ kind: 'other', status }));
+      incoming.on('end', () => done(parsed(status, Buffer.concat(chunks).toString('utf8'))));
+    });
+    outgoing.end();
+  });
+}
+
+function headersFor({ username, password }: Address): Record<string, string> {
+  if (password === undefined) return { accept: 'application/json', connection: 'close' };
+  const basic = Buffer.from(`${username ?? 'opencode'}:${password.reveal()}`).toString('base64');
+  return { accept: 'application/json', connection: 'close', authorization: `Basic ${basic}` };
+}
+
+function parsed(status: number, text: string): Reply {
+  try {
+    return { kind: 'json', status, body: JSON.parse(text) };
+  } catch (error) {
+    if (error instanceof SyntaxError) return { kind: 'other', status };
+    throw error;
+  }
+}

@@ -1,0 +1,108 @@
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import type { Connection, Listening, Sockets } from '../decide/process.js';
+import { tryRead } from './errors.js';
+
+/** A row of /proc/net/tcp. Addresses are in host order, IPv4 ones mapped into IPv6 written as IPv4. */
+export interface Row {
+  readonly local: string;
+  readonly localPort: number;
+  readonly remote: string;
+  readonly remotePort: number;
+  readonly state: 'listen' | 'established' | 'other';
+  readonly inode: string;
+}
+
+/**
+ * The sockets of a tree, as its own network namespace shows them (`/proc/net` would show ours). Undefined when the
+ * file descriptors of the server cannot be read.
+ */
+export function linuxSockets(server: number, tree: readonly number[]): Sockets | undefined {
+  const rows = tcpRows(server);
+  const ours = new Map<string, number>();
+  for (const pid of tree) for (const inode of socketInodes(pid) ?? []) ours.set(inode, pid);
+  if (rows === undefined || socketInodes(server) === undefined) return undefined;
+  const listening = rows.flatMap((row) => listeningOf(row, ours));
+  const ports = new Set(listening.map(({ port }) => port));
+  const established = rows.filter((row) => row.state === 'established');
+  return {
+    listening,
+    inbound: clients(established.filter((row) => ports.has(row.localPort)), established),
+    outbound: established.filter((row) => ours.has(row.inode) && !ports.has(row.localPort)).length,
+    ourNetwork: network(server) !== undefined && network(server) === network('self'),
+  };
+}
+
+/** Any listener on the port, in our own network. */
+export function linuxHolder(port: number): number | undefined {
+  const row = tcpRows(process.pid)?.find((row) => row.state === 'listen' && row.localPort === port);
+  return row && socketOwners().get(row.inode);
+}
+
+const network = (pid: number | 'self'): string | undefined => tryRead(() => readlinkSync(`/proc/${pid}/ns/net`));
+
+function listeningOf(row: Row, owners: ReadonlyMap<string, number>): Listening[] {
+  const pid = row.state === 'listen' ? owners.get(row.inode) : undefined;
+  return pid === undefined ? [] : [{ host: row.local, port: row.localPort, pid }];
+}
+
+/** Names the process at the other end of each connection, where it is on this machine and ours to see. */
+function clients(inbound: readonly Row[], established: readonly Row[]): Connection[] {
+  if (inbound.length === 0) return [];
+  const owners = socketOwners();
+  return inbound.map((row) => {
+    const peer = established.find((other) => mirrors(other, row));
+    return { port: row.localPort, clientPid: peer && owners.get(peer.inode) };
+  });
+}
+
+const mirrors = (a: Row, b: Row): boolean =>
+  a.local === b.remote && a.localPort === b.remotePort && a.remote === b.local && a.remotePort === b.localPort;
+
+function socketOwners(): Map<string, number> {
+  const owners = new Map<string, number>();
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d+$/.test(name)) continue;
+    for (const inode of socketInodes(Number(name)) ?? []) owners.set(inode, Number(name));
+  }
+  return owners;
+}
+
+function socketInodes(pid: number): string[] | undefined {
+  const folder = `/proc/${pid}/fd`;
+  return tryRead(() => readdirSync(folder))?.flatMap((fd) => {
+    const link = tryRead(() => readlinkSync(`${folder}/${fd}`));
+    return /^socket:\[(\d+)\]$/.exec(link ?? '')?.[1] ?? [];
+  });
+}
+
+/** IPv6 may be switched off; IPv4's table is always there. */
+function tcpRows(pid: number): Row[] | undefined {
+  const v4 = tryRead(() => readFileSync(`/proc/${pid}/net/tcp`, 'utf8'));
+  const v6 = tryRead(() => readFileSync(`/proc/${pid}/net/tcp6`, 'utf8'));
+  return v4 === undefined ? undefined : [...parseTcp(v4), ...parseTcp(v6 ?? '')];
+}
+
+export function parseTcp(text: string): Row[] {
+  return text
+    .split('\n')
+    .slice(1)
+    .flatMap((line) => {
+      const fields = line.trim().split(/\s+/);
+      const [local, remote, state, inode] = [fields[1], fields[2], fields[3], fields[9]];
+      if (!local || !remote || !state || !inode) return [];
+      const [localHost, localPort] = parseAddress(local);
+      const [remoteHost, remotePort] = parseAddress(remote);
+      const named = state === '0A' ? 'listen' : state === '01' ? 'established' : 'other';
+      return [{ local: localHost, localPort, remote: remoteHost, remotePort, state: named, inode } as const];
+    });
+}
+
+/** `0100007F:1000`: each 32-bit word in the byte order of the machine, which is little-endian wherever Node runs. */
+function parseAddress(text: string): [host: string, port: number] {
+  const [hex = '', port = ''] = text.split(':');
+  const bytes = (hex.match(/.{8}/g) ?? []).flatMap((word) => (word.match(/../g) ?? []).reverse());
+  const mapped = bytes.length === 16 && bytes.slice(0, 12).join('') === `${'00'.repeat(10)}ffff`.toUpperCase();
+  const v4 = bytes.length === 4 ? bytes : mapped ? bytes.slice(12) : undefined;
+  const host = v4 ? v4.map((byte) => Number.parseInt(byte, 16)).join('.') : (bytes.join('').match(/.{4}/g) ?? []).join(':');
+  return [host, Number.parseInt(port, 16)];
+}

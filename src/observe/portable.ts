@@ -1,0 +1,61 @@
+import { hostname } from 'node:os';
+import { portToPid } from 'pid-port';
+import psList from 'ps-list';
+import { classify } from '../decide/command-line.js';
+import { type Machine, parsePid } from '../decide/identity.js';
+import type { Process, ProcessTable, Seen } from '../decide/process.js';
+import type { Eyes } from './eyes.js';
+
+/*
+ * Where there is no /proc. `ps` knows no groups and no environments, and nothing here sees connections: so guards
+ * stay unknown, and nothing is ever stopped. It is enough to list servers.
+ */
+
+/** Nothing here tells which machine or boot this is. */
+export const portableMachine = (): Machine => ({ id: undefined, boot: undefined, pidNamespace: undefined, name: hostname() });
+
+/** Undefined when the list does not even show us: busybox's `ps` answers with nothing, and without an error. */
+export async function portableProcesses(now: number): Promise<ProcessTable | undefined> {
+  const listed = await psList();
+  const table = new Map<number, Process>();
+  for (const entry of listed) {
+    const pid = parsePid(entry.pid);
+    if (pid === undefined) continue;
+    const started = entry.startTime?.getTime();
+    table.set(pid, {
+      pid,
+      parent: entry.ppid,
+      startToken: started === undefined ? undefined : String(started),
+      uid: entry.uid,
+      name: entry.name,
+      // `ps` joins arguments with spaces, so a path with a space in it is cut; that can only veto.
+      command: entry.cmd === undefined ? undefined : classify(entry.cmd.split(' ')),
+      ageMs: started === undefined ? undefined : now - started,
+      memoryBytes: undefined,
+      group: undefined,
+      session: undefined,
+      terminal: undefined,
+    });
+  }
+  return table.has(process.pid) ? table : undefined;
+}
+
+/** Rejects when nobody is found, or when the tools that it asks are missing; neither is an answer. */
+async function holder(port: number): Promise<number | undefined> {
+  return portToPid({ port, host: '*' }).catch(() => undefined);
+}
+
+async function look(pid: number): Promise<Seen> {
+  const table = await portableProcesses(Date.now());
+  return table === undefined ? 'unknown' : (table.get(pid) ?? 'gone');
+}
+
+export const portableEyes: Eyes = {
+  machine: portableMachine,
+  processes: async () => portableProcesses(Date.now()),
+  look,
+  environment: () => undefined,
+  sockets: () => undefined,
+  cwd: () => undefined,
+  holder,
+};

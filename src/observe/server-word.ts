@@ -1,0 +1,119 @@
+import type { Silence, Word } from '../decide/word.js';
+import { type Address, ask, type Reply } from './http.js';
+
+const ANSWER_MS = 2_000;
+/** A status may have to create the directory's instance first, which loads plugins. */
+const STATUS_MS = 10_000;
+const MAX_DIRECTORIES = 50;
+const SESSION_LIMIT = 1_000;
+/** Two clocks and a slow start are never further apart than this. */
+const MARGIN_MS = 10 * 60_000;
+const ASK_AT_ONCE = 4;
+
+export interface Known {
+  /** Epoch milliseconds: the earlier of when the process started and when the record says so. */
+  readonly startedAt: number;
+  /** Directories from records and jobs, for releases that cannot list their sessions. */
+  readonly directories: readonly string[];
+}
+
+/** Asks a server whether anything in it is busy. Whatever is not a clear answer is `unknown`. */
+export async function askWhetherBusy(address: Address, known: Known): Promise<Word> {
+  const health = await ask(address, { path: '/global/health', deadlineMs: ANSWER_MS });
+  if (health.kind === 'silent') return { kind: 'silent' };
+  if (health.kind === 'json' && health.status === 200 && isObject(health.body) && health.body.healthy === true) {
+    return askDirectories(address, known);
+  }
+  if (health.kind === 'other' && health.status === 200) return askSecondGeneration(address);
+  return unknown(whyNot(health));
+}
+
+function whyNot(reply: Reply): string {
+  if (reply.kind === 'refused') return `it refused the connection (${reply.code})`;
+  if (reply.kind === 'silent') return 'it stopped answering';
+  return reply.status === 401 ? 'it wants a password that is not known' : `it answered ${reply.status} to a question about its health`;
+}
+
+/** OpenCode 2 answers the old paths with its web page; it counts sessions for the whole process. */
+async function askSecondGeneration(address: Address): Promise<Word> {
+  const info = await ask(address, { path: '/api/info', deadlineMs: ANSWER_MS });
+  if (info.kind !== 'json' || info.status !== 200 || !isObject(info.body)) return unknown(`it is no OpenCode that is known here`);
+  const active = await ask(address, { path: '/api/session/active', deadlineMs: ANSWER_MS });
+  const data = active.kind === 'json' && active.status === 200 && isObject(active.body) ? active.body.data : undefined;
+  if (!isObject(data)) return unknown('its answer about active sessions was not understood');
+  const sessions = Object.keys(data).length;
+  return sessions === 0 ? { kind: 'idle', directories: 0 } : { kind: 'busy', sessions, directory: 'the whole server' };
+}
+
+async function askDirectories(address: Address, known: Known): Promise<Word> {
+  const listed = await recentDirectories(address, known.startedAt - MARGIN_MS);
+  if (typeof listed === 'string') return unknown(listed);
+  const directories = listed ?? [...(await projectDirectories(address)), ...known.directories];
+  // Without a directory a server answers for its own.
+  const questions = [undefined, ...new Set(directories)];
+  if (questions.length > MAX_DIRECTORIES) return unknown(`it works in more than ${MAX_DIRECTORIES} directories`);
+  const words: Word[] = [];
+  for (let at = 0; at < questions.length; at += ASK_AT_ONCE) {
+    const some = questions.slice(at, at + ASK_AT_ONCE);
+    words.push(...(await Promise.all(some.map((directory) => askDirectory(address, directory)))));
+  }
+  return words.find(({ kind }) => kind === 'busy') ?? words.find(({ kind }) => kind === 'unknown') ?? { kind: 'idle', directories: questions.length };
+}
+
+/** Directories of sessions touched since `since`; a sentence when the list is no proof, undefined when there is none. */
+async function recentDirectories(address: Address, since: number): Promise<string[] | string | undefined> {
+  const path = `/experimental/session?archived=true&limit=${SESSION_LIMIT}`;
+  const reply = await ask(address, { path, deadlineMs: STATUS_MS });
+  if (reply.kind === 'silent') return 'it stopped answering';
+  if (reply.kind !== 'json' || reply.status !== 200) return undefined;
+  if (!Array.isArray(reply.body)) return 'its list of sessions was not understood';
+  const sessions = reply.body.map(directoryAndTime);
+  if (sessions.some((session) => session === undefined)) return 'its list of sessions was not understood';
+  const recent = sessions.flatMap((session) => (session && session.updated >= since ? [session.directory] : []));
+  return recent.length >= SESSION_LIMIT ? `it has more than ${SESSION_LIMIT} recent sessions` : recent;
+}
+
+function directoryAndTime(session: unknown): { directory: string; updated: number } | undefined {
+  if (!isObject(session) || typeof session.directory !== 'string' || !isObject(session.time)) return undefined;
+  const { updated } = session.time;
+  return typeof updated === 'number' ? { directory: session.directory, updated } : undefined;
+}
+
+async function projectDirectories(address: Address): Promise<string[]> {
+  const reply = await ask(address, { path: '/project', deadlineMs: STATUS_MS });
+  if (reply.kind !== 'json' || !Array.isArray(reply.body)) return [];
+  return reply.body.flatMap((project) => (isObject(project) && typeof project.worktree === 'string' ? [project.worktree] : []));
+}
+
+async function askDirectory(address: Address, directory: string | undefined): Promise<Word> {
+  const query = directory === undefined ? '' : `?directory=${encodeURIComponent(directory)}`;
+  const reply = await ask(address, { path: `/session/status${query}`, deadlineMs: STATUS_MS });
+  if (reply.kind !== 'json' || reply.status !== 200 || !isObject(reply.body)) return unknown('its answer about busy sessions was not understood');
+  const sessions = Object.values(reply.body).filter((status) => !isObject(status) || status.type !== 'idle').length;
+  return sessions === 0 ? { kind: 'idle', directories: 1 } : { kind: 'busy', sessions, directory: directory ?? 'its own directory' };
+}
+
+/** Three fresh connections over at least five seconds, and whether our own timers were on time meanwhile. */
+export async function listenForSilence(address: Address): Promise<Silence> {
+  const began = performance.now();
+  let onTime = true;
+  for (let probe = 1; probe <= 3; probe += 1) {
+    const asked = performance.now();
+    const reply = await ask(address, { path: '/global/health', deadlineMs: ANSWER_MS });
+    if (reply.kind !== 'silent') return { probes: probe, answered: true, spanMs: performance.now() - began, onTime };
+    onTime &&= performance.now() - asked < ANSWER_MS + LATE_MS;
+  }
+  return { probes: 3, answered: false, spanMs: performance.now() - began, onTime };
+}
+
+/** A timer that is later than this was held up by the machine, and so may be the server's answer. */
+const LATE_MS = 500;
+
+/** Ends its tools, shells and MCP servers. It works on afterwards; a stubborn MCP server takes it 4.0 s. */
+export const askToLetGo = async (address: Address): Promise<Reply> =>
+  ask(address, { method: 'POST', path: '/global/dispose', deadlineMs: 6_000 });
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const unknown = (because: string): Word => ({ kind: 'unknown', because });

@@ -1,0 +1,163 @@
+import { randomBytes } from 'node:crypto';
+import { closeSync, constants, fstatSync, fsyncSync, linkSync, lstatSync, mkdirSync, openSync, readdirSync, readSync, renameSync, statSync, unlinkSync, writeSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { Trust } from '../decide/record.js';
+import { trustOf } from './trust.js';
+
+/** A record is below 4 KB; a file of more than this was not written by anything known here. */
+const MAX_BYTES = 1024 * 1024;
+
+export type FileRead =
+  | { readonly kind: 'text'; readonly text: string; readonly trust: Trust }
+  | { readonly kind: 'absent' }
+  | { readonly kind: 'unread'; readonly error: string };
+
+/** Reads a small regular file without following a link, and without waiting for what only looks like one. */
+export function readSmall(file: string): FileRead {
+  let fd: number;
+  try {
+    fd = openSync(file, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0));
+  } catch (error) {
+    return failed(error);
+  }
+  try {
+    const stat = fstatSync(fd);
+    if (!stat.isFile()) return { kind: 'unread', error: 'not a regular file' };
+    if (stat.size > MAX_BYTES) return { kind: 'unread', error: 'larger than 1 MiB' };
+    const bytes = Buffer.alloc(stat.size);
+    const length = readSync(fd, bytes, 0, bytes.length, 0);
+    return { kind: 'text', text: bytes.toString('utf8', 0, length), trust: trustOf(stat, statSync(dirname(file))) };
+  } catch (error) {
+    return failed(error);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function failed(error: unknown): FileRead {
+  const code = errorCode(error);
+  if (code === 'ENOENT' || code === 'ENOTDIR') return { kind: 'absent' };
+  return { kind: 'unread', error: code === 'ELOOP' ? 'a symbolic link' : code };
+}
+
+/** The code of a file system error; anything else is a bug and is thrown on. */
+export function errorCode(error: unknown): string {
+  if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code;
+  throw error;
+}
+
+export type FolderRead =
+  | { readonly kind: 'names'; readonly names: readonly string[] }
+  | { readonly kind: 'unread'; readonly error: string };
+
+/** The `.json` names of a folder, sorted; a folder that is not there holds none. Temporary files start with a dot. */
+export function jsonNames(folder: string): FolderRead {
+  try {
+    const names = readdirSync(folder).filter((name) => name.endsWith('.json') && !name.startsWith('.'));
+    return { kind: 'names', names: names.sort() };
+  } catch (error) {
+    const code = errorCode(error);
+    return code === 'ENOENT' ? { kind: 'names', names: [] } : { kind: 'unread', error: code };
+  }
+}
+
+/** Puts a whole file in place, over what was there. */
+export function replaceFile(file: string, text: string): void {
+  const temporary = writeTemporary(file, text);
+  renameSync(temporary, file);
+}
+
+/** Puts a whole file in place unless there is one; false when somebody else was first. */
+export function createFile(file: string, text: string): boolean {
+  const temporary = writeTemporary(file, text);
+  try {
+    linkSync(temporary, file);
+    return true;
+  } catch (error) {
+    if (errorCode(error) === 'EEXIST') return false;
+    throw error;
+  } finally {
+    unlinkSync(temporary);
+  }
+}
+
+/** Removes a file if it still holds what was read from it; false when it was changed or is gone. */
+export function removeUnchanged(file: string, text: string): boolean {
+  const aside = temporaryFor(file);
+  if (!moveAside(file, aside)) return false;
+  const now = readSmall(aside);
+  const unchanged = now.kind === 'text' && now.text === text;
+  // Whoever wrote it meanwhile gets it back, unless they have already written once more.
+  if (!unchanged) putBack(aside, file);
+  unlinkSync(aside);
+  return unchanged;
+}
+
+export function removeFile(file: string): void {
+  try {
+    unlinkSync(file);
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT') throw error;
+  }
+}
+
+function moveAside(file: string, aside: string): boolean {
+  try {
+    renameSync(file, aside);
+    return true;
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return false;
+    throw error;
+  }
+}
+
+function putBack(aside: string, file: string): void {
+  try {
+    linkSync(aside, file);
+  } catch (error) {
+    if (errorCode(error) !== 'EEXIST') throw error;
+  }
+}
+
+function writeTemporary(file: string, text: string): string {
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  const temporary = temporaryFor(file);
+  const fd = openSync(temporary, 'wx', 0o600);
+  try {
+    writeSync(fd, text);
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+  return temporary;
+}
+
+const temporaryFor = (file: string): string =>
+  join(dirname(file), `.${process.pid}-${randomBytes(6).toString('hex')}.tmp`);
+
+/** Temporary files of writers that were killed; an hour is far longer than any write takes. */
+export function sweepTemporary(folder: string, now: number): void {
+  const listed = tryNames(folder).filter((name) => /^\.\d+-[0-9a-f]{12}\.tmp$/.test(name));
+  for (const name of listed) {
+    const file = join(folder, name);
+    if (now - modifiedAt(file) > 3_600_000) removeFile(file);
+  }
+}
+
+function tryNames(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch (error) {
+    errorCode(error);
+    return [];
+  }
+}
+
+function modifiedAt(file: string): number {
+  try {
+    return lstatSync(file).mtimeMs;
+  } catch (error) {
+    errorCode(error);
+    return Number.POSITIVE_INFINITY;
+  }
+}

@@ -1,0 +1,51 @@
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+
+export type Variables = Readonly<Record<string, string | undefined>>;
+
+/** The folders of one state folder, by what they hold. */
+export interface StateFolder {
+  readonly root: string;
+  readonly servers: string;
+  readonly closing: string;
+  readonly leases: string;
+  readonly runs: string;
+  readonly starts: string;
+  readonly keep: string;
+  readonly log: string;
+}
+
+export const stateFolder = (root: string): StateFolder => ({
+  root,
+  servers: join(root, 'servers'),
+  closing: join(root, 'closing'),
+  leases: join(root, 'leases'),
+  runs: join(root, 'runs'),
+  starts: join(root, 'starts'),
+  keep: join(root, 'keep'),
+  log: join(root, 'log.ndjson'),
+});
+
+/** Where our own state lives: what the caller chose, else the environment, else the platform's per-user folder. */
+export function chosenRoot(chosen: string | undefined, env: Variables, platform = process.platform): string {
+  const named = chosen || env.OPENCODE_REAP_STATE_DIR;
+  return named ? resolve(named) : (xdgRoot(env, platform) ?? defaultRoot(env, platform));
+}
+
+/** Leases may lie in any of these: a session's hook may have seen another environment than we do. */
+export function everyRoot(chosen: string | undefined, env: Variables, platform = process.platform): string[] {
+  const roots = [chosenRoot(chosen, env, platform), xdgRoot(env, platform), defaultRoot(env, platform)];
+  return [...new Set(roots.flatMap((root) => root ?? []))];
+}
+
+function xdgRoot(env: Variables, platform: NodeJS.Platform): string | undefined {
+  const usesXdg = platform !== 'darwin' && platform !== 'win32';
+  return usesXdg && env.XDG_STATE_HOME ? join(env.XDG_STATE_HOME, 'opencode-reap') : undefined;
+}
+
+function defaultRoot(env: Variables, platform: NodeJS.Platform): string {
+  const home = env.HOME || homedir();
+  if (platform === 'darwin') return join(home, 'Library', 'Application Support', 'opencode-reap');
+  if (platform === 'win32') return join(env.LOCALAPPDATA || join(home, 'AppData', 'Local'), 'opencode-reap');
+  return join(home, '.local', 'state', 'opencode-reap');
+}

@@ -1,0 +1,52 @@
+import { type Identity, type Machine, parsePid } from '../decide/identity.js';
+
+/** The form of every file that we write. Vendored copies of several versions share the folder. */
+export const SCHEMA = 'opencode-reap/1';
+
+export type Json = Readonly<Record<string, unknown>>;
+
+/** A JSON object, or a sentence that says why it is none. */
+export function parseObject(text: string): Json | string {
+  try {
+    const value: unknown = JSON.parse(text);
+    return isObject(value) ? value : 'not a JSON object';
+  } catch (error) {
+    if (error instanceof SyntaxError) return 'not valid JSON';
+    throw error;
+  }
+}
+
+export function parseOurs(text: string): Json | string {
+  const json = parseObject(text);
+  if (typeof json === 'string' || json.schema === SCHEMA) return json;
+  return typeof json.schema === 'string' ? `written by another version (schema ${json.schema})` : 'it has no schema';
+}
+
+export const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+export const text = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined);
+
+export const texts = (value: unknown): string[] => (Array.isArray(value) ? value.flatMap((item) => text(item) ?? []) : []);
+
+export const port = (value: unknown): number | undefined =>
+  typeof value === 'number' && Number.isInteger(value) && value > 0 && value < 65_536 ? value : undefined;
+
+export const wholeNumber = (value: unknown): number | undefined =>
+  typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : undefined;
+
+/** Epoch milliseconds from a number of them or from an ISO date. */
+export function time(value: unknown): number | undefined {
+  if (typeof value === 'number') return Number.isFinite(value) && value >= 0 ? value : undefined;
+  const ms = typeof value === 'string' ? Date.parse(value) : Number.NaN;
+  return Number.isNaN(ms) ? undefined : ms;
+}
+
+export function identity(pid: unknown, startToken: unknown): Identity | undefined {
+  const parsed = parsePid(pid);
+  return parsed === undefined ? undefined : { pid: parsed, startToken: text(startToken) };
+}
+
+export function machine(value: unknown): Machine | undefined {
+  if (!isObject(value)) return undefined;
+  return { id: text(value.id), boot: text(value.boot), pidNamespace: text(value.pidNamespace), name: text(value.name) ?? '' };
+}

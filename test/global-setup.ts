@@ -1,0 +1,3 @@
+import { fetchReleases } from './support/releases.js';
+
+export const setup = (): void => fetchReleases();

@@ -1,0 +1,84 @@
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+
+// The tests look at the machine with these few lines and never with the code under test: one mistake in
+// `src/observe` would otherwise be made twice and agree with itself.
+
+/** A process can end between being listed and being read; PID 1 answers EACCES even to root. */
+const VANISHED = new Set(['ENOENT', 'ESRCH', 'EACCES', 'EPERM', 'ENOTDIR']);
+
+const unlessVanished = <T>(read: () => T, otherwise: T): T => {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && VANISHED.has(String(error.code))) return otherwise;
+    throw error;
+  }
+};
+
+const readText = (file: string): string => unlessVanished(() => readFileSync(file, 'utf8'), '');
+
+export const pids = (): number[] =>
+  readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number);
+
+/** Field `n` of /proc/PID/stat as proc(5) counts; the command (field 2) may itself hold spaces and brackets. */
+const statField = (pid: number, n: number): string | undefined => {
+  const stat = readText(`/proc/${pid}/stat`);
+  const end = stat.lastIndexOf(')');
+  return end < 0 ? undefined : stat.slice(end + 2).split(' ')[n - 3];
+};
+
+/** A zombie has ended: only its parent has not looked yet. */
+export const alive = (pid: number): boolean => !['Z', 'X', undefined].includes(statField(pid, 3));
+
+export const parent = (pid: number): number => Number(statField(pid, 4) ?? 0);
+export const processGroup = (pid: number): number => Number(statField(pid, 5) ?? 0);
+export const sessionId = (pid: number): number => Number(statField(pid, 6) ?? 0);
+export const startToken = (pid: number): string | undefined => statField(pid, 22);
+export const cpuTicks = (pid: number): number => Number(statField(pid, 14) ?? 0) + Number(statField(pid, 15) ?? 0);
+
+const entries = (file: string): string[] => readText(file).split('\0').filter(Boolean);
+export const cmdline = (pid: number): string[] => entries(`/proc/${pid}/cmdline`);
+export const environ = (pid: number): string[] => entries(`/proc/${pid}/environ`);
+
+export const children = (pid: number): number[] => pids().filter((other) => parent(other) === pid && alive(other));
+
+/** Everything below `root`, without `root` itself. */
+export const descendants = (root: number): number[] => {
+  const parents = pids().map((pid) => [pid, parent(pid)] as const);
+  const found = new Set([root]);
+  for (let size = 0; size < found.size; ) {
+    size = found.size;
+    for (const [pid, ppid] of parents) if (found.has(ppid)) found.add(pid);
+  }
+  found.delete(root);
+  return [...found];
+};
+
+const LISTEN = '0A';
+
+/** Port by socket inode, of every socket that listens. */
+const listening = (): Map<string, number> => {
+  const rows = ['/proc/net/tcp', '/proc/net/tcp6'].flatMap((file) => readText(file).split('\n').slice(1));
+  const columns = rows.map((row) => row.trim().split(/\s+/)).filter((column) => column[3] === LISTEN);
+  return new Map(columns.map((column) => [column[9] ?? '', Number.parseInt(column[1]?.split(':')[1] ?? '', 16)]));
+};
+
+const socketInodes = (pid: number): string[] => {
+  const fds = unlessVanished(() => readdirSync(`/proc/${pid}/fd`), []);
+  const links = fds.map((fd) => unlessVanished(() => readlinkSync(`/proc/${pid}/fd/${fd}`), ''));
+  return links.flatMap((link) => /^socket:\[(\d+)\]$/.exec(link)?.[1] ?? []);
+};
+
+/** The ports that this very process listens on; an inherited socket counts for every process that has it open. */
+export const portsOf = (pid: number): number[] => {
+  const sockets = listening();
+  return socketInodes(pid).flatMap((inode) => sockets.get(inode) ?? []);
+};
+
+/** The process that listens on the port, or undefined when none does. */
+export const portHolder = (port: number): number | undefined => {
+  const wanted = [...listening()].filter(([, at]) => at === port).map(([inode]) => inode);
+  return wanted.length === 0 ? undefined : pids().find((pid) => socketInodes(pid).some((one) => wanted.includes(one)));
+};

@@ -1,0 +1,89 @@
+import { type ChildProcess, type SpawnOptions, spawn as spawnChild } from 'node:child_process';
+import { mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { endAll } from './inhabitants.js';
+import { reservePort } from './port.js';
+import { startToken } from './proc.js';
+
+export type Environment = Record<string, string>;
+/** `undefined` takes a variable away. */
+export type Changes = Readonly<Record<string, string | undefined>>;
+
+export interface Sandbox {
+  readonly root: string;
+  readonly home: string;
+  readonly stateDir: string;
+  readonly project: string;
+  readonly binDir: string;
+  env(changes?: Changes): Environment;
+  track(pid: number): void;
+  spawn(command: string, args?: readonly string[], options?: SpawnOptions): ChildProcess;
+  reserve(): Promise<number>;
+  dispose(): Promise<void>;
+}
+
+// Everything that makes a fresh opencode reach for the network. The machine may be offline, where each costs a timeout.
+const OFFLINE: Environment = {
+  OPENCODE_DISABLE_AUTOUPDATE: '1',
+  OPENCODE_DISABLE_MODELS_FETCH: '1',
+  OPENCODE_DISABLE_LSP_DOWNLOAD: '1',
+  OPENCODE_DISABLE_DEFAULT_PLUGINS: '1',
+  OPENCODE_DISABLE_SHARE: '1',
+};
+
+const environment = (root: string): Environment => ({
+  HOME: join(root, 'home'),
+  PATH: [join(root, 'bin'), dirname(process.execPath), '/usr/bin', '/bin'].join(':'),
+  SHELL: '/bin/sh',
+  LANG: 'C.UTF-8',
+  TMPDIR: join(root, 'tmp'),
+  XDG_CONFIG_HOME: join(root, 'home/.config'),
+  XDG_DATA_HOME: join(root, 'home/.local/share'),
+  XDG_STATE_HOME: join(root, 'home/.local/state'),
+  XDG_CACHE_HOME: join(root, 'home/.cache'),
+  XDG_RUNTIME_DIR: join(root, 'run'),
+  OPENCODE_REAP_STATE_DIR: join(root, 'state'),
+  ...OFFLINE,
+});
+
+/**
+ * opencode npm-installs its plugin package into every config folder it finds, unless `node_modules` is there and the
+ * lock file names the package. Both are enough; the package itself is only needed by plugins that import it.
+ */
+export const forgoPluginInstall = async (configDir: string): Promise<void> => {
+  const dependencies = { '@opencode-ai/plugin': '*' };
+  await mkdir(join(configDir, 'node_modules'), { recursive: true });
+  await writeFile(join(configDir, 'package.json'), JSON.stringify({ dependencies }));
+  await writeFile(join(configDir, 'package-lock.json'), JSON.stringify({ packages: { '': { dependencies } } }));
+};
+
+/** A 1.14 downloads ripgrep from GitHub at its first prompt unless PATH has one; 1 is its code for "no match". */
+const forgoRipgrep = (binDir: string): Promise<void> =>
+  writeFile(join(binDir, 'rg'), '#!/bin/sh\nexit 1\n', { mode: 0o755 });
+
+export const createSandbox = async (name: string): Promise<Sandbox> => {
+  const root = await realpath(await mkdtemp(join(tmpdir(), `opencode-reap-${name}-`)));
+  const base = environment(root);
+  const at = (folder: string): string => join(root, folder);
+  for (const folder of ['home', 'bin', 'tmp', 'run', 'project']) await mkdir(at(folder), { mode: 0o700 });
+  await forgoPluginInstall(at('home/.config/opencode'));
+  await forgoRipgrep(at('bin'));
+  const tracked = new Map<number, string>();
+  const env = (changes: Changes = {}): Environment =>
+    Object.fromEntries(
+      Object.entries({ ...base, ...changes }).flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])),
+    );
+  const track = (pid: number): void => void tracked.set(pid, startToken(pid) ?? '');
+  const spawn: Sandbox['spawn'] = (command, args = [], options = {}) => {
+    const child = spawnChild(command, args, { cwd: at('project'), env: env(), ...options });
+    if (child.pid !== undefined) track(child.pid);
+    return child;
+  };
+  const dispose = async (): Promise<void> => {
+    await endAll(at('home'), tracked);
+    await rm(root, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
+  };
+  const places = { root, home: at('home'), stateDir: at('state'), project: at('project'), binDir: at('bin') };
+  return { ...places, env, track, spawn, reserve: reservePort, dispose };
+};
