@@ -112,7 +112,11 @@ function waitingStarter({ starter }: ServerRecord, { processes }: Snapshot): num
  * Connections from outside the server's own tree (Windows shows a server connected to itself), and not from a run of
  * this program, which is only asking.
  */
-function clientsOf(record: ServerRecord, runs: readonly LiveRun[], snapshot: Snapshot): readonly Connection[] | undefined {
+function clientsOf(
+  record: ServerRecord,
+  runs: readonly LiveRun[],
+  snapshot: Snapshot,
+): readonly Connection[] | undefined {
   const sockets = snapshot.sockets.get(record.id);
   if (sockets === undefined) return undefined;
   const tree = treeAt(record, snapshot).map(({ pid }) => pid);

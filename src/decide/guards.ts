@@ -35,6 +35,7 @@ export const GUARDS: Readonly<Record<GuardName, Guard>> = {
     asks: 'did a plugin start it?',
     remedy: 'a server that no plugin started is never stopped by itself; `opencode-reap adopt` hands one over',
     answers: [
+      ['veto', (seen) => seen.ownership === 'unrecorded' && 'nothing was written down about it'],
       ['veto', (seen) => seen.ownership === 'user' && 'the record says that the user started it'],
       ['veto', (seen) => seen.trust.kind === 'untrusted' && `the record proves nothing: ${seen.trust.because}`],
       ['veto', (seen) => seen.sharedDaemon === 'yes' && 'it is a shared daemon (--service or --stdio)'],

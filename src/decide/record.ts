@@ -7,7 +7,7 @@ export type Trust =
   | { readonly kind: 'untrusted'; readonly because: string }
   | { readonly kind: 'unexamined'; readonly because: string };
 
-export type Ownership = 'plugin' | 'adopted' | 'user';
+export type Ownership = 'plugin' | 'adopted' | 'user' | 'unrecorded';
 
 /** What a state file says about a server: evidence, not truth. Undefined means that the file does not say. */
 export interface ServerRecord {

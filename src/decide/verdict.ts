@@ -1,6 +1,7 @@
 import type { Evidence } from './evidence.js';
 import { answer, GUARD_NAMES, type GuardAnswer, type GuardName, type Policy } from './guards.js';
 import type { Identity } from './identity.js';
+import type { Located } from './locate.js';
 
 export type Verdict =
   | { readonly kind: 'stale'; readonly target: Target; readonly guards: readonly GuardAnswer[] }
@@ -13,7 +14,7 @@ declare const targetBrand: unique symbol;
 /** Proof that a server was judged and may be stopped. Only this file can make one, so nothing is ever stopped by pid. */
 export interface Target {
   readonly [targetBrand]: never;
-  readonly server: Required<Identity>;
+  readonly server: Identity;
   readonly launcher: Identity | undefined;
   /** It answers nobody, so it is not asked to let go either. */
   readonly hung: boolean;
@@ -45,14 +46,15 @@ export function targetOnWord(verdict: Verdict, seen: Evidence): Target | GuardAn
   return targetFrom(seen) ?? { name: 'identity', outcome: 'unknown', detail: 'its start token cannot be read' };
 }
 
+/** What we have just spawned ourselves and have not let out of sight may be ended without a verdict. */
+export const targetOfSpawn = (located: Located): Target | undefined => targetAt(located, false);
+
 const isEarlierBoot = ({ where }: Evidence): boolean => where?.machine === 'same' && where.boot === 'different';
 
-function targetFrom({ located, word }: Evidence): Target | undefined {
+const targetFrom = ({ located, word }: Evidence): Target | undefined => targetAt(located, word.kind === 'hung');
+
+function targetAt(located: Located, hung: boolean): Target | undefined {
   if (located.kind !== 'present' || located.server.startToken === undefined) return undefined;
   const identity = ({ pid, startToken }: Identity): Identity => ({ pid, startToken });
-  return {
-    server: identity(located.server),
-    launcher: located.launcher && identity(located.launcher),
-    hung: word.kind === 'hung',
-  } as Target;
+  return { server: identity(located.server), launcher: located.launcher && identity(located.launcher), hung } as Target;
 }

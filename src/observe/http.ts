@@ -1,10 +1,10 @@
 import { request } from 'node:http';
 import type { Secret } from '../decide/secret.js';
 
-/** One answer of a server, parsed. `silent` is a deadline that passed, `refused` a connection that never was. */
+/** One answer of a server, parsed, with the realm that wants a password where it does. `silent` is a deadline that passed, `refused` a connection that never was. */
 export type Reply =
-  | { readonly kind: 'json'; readonly status: number; readonly body: unknown }
-  | { readonly kind: 'other'; readonly status: number }
+  | { readonly kind: 'json'; readonly status: number; readonly realm: string | undefined; readonly body: unknown }
+  | { readonly kind: 'other'; readonly status: number; readonly realm: string | undefined }
   | { readonly kind: 'silent' }
   | { readonly kind: 'refused'; readonly code: string };
 
@@ -32,7 +32,14 @@ const MAX_BODY_BYTES = 4 * 1024 * 1024;
 export function ask(address: Address, { method = 'GET', path, deadlineMs }: Question): Promise<Reply> {
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
-    const outgoing = request({ host: address.host, port: address.port, path, method, agent: false, headers: headersFor(address) });
+    const outgoing = request({
+      host: address.host,
+      port: address.port,
+      path,
+      method,
+      agent: false,
+      headers: headersFor(address),
+    });
     const done = (reply: Reply): void => {
       clearTimeout(timer);
       outgoing.destroy();
@@ -42,16 +49,18 @@ export function ask(address: Address, { method = 'GET', path, deadlineMs }: Ques
     outgoing.on('error', (error: NodeJS.ErrnoException) => done({ kind: 'refused', code: error.code ?? 'broken' }));
     outgoing.on('response', (incoming) => {
       const status = incoming.statusCode ?? 0;
+      const realm = /^Basic realm="([^"]*)"/i.exec(incoming.headers['www-authenticate'] ?? '')?.[1];
+      const other: Reply = { kind: 'other', status, realm };
       const isJson = /^application\/json\b/i.test(incoming.headers['content-type'] ?? '');
-      if (!isJson) return done({ kind: 'other', status });
+      if (!isJson) return done(other);
       let size = 0;
       incoming.on('data', (chunk: Buffer) => {
         size += chunk.length;
-        if (size > MAX_BODY_BYTES) done({ kind: 'other', status });
+        if (size > MAX_BODY_BYTES) done(other);
         else chunks.push(chunk);
       });
-      incoming.on('error', () => done({ kind: 'other', status }));
-      incoming.on('end', () => done(parsed(status, Buffer.concat(chunks).toString('utf8'))));
+      incoming.on('error', () => done(other));
+      incoming.on('end', () => done(parsed(other, Buffer.concat(chunks).toString('utf8'))));
     });
     outgoing.end();
   });
@@ -63,11 +72,11 @@ function headersFor({ username, password }: Address): Record<string, string> {
   return { accept: 'application/json', connection: 'close', authorization: `Basic ${basic}` };
 }
 
-function parsed(status: number, text: string): Reply {
+function parsed(other: Extract<Reply, { kind: 'other' }>, text: string): Reply {
   try {
-    return { kind: 'json', status, body: JSON.parse(text) };
+    return { ...other, kind: 'json', body: JSON.parse(text) };
   } catch (error) {
-    if (error instanceof SyntaxError) return { kind: 'other', status };
+    if (error instanceof SyntaxError) return other;
     throw error;
   }
 }

@@ -26,7 +26,10 @@ export function linuxSockets(server: number, tree: readonly number[]): Sockets |
   const established = rows.filter((row) => row.state === 'established');
   return {
     listening,
-    inbound: clients(established.filter((row) => ports.has(row.localPort)), established),
+    inbound: clients(
+      established.filter((row) => ports.has(row.localPort)),
+      established,
+    ),
     outbound: established.filter((row) => ours.has(row.inode) && !ports.has(row.localPort)).length,
     ourNetwork: network(server) !== undefined && network(server) === network('self'),
   };
@@ -103,6 +106,8 @@ function parseAddress(text: string): [host: string, port: number] {
   const bytes = (hex.match(/.{8}/g) ?? []).flatMap((word) => (word.match(/../g) ?? []).reverse());
   const mapped = bytes.length === 16 && bytes.slice(0, 12).join('') === `${'00'.repeat(10)}ffff`.toUpperCase();
   const v4 = bytes.length === 4 ? bytes : mapped ? bytes.slice(12) : undefined;
-  const host = v4 ? v4.map((byte) => Number.parseInt(byte, 16)).join('.') : (bytes.join('').match(/.{4}/g) ?? []).join(':');
+  const host = v4
+    ? v4.map((byte) => Number.parseInt(byte, 16)).join('.')
+    : (bytes.join('').match(/.{4}/g) ?? []).join(':');
   return [host, Number.parseInt(port, 16)];
 }

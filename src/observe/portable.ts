@@ -12,7 +12,12 @@ import type { Eyes } from './eyes.js';
  */
 
 /** Nothing here tells which machine or boot this is. */
-export const portableMachine = (): Machine => ({ id: undefined, boot: undefined, pidNamespace: undefined, name: hostname() });
+export const portableMachine = (): Machine => ({
+  id: undefined,
+  boot: undefined,
+  pidNamespace: undefined,
+  name: hostname(),
+});
 
 /** Undefined when the list does not even show us: busybox's `ps` answers with nothing, and without an error. */
 export async function portableProcesses(now: number): Promise<ProcessTable | undefined> {

@@ -31,13 +31,16 @@ export async function askWhetherBusy(address: Address, known: Known): Promise<Wo
 function whyNot(reply: Reply): string {
   if (reply.kind === 'refused') return `it refused the connection (${reply.code})`;
   if (reply.kind === 'silent') return 'it stopped answering';
-  return reply.status === 401 ? 'it wants a password that is not known' : `it answered ${reply.status} to a question about its health`;
+  return reply.status === 401
+    ? 'it wants a password that is not known'
+    : `it answered ${reply.status} to a question about its health`;
 }
 
 /** OpenCode 2 answers the old paths with its web page; it counts sessions for the whole process. */
 async function askSecondGeneration(address: Address): Promise<Word> {
   const info = await ask(address, { path: '/api/info', deadlineMs: ANSWER_MS });
-  if (info.kind !== 'json' || info.status !== 200 || !isObject(info.body)) return unknown(`it is no OpenCode that is known here`);
+  if (info.kind !== 'json' || info.status !== 200 || !isObject(info.body))
+    return unknown(`it is no OpenCode that is known here`);
   const active = await ask(address, { path: '/api/session/active', deadlineMs: ANSWER_MS });
   const data = active.kind === 'json' && active.status === 200 && isObject(active.body) ? active.body.data : undefined;
   if (!isObject(data)) return unknown('its answer about active sessions was not understood');
@@ -57,7 +60,10 @@ async function askDirectories(address: Address, known: Known): Promise<Word> {
     const some = questions.slice(at, at + ASK_AT_ONCE);
     words.push(...(await Promise.all(some.map((directory) => askDirectory(address, directory)))));
   }
-  return words.find(({ kind }) => kind === 'busy') ?? words.find(({ kind }) => kind === 'unknown') ?? { kind: 'idle', directories: questions.length };
+  return (
+    words.find(({ kind }) => kind === 'busy') ??
+    words.find(({ kind }) => kind === 'unknown') ?? { kind: 'idle', directories: questions.length }
+  );
 }
 
 /** Directories of sessions touched since `since`; a sentence when the list is no proof, undefined when there is none. */
@@ -82,15 +88,20 @@ function directoryAndTime(session: unknown): { directory: string; updated: numbe
 async function projectDirectories(address: Address): Promise<string[]> {
   const reply = await ask(address, { path: '/project', deadlineMs: STATUS_MS });
   if (reply.kind !== 'json' || !Array.isArray(reply.body)) return [];
-  return reply.body.flatMap((project) => (isObject(project) && typeof project.worktree === 'string' ? [project.worktree] : []));
+  return reply.body.flatMap((project) =>
+    isObject(project) && typeof project.worktree === 'string' ? [project.worktree] : [],
+  );
 }
 
 async function askDirectory(address: Address, directory: string | undefined): Promise<Word> {
   const query = directory === undefined ? '' : `?directory=${encodeURIComponent(directory)}`;
   const reply = await ask(address, { path: `/session/status${query}`, deadlineMs: STATUS_MS });
-  if (reply.kind !== 'json' || reply.status !== 200 || !isObject(reply.body)) return unknown('its answer about busy sessions was not understood');
+  if (reply.kind !== 'json' || reply.status !== 200 || !isObject(reply.body))
+    return unknown('its answer about busy sessions was not understood');
   const sessions = Object.values(reply.body).filter((status) => !isObject(status) || status.type !== 'idle').length;
-  return sessions === 0 ? { kind: 'idle', directories: 1 } : { kind: 'busy', sessions, directory: directory ?? 'its own directory' };
+  return sessions === 0
+    ? { kind: 'idle', directories: 1 }
+    : { kind: 'busy', sessions, directory: directory ?? 'its own directory' };
 }
 
 /** Three fresh connections over at least five seconds, and whether our own timers were on time meanwhile. */

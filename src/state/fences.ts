@@ -26,13 +26,19 @@ export interface Stopper {
  * Claims a server by linking a complete file into place, then takes its record away, so that whoever reads the
  * folder sees either the record or the fence. Undefined when another run was first, or the record has changed.
  */
-export function raiseFence(folder: StateFolder, record: ServerRecord, stopper: Stopper, tree: readonly Identity[]): HeldFence | undefined {
+export function raiseFence(
+  folder: StateFolder,
+  record: ServerRecord,
+  stopper: Stopper,
+  tree: readonly Identity[],
+): HeldFence | undefined {
   const file = fenceFile(folder, record.id);
   const native = record.source.format === 'native';
   const read = native ? readSmall(record.source.file) : undefined;
   if (native && read?.kind !== 'text') return undefined;
   const original = read?.kind === 'text' ? read.text : undefined;
-  if (original !== undefined && typeof parseRecord(record.source.file, original, record.trust) === 'string') return undefined;
+  if (original !== undefined && typeof parseRecord(record.source.file, original, record.trust) === 'string')
+    return undefined;
   const format = (members: readonly Identity[]): string => formatFence(record, stopper, members, original);
   if (!createFile(file, format(tree))) return undefined;
   if (original !== undefined && !removeUnchanged(record.source.file, original)) {
@@ -55,14 +61,29 @@ export function raiseFence(folder: StateFolder, record: ServerRecord, stopper: S
  * a fence that another run has raised meanwhile is left alone.
  */
 export function liftFence(fence: Fence, recordGoesBack: boolean): void {
-  if (recordGoesBack && fence.record && fence.original !== undefined) createFile(fence.record.source.file, fence.original);
+  if (recordGoesBack && fence.record && fence.original !== undefined)
+    createFile(fence.record.source.file, fence.original);
   removeUnchanged(fence.file, fence.content);
 }
 
 export const fenceFile = (folder: StateFolder, id: string): string => join(folder.closing, `${id}.json`);
 
-function formatFence(record: ServerRecord, { run, machine: here }: Stopper, tree: readonly Identity[], original: string | undefined): string {
-  const json = { schema: SCHEMA, id: record.id, run, machine: here, tree, source: record.source, record: original ?? null, at: new Date().toISOString() };
+function formatFence(
+  record: ServerRecord,
+  { run, machine: here }: Stopper,
+  tree: readonly Identity[],
+  original: string | undefined,
+): string {
+  const json = {
+    schema: SCHEMA,
+    id: record.id,
+    run,
+    machine: here,
+    tree,
+    source: record.source,
+    record: original ?? null,
+    at: new Date().toISOString(),
+  };
   return `${JSON.stringify(json, null, 2)}\n`;
 }
 
@@ -73,7 +94,8 @@ export function parseFence(folder: StateFolder, file: string, content: string, t
   const run = isObject(json.run) ? identity(json.run.pid, json.run.startToken) : undefined;
   const here = machine(json.machine);
   const id = text(json.id);
-  if (run === undefined || here === undefined || id === undefined || !Array.isArray(json.tree)) return 'it names no run';
+  if (run === undefined || here === undefined || id === undefined || !Array.isArray(json.tree))
+    return 'it names no run';
   if (basename(file) !== `${id}.json`) return 'its id is not its name';
   const tree = json.tree.flatMap((member) => (isObject(member) ? (identity(member.pid, member.startToken) ?? []) : []));
   const original = text(json.record);

@@ -22,11 +22,14 @@ export function parseOurs(text: string): Json | string {
   return typeof json.schema === 'string' ? `written by another version (schema ${json.schema})` : 'it has no schema';
 }
 
-export const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value);
+export const isObject = (value: unknown): value is Json =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 
-export const text = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined);
+export const text = (value: unknown): string | undefined =>
+  typeof value === 'string' && value !== '' ? value : undefined;
 
-export const texts = (value: unknown): string[] => (Array.isArray(value) ? value.flatMap((item) => text(item) ?? []) : []);
+export const texts = (value: unknown): string[] =>
+  Array.isArray(value) ? value.flatMap((item) => text(item) ?? []) : [];
 
 export const port = (value: unknown): number | undefined =>
   typeof value === 'number' && Number.isInteger(value) && value > 0 && value < 65_536 ? value : undefined;
@@ -48,5 +51,10 @@ export function identity(pid: unknown, startToken: unknown): Identity | undefine
 
 export function machine(value: unknown): Machine | undefined {
   if (!isObject(value)) return undefined;
-  return { id: text(value.id), boot: text(value.boot), pidNamespace: text(value.pidNamespace), name: text(value.name) ?? '' };
+  return {
+    id: text(value.id),
+    boot: text(value.boot),
+    pidNamespace: text(value.pidNamespace),
+    name: text(value.name) ?? '',
+  };
 }

@@ -50,7 +50,8 @@ export function parseRecord(file: string, content: string, trust: Trust): Server
   if (id === undefined || !file.endsWith(`${id}.json`)) return 'its id is not its name';
   const state = json.state;
   if (state !== 'spawning' && state !== 'starting' && state !== 'ready') return 'its state is not known';
-  if (typeof json.startedByPlugin !== 'boolean' && json.adopted !== true) return 'it does not say who started the server';
+  if (typeof json.startedByPlugin !== 'boolean' && json.adopted !== true)
+    return 'it does not say who started the server';
   const here = machine(json.machine);
   if (here === undefined) return 'it does not say on which machine';
   const spawned = identity(json.pid, json.startToken);

@@ -10,7 +10,8 @@ import { formatRecord, type NativeRecord, parseRecord } from './record-file.js';
 /** All that is written down in our own state folders; leases from every one of them, the rest from the chosen one. */
 export function readRegistry(chosen: StateFolder, leaseFolders: readonly StateFolder[]): Written {
   const unread: Unread[] = [];
-  const read = <T>(kind: Unread['kind'], folder: string, parse: Parser<T>): T[] => readFolder(kind, folder, parse, unread);
+  const read = <T>(kind: Unread['kind'], folder: string, parse: Parser<T>): T[] =>
+    readFolder(kind, folder, parse, unread);
   return {
     records: read('server', chosen.servers, parseRecord),
     leases: leaseFolders.flatMap((folder) => read<Lease>('lease', folder.leases, parseLease)),
@@ -69,6 +70,15 @@ export const recordFile = (folder: StateFolder, id: string): string => join(fold
 export const writeRecord = (folder: StateFolder, record: NativeRecord): void =>
   replaceFile(recordFile(folder, record.id), formatRecord(record));
 
+export const dropRecord = (folder: StateFolder, id: string): void => removeFile(recordFile(folder, id));
+
+/** The record as whoever reads the folder will see it. */
+export function asServerRecord(folder: StateFolder, record: NativeRecord): ServerRecord {
+  const parsed = parseRecord(recordFile(folder, record.id), formatRecord(record), { kind: 'trusted' });
+  if (typeof parsed === 'string') throw new Error(`a record that we write does not parse: ${parsed}`);
+  return parsed;
+}
+
 /** False when somebody was faster: a run has fenced it, or it was never there. */
 export function forgetRecord(record: ServerRecord): boolean {
   if (record.source.format !== 'native') return false;
@@ -80,7 +90,10 @@ export function forgetRecord(record: ServerRecord): boolean {
 }
 
 export function keep(folder: StateFolder, id: string): boolean {
-  return createFile(join(folder.keep, `${id}.json`), `${JSON.stringify({ schema: SCHEMA, id, at: new Date().toISOString() }, null, 2)}\n`);
+  return createFile(
+    join(folder.keep, `${id}.json`),
+    `${JSON.stringify({ schema: SCHEMA, id, at: new Date().toISOString() }, null, 2)}\n`,
+  );
 }
 
 export const unkeep = (folder: StateFolder, id: string): void => removeFile(join(folder.keep, `${id}.json`));

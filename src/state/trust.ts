@@ -10,7 +10,10 @@ export function trustOf(file: Stats, folder: Stats): Trust {
   const us = process.getuid?.();
   // Windows keeps neither owner nor mode; a user's profile is the user's own there.
   if (us === undefined) return { kind: 'trusted' };
-  for (const [what, stat] of [['the file', file], ['its folder', folder]] as const) {
+  for (const [what, stat] of [
+    ['the file', file],
+    ['its folder', folder],
+  ] as const) {
     if (stat.uid !== us) return { kind: 'untrusted', because: `${what} belongs to user ${stat.uid}` };
     if (stat.mode & WORLD_WRITE) return { kind: 'untrusted', because: `everybody may write ${what}` };
     if (stat.mode & GROUP_WRITE && !isPrivateGroup(stat.gid)) {
@@ -24,15 +27,22 @@ export function trustOf(file: Stats, folder: Stats): Trust {
 function isPrivateGroup(gid: number): boolean {
   if (gid !== process.getgid?.()) return false;
   const us = userInfo().username;
-  const users = rows('/etc/passwd').filter((fields) => fields[3] === String(gid)).map((fields) => fields[0]);
-  const members = rows('/etc/group').filter((fields) => fields[2] === String(gid)).flatMap((fields) => (fields[3] ?? '').split(',')).filter(Boolean);
+  const users = rows('/etc/passwd')
+    .filter((fields) => fields[3] === String(gid))
+    .map((fields) => fields[0]);
+  const members = rows('/etc/group')
+    .filter((fields) => fields[2] === String(gid))
+    .flatMap((fields) => (fields[3] ?? '').split(','))
+    .filter(Boolean);
   // A user from elsewhere (LDAP) is in neither file, and neither are that group's other members.
   return users.includes(us) && [...users, ...members].every((name) => name === us);
 }
 
 function rows(file: string): string[][] {
   try {
-    return readFileSync(file, 'utf8').split('\n').map((line) => line.split(':'));
+    return readFileSync(file, 'utf8')
+      .split('\n')
+      .map((line) => line.split(':'));
   } catch (error) {
     if (error instanceof Error && 'code' in error) return [];
     throw error;

@@ -1,0 +1,86 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Identity } from '../decide/identity.js';
+import type { Outcome } from '../decide/outcome.js';
+import type { Target } from '../decide/verdict.js';
+import { isGone, type Look, type Sent, signal } from './signal.js';
+
+export interface Ending {
+  readonly look: Look;
+  /** Ourselves and what is above us. */
+  readonly lineage: ReadonlySet<number>;
+  readonly graceMs: number;
+}
+
+/** A process dies within 120 ms of a SIGTERM, so looking this often costs little and wastes little. */
+const POLL_MS = 25;
+/** SIGKILL works at once, but for a process that waits for a disk. */
+const KILL_WAIT_MS = 2_000;
+
+type Ended =
+  | { readonly kind: 'ended'; readonly signal: 'SIGTERM' | 'SIGKILL' }
+  | Extract<Outcome, { kind: 'gone' | 'replaced' | 'denied' | 'survived' | 'withheld' }>;
+
+/**
+ * SIGTERM to the server and its launcher (a launcher alone would leave the server running), SIGKILL to what is left
+ * of them, then the same for the noted descendants that outlived them.
+ */
+export async function endTree(target: Target, tree: readonly Identity[], ending: Ending): Promise<Ended> {
+  const heads = target.launcher ? [target.server, target.launcher] : [target.server];
+  const first = await endAll(heads, ending);
+  if (first.kind !== 'ended') return first;
+  const rest = tree.filter((member) => !heads.some((head) => head.pid === member.pid));
+  const others = await endRest(rest, ending);
+  return others.length > 0 ? { kind: 'survived', pids: others.map(({ pid }) => pid) } : first;
+}
+
+async function endAll(heads: readonly Identity[], ending: Ending): Promise<Ended> {
+  const refused = refusal(heads[0], await send(heads, 'SIGTERM', ending));
+  if (refused) return refused;
+  const stubborn = await waitGone(heads, ending.graceMs, ending.look);
+  if (stubborn.length === 0) return { kind: 'ended', signal: 'SIGTERM' };
+  const refusedKill = refusal(stubborn[0], await send(stubborn, 'SIGKILL', ending));
+  const left = await waitGone(stubborn, KILL_WAIT_MS, ending.look);
+  if (left.length === 0) return { kind: 'ended', signal: 'SIGKILL' };
+  return refusedKill ?? { kind: 'survived', pids: left.map(({ pid }) => pid) };
+}
+
+/** What is left of a tree whose server is gone. Returns the members that nothing could end. */
+export async function endRest(rest: readonly Identity[], ending: Ending): Promise<readonly Identity[]> {
+  const alive = await waitGone(rest, 0, ending.look);
+  await send(alive, 'SIGTERM', ending);
+  const stubborn = await waitGone(alive, ending.graceMs, ending.look);
+  await send(stubborn, 'SIGKILL', ending);
+  return waitGone(stubborn, KILL_WAIT_MS, ending.look);
+}
+
+/** One after the other, so that each look is followed by its own signal. */
+async function send(
+  targets: readonly Identity[],
+  name: 'SIGTERM' | 'SIGKILL',
+  { look, lineage }: Ending,
+): Promise<Sent[]> {
+  const results: Sent[] = [];
+  for (const target of targets) results.push(await signal(target, name, look, lineage));
+  return results;
+}
+
+/** Why the server itself, the first of those signalled, did not get its signal; undefined when it did. */
+function refusal(server: Identity | undefined, [sent]: readonly Sent[]): Ended | undefined {
+  if (server === undefined || sent === 'sent') return undefined;
+  if (sent === 'gone') return { kind: 'gone' };
+  if (sent === 'replaced' || sent === 'denied') return { kind: sent, pid: server.pid };
+  return {
+    kind: 'withheld',
+    because: sent === 'ours' ? 'this command runs inside it' : 'its identity can no longer be read',
+  };
+}
+
+/** Done means seen gone, not signal sent. Returns who is still there after `ms`. */
+export async function waitGone(targets: readonly Identity[], ms: number, look: Look): Promise<readonly Identity[]> {
+  const until = performance.now() + ms;
+  for (let left = targets; ; await sleep(POLL_MS)) {
+    const gone = await Promise.all(left.map((target) => isGone(target, look)));
+    left = left.filter((_, at) => !gone[at]);
+    if (left.length === 0 || performance.now() >= until) return left;
+  }
+}

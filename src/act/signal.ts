@@ -1,0 +1,40 @@
+import { type Identity, type Pid, sameProcess } from '../decide/identity.js';
+import type { Seen } from '../decide/process.js';
+
+export type Look = (pid: Pid) => Seen | Promise<Seen>;
+
+/** What became of one signal. `unknown` is a process that could not be told from another, and was left alone. */
+export type Sent = 'sent' | 'gone' | 'replaced' | 'denied' | 'unknown' | 'ours';
+
+/**
+ * The only place that signals a process. Looks at its identity once more, on Linux in the same tick, so that a
+ * recycled pid is never hit; and never signals ourselves or what is above us.
+ */
+export async function signal(
+  target: Identity,
+  name: 'SIGTERM' | 'SIGKILL',
+  look: Look,
+  lineage: ReadonlySet<number>,
+): Promise<Sent> {
+  if (target.pid <= 1 || target.pid === process.pid || lineage.has(target.pid)) return 'ours';
+  const looked = look(target.pid);
+  // Awaiting what is already there would let other work in between.
+  const seen = looked instanceof Promise ? await looked : looked;
+  if (seen === 'gone' || seen === 'unknown') return seen;
+  const sameness = sameProcess(target, seen);
+  if (sameness !== 'same') return sameness === 'different' ? 'replaced' : 'unknown';
+  try {
+    process.kill(target.pid, name);
+    return 'sent';
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ESRCH') return 'gone';
+    if (error instanceof Error && 'code' in error && error.code === 'EPERM') return 'denied';
+    throw error;
+  }
+}
+
+/** Whether a process is no more: its pid is free, a zombie's, or another process's. */
+export async function isGone(target: Identity, look: Look): Promise<boolean> {
+  const seen = await look(target.pid);
+  return seen === 'gone' || (seen !== 'unknown' && sameProcess(target, seen) === 'different');
+}

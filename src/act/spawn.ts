@@ -1,0 +1,32 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { type Pid, parsePid } from '../decide/identity.js';
+
+export interface Spawned {
+  readonly pid: Pid;
+  /** How it ended, once it has; undefined while it runs. */
+  readonly ended: () => string | undefined;
+  /** Lets this program end while the server goes on. */
+  readonly unref: () => void;
+}
+
+export interface Spawning {
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly cwd: string;
+  readonly env: NodeJS.ProcessEnv;
+}
+
+/** Starts a server that outlives us: in a session of its own, with no pipe that could fill or break. Else a reason. */
+export async function spawnDetached({ command, args, cwd, env }: Spawning): Promise<Spawned | string> {
+  const child = spawn(command, args, { cwd, env, detached: true, stdio: 'ignore', windowsHide: true });
+  let ended: string | undefined;
+  child.on('exit', (code, signal) => {
+    ended = signal ? `ended by ${signal}` : `exit code ${code}`;
+  });
+  const failure = await Promise.race([once(child, 'spawn').then(() => undefined), once(child, 'error')]);
+  const pid = parsePid(child.pid);
+  if (failure !== undefined || pid === undefined)
+    return failure?.[0] instanceof Error ? failure[0].message : 'no process was made';
+  return { pid, ended: () => ended, unref: () => child.unref() };
+}

@@ -1,0 +1,83 @@
+import type { Identity } from '../decide/identity.js';
+import type { Outcome, Stray } from '../decide/outcome.js';
+import type { Target } from '../decide/verdict.js';
+import { type Ending, endTree, waitGone } from './end-tree.js';
+
+/** What a look at one server allows: to stop it, with the tree as it is now, or else why not. */
+export type Leave =
+  | { readonly kind: 'may stop'; readonly target: Target; readonly tree: readonly Identity[] }
+  | Outcome;
+
+/** The right to stop one server. */
+export interface Fencing {
+  readonly note: (tree: readonly Identity[]) => void;
+  readonly withdraw: () => void;
+  readonly close: () => void;
+}
+
+export interface Hands extends Ending {
+  /** Undefined when another run was first. */
+  readonly raiseFence: (tree: readonly Identity[]) => Fencing | undefined;
+  /** Looks again at every guard that can change. */
+  readonly lookAgain: () => Promise<Leave>;
+  readonly letGo: () => Promise<void>;
+  /** Whether the port is still held by this tree, and by whom else. */
+  readonly portHolder: () => Promise<number | undefined>;
+  readonly strays: (tree: readonly Identity[]) => Promise<readonly Stray[]>;
+}
+
+/** The port is let go some 35 ms after its process looks dead. */
+const PORT_PATIENCE_MS = 1_000;
+
+/** The ladder: fence, look, ask to let go, look, SIGTERM, grace, SIGKILL, descendants, port. */
+export async function stopServer(tree: readonly Identity[], hands: Hands): Promise<Outcome> {
+  const began = performance.now();
+  const fence = hands.raiseFence(tree);
+  if (fence === undefined) return { kind: 'withheld', because: 'another run is stopping it' };
+  const outcome = await behindFence(fence, began, hands);
+  const ended = outcome.kind === 'stopped' || outcome.kind === 'gone' || outcome.kind === 'replaced';
+  if (ended) fence.close();
+  else fence.withdraw();
+  return outcome;
+}
+
+async function behindFence(fence: Fencing, began: number, hands: Hands): Promise<Outcome> {
+  const before = await hands.lookAgain();
+  if (before.kind !== 'may stop') return before;
+  if (!before.target.hung) await hands.letGo();
+  // A server that was asked to let go works on: whatever arrived meanwhile keeps it.
+  const leave = before.target.hung ? before : await hands.lookAgain();
+  if (leave.kind !== 'may stop') return leave;
+  fence.note(leave.tree);
+  const ended = await endTree(leave.target, leave.tree, hands);
+  if (ended.kind !== 'ended') return ended;
+  return {
+    kind: 'stopped',
+    signal: ended.signal,
+    tookMs: Math.round(performance.now() - began),
+    processes: processesOf(leave.target, leave.tree),
+    leftBehind: await hands.strays(leave.tree),
+    successor: await successor(leave.tree, hands),
+  };
+}
+
+const processesOf = (target: Target, tree: readonly Identity[]): number[] => [
+  ...new Set<number>([
+    target.server.pid,
+    ...(target.launcher ? [target.launcher.pid] : []),
+    ...tree.map(({ pid }) => pid),
+  ]),
+];
+
+/** Who listens on the port once it is no longer this tree's. */
+async function successor(tree: readonly Identity[], { portHolder, look }: Hands): Promise<number | undefined> {
+  const until = performance.now() + PORT_PATIENCE_MS;
+  for (;;) {
+    const holder = await portHolder();
+    const ours = tree.find((member) => member.pid === holder);
+    if (ours === undefined || performance.now() > until) return holder;
+    await waitGone([ours], POLL_MS, look);
+  }
+}
+
+const POLL_MS = 25;

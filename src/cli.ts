@@ -1,0 +1,177 @@
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { complain } from './commands/output.js';
+import { parseDuration } from './decide/duration.js';
+import { version } from './version.js';
+
+/** Runs the program and returns its exit code. Each command loads only what it needs. */
+export async function run(argv: readonly string[]): Promise<number> {
+  // A reader that has seen enough, as in `opencode-reap | head -1`, is no error.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
+  let code = 0;
+  const program = describe((result) => {
+    code = result;
+  });
+  try {
+    await program.parseAsync(argv);
+    return code;
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode === 0) return 0;
+    complain(sentence(error, program), hintFor(error));
+    return 2;
+  }
+}
+
+type Finish = (code: number) => void;
+
+function describe(finish: Finish): Command {
+  const program = common(new Command('opencode-reap'))
+    .description('Ends the opencode servers that Claude Code plugins leave behind, and only those.')
+    .version(version())
+    .enablePositionalOptions()
+    .allowExcessArguments(false)
+    .configureOutput({ outputError: () => undefined })
+    .showSuggestionAfterError(true)
+    .exitOverride()
+    .option('-n, --dry-run', 'judge and report, change nothing')
+    .option('-a, --all-stale', 'every workspace, not only this one')
+    .addOption(olderThan())
+    .addOption(grace())
+    .addOption(new Option('--port <port>', 'only servers on this port').argParser(port))
+    .option('--workspace <dir>', 'another workspace than the current one')
+    .addOption(new Option('--limit <n>', 'stop nothing when more are stale').argParser(wholeNumber).default(20))
+    .option('--strays', 'also end what detached itself from a stopped server')
+    .option('--exit-code', 'with --dry-run: exit 3 when something is stale')
+    .action(async (options) => finish(await (await import('./commands/reap.js')).reapCommand(options)));
+  addLooking(program, finish);
+  addActing(program, finish);
+  return program;
+}
+
+function addLooking(program: Command, finish: Finish): void {
+  common(program.command('list'))
+    .description('every known server with its verdict, one line each')
+    .option('--all', 'those that nothing was written down about, too')
+    .addOption(olderThan())
+    .action(async (_, command) => finish(await (await import('./commands/list.js')).listCommand(optionsOf(command))));
+  common(program.command('why <server>'))
+    .description('every guard with what was seen, and what would change the verdict (id, pid or port)')
+    .addOption(olderThan())
+    .action(async (server, _, command) =>
+      finish(await (await import('./commands/why.js')).whyCommand(server, optionsOf(command))),
+    );
+  common(program.command('log'))
+    .description('what was stopped or spared, and why')
+    .addOption(new Option('-l, --lines <n>', 'how many').argParser(wholeNumber).default(50))
+    .action(async (_, command) => finish(await (await import('./commands/log.js')).logCommand(optionsOf(command))));
+}
+
+function addActing(program: Command, finish: Finish): void {
+  common(program.command('start [args...]'))
+    .description('start a server that can be reaped later (or reuse the one on the port) and print its URL')
+    .addOption(new Option('--port <port>', 'where it listens, 0 for any').argParser(portOrZero).default(4096))
+    .addOption(new Option('--hostname <address>', 'loopback address').argParser(loopback).default('127.0.0.1'))
+    .addOption(
+      new Option('--ready-timeout <duration>', 'how long it may take to answer')
+        .argParser(duration)
+        .default(60_000, '60s'),
+    )
+    .action(async (args, _, command) =>
+      finish(await (await import('./commands/start.js')).startCommand(args, optionsOf(command))),
+    );
+  common(program.command('stop <server>'))
+    .description('end one server of yours, whoever started it (id, pid or port)')
+    .option('-y, --yes', 'even when it may be in use')
+    .option('--strays', 'also end what detached itself from it')
+    .addOption(grace())
+    .action(async (server, _, command) =>
+      finish(await (await import('./commands/stop.js')).stopCommand(server, optionsOf(command))),
+    );
+  common(program.command('adopt <server>'))
+    .description('declare that a running server may be reaped from now on (pid or port)')
+    .action(async (server, _, command) =>
+      finish(await (await import('./commands/marks.js')).adoptCommand(server, optionsOf(command))),
+    );
+  for (const [name, wanted] of [
+    ['keep', true],
+    ['unkeep', false],
+  ] as const) {
+    common(program.command(`${name} <server>`))
+      .description(wanted ? 'never stop this server by itself' : 'take that back')
+      .action(async (server, _, command) =>
+        finish(await (await import('./commands/marks.js')).keepCommand(server, wanted, optionsOf(command))),
+      );
+  }
+}
+
+/** A command's own options, and what was said before its name: `opencode-reap --state-dir x list`. */
+function optionsOf<T>(command: Command): T {
+  const above = Object.entries(command.parent?.opts() ?? {});
+  const said = above.filter(([name]) => command.parent?.getOptionValueSource(name) === 'cli');
+  const own = Object.entries(command.opts()).filter(([name]) => command.getOptionValueSource(name) !== 'default');
+  return { ...command.opts(), ...Object.fromEntries(said), ...Object.fromEntries(own) } as T;
+}
+
+const common = (command: Command): Command =>
+  command
+    .option('--state-dir <dir>', 'where records are kept, instead of $OPENCODE_REAP_STATE_DIR')
+    .option('--json', 'print JSON')
+    .option('-q, --quiet', 'print errors only')
+    .option('-v, --verbose', 'print every guard of every server')
+    .option('--color', 'colours even where there is no terminal')
+    .option('--no-color', 'no colours');
+
+const olderThan = (): Option =>
+  new Option('--older-than <duration>', 'stop only servers at least this old')
+    .env('OPENCODE_REAP_OLDER_THAN')
+    .argParser(duration)
+    .default(300_000, '5m');
+
+const grace = (): Option =>
+  new Option('--grace <duration>', 'time between SIGTERM and SIGKILL')
+    .env('OPENCODE_REAP_GRACE')
+    .argParser(duration)
+    .default(5_000, '5s');
+
+function duration(text: string): number {
+  const ms = parseDuration(text);
+  if (ms === undefined) throw new InvalidArgumentError('durations look like 500ms, 30s, 5m, 2h or 1d');
+  return ms;
+}
+
+function wholeNumber(text: string): number {
+  if (!/^\d{1,6}$/.test(text)) throw new InvalidArgumentError('a whole number is wanted');
+  return Number(text);
+}
+
+function portOrZero(text: string): number {
+  const number = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(number < 65_536)) throw new InvalidArgumentError('ports are whole numbers below 65536');
+  return number;
+}
+
+function port(text: string): number {
+  const number = portOrZero(text);
+  if (number === 0) throw new InvalidArgumentError('ports are whole numbers from 1 to 65535');
+  return number;
+}
+
+function loopback(text: string): string {
+  if (!/^127(\.\d{1,3}){3}$/.test(text))
+    throw new InvalidArgumentError('only 127.x.x.x addresses are kept to this machine');
+  return text;
+}
+
+/** Commander says `error: option '…' argument 'x' is invalid. why`; here it is one sentence. */
+function sentence(error: CommanderError, program: Command): string {
+  const [line = ''] = error.message.replace(/^error: /, '').split('\n');
+  if (error.code === 'commander.excessArguments') return `unknown command '${program.args[0] ?? ''}'`;
+  return line.replace(/\.$/, '').replace(' is invalid. ', ' is invalid: ');
+}
+
+function hintFor({ message }: CommanderError): string {
+  const suggestion = /\(Did you mean (.+)\?\)/.exec(message)?.[1];
+  return suggestion ? `did you mean ${suggestion}?` : 'opencode-reap --help lists what there is';
+}

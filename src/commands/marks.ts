@@ -1,0 +1,71 @@
+import { UNRECORDED } from '../decide/unrecorded.js';
+import { workspaceOf } from '../observe/places.js';
+import { keep, recordFile, unkeep, writeRecord } from '../state/registry.js';
+import { openWorld, type World } from '../world.js';
+import { type Chosen, choose } from './choose.js';
+import { type Common, complain, print } from './output.js';
+
+const POLICY = { olderThanMs: 0 };
+
+/** The user wants a server left alone, or no longer so. A server without a record is left alone anyway. */
+export async function keepCommand(name: string, wanted: boolean, options: Common): Promise<number> {
+  const world = await openWorld(options.stateDir, process.env);
+  const chosen = await choose(name, POLICY, world);
+  if (chosen === undefined) return 1;
+  const { id } = chosen.server.record;
+  if (wanted) keep(world.folder, id);
+  else unkeep(world.folder, id);
+  if (!options.quiet) print([wanted ? `${id} is kept until opencode-reap unkeep ${id}` : `${id} is no longer kept`]);
+  return 0;
+}
+
+/** Declares that a running server may be reaped from now on. */
+export async function adoptCommand(name: string, options: Common): Promise<number> {
+  const world = await openWorld(options.stateDir, process.env);
+  const chosen = await choose(name, POLICY, world);
+  if (chosen === undefined) return 1;
+  const refusal = whyNotAdopt(chosen);
+  if (refusal) {
+    complain(`${name} is not handed over: ${refusal}`, `opencode-reap why ${name} shows what was seen`);
+    return 1;
+  }
+  const id = adopt(chosen, world);
+  if (!options.quiet) print([`${id} may be reaped from now on, recorded in ${recordFile(world.folder, id)}`]);
+  return 0;
+}
+
+function whyNotAdopt({ server }: Chosen): string | undefined {
+  if (server.record.source.format !== UNRECORDED) return `it is recorded already, as ${server.record.id}`;
+  if (server.seen.sharedDaemon !== 'no') return 'it is a shared daemon, or cannot be told from one';
+  const identity = server.verdict.guards.find(({ name }) => name === 'identity');
+  return identity?.outcome === 'pass' ? undefined : identity?.detail;
+}
+
+function adopt({ server: { record }, sight: { snapshot } }: Chosen, world: World): string {
+  const { spawned, server, machine } = record;
+  const us = snapshot.processes?.get(snapshot.self);
+  if (spawned?.startToken === undefined || server === undefined || machine === undefined || us === undefined)
+    throw new Error('an identified server has no identity');
+  const id = `adopted-${server.pid}-${server.startToken}`;
+  const hostname = '127.0.0.1';
+  writeRecord(world.folder, {
+    id,
+    startedByPlugin: false,
+    adopted: true,
+    plugin: 'opencode-reap adopt',
+    tag: undefined,
+    starter: { pid: us.pid, startToken: us.startToken },
+    spawned,
+    server,
+    machine,
+    uid: snapshot.uid,
+    hostname,
+    port: record.port,
+    command: ['opencode', 'serve'],
+    workspace: workspaceOf(record.workspace ?? '/'),
+    startedBySession: undefined,
+    startedAt: record.startedAt ?? Date.now(),
+    state: 'ready',
+  });
+  return id;
+}

@@ -1,0 +1,52 @@
+import { homedir } from 'node:os';
+import type { Unread } from '../decide/record.js';
+import type { Page } from '../report/table.js';
+import { clean, paintFor } from '../report/text.js';
+
+/** What every command understands. */
+export interface Common {
+  readonly stateDir?: string;
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+  readonly verbose?: boolean;
+  readonly color?: boolean;
+}
+
+export const pageFor = ({ color }: Common): Page => ({
+  paint: paintFor(color, process.stdout.isTTY === true, process.env),
+  width: process.stdout.isTTY ? process.stdout.columns : undefined,
+  home: process.env.HOME || homedir(),
+});
+
+export const print = (lines: readonly string[]): void => {
+  if (lines.length > 0) process.stdout.write(`${lines.join('\n')}\n`);
+};
+
+export const printJson = (value: unknown): void => print([JSON.stringify(value, null, 2)]);
+
+/** One sentence that names the thing, then the next step. */
+export function complain(error: string, hint: string): void {
+  process.stderr.write(`error: ${clean(error)}\nhint: ${clean(hint)}\n`);
+}
+
+export function complainAboutUnread(unread: readonly Unread[]): void {
+  for (const { file, error } of unread) {
+    complain(
+      `could not read ${file}: ${error}`,
+      'what it might say spares servers; mend it, or remove it if it is nobody’s',
+    );
+  }
+}
+
+/** Shows on a terminal what is waited for, once the wait is noticeable. Returns what ends it. */
+export function progress(text: string, { quiet }: Common): () => void {
+  if (quiet || !process.stderr.isTTY) return () => undefined;
+  const timer = setTimeout(() => process.stderr.write(`${text}…`), NOTICEABLE_MS);
+  return () => {
+    clearTimeout(timer);
+    process.stderr.write('\r\u001b[K');
+  };
+}
+
+/** A look takes a tenth of that. */
+const NOTICEABLE_MS = 400;

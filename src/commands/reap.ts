@@ -1,0 +1,53 @@
+import type { Scope } from '../decide/plan.js';
+import { placeOf, workspaceOf } from '../observe/places.js';
+import { type Request, reap } from '../reap.js';
+import { exitCode } from '../report/exit.js';
+import { jsonReport } from '../report/json.js';
+import { closing, table } from '../report/table.js';
+import { why } from '../report/why.js';
+import { version } from '../version.js';
+import { openWorld } from '../world.js';
+import { type Common, complainAboutUnread, pageFor, print, printJson, progress } from './output.js';
+
+export interface ReapOptions extends Common {
+  readonly dryRun?: boolean;
+  readonly allStale?: boolean;
+  readonly olderThan: number;
+  readonly grace: number;
+  readonly limit: number;
+  readonly port?: number;
+  readonly workspace?: string;
+  readonly strays?: boolean;
+  readonly exitCode?: boolean;
+}
+
+export async function reapCommand(options: ReapOptions): Promise<number> {
+  const world = await openWorld(options.stateDir, process.env);
+  const done = progress(options.dryRun ? 'looking' : 'looking and stopping', options);
+  const reaped = await reap(requestFrom(options), world).finally(done);
+  complainAboutUnread(reaped.unread);
+  if (options.json) printJson(jsonReport(reaped, version()));
+  else if (!options.quiet) {
+    const page = pageFor(options);
+    print(table(reaped.servers, page));
+    if (options.verbose) print(reaped.servers.flatMap((server) => ['', ...why(server, page.paint)]));
+    print(closing(reaped));
+  }
+  return exitCode(reaped, options.exitCode === true);
+}
+
+function requestFrom(options: ReapOptions): Request {
+  return {
+    dryRun: options.dryRun === true,
+    scope: scopeFrom(options),
+    olderThanMs: options.olderThan,
+    graceMs: options.grace,
+    limit: options.limit,
+    endStrays: options.strays === true,
+  };
+}
+
+function scopeFrom({ allStale, port, workspace }: ReapOptions): Scope {
+  if (allStale) return { kind: 'all', port };
+  return { kind: 'workspace', workspace: placeOf(workspaceOf(workspace ?? process.cwd())), port };
+}

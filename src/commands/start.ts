@@ -1,0 +1,46 @@
+import { workspaceOf } from '../observe/places.js';
+import { ensureServer } from '../start.js';
+import { openWorld } from '../world.js';
+import { type Common, complain, print, printJson, progress } from './output.js';
+
+export interface StartOptions extends Common {
+  readonly port: number;
+  readonly hostname: string;
+  readonly readyTimeout: number;
+}
+
+/** Starts (or reuses) a server and prints its URL, and nothing else, on standard output. */
+export async function startCommand(args: readonly string[], options: StartOptions): Promise<number> {
+  const world = await openWorld(options.stateDir, process.env);
+  const done = progress('starting', options);
+  const wanted = {
+    port: options.port,
+    hostname: options.hostname,
+    workspace: workspaceOf(process.cwd()),
+    sessionId: process.env.CLAUDE_CODE_SESSION_ID || undefined,
+    plugin: 'opencode-reap start',
+    command: 'opencode',
+    args,
+    env: process.env,
+    readyTimeoutMs: options.readyTimeout,
+  };
+  const started = await ensureServer(wanted, world).finally(done);
+  if (started.kind === 'refused') {
+    complain(started.error, started.hint);
+    return 1;
+  }
+  const { kind: _, ...answer } = started;
+  if (options.json)
+    printJson({
+      url: answer.url,
+      pid: answer.pid ?? null,
+      alreadyRunning: answer.alreadyRunning,
+      startedByPlugin: answer.startedByPlugin,
+      id: answer.id ?? null,
+    });
+  else print([answer.url]);
+  if (answer.alreadyRunning && answer.id === undefined && !options.quiet && !options.json) {
+    process.stderr.write('note: it was already running and is not recorded, so it will not be reaped\n');
+  }
+  return 0;
+}

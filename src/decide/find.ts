@@ -1,0 +1,20 @@
+import { locate } from './locate.js';
+import type { ServerRecord } from './record.js';
+import type { Snapshot } from './snapshot.js';
+
+/** The servers that a person may mean by an id (or the start of one), a pid or a port. */
+export function named(name: string, records: readonly ServerRecord[], snapshot: Snapshot): ServerRecord[] {
+  const exact = records.filter(({ id }) => id === name);
+  if (exact.length > 0) return exact;
+  const number = /^\d+$/.test(name) ? Number(name) : undefined;
+  const numbered = records.filter(
+    (record) => number !== undefined && (record.port === number || pidsOf(record, snapshot).includes(number)),
+  );
+  return numbered.length > 0 ? numbered : records.filter(({ id }) => name.length >= 3 && id.startsWith(name));
+}
+
+function pidsOf(record: ServerRecord, snapshot: Snapshot): number[] {
+  const located = locate(record, snapshot);
+  const seen = located.kind === 'present' ? [located.server.pid, located.launcher?.pid] : [];
+  return [...seen, record.spawned?.pid, record.server?.pid].filter((pid) => pid !== undefined);
+}

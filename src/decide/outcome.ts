@@ -1,0 +1,24 @@
+/** What became of a server that was to be stopped. */
+export type Outcome =
+  | {
+      readonly kind: 'stopped';
+      readonly signal: 'SIGTERM' | 'SIGKILL';
+      readonly tookMs: number;
+      /** Every process that is gone now, the server first. */
+      readonly processes: readonly number[];
+      /** Who listens on its port now; undefined when nobody does. */
+      readonly successor: number | undefined;
+      readonly leftBehind: readonly Stray[];
+    }
+  | { readonly kind: 'gone' }
+  | { readonly kind: 'replaced'; readonly pid: number }
+  | { readonly kind: 'denied'; readonly pid: number }
+  | { readonly kind: 'survived'; readonly pids: readonly number[] }
+  | { readonly kind: 'withheld'; readonly because: string; readonly overLimit?: true };
+
+/** A process that had detached itself from a stopped server's tree. */
+export interface Stray {
+  readonly pid: number;
+  readonly name: string;
+  readonly ended: boolean;
+}

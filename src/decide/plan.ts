@@ -1,0 +1,59 @@
+import type { Evidence } from './evidence.js';
+import { within } from './leases.js';
+import type { Outcome } from './outcome.js';
+import type { ServerRecord, Unread } from './record.js';
+import type { Place } from './snapshot.js';
+import type { Verdict } from './verdict.js';
+
+export interface Judged {
+  readonly record: ServerRecord;
+  readonly seen: Evidence;
+  readonly verdict: Verdict;
+  /** Undefined for what was not to be stopped. */
+  readonly outcome: Outcome | undefined;
+}
+
+export type Scope =
+  | { readonly kind: 'all'; readonly port: number | undefined }
+  | { readonly kind: 'workspace'; readonly workspace: Place; readonly port: number | undefined };
+
+/** A whole run, as it is reported. */
+export interface Reaped {
+  readonly dryRun: boolean;
+  /** Epoch milliseconds. */
+  readonly at: number;
+  readonly scope: Scope;
+  readonly policy: { readonly olderThanMs: number; readonly graceMs: number; readonly limit: number };
+  readonly servers: readonly Judged[];
+  readonly unread: readonly Unread[];
+  /** Servers of ours that nothing was written down about: named, and left alone. */
+  readonly unrecorded: readonly Judged[];
+  /** Stale servers of other workspaces, which this run left alone. */
+  readonly staleElsewhere: number;
+}
+
+export const inScope = (scope: Scope, record: ServerRecord, places: ReadonlyMap<string, Place>): boolean =>
+  (scope.port === undefined || scope.port === record.port) &&
+  (scope.kind === 'all' || inWorkspace(scope.workspace, record, places));
+
+/** A server of a folder inside the workspace is the workspace's; one of a folder around it is not. */
+function inWorkspace(workspace: Place, { workspace: path }: ServerRecord, places: ReadonlyMap<string, Place>): boolean {
+  return path !== undefined && within(places.get(path)?.real ?? path, workspace.real);
+}
+
+/** Too many at once speaks for a mistake in what was seen, so then none is stopped. */
+export function planStops(
+  servers: readonly Judged[],
+  limit: number,
+): { readonly stop: readonly Judged[]; readonly refused: Outcome | undefined } {
+  const stale = servers.filter(({ verdict }) => verdict.kind === 'stale');
+  if (stale.length <= limit) return { stop: stale, refused: undefined };
+  return {
+    stop: [],
+    refused: {
+      kind: 'withheld',
+      because: `${stale.length} servers are stale, more than --limit ${limit}`,
+      overLimit: true,
+    },
+  };
+}

@@ -1,0 +1,17 @@
+type Variables = Readonly<Record<string, string | undefined>>;
+
+/**
+ * What a server must not inherit. It outlives the Claude session that starts it, whose pid, sockets and tokens would
+ * mislead whatever runs below it; and started from another server's tool, it would pass for that server's child.
+ */
+const SESSION =
+  /^(CLAUDECODE|CLAUDE_PID|CLAUDE_EFFORT|CLAUDE_ENV_FILE|CLAUDE_PROJECT_DIR|CLAUDE_CODE_.*|CLAUDE_PLUGIN_.*|AI_AGENT)$/;
+const OUTER_SERVER =
+  /^(OPENCODE|AGENT|OPENCODE_PID|OPENCODE_RUN_ID|OPENCODE_PROCESS_ROLE|OPENCODE_TERMINAL|OPENCODE_REAP_TAG)$/;
+
+/** The environment of a server: the caller's, without what belongs to the caller alone, and with the tag. */
+export function spawnEnvironment(callers: Variables, tag: string): Record<string, string> {
+  const kept = Object.entries(callers).filter(([name]) => !SESSION.test(name) && !OUTER_SERVER.test(name));
+  const strings = kept.flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as const]));
+  return { ...Object.fromEntries(strings), OPENCODE_REAP_TAG: tag };
+}

@@ -1,0 +1,52 @@
+import type { Identity } from './identity.js';
+import type { Environment, Process, ProcessTable } from './process.js';
+import type { Snapshot } from './snapshot.js';
+
+/** What a stopped server is remembered by. */
+export interface Stopped {
+  readonly server: Identity;
+  readonly tag: string | undefined;
+  readonly tree: readonly Identity[];
+  /** How old the server was when the tree was noted. */
+  readonly ageMs: number | undefined;
+}
+
+/**
+ * Processes that left the tree before it was noted (reparented, in sessions of their own) and are known only by what
+ * their environment inherited: the tag, or the pid of the server that started them.
+ */
+export function straysOf(
+  stopped: Stopped,
+  table: ProcessTable,
+  environments: ReadonlyMap<number, Environment>,
+  snapshot: Snapshot,
+): Process[] {
+  const known = new Set<number>([...stopped.tree, stopped.server].map(({ pid }) => pid));
+  return [...table.values()].filter((process) => {
+    const environment = environments.get(process.pid);
+    if (environment === undefined || known.has(process.pid) || snapshot.lineage.has(process.pid)) return false;
+    const tagged = stopped.tag !== undefined && environment.tag === stopped.tag;
+    const started = environment.opencodePid === String(stopped.server.pid) && isYounger(process, stopped);
+    return tagged || started;
+  });
+}
+
+/** An older process names an earlier server that had the same pid. */
+const isYounger = (process: Process, { ageMs }: Stopped): boolean =>
+  ageMs !== undefined && process.ageMs !== undefined && process.ageMs <= ageMs;
+
+/** `--strays` ends what is nobody's: no terminal, no listening port, no OpenCode, no tag or record of its own. */
+export function mayEnd(
+  stray: Process,
+  stopped: Stopped,
+  listens: boolean | undefined,
+  environments: ReadonlyMap<number, Environment>,
+): boolean {
+  const tag = environments.get(stray.pid)?.tag;
+  return (
+    stray.terminal === false &&
+    listens === false &&
+    stray.command?.kind === 'other' &&
+    (tag === undefined || tag === stopped.tag)
+  );
+}

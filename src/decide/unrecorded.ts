@@ -1,0 +1,58 @@
+import { locate } from './locate.js';
+import { childrenOf, type Process } from './process.js';
+import type { ServerRecord } from './record.js';
+import type { Snapshot } from './snapshot.js';
+
+/** The format of a record that stands in no file. */
+export const UNRECORDED = 'unrecorded';
+
+/**
+ * Every server of ours that no record leads to, once each, as a record that proves nothing: so that it can be named,
+ * asked about, handed over or stopped on a person's word, and is never stopped otherwise.
+ */
+export function unrecordedIn(records: readonly ServerRecord[], snapshot: Snapshot): ServerRecord[] {
+  const recorded = new Set(records.flatMap((record) => pidsOf(record, snapshot)));
+  const servers = [...(snapshot.processes?.values() ?? [])].filter((process) => isServer(process, snapshot));
+  return servers
+    .filter((process) => !recorded.has(process.pid) && !servers.some((other) => launches(other, process)))
+    .map((process) => asRecord(process, servers, snapshot));
+}
+
+const isServer = ({ command, uid }: Process, snapshot: Snapshot): boolean =>
+  command?.kind === 'serve' && uid === snapshot.uid;
+
+/** A launcher and its server share the group of the spawn; a server started from a tool has one of its own. */
+const launches = (launcher: Process, server: Process): boolean =>
+  server.parent === launcher.pid && server.group !== undefined && server.group === launcher.group;
+
+function asRecord(top: Process, servers: readonly Process[], snapshot: Snapshot): ServerRecord {
+  const children = childrenOf(snapshot.processes ?? new Map(), top.pid);
+  const server = children.find((child) => servers.includes(child) && launches(top, child)) ?? top;
+  const identity = ({ pid, startToken }: Process) => ({ pid, startToken });
+  return {
+    id: `pid-${server.pid}`,
+    source: { format: UNRECORDED, file: '' },
+    trust: { kind: 'trusted' },
+    ownership: 'unrecorded',
+    plugin: undefined,
+    tag: undefined,
+    spawned: identity(top),
+    server: identity(server),
+    starter: undefined,
+    machine: snapshot.machine,
+    uid: snapshot.uid,
+    hostname: undefined,
+    port: server.command?.kind === 'serve' ? server.command.port : undefined,
+    url: undefined,
+    workspace: undefined,
+    startedAt: server.ageMs === undefined ? undefined : snapshot.at - server.ageMs,
+    state: 'ready',
+    password: undefined,
+  };
+}
+
+function pidsOf(record: ServerRecord, snapshot: Snapshot): number[] {
+  const located = locate(record, snapshot);
+  if (located.kind !== 'present') return [];
+  return [located.server.pid, ...(located.launcher ? [located.launcher.pid] : [])];
+}

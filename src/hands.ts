@@ -1,0 +1,85 @@
+import type { Hands, Leave } from './act/stop-server.js';
+import { sweepStrays } from './act/strays.js';
+import { treeAt } from './decide/evidence.js';
+import type { Policy } from './decide/guards.js';
+import type { Identity } from './decide/identity.js';
+import { locate } from './decide/locate.js';
+import type { ServerRecord } from './decide/record.js';
+import { targetOnWord } from './decide/verdict.js';
+import { type Judgement, judgeAll, lookAround, type Sight, selfIn } from './look.js';
+import { letGo } from './observe/hear.js';
+import { environmentsOf } from './observe/snapshot.js';
+import { raiseFence } from './state/fences.js';
+import type { World } from './world.js';
+
+export interface Manner extends Policy {
+  readonly graceMs: number;
+  readonly endStrays: boolean;
+  /** A person has named this server, so busy, leased, young and kept do not count. */
+  readonly onWord?: boolean;
+}
+
+/** What the ladder needs to stop one server, wired to what was written down and to what the machine shows. */
+export function handsFor(
+  record: ServerRecord,
+  sight: Sight,
+  manner: Manner,
+  world: World,
+): { hands: Hands; tree: Identity[] } {
+  const { eyes, folder } = world;
+  const { snapshot } = sight;
+  const run = selfIn(snapshot);
+  let latest = sight;
+  const hands: Hands = {
+    look: eyes.look,
+    lineage: snapshot.lineage,
+    graceMs: manner.graceMs,
+    raiseFence: (tree) => run && raiseFence(folder, record, { run, machine: snapshot.machine }, tree),
+    lookAgain: async () => {
+      latest = await lookAround(world, record);
+      const [judgement] = await judgeAll(latest, manner, world);
+      return judgement ? leave(judgement, latest, manner) : { kind: 'gone' };
+    },
+    letGo: () => letGo(record, latest.snapshot, eyes),
+    portHolder: async () => (record.port === undefined ? undefined : eyes.holder(record.port)),
+    strays: (tree) => straysAfter(record, tree, sight, manner, world),
+  };
+  return { hands, tree: treeAt(record, snapshot) };
+}
+
+function leave({ record, seen, verdict }: Judgement, { snapshot }: Sight, { onWord }: Manner): Leave {
+  const tree = treeAt(record, snapshot);
+  if (verdict.kind === 'gone') return { kind: 'gone' };
+  if (onWord) {
+    const target = targetOnWord(verdict, seen);
+    return 'server' in target ? { kind: 'may stop', target, tree } : { kind: 'withheld', because: target.detail };
+  }
+  if (verdict.kind === 'stale') return { kind: 'may stop', target: verdict.target, tree };
+  const why = verdict.guards.find(({ name }) => name === verdict.reasons[0]);
+  return { kind: 'withheld', because: why?.detail ?? 'it is no longer stale' };
+}
+
+async function straysAfter(
+  record: ServerRecord,
+  tree: readonly Identity[],
+  sight: Sight,
+  manner: Manner,
+  world: World,
+) {
+  const located = locate(record, sight.snapshot);
+  const table = (await world.eyes.processes()) ?? new Map();
+  if (located.kind !== 'present') return [];
+  const { server } = located;
+  const stopped = { server, tag: record.tag, tree, ageMs: server.ageMs };
+  return sweepStrays(stopped, sight.snapshot, manner.endStrays, {
+    look: world.eyes.look,
+    lineage: sight.snapshot.lineage,
+    graceMs: manner.graceMs,
+    table,
+    environments: environmentsOf([...table.keys()], world.eyes),
+    listens: (pid) => {
+      const sockets = world.eyes.sockets(pid, [pid]);
+      return sockets && sockets.listening.length > 0;
+    },
+  });
+}

@@ -1,0 +1,68 @@
+import { endRest } from './act/end-tree.js';
+import type { Judged } from './decide/plan.js';
+import type { Manner } from './hands.js';
+import type { Judgement, Sight } from './look.js';
+import { liftFence } from './state/fences.js';
+import { appendLog, type LogLine } from './state/log.js';
+import { forgetRecord } from './state/registry.js';
+import type { World } from './world.js';
+
+/**
+ * Finishes what a run began before it died. A server that still lives gets its record back and is judged like any
+ * other, since much may have happened meanwhile; of one that is gone, the rest of the noted tree is ended.
+ */
+export async function finishDeadFences(
+  servers: readonly Judgement[],
+  sight: Sight,
+  manner: Manner,
+  world: World,
+): Promise<void> {
+  for (const fence of sight.deadFences) {
+    const server = servers.find(({ record }) => record.id === fence.id);
+    // Out of scope, or a plugin's record that is no more: whoever looks there finishes it.
+    if (server === undefined && fence.record !== undefined) continue;
+    const isGone = server === undefined || server.verdict.kind === 'gone';
+    if (isGone) await endRest(fence.tree, endingFor(sight, manner, world));
+    liftFence(fence, !isGone);
+  }
+}
+
+function endingFor({ snapshot }: Sight, { graceMs }: Manner, { eyes }: World) {
+  return { look: eyes.look, lineage: snapshot.lineage, graceMs };
+}
+
+/** The records of servers that are no more. */
+export function forgetGone(servers: readonly Judgement[]): void {
+  for (const { record, verdict } of servers) if (verdict.kind === 'gone') forgetRecord(record);
+}
+
+export function writeLog(servers: readonly Judged[], { folder }: World): void {
+  appendLog(folder, servers.map(lineFor));
+}
+
+function lineFor({ record, seen, verdict, outcome }: Judged): LogLine {
+  const pid = seen.located.kind === 'present' ? seen.located.server.pid : record.spawned?.pid;
+  const detail = outcome ? outcomeDetail(outcome) : verdictDetail(verdict);
+  const event = outcome?.kind ?? verdict.kind;
+  return {
+    at: new Date().toISOString(),
+    event,
+    id: record.id,
+    pid,
+    port: record.port,
+    workspace: record.workspace,
+    detail,
+  };
+}
+
+function outcomeDetail(outcome: NonNullable<Judged['outcome']>): string {
+  if (outcome.kind === 'stopped') return `${outcome.signal} after every guard passed, ${outcome.tookMs} ms`;
+  return outcome.kind === 'withheld' ? outcome.because : '';
+}
+
+function verdictDetail(verdict: Judged['verdict']): string {
+  if (verdict.kind === 'gone') return verdict.because;
+  if (verdict.kind === 'stale') return 'every guard passed';
+  const named = verdict.guards.filter(({ name }) => verdict.reasons.includes(name));
+  return named.map(({ name, detail }) => `${name}: ${detail}`).join('; ');
+}

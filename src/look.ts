@@ -1,0 +1,94 @@
+import { existsSync } from 'node:fs';
+import { type Evidence, evidenceOf } from './decide/evidence.js';
+import type { Policy } from './decide/guards.js';
+import type { Identity } from './decide/identity.js';
+import { lives } from './decide/lives.js';
+import type { Fence, ServerRecord, Written } from './decide/record.js';
+import type { Snapshot } from './decide/snapshot.js';
+import { unrecordedIn } from './decide/unrecorded.js';
+import { judge, type Verdict } from './decide/verdict.js';
+import type { Word } from './decide/word.js';
+import { hear } from './observe/hear.js';
+import { takeSnapshot } from './observe/snapshot.js';
+import { announceRun, readRegistry } from './state/registry.js';
+import type { World } from './world.js';
+
+/** Everything known at one moment: what was written down, and what the machine shows. */
+export interface Sight {
+  readonly written: Written;
+  readonly snapshot: Snapshot;
+  readonly records: readonly ServerRecord[];
+  /** Left by runs that died while they were stopping a server. */
+  readonly deadFences: readonly Fence[];
+}
+
+export interface Judgement {
+  readonly record: ServerRecord;
+  readonly seen: Evidence;
+  readonly verdict: Verdict;
+}
+
+export async function lookAround(world: World, only?: ServerRecord): Promise<Sight> {
+  const before = readRegistry(world.folder, world.leaseFolders);
+  const fenced = before.fences.flatMap(({ record }) => record ?? []);
+  const snapshot = await takeSnapshot(only ? [only] : [...before.records, ...fenced], before.leases, world.eyes);
+  // A run announces itself before it connects, so whoever's connection was seen is in the list by now.
+  const { runs } = readRegistry(world.folder, world.leaseFolders);
+  const deadFences = before.fences.filter((fence) => lives(fence.run, fence.machine, snapshot) === 'no');
+  const known = new Set(before.records.map(({ id }) => id));
+  const left = deadFences.flatMap(({ record }) => (record && !known.has(record.id) ? [record] : []));
+  const records = only ? [only] : [...before.records, ...left];
+  return { written: { ...before, runs }, snapshot, records, deadFences };
+}
+
+/** The servers of ours that no record leads to, judged without being asked: they are nobody's to disturb. */
+export async function unrecordedServers(sight: Sight, policy: Policy, world: World): Promise<Judgement[]> {
+  const records = unrecordedIn(sight.records, sight.snapshot).map((record) => withWhereabouts(record, world));
+  if (records.length === 0) return [];
+  const snapshot = await takeSnapshot(records, sight.written.leases, world.eyes);
+  const around = { ...sight, snapshot, records };
+  return records.map((record) => judgeOne(record, around, policy, { kind: 'not asked' }));
+}
+
+/** The port that it really listens on, since `--port 0` says nothing, and the directory it works in. */
+function withWhereabouts(record: ServerRecord, { eyes }: World): ServerRecord {
+  const pid = record.server?.pid;
+  if (pid === undefined) return record;
+  const port = eyes.sockets(pid, [pid])?.listening[0]?.port ?? record.port;
+  return { ...record, port, workspace: eyes.cwd(pid) };
+}
+
+/** Judges every record. A server is asked only when nothing else speaks for it; `askAll` asks whatever can be asked. */
+export async function judgeAll(sight: Sight, policy: Policy, world: World, askAll = false): Promise<Judgement[]> {
+  return Promise.all(
+    sight.records.map(async (record) => {
+      const unheard = judgeOne(record, sight, policy, { kind: 'not asked' });
+      if (!mayAsk(unheard.verdict, askAll)) return unheard;
+      return judgeOne(record, sight, policy, await hear(record, sight.snapshot, world.eyes));
+    }),
+  );
+}
+
+function judgeOne(record: ServerRecord, { written, snapshot }: Sight, policy: Policy, word: Word): Judgement {
+  const seen = evidenceOf(record, written, snapshot, word);
+  return { record, seen, verdict: judge(seen, policy) };
+}
+
+/** Only a server that is surely the recorded one, and here, is asked anything. */
+function mayAsk({ kind, guards }: Verdict, askAll: boolean): boolean {
+  const isThere = guards.every(({ name, outcome }) => (name !== 'identity' && name !== 'local') || outcome === 'pass');
+  return isThere && (kind === 'unsure' || (askAll && kind === 'spared'));
+}
+
+/** Lets other runs know that this process only asks. Where there is no state yet, nobody else is looking either. */
+export function announce({ folder }: World, { snapshot }: Sight): () => void {
+  const holder = selfIn(snapshot);
+  return existsSync(folder.root) && holder
+    ? announceRun(folder, { holder, machine: snapshot.machine })
+    : () => undefined;
+}
+
+export const selfIn = (snapshot: Snapshot): Identity | undefined => {
+  const seen = snapshot.processes?.get(snapshot.self);
+  return seen && { pid: seen.pid, startToken: seen.startToken };
+};

@@ -1,0 +1,29 @@
+import { type Address, ask, type Reply } from './http.js';
+
+/** Who answers on a port. `silent` may be a server that is only starting, or one that is stuck. */
+export type Answering = 'opencode' | 'stranger' | 'silent' | 'nobody';
+
+/** Early requests hang for ever, so a probe gets this long, and the next one a connection of its own. */
+const PROBE_MS = 1_500;
+
+export async function whoAnswers(host: string, port: number): Promise<Answering> {
+  const address: Address = { host, port, username: undefined, password: undefined };
+  const health = await ask(address, { path: '/global/health', deadlineMs: PROBE_MS });
+  if (health.kind === 'silent') return 'silent';
+  if (health.kind === 'refused') return health.code === 'ECONNREFUSED' ? 'nobody' : 'silent';
+  if (isHealthy(health) || health.realm === 'Secure Area') return 'opencode';
+  // OpenCode 2 answers unknown paths with its web page.
+  const info = await ask(address, { path: '/api/info', deadlineMs: PROBE_MS });
+  const second = info.kind === 'json' && (info.status === 401 || (info.status === 200 && hasVersion(info.body)));
+  return second ? 'opencode' : 'stranger';
+}
+
+const isHealthy = (reply: Reply): boolean =>
+  reply.kind === 'json' &&
+  reply.status === 200 &&
+  typeof reply.body === 'object' &&
+  reply.body !== null &&
+  'healthy' in reply.body &&
+  reply.body.healthy === true;
+
+const hasVersion = (body: unknown): boolean => typeof body === 'object' && body !== null && 'version' in body;

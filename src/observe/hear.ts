@@ -1,0 +1,51 @@
+import { sameProcess } from '../decide/identity.js';
+import { locate } from '../decide/locate.js';
+import type { ServerRecord } from '../decide/record.js';
+import type { Snapshot } from '../decide/snapshot.js';
+import { loopbackOf, SILENCE_COUNTS_AFTER_MS, type Word, wordOfSilence, wordWithoutListener } from '../decide/word.js';
+import type { Eyes } from './eyes.js';
+import type { Address } from './http.js';
+import { askToLetGo, askWhetherBusy, listenForSilence } from './server-word.js';
+import { socketsNow } from './snapshot.js';
+
+/** What the server says, through a socket that has just been seen to be its own. */
+export async function hear(record: ServerRecord, snapshot: Snapshot, eyes: Eyes): Promise<Word> {
+  const located = locate(record, snapshot);
+  if (located.kind !== 'present') return { kind: 'not asked' };
+  const { ageMs } = located.server;
+  const mute = wordWithoutListener(ageMs, socketsNow(record, snapshot, eyes));
+  if (mute) return mute;
+  const address = await addressOf(record, snapshot, eyes);
+  if (typeof address === 'string') return { kind: 'unknown', because: address };
+  const startedAt = Math.min(snapshot.at - (ageMs ?? 0), record.startedAt ?? Number.POSITIVE_INFINITY);
+  const directories = record.workspace === undefined ? [] : [record.workspace];
+  const word = await askWhetherBusy(address, { startedAt, directories });
+  if (word.kind !== 'silent') return word;
+  const tooYoung = ageMs === undefined || ageMs < SILENCE_COUNTS_AFTER_MS;
+  const silence = tooYoung ? { probes: 1, answered: false, spanMs: 0, onTime: true } : await listenForSilence(address);
+  return wordOfSilence(silence, ageMs, socketsNow(record, snapshot, eyes));
+}
+
+/** Asks a server to end its sessions, tools and MCP servers; what it answers decides nothing. */
+export async function letGo(record: ServerRecord, snapshot: Snapshot, eyes: Eyes): Promise<void> {
+  const address = await addressOf(record, snapshot, eyes);
+  if (typeof address !== 'string') await askToLetGo(address);
+}
+
+/** Where to ask, or a sentence that says why nobody is asked. */
+async function addressOf(record: ServerRecord, snapshot: Snapshot, eyes: Eyes): Promise<Address | string> {
+  const located = locate(record, snapshot);
+  if (located.kind !== 'present') return 'its process was not found';
+  const now = await eyes.look(located.server.pid);
+  if (typeof now === 'string' || sameProcess(located.server, now) !== 'same') return 'its process has changed';
+  const sockets = socketsNow(record, snapshot, eyes);
+  if (!sockets?.ourNetwork) return 'it listens in another network';
+  const hosts = sockets.listening.flatMap(({ host, port }) => {
+    const loopback = loopbackOf(host);
+    return loopback === undefined ? [] : [{ host: loopback, port }];
+  });
+  const at = hosts.find(({ port }) => port === record.port) ?? hosts[0];
+  if (at === undefined) return 'it does not listen on a loopback address';
+  const environment = snapshot.environments.get(located.server.pid);
+  return { ...at, username: environment?.username, password: record.password ?? environment?.password };
+}

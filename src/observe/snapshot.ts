@@ -1,0 +1,65 @@
+import { locate } from '../decide/locate.js';
+import { type Environment, lineage, type ProcessTable, type Sockets } from '../decide/process.js';
+import type { Lease, ServerRecord } from '../decide/record.js';
+import type { Place, Snapshot } from '../decide/snapshot.js';
+import { treeOf } from '../decide/tree.js';
+import type { Eyes } from './eyes.js';
+import { placeOf } from './places.js';
+
+/** Looks once at everything that the records and leases speak of. */
+export async function takeSnapshot(
+  records: readonly ServerRecord[],
+  leases: readonly Lease[],
+  eyes: Eyes,
+): Promise<Snapshot> {
+  const processes = await eyes.processes();
+  const table: ProcessTable = processes ?? new Map();
+  const bare: Snapshot = {
+    at: Date.now(),
+    machine: eyes.machine(),
+    uid: process.getuid?.(),
+    self: process.pid,
+    lineage: lineage(table, process.pid),
+    processes,
+    environments: environmentsOf(interesting(records, table), eyes),
+    sockets: new Map(),
+    places: placesOf([...records.map(({ workspace }) => workspace), ...leases.map(({ path }) => path)]),
+  };
+  const sockets = new Map(records.flatMap((record) => socketsOf(record, bare, eyes)));
+  return { ...bare, sockets };
+}
+
+/** Environments are private and cost a read each, so only those of servers and of recorded pids are looked at. */
+function interesting(records: readonly ServerRecord[], table: ProcessTable): number[] {
+  const servers = [...table.values()].filter((process) => process.command?.kind === 'serve').map(({ pid }) => pid);
+  const recorded = records.flatMap(({ spawned, server }) => [spawned?.pid ?? [], server?.pid ?? []].flat());
+  return [...new Set<number>([...servers, ...recorded])];
+}
+
+export function environmentsOf(pids: readonly number[], eyes: Eyes): Map<number, Environment> {
+  return new Map(
+    pids.flatMap((pid) => {
+      const environment = eyes.environment(pid);
+      return environment === undefined ? [] : [[pid, environment] as const];
+    }),
+  );
+}
+
+function socketsOf(record: ServerRecord, snapshot: Snapshot, eyes: Eyes): [string, Sockets][] {
+  const sockets = socketsNow(record, snapshot, eyes);
+  return sockets === undefined ? [] : [[record.id, sockets]];
+}
+
+export function socketsNow(record: ServerRecord, snapshot: Snapshot, eyes: Eyes): Sockets | undefined {
+  const located = locate(record, snapshot);
+  if (located.kind !== 'present') return undefined;
+  const tree = treeOf(located.launcher, located.server, record.spawned?.pid, snapshot);
+  return eyes.sockets(
+    located.server.pid,
+    tree.map(({ pid }) => pid),
+  );
+}
+
+function placesOf(paths: readonly (string | undefined)[]): Map<string, Place> {
+  return new Map(paths.flatMap((path) => (path === undefined ? [] : [[path, placeOf(path)] as const])));
+}

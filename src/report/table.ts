@@ -1,0 +1,126 @@
+import type { Outcome } from '../decide/outcome.js';
+import type { Judged, Reaped } from '../decide/plan.js';
+import { count, duration } from '../decide/words.js';
+import { clean, memory, type Paint, shorten, tilde } from './text.js';
+
+export interface Page {
+  readonly paint: Paint;
+  /** Columns of the terminal; undefined where lines may be as long as they like. */
+  readonly width: number | undefined;
+  readonly home: string | undefined;
+}
+
+const HEADINGS = ['VERDICT', 'PID', 'PORT', 'AGE', 'MEMORY', 'WORKSPACE', 'REASON'];
+const MAX_PATH = 40;
+
+/** One line a server: what was decided, which one, and why in words. Empty when there is none. */
+export function table(servers: readonly Judged[], page: Page): string[] {
+  if (servers.length === 0) return [];
+  const rows = [HEADINGS, ...servers.map((server) => cells(server, page))];
+  const widths = HEADINGS.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  return rows.map((row, at) => {
+    const line = row
+      .map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0)))
+      .join('  ');
+    const cut = page.width === undefined ? line : line.slice(0, Math.max(page.width, 60));
+    return at === 0 ? page.paint.dim(cut) : coloured(cut, servers[at - 1], page.paint);
+  });
+}
+
+function cells(server: Judged, { home }: Page): string[] {
+  const { record, seen } = server;
+  const process = seen.located.kind === 'present' ? seen.located.server : undefined;
+  return [
+    state(server),
+    String(process?.pid ?? record.spawned?.pid ?? '–'),
+    String(record.port ?? '–'),
+    process?.ageMs === undefined ? '–' : duration(process.ageMs),
+    memory(process?.memoryBytes),
+    record.workspace === undefined ? '–' : shorten(tilde(clean(record.workspace), home), MAX_PATH),
+    clean(reason(server)),
+  ];
+}
+
+/** The outcome where something was done, else the verdict. */
+export const state = ({ verdict, outcome }: Judged): string => outcome?.kind ?? verdict.kind;
+
+function coloured(line: string, server: Judged | undefined, paint: Paint): string {
+  const word = server ? state(server) : '';
+  return `${colourOf(word, paint)(word)}${line.slice(word.length)}`;
+}
+
+function colourOf(word: string, paint: Paint) {
+  if (word === 'stale' || word === 'stopped') return paint.green;
+  if (word === 'survived' || word === 'denied') return paint.red;
+  return word === 'unsure' || word === 'withheld' ? paint.yellow : paint.dim;
+}
+
+export function reason({ verdict, outcome }: Judged): string {
+  if (outcome) return outcomeReason(outcome);
+  if (verdict.kind === 'gone') return verdict.because;
+  if (verdict.kind === 'stale')
+    return verdict.guards.find(({ name }) => name === 'idle')?.detail ?? 'every guard passed';
+  const named = verdict.guards.filter(({ name }) => verdict.reasons.includes(name));
+  return named.map(({ name, detail }) => `${name}: ${detail}`).join('; ');
+}
+
+function outcomeReason(outcome: Outcome): string {
+  switch (outcome.kind) {
+    case 'stopped':
+      return [
+        `${outcome.signal}, ${count(outcome.processes.length, 'process', 'processes')} in ${duration(outcome.tookMs)}`,
+        ...aftermath(outcome),
+      ].join('; ');
+    case 'gone':
+      return 'it had ended by itself';
+    case 'replaced':
+      return `pid ${outcome.pid} belongs to another process by now`;
+    case 'denied':
+      return `pid ${outcome.pid} may not be signalled`;
+    case 'survived':
+      return `still there after SIGKILL: ${outcome.pids.map((pid) => `pid ${pid}`).join(', ')}`;
+    case 'withheld':
+      return outcome.because;
+  }
+}
+
+function aftermath({ successor, leftBehind }: Extract<Outcome, { kind: 'stopped' }>): string[] {
+  const named = (ended: boolean) =>
+    leftBehind
+      .filter((stray) => stray.ended === ended)
+      .map(({ pid, name }) => `${name} (pid ${pid})`)
+      .join(', ');
+  return [
+    ...(successor === undefined ? [] : [`its port is held by pid ${successor} now`]),
+    ...(named(true) ? [`also ended: ${named(true)}`] : []),
+    ...(named(false) ? [`left behind: ${named(false)}`] : []),
+  ];
+}
+
+/** The lines below the table: what was done, what was not looked at, and the next step. */
+export function closing(reaped: Reaped): string[] {
+  const elsewhere = reaped.staleElsewhere;
+  return [
+    summary(reaped),
+    ...(elsewhere === 0 ? [] : [`${count(elsewhere, 'stale server')} in other workspaces: opencode-reap --all-stale`]),
+    ...reaped.unrecorded.map(unrecorded),
+  ];
+}
+
+function summary({ servers, dryRun }: Reaped): string {
+  if (servers.length === 0) return 'no server is recorded here';
+  const tally = new Map<string, number>();
+  for (const server of servers) tally.set(state(server), (tally.get(state(server)) ?? 0) + 1);
+  const counted = [...tally].map(([word, n]) => `${n} ${word}`).join(', ');
+  const stale = tally.get('stale');
+  if (dryRun && stale)
+    return `${counted}; nothing was changed, run without --dry-run to stop ${stale === 1 ? 'it' : 'them'}`;
+  return dryRun ? `${counted}; nothing was changed` : counted;
+}
+
+function unrecorded({ record, seen }: Judged): string {
+  const where = record.port === undefined ? '' : `, port ${record.port}`;
+  const age = seen.ageMs === undefined ? '' : `, ${duration(seen.ageMs)} old`;
+  const pid = record.server?.pid;
+  return `not recorded: pid ${pid}${where}${age}; never stopped by itself, to hand it over: opencode-reap adopt ${pid}`;
+}

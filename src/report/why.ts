@@ -1,0 +1,26 @@
+import { GUARDS } from '../decide/guards.js';
+import type { Judged } from '../decide/plan.js';
+import { reason } from './table.js';
+import { clean, type Paint } from './text.js';
+
+const MARKS = { pass: '✓', veto: '✗', unknown: '?' } as const;
+
+/** Every guard with what was seen, and what would change the verdict. */
+export function why(server: Judged, paint: Paint): string[] {
+  const { record, verdict } = server;
+  const colour = { pass: paint.green, veto: paint.red, unknown: paint.yellow };
+  const name = record.source.file === '' ? `pid ${record.server?.pid}` : record.id;
+  const open = verdict.guards.filter(({ outcome }) => outcome !== 'pass');
+  return [
+    `${paint.bold(clean(name))} is ${verdict.kind}${verdict.kind === 'gone' ? `: ${clean(reason(server))}` : ''}`,
+    ...(record.source.file === '' ? [] : [`recorded in ${clean(record.source.file)}`]),
+    ...verdict.guards.map(
+      ({ name: guard, outcome, detail }) =>
+        `  ${colour[outcome](`${MARKS[outcome]} ${guard.padEnd(9)}`)} ${GUARDS[guard].asks}  ${paint.dim(clean(detail))}`,
+    ),
+    ...(verdict.kind === 'stale' ? ['every guard passed: the next run stops it'] : []),
+    ...(verdict.kind === 'stale' || verdict.kind === 'gone'
+      ? []
+      : open.map(({ name: guard }) => `to change ${guard}: ${GUARDS[guard].remedy}`)),
+  ];
+}

@@ -1,0 +1,107 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { lives } from './decide/lives.js';
+import type { ServerRecord } from './decide/record.js';
+import { launch, type Refused, refused, type Started, type Wanted } from './launch.js';
+import { lookAround, type Sight, selfIn } from './look.js';
+import { whoAnswers } from './observe/answers.js';
+import { claimStart } from './state/claims.js';
+import { urlOf } from './state/record-file.js';
+import type { World } from './world.js';
+
+/** Long enough for a server that is being stopped on this port to be gone. */
+const CLOSING_MS = 20_000;
+const AGAIN_MS = 100;
+
+/** Reuses the server that answers on the port, or starts one that can be recognised later; never two at once. */
+export async function ensureServer(wanted: Wanted, world: World): Promise<Started | Refused> {
+  const until = performance.now() + wanted.readyTimeoutMs + CLOSING_MS;
+  let last = refused(`port ${wanted.port} stayed busy`, 'try another one with --port');
+  while (performance.now() < until) {
+    const tried = await tryOnce(wanted, world);
+    if (tried.kind !== 'again') return tried;
+    last = refused(
+      `port ${wanted.port} cannot be used: ${tried.because}`,
+      `opencode-reap why ${wanted.port} says more; or choose another --port`,
+    );
+    await sleep(AGAIN_MS);
+  }
+  return last;
+}
+
+type Tried = Started | Refused | { readonly kind: 'again'; readonly because: string };
+
+async function tryOnce(wanted: Wanted, world: World): Promise<Tried> {
+  if (wanted.port === 0) return launch(wanted, world);
+  const sight = await lookAround(world);
+  if (isClosing(wanted.port, sight)) return again('the server on it is being stopped');
+  switch (await whoAnswers(wanted.hostname, wanted.port)) {
+    case 'opencode':
+      return reused(wanted, sight, world);
+    case 'stranger':
+      return heldByStranger(wanted, sight, world);
+    case 'silent':
+      return heldBySilent(wanted, sight, world);
+    case 'nobody':
+      return claimAndLaunch(wanted, sight, world);
+  }
+}
+
+const isClosing = (port: number, { written, snapshot }: Sight): boolean =>
+  written.fences.some((fence) => fence.record?.port === port && lives(fence.run, fence.machine, snapshot) === 'yes');
+
+/** Whoever claims the port looks once more, since the last holder may just have started its server. */
+async function claimAndLaunch(wanted: Wanted, { snapshot }: Sight, world: World): Promise<Tried> {
+  const holder = selfIn(snapshot);
+  if (holder === undefined)
+    return refused('the processes of this machine cannot be listed', 'run opencode-reap doctor');
+  const claim = claimStart(world.folder, wanted.port, { holder, machine: snapshot.machine });
+  if (claim.kind === 'unread')
+    return refused(`could not read ${claim.file}: ${claim.error}`, 'remove that file if no server is being started');
+  if (claim.kind === 'taken') {
+    if (lives(claim.by.holder, claim.by.machine, snapshot) === 'no') claim.takeAway();
+    return again(`process ${claim.by.holder.pid} is starting a server on it`);
+  }
+  try {
+    return (await whoAnswers(wanted.hostname, wanted.port)) === 'nobody'
+      ? await launch(wanted, world)
+      : again('somebody was faster');
+  } finally {
+    claim.release();
+  }
+}
+
+async function reused(wanted: Wanted, sight: Sight, { eyes }: World): Promise<Started> {
+  const pid = await eyes.holder(wanted.port);
+  const record = sight.records.find((one) => isServerOf(one, pid));
+  return {
+    kind: 'started',
+    url: urlOf(wanted.hostname, wanted.port),
+    pid,
+    alreadyRunning: true,
+    startedByPlugin: record?.ownership === 'plugin',
+    id: record?.id,
+  };
+}
+
+const isServerOf = (record: ServerRecord, pid: number | undefined): boolean =>
+  pid !== undefined && (record.server?.pid === pid || record.spawned?.pid === pid);
+
+async function heldByStranger(wanted: Wanted, sight: Sight, { eyes }: World): Promise<Refused> {
+  const pid = await eyes.holder(wanted.port);
+  const name = pid === undefined ? undefined : sight.snapshot.processes?.get(pid)?.name;
+  const who = pid === undefined ? '' : ` (pid ${pid}${name ? `, ${name}` : ''})`;
+  return refused(
+    `port ${wanted.port} is held by something that is not OpenCode${who}`,
+    'end it, or choose another port with --port',
+  );
+}
+
+/** OpenCode that does not answer may only be starting; anything else that is silent will not become OpenCode. */
+async function heldBySilent(wanted: Wanted, sight: Sight, world: World): Promise<Tried> {
+  const pid = await world.eyes.holder(wanted.port);
+  const command = pid === undefined ? undefined : sight.snapshot.processes?.get(pid)?.command;
+  if (command?.kind === 'other') return heldByStranger(wanted, sight, world);
+  return again(`the OpenCode on it${pid === undefined ? '' : ` (pid ${pid})`} does not answer`);
+}
+
+const again = (because: string): Tried => ({ kind: 'again', because });

@@ -1,0 +1,39 @@
+import { join } from 'node:path';
+import type { Identity, Machine } from '../decide/identity.js';
+import { createFile, readSmall, removeUnchanged } from './files.js';
+import type { StateFolder } from './folders.js';
+import { identity, isObject, machine, parseOurs, SCHEMA } from './parse.js';
+
+/** Who holds a claim. */
+export interface Claimant {
+  readonly holder: Identity;
+  readonly machine: Machine;
+}
+
+export type Claim =
+  | { readonly kind: 'ours'; readonly release: () => void }
+  | { readonly kind: 'taken'; readonly by: Claimant; readonly takeAway: () => void }
+  | { readonly kind: 'unread'; readonly file: string; readonly error: string };
+
+/**
+ * The right to start a server on one port, so that two at the same moment start one. It holds as long as its holder
+ * lives; `takeAway` removes it only while it is still that holder's.
+ */
+export function claimStart(folder: StateFolder, port: number, claimant: Claimant): Claim {
+  const file = join(folder.starts, `${port}.json`);
+  const content = `${JSON.stringify({ schema: SCHEMA, ...claimant, at: new Date().toISOString() }, null, 2)}\n`;
+  if (createFile(file, content)) return { kind: 'ours', release: () => void removeUnchanged(file, content) };
+  const read = readSmall(file);
+  if (read.kind === 'absent') return claimStart(folder, port, claimant);
+  const by = read.kind === 'text' ? parseClaimant(read.text) : read.error;
+  if (typeof by === 'string' || read.kind !== 'text') return { kind: 'unread', file, error: String(by) };
+  return { kind: 'taken', by, takeAway: () => void removeUnchanged(file, read.text) };
+}
+
+function parseClaimant(content: string): Claimant | string {
+  const json = parseOurs(content);
+  if (typeof json === 'string') return json;
+  const holder = isObject(json.holder) ? identity(json.holder.pid, json.holder.startToken) : undefined;
+  const here = machine(json.machine);
+  return holder && here ? { holder, machine: here } : 'it names no process';
+}

@@ -1,0 +1,18 @@
+import { type Eyes, openEyes } from './observe/eyes.js';
+import { chosenRoot, everyRoot, type StateFolder, stateFolder, type Variables } from './state/folders.js';
+
+/** Where this program looks and writes. */
+export interface World {
+  readonly folder: StateFolder;
+  /** Every state folder of ours: a session's hook may have chosen another than we did. */
+  readonly leaseFolders: readonly StateFolder[];
+  readonly eyes: Eyes;
+}
+
+export async function openWorld(stateDir: string | undefined, env: Variables): Promise<World> {
+  return {
+    folder: stateFolder(chosenRoot(stateDir, env)),
+    leaseFolders: everyRoot(stateDir, env).map(stateFolder),
+    eyes: await openEyes(),
+  };
+}

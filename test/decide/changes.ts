@@ -1,0 +1,94 @@
+import type { Environment, Process, Sockets } from '../../src/decide/process.js';
+import type { Lease, ServerRecord, Unread } from '../../src/decide/record.js';
+import type { Snapshot } from '../../src/decide/snapshot.js';
+import type { Word } from '../../src/decide/word.js';
+import { environment, lease, type Situation, sockets } from './given.js';
+
+/** One difference in the world. */
+export type Change = (given: Situation) => Situation;
+
+export const but = (given: Situation, ...changes: readonly Change[]): Situation =>
+  changes.reduce((so, change) => change(so), given);
+
+export const recorded =
+  (change: Partial<ServerRecord>): Change =>
+  (given) => ({ ...given, record: { ...given.record, ...change } });
+
+export const recordedOn = (change: Partial<NonNullable<ServerRecord['machine']>>): Change => {
+  return (given) => {
+    const { machine } = given.record;
+    return machine ? recorded({ machine: { ...machine, ...change } })(given) : given;
+  };
+};
+
+export const shown =
+  (change: Partial<Snapshot>): Change =>
+  (given) => ({ ...given, snapshot: { ...given.snapshot, ...change } });
+
+export const shownOn =
+  (change: Partial<Snapshot['machine']>): Change =>
+  (given) =>
+    shown({ machine: { ...given.snapshot.machine, ...change } })(given);
+
+/** Nothing changes for a process that is not there. */
+export const seen =
+  (pid: number, change: Partial<Process>): Change =>
+  (given) => {
+    const found = given.snapshot.processes?.get(pid);
+    return found ? running({ ...found, ...change })(given) : given;
+  };
+
+export const running =
+  (...processes: readonly Process[]): Change =>
+  (given) => {
+    const table = given.snapshot.processes;
+    return table
+      ? shown({ processes: new Map([...table, ...processes.map((one) => [one.pid, one] as const)]) })(given)
+      : given;
+  };
+
+export const ended =
+  (...pids: readonly number[]): Change =>
+  (given) => {
+    const table = given.snapshot.processes;
+    return table ? shown({ processes: new Map([...table].filter(([pid]) => !pids.includes(pid))) })(given) : given;
+  };
+
+export const spawnedWith =
+  (pid: number, change: Partial<Environment>): Change =>
+  (given) => {
+    const before = given.snapshot.environments.get(pid) ?? environment;
+    return shown({ environments: new Map([...given.snapshot.environments, [pid, { ...before, ...change }]]) })(given);
+  };
+
+export const environmentHidden =
+  (...pids: readonly number[]): Change =>
+  (given) =>
+    shown({ environments: new Map([...given.snapshot.environments].filter(([pid]) => !pids.includes(pid))) })(given);
+
+export const connected =
+  (change: Partial<Sockets>): Change =>
+  (given) => {
+    const before = given.snapshot.sockets.get(given.record.id) ?? sockets;
+    return shown({ sockets: new Map([[given.record.id, { ...before, ...change }]]) })(given);
+  };
+
+export const client = (clientPid: number | undefined): Change => connected({ inbound: [{ port: 4096, clientPid }] });
+
+export const written =
+  (change: Partial<Situation['written']>): Change =>
+  (given) => ({ ...given, written: { ...given.written, ...change } });
+
+export const leased =
+  (change: Partial<Lease>): Change =>
+  (given) =>
+    written({ leases: [...given.written.leases, { ...lease, ...change }] })(given);
+
+export const unread =
+  (kind: Unread['kind']): Change =>
+  (given) =>
+    written({ unread: [...given.written.unread, { file: '/state/file.json', error: 'EACCES', kind }] })(given);
+
+export const says =
+  (word: Word): Change =>
+  (given) => ({ ...given, word });

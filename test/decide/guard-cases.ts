@@ -1,0 +1,250 @@
+import type { GuardName, GuardOutcome } from '../../src/decide/guards.js';
+import type { Verdict } from '../../src/decide/verdict.js';
+import {
+  but,
+  type Change,
+  client,
+  ended,
+  environmentHidden,
+  leased,
+  recorded,
+  recordedOn,
+  running,
+  says,
+  seen,
+  shown,
+  shownOn,
+  spawnedWith,
+  unread,
+  written,
+} from './changes.js';
+import {
+  CLAUDE,
+  FREE,
+  identity,
+  launched,
+  MCP,
+  MINUTE,
+  native,
+  orphaned,
+  PORT,
+  pid,
+  process,
+  SELF,
+  SERVER,
+  type Situation,
+  serve,
+  starting,
+} from './given.js';
+
+/** What is the case, and what the guard says about it; then what becomes of the server, and for which reasons. */
+export type Case = readonly [
+  sentence: string,
+  given: Situation,
+  outcome: GuardOutcome,
+  kind: Verdict['kind'],
+  reasons: readonly GuardName[],
+];
+
+const on = (...changes: readonly Change[]): Situation => but(native, ...changes);
+const tool = (session: number | undefined) => process(5002, { parent: SERVER, session });
+
+const owned: readonly Case[] = [
+  ['a plugin started it', native, 'pass', 'stale', []],
+  ['a plugin that gave no name started it', on(recorded({ plugin: undefined })), 'pass', 'stale', []],
+  ['the user handed it over', on(recorded({ ownership: 'adopted' })), 'pass', 'stale', []],
+  ['nothing was written down about it', on(recorded({ ownership: 'unrecorded' })), 'veto', 'spared', ['owned']],
+  ['the user started it', on(recorded({ ownership: 'user' })), 'veto', 'spared', ['owned']],
+  [
+    'somebody else could have written the record',
+    on(recorded({ trust: { kind: 'untrusted', because: 'its folder is writable by others' } })),
+    'veto',
+    'spared',
+    ['owned'],
+  ],
+  [
+    'the record cannot be examined',
+    on(recorded({ trust: { kind: 'unexamined', because: 'EACCES' } })),
+    'unknown',
+    'unsure',
+    ['owned'],
+  ],
+  [
+    'it is a shared daemon',
+    on(seen(SERVER, { command: { ...serve, sharedDaemon: true } })),
+    'veto',
+    'spared',
+    ['owned'],
+  ],
+];
+
+const local: readonly Case[] = [
+  ['it was started here', native, 'pass', 'stale', []],
+  ['a plugin does not say where it was started', on(recorded({ machine: undefined })), 'pass', 'stale', []],
+  ['the machine has no id but the same boot', on(shownOn({ id: undefined })), 'pass', 'stale', []],
+  ['the machine was renamed', on(shownOn({ name: 'other' })), 'pass', 'stale', []],
+  ['it was started on another machine', on(recordedOn({ id: 'other' })), 'veto', 'spared', ['local']],
+  ['it was started in another container', on(recordedOn({ pidNamespace: 'pid:[2]' })), 'veto', 'spared', ['local']],
+  ['this machine has booted since', on(recordedOn({ boot: 'other' })), 'veto', 'gone', []],
+  [
+    'nothing tells which machine it was',
+    on(recordedOn({ id: undefined, boot: undefined })),
+    'unknown',
+    'unsure',
+    ['local'],
+  ],
+  [
+    'nothing tells when this machine booted',
+    on(shownOn({ boot: undefined })),
+    'unknown',
+    'unsure',
+    ['local', 'unleased'],
+  ],
+  [
+    'nothing tells which container this is',
+    on(shownOn({ pidNamespace: undefined })),
+    'unknown',
+    'unsure',
+    ['local', 'unleased'],
+  ],
+];
+
+const identityCases: readonly Case[] = [
+  ['it is the recorded process', native, 'pass', 'stale', []],
+  ['both launcher and server are the recorded ones', launched, 'pass', 'stale', []],
+  ['its launcher died and it carries the tag', orphaned, 'pass', 'stale', []],
+  ['it has the start token but its environment is hidden', on(environmentHidden(SERVER)), 'pass', 'stale', []],
+  ['the record has no tag', on(recorded({ tag: undefined })), 'pass', 'stale', []],
+  ['it belongs to another user', on(seen(SERVER, { uid: 0 })), 'veto', 'spared', ['identity']],
+  ['its launcher belongs to another user', but(launched, seen(4900, { uid: 0 })), 'veto', 'spared', ['identity']],
+  ['it became another program', on(seen(SERVER, { command: { kind: 'other' } })), 'veto', 'spared', ['identity']],
+  [
+    'it is another command of opencode',
+    on(seen(SERVER, { command: { kind: 'opencode' } })),
+    'veto',
+    'spared',
+    ['identity'],
+  ],
+  ['it carries another tag', on(spawnedWith(SERVER, { tag: 'other' })), 'veto', 'spared', ['identity']],
+  ['it carries no tag', on(spawnedWith(SERVER, { tag: undefined })), 'veto', 'spared', ['identity']],
+  ['its launcher carries another tag', but(launched, spawnedWith(4900, { tag: 'x' })), 'veto', 'spared', ['identity']],
+  ['its pid is free', on(ended(SERVER)), 'unknown', 'gone', []],
+  [
+    'its pid was recycled',
+    on(seen(SERVER, { startToken: 'later' }), spawnedWith(SERVER, { tag: undefined })),
+    'unknown',
+    'gone',
+    [],
+  ],
+  [
+    'its start token cannot be read',
+    on(seen(SERVER, { startToken: undefined })),
+    'unknown',
+    'unsure',
+    ['identity', 'idle', 'aged'],
+  ],
+  ['its user cannot be read', on(seen(SERVER, { uid: undefined })), 'unknown', 'unsure', ['identity']],
+  ['the user of this run cannot be read', on(shown({ uid: undefined })), 'unknown', 'unsure', ['identity']],
+  ['its command line cannot be read', on(seen(SERVER, { command: undefined })), 'unknown', 'unsure', ['identity']],
+  [
+    'its launcher has the tag, but its own environment is hidden',
+    but(starting, recorded({ spawned: undefined }), environmentHidden(SERVER)),
+    'unknown',
+    'unsure',
+    ['identity'],
+  ],
+];
+
+const unleased: readonly Case[] = [
+  ['the session that held it has ended', native, 'pass', 'stale', []],
+  ['its starter has ended', starting, 'pass', 'stale', []],
+  ['a live session works elsewhere', on(leased({ path: '/elsewhere', port: 5000 })), 'pass', 'stale', []],
+  ['a live session works in its workspace', on(leased({ path: '/repo' })), 'veto', 'spared', ['unleased']],
+  ['a live session names it', on(leased({ servers: ['server-1'] })), 'veto', 'spared', ['unleased']],
+  ['a live session names its port', on(leased({ port: PORT })), 'veto', 'spared', ['unleased']],
+  [
+    'a live session names the port that it really listens on',
+    on(recorded({ port: 5000 }), leased({ port: PORT })),
+    'veto',
+    'spared',
+    ['unleased'],
+  ],
+  [
+    'its starter still waits for it',
+    but(starting, recorded({ starter: identity(CLAUDE) })),
+    'veto',
+    'spared',
+    ['unleased'],
+  ],
+  [
+    'its starter may still wait for it',
+    but(starting, recorded({ starter: { pid: pid(CLAUDE), startToken: undefined } })),
+    'veto',
+    'spared',
+    ['unleased'],
+  ],
+  ['a session has no identity', on(leased({ path: '/repo', holder: undefined })), 'unknown', 'unsure', ['unleased']],
+  ['its workspace is not known', on(recorded({ workspace: undefined })), 'unknown', 'unsure', ['unleased']],
+  ['a lease could not be read', on(unread('lease')), 'unknown', 'unsure', ['unleased']],
+];
+
+const idle: readonly Case[] = [
+  ['it says that it is idle', native, 'pass', 'stale', []],
+  ['it is hung', on(says({ kind: 'hung', because: 'silent on 3 connections in 6 s' })), 'pass', 'stale', []],
+  ['only its own tree is connected', on(client(MCP)), 'pass', 'stale', []],
+  ['only this run is connected', on(client(SELF)), 'pass', 'stale', []],
+  [
+    'only another live run is connected',
+    on(client(CLAUDE), written({ runs: [{ holder: identity(CLAUDE), machine: undefined }] })),
+    'pass',
+    'stale',
+    [],
+  ],
+  [
+    'the pid of a run that died is connected',
+    on(client(CLAUDE), written({ runs: [{ holder: { pid: pid(CLAUDE), startToken: 'x' }, machine: undefined }] })),
+    'veto',
+    'spared',
+    ['idle'],
+  ],
+  ['only processes of its own session run below it', on(running(tool(SERVER))), 'pass', 'stale', []],
+  ['a client is connected', on(client(CLAUDE)), 'veto', 'spared', ['idle']],
+  ['somebody who cannot be seen is connected', on(client(undefined)), 'veto', 'spared', ['idle']],
+  ['a hung server has a client', on(client(FREE), says({ kind: 'hung', because: 'x' })), 'veto', 'spared', ['idle']],
+  ['a tool runs in a session of its own', on(running(tool(5002))), 'veto', 'spared', ['idle']],
+  ['a session is busy', on(says({ kind: 'busy', sessions: 1, directory: '/repo' })), 'veto', 'spared', ['idle']],
+  ['its connections cannot be seen', on(shown({ sockets: new Map() })), 'unknown', 'unsure', ['idle']],
+  ['its own session cannot be seen', on(seen(SERVER, { session: undefined })), 'unknown', 'unsure', ['idle']],
+  ['the session of a child cannot be seen', on(running(tool(undefined))), 'unknown', 'unsure', ['idle']],
+  ['it wants another password', on(says({ kind: 'unknown', because: 'no password' })), 'unknown', 'unsure', ['idle']],
+  ['it is silent', on(says({ kind: 'silent' })), 'unknown', 'unsure', ['idle']],
+  ['nobody asked it', on(says({ kind: 'not asked' })), 'unknown', 'unsure', ['idle']],
+];
+
+const aged: readonly Case[] = [
+  ['it is old', native, 'pass', 'stale', []],
+  ['it is just old enough', on(seen(SERVER, { ageMs: 5 * MINUTE })), 'pass', 'stale', []],
+  ['it is a millisecond too young', on(seen(SERVER, { ageMs: 5 * MINUTE - 1 })), 'veto', 'spared', ['aged']],
+  ['it has only just started', on(seen(SERVER, { ageMs: 0 })), 'veto', 'spared', ['aged']],
+  ['its age cannot be computed', on(seen(SERVER, { ageMs: undefined })), 'unknown', 'unsure', ['aged']],
+  ['it starts in the future', on(seen(SERVER, { ageMs: -1 })), 'unknown', 'unsure', ['aged']],
+  ['its age is not a number', on(seen(SERVER, { ageMs: Number.NaN })), 'unknown', 'unsure', ['aged']],
+];
+
+const unkept: readonly Case[] = [
+  ['nobody asked to keep it', native, 'pass', 'stale', []],
+  ['another server is kept', on(written({ kept: new Set(['server-2']) })), 'pass', 'stale', []],
+  ['the user asked to keep it', on(written({ kept: new Set(['server-1']) })), 'veto', 'spared', ['unkept']],
+  ['its environment asks to keep it', on(spawnedWith(SERVER, { keep: true })), 'veto', 'spared', ['unkept']],
+  ['a keep mark cannot be read', on(unread('keep')), 'unknown', 'unsure', ['unkept']],
+];
+
+export const CASES: Readonly<Record<GuardName, readonly Case[]>> = {
+  owned,
+  local,
+  identity: identityCases,
+  unleased,
+  idle,
+  aged,
+  unkept,
+};
