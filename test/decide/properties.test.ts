@@ -92,6 +92,16 @@ describe('whatever the world is like', () => {
     });
   });
 
+  test('knowing one thing less about a process that is there never makes it gone', () => {
+    // What a dead launcher left behind is recognised by the former; the latter say whether to look here at all.
+    const decisive = /^the (uid|command|group) of process|^the user of this run$|^the (id|boot|pidNamespace) of /;
+    always((given) => {
+      if (verdict(given).kind === 'gone') return;
+      const lost = forgetting(given).filter(([, change]) => verdict(but(given, change)).kind === 'gone');
+      expect(lost.map(([name]) => name).filter((name) => !decisive.test(name))).toEqual([]);
+    });
+  });
+
   test('a session, a client, a tool, work or a mark to keep it always spares', () => {
     always((given) => {
       expect(deadly(given, SPARING)).toEqual([]);

@@ -31,6 +31,7 @@ import {
   process,
   SELF,
   SERVER,
+  SHELL,
   type Situation,
   serve,
   serverProcess,
@@ -41,6 +42,11 @@ import {
  * once in thousands of runs, and a property about the dangerous corner would never get there.
  */
 export type Named = readonly [name: string, change: Change];
+
+const every =
+  (...changes: readonly Change[]): Change =>
+  (given) =>
+    but(given, ...changes);
 
 /** A tool of the agent, a session's shell, or a pty: the child of whatever the record leads to. */
 const toolBelow: Change = (given) => {
@@ -63,14 +69,14 @@ export const SPARING: readonly Named[] = [
   ['a live session works behind a link to it', leased({ path: '/link' })],
   ['a live session works around it', leased({ path: '/' })],
   ['a live session names it', leased({ servers: ['server-1'] })],
-  ['a live session names its port', leased({ port: PORT })],
+  ['a live session names its port', every(recorded({ port: PORT }), leased({ port: PORT }))],
   ['a session without identity works in it', leased({ path: '/repo', holder: undefined })],
   [
     'a session of another machine works in it',
     leased({ path: '/repo', machine: { id: 'x', boot: 'x', pidNamespace: 'x', name: '' } }),
   ],
   ['a lease is unread', unread('lease')],
-  ['a client is connected', client(CLAUDE)],
+  ['a client is connected', client(SHELL)],
   ['somebody unseen is connected', client(undefined)],
   ['a tool runs in it', toolBelow],
   ['a session is busy', says({ kind: 'busy', sessions: 1, directory: '/repo' })],
@@ -85,11 +91,6 @@ export const SPARING: readonly Named[] = [
   ['this machine has booted since', recorded({ machine: { ...here, boot: 'other' } })],
   ['its starter waits for it', recorded({ state: 'starting', starter: identity(CLAUDE) })],
 ];
-
-const every =
-  (...changes: readonly Change[]): Change =>
-  (given) =>
-    but(given, ...changes);
 
 const noTag = every(spawnedWith(LAUNCHER, { tag: 'other' }), spawnedWith(SERVER, { tag: undefined }));
 const otherTokens = (startToken: string | undefined): Change =>
