@@ -37,7 +37,7 @@ export function handsFor(
     raiseFence: (tree) => run && raiseFence(folder, record, { run, machine: snapshot.machine }, tree),
     lookAgain: async () => {
       latest = await lookAround(world, record);
-      const [judgement] = await judgeAll(latest, manner, world);
+      const [judgement] = await judgeAll(latest, manner, world, manner.onWord);
       return judgement ? leave(judgement, latest, manner) : { kind: 'gone' };
     },
     letGo: () => letGo(record, latest.snapshot, eyes),

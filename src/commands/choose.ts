@@ -10,8 +10,15 @@ export interface Chosen {
   readonly sight: Sight;
 }
 
-/** The one server that a person named, judged; otherwise says which it cannot be, and returns undefined. */
-export async function choose(name: string, policy: Policy, world: World): Promise<Chosen | undefined> {
+/**
+ * The one server that a person named, judged; otherwise says which it cannot be, and returns undefined. A server that
+ * nothing was written down about is asked only when it is about to be stopped: asking is not free for it.
+ */
+export async function choose(
+  name: string,
+  policy: Policy & { readonly onWord?: boolean },
+  world: World,
+): Promise<Chosen | undefined> {
   const sight = await lookAround(world);
   const unrecorded = (await unrecordedServers(sight, policy, world)).map(({ record }) => record);
   const found = named(name, [...sight.records, ...unrecorded], sight.snapshot);
@@ -19,7 +26,7 @@ export async function choose(name: string, policy: Policy, world: World): Promis
   if (record === undefined) return missing(name);
   if (others.length > 0) return ambiguous(name, found);
   const near = await lookAround(world, record);
-  const [server] = await judgeAll(near, policy, world, record.ownership !== 'unrecorded');
+  const [server] = await judgeAll(near, policy, world, policy.onWord || record.ownership !== 'unrecorded');
   return server ? { server, sight: near } : missing(name);
 }
 

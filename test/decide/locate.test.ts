@@ -31,13 +31,16 @@ import {
   tableOf,
 } from './given.js';
 
-const where = ({ record, snapshot }: Situation) => {
+/** Launcher, server and proof. */
+type Found = readonly [number | undefined, number, string] | 'gone' | 'unknown';
+
+const where = ({ record, snapshot }: Situation): Found => {
   const located = locate(record, snapshot);
   if (located.kind !== 'present') return located.kind;
   return [located.launcher?.pid, located.server.pid, located.proof];
 };
 
-type Row = readonly [sentence: string, given: Situation, expected: ReturnType<typeof where>];
+type Row = readonly [sentence: string, given: Situation, expected: Found];
 
 const recycled = (value: number): Change => seen(value, { startToken: 'later' });
 const tagless = (value: number): Change => spawnedWith(value, { tag: undefined });
@@ -67,7 +70,7 @@ describe('a server that listens itself', () => {
 });
 
 describe('a server with a launcher', () => {
-  const viaLauncher = [LAUNCHER, SERVER, 'start token'];
+  const viaLauncher: Found = [LAUNCHER, SERVER, 'start token'];
   const second = serverProcess(5003, { parent: LAUNCHER, group: LAUNCHER, session: LAUNCHER });
   const listens = connected({ listening: [{ host: '127.0.0.1', port: 4096, pid: 5003 }] });
   test.each<Row>([
@@ -113,7 +116,7 @@ describe('a server with a launcher', () => {
 });
 
 describe('what a dead launcher left in its group', () => {
-  const byTag = [undefined, SERVER, 'tag'];
+  const byTag: Found = [undefined, SERVER, 'tag'];
   test.each<Row>([
     ['is found by the tag', orphaned, byTag],
     [
@@ -134,7 +137,7 @@ describe('what a dead launcher left in its group', () => {
 });
 
 describe('a record without a pid', () => {
-  const found = [LAUNCHER, SERVER, 'tag'];
+  const found: Found = [LAUNCHER, SERVER, 'tag'];
   const native = but(spawning, ended(LAUNCHER), seen(SERVER, { group: SERVER, parent: 1 }));
   const starter = (startToken: string | undefined) => recorded({ starter: { pid: pid(CLAUDE), startToken } });
   test.each<Row>([

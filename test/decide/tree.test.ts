@@ -3,6 +3,7 @@ import { treeAt } from '../../src/decide/evidence.js';
 import { descendants, lineage } from '../../src/decide/process.js';
 import { but, type Change, ended, recorded, running, seen, shown } from './changes.js';
 import {
+  CLAUDE,
   LAUNCHER,
   launched,
   MCP,
@@ -48,10 +49,10 @@ describe('with a server ends', () => {
     expect(pids(given)).toEqual(expected);
   });
 
-  test('never this run, nor what is above it', () => {
+  test('what runs below it, but never this run nor what is above that', () => {
     const below = but(native, running(process(SHELL, { parent: SERVER })));
     const table = below.snapshot.processes ?? new Map();
-    expect(pids(but(below, shown({ lineage: lineage(table, SELF) })))).toEqual([MCP, 800]);
+    expect(pids(but(below, shown({ lineage: lineage(table, SELF) })))).toEqual([CLAUDE, MCP]);
   });
 });
 

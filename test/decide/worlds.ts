@@ -126,7 +126,7 @@ export const MISTAKING: readonly Named[] = [
 ];
 
 /** What may or may not matter. */
-export const SPOILING: readonly Named[] = [
+const SPOILING: readonly Named[] = [
   ...SPARING,
   ['nothing is spoiled', (given) => given],
   ['it belongs to another user', seen(SERVER, { uid: 0 })],
@@ -170,10 +170,17 @@ export interface World {
   readonly spoiled: readonly string[];
 }
 
+const starts = Object.keys(everyStale) as World['from'][];
+const spoils = SPOILING.map(([name]) => name);
+
 export const worlds: fc.Arbitrary<World> = fc.record({
-  from: fc.constantFrom(...(Object.keys(everyStale) as World['from'][])),
-  spoiled: fc.array(fc.constantFrom(...SPOILING.map(([name]) => name)), { minLength: 1, maxLength: 2 }),
+  from: fc.constantFrom(...starts),
+  spoiled: fc.array(fc.constantFrom(...spoils), { minLength: 2, maxLength: 2 }),
 });
+
+export const spoiledOnce: readonly World[] = starts.flatMap((from) =>
+  spoils.map((name) => ({ from, spoiled: [name] })),
+);
 
 const byName = new Map(SPOILING);
 

@@ -1,0 +1,131 @@
+import { describe, expect, test } from 'vitest';
+import type { Machine } from '../../src/decide/identity.js';
+import { type Hold, holdsOn, isLive, related, within } from '../../src/decide/leases.js';
+import type { Lease } from '../../src/decide/record.js';
+import { but, type Change, seen, shown, shownOn } from './changes.js';
+import { CLAUDE, FREE, here, identity, lease, NOW, native, PORT, pid, place } from './given.js';
+
+const server = { id: 'server-1', ports: [PORT, 5000], workspace: '/repo' };
+
+describe('a lease covers', () => {
+  const covers = (change: Partial<Lease>, on = server as Parameters<typeof holdsOn>[0]): Hold['covers'] | 'no' =>
+    holdsOn(on, [{ ...lease, ...change }], native.snapshot)[0]?.covers ?? 'no';
+
+  test.each<[string, Partial<Lease>, Hold['covers'] | 'no']>([
+    ['a server that it names', { servers: ['server-0', 'server-1'] }, 'yes'],
+    ['no server with a similar name', { servers: ['server-10', 'server'] }, 'no'],
+    ['a server on its port', { port: PORT }, 'yes'],
+    ['a server that listens on its port as well', { port: 5000 }, 'yes'],
+    ['no server on another port', { port: 4097 }, 'no'],
+    ['a server of the same workspace', { path: '/repo' }, 'yes'],
+    ['a server of a folder that leads there', { path: '/link' }, 'yes'],
+    ['a server of a workspace that it works in', { path: '/repo/src' }, 'yes'],
+    ['a server of a workspace in its folder', { path: '/' }, 'yes'],
+    ['a server of a worktree of the same repository', { path: '/worktree' }, 'yes'],
+    ['no server of a sibling', { path: '/elsewhere' }, 'no'],
+    ['no server of a sibling with the same beginning', { path: '/repo-2' }, 'no'],
+    ['no server of a sibling whose name is its beginning', { path: '/rep' }, 'no'],
+    ['a server of its workspace on another port', { path: '/repo', port: 4097 }, 'yes'],
+    ['a server of another workspace on its port', { path: '/elsewhere', port: PORT }, 'yes'],
+    ['a server that it names in another workspace', { path: '/elsewhere', servers: ['server-1'] }, 'yes'],
+  ])('%s', (_sentence, change, expected) => {
+    expect(covers(change)).toBe(expected);
+  });
+
+  test('perhaps a server whose workspace is not known', () => {
+    expect(covers({ path: '/elsewhere' }, { ...server, workspace: undefined })).toBe('unknown');
+    expect(covers({ port: 4097 }, { ...server, workspace: undefined })).toBe('no');
+  });
+});
+
+test('every lease that covers a server is named with its session and its holder', () => {
+  const leases = [
+    { ...lease, path: '/repo' },
+    { ...lease, path: '/elsewhere' },
+    { ...lease, session: undefined, holder: undefined, port: PORT },
+  ];
+  expect(holdsOn(server, leases, native.snapshot)).toEqual([
+    { session: 'session-1', holderPid: CLAUDE, live: 'yes', covers: 'yes' },
+    { session: undefined, holderPid: undefined, live: 'unknown', covers: 'yes' },
+  ]);
+});
+
+const nobody = { holder: undefined };
+const on = (machine: Partial<Machine>): Partial<Lease> => ({ machine: { ...here, ...machine } });
+const past = { expiresAt: NOW - 1 };
+const future = { expiresAt: NOW + 1 };
+const unchanged: Change = (given) => given;
+const unlisted = shown({ processes: undefined });
+
+describe('a lease of a session', () => {
+  test.each<[string, Partial<Lease>, Change, ReturnType<typeof isLive>]>([
+    ['that runs lives', {}, unchanged, 'yes'],
+    ['that runs lives beyond its expiry', past, unchanged, 'yes'],
+    ['that runs lives, wherever it was written', { machine: undefined }, unchanged, 'yes'],
+    ['that ended is over', { holder: identity(FREE) }, unchanged, 'no'],
+    ['that ended is over before its expiry', { holder: identity(FREE), ...future }, unchanged, 'no'],
+    ['whose pid was recycled is over', {}, seen(CLAUDE, { startToken: 'later' }), 'no'],
+    ['whose start token cannot be read may live', {}, seen(CLAUDE, { startToken: undefined }), 'unknown'],
+    ['without a start token may live', { holder: { pid: pid(CLAUDE), startToken: undefined } }, unchanged, 'unknown'],
+    ['may live where processes cannot be listed', {}, unlisted, 'unknown'],
+    ['from before this machine booted is over', on({ boot: 'earlier' }), unchanged, 'no'],
+    ['of another machine may live', on({ id: 'other', boot: 'other' }), unchanged, 'unknown'],
+    ['of another container may live', on({ pidNamespace: 'pid:[2]' }), unchanged, 'unknown'],
+    [
+      'of another container may live, even if its pid is free here',
+      { ...on({ pidNamespace: 'pid:[2]' }), holder: identity(FREE) },
+      unchanged,
+      'unknown',
+    ],
+    ['of who knows which container may live', on({ pidNamespace: undefined }), unchanged, 'unknown'],
+    ['of who knows which boot may live', on({ boot: undefined }), unchanged, 'unknown'],
+    ['may live where the boot is not known', {}, shownOn({ boot: undefined }), 'unknown'],
+    ['may live where the container is not known', {}, shownOn({ pidNamespace: undefined }), 'unknown'],
+    [
+      'that ended may live where it does not say which machine',
+      { holder: identity(FREE), machine: undefined },
+      unchanged,
+      'unknown',
+    ],
+    ['that runs lives where machines have no id', on({ id: undefined }), unchanged, 'yes'],
+    ['without identity may live', nobody, unchanged, 'unknown'],
+    ['without identity may live until it expires', { ...nobody, ...future }, unchanged, 'unknown'],
+    ['without identity may live at the very moment it expires', { ...nobody, expiresAt: NOW }, unchanged, 'unknown'],
+    ['without identity is over when it has expired', { ...nobody, ...past }, unchanged, 'no'],
+  ])('%s', (_sentence, change, around, expected) => {
+    expect(isLive({ ...lease, ...change }, but(native, around).snapshot)).toBe(expected);
+  });
+});
+
+describe('two places are related', () => {
+  test.each<[string, boolean, string, string]>([
+    ['when they are one', true, '/repo', '/repo'],
+    ['when the first lies in the second', true, '/repo/a/b', '/repo'],
+    ['when the second lies in the first', true, '/repo', '/repo/a/b'],
+    ['when one is the root', true, '/', '/repo'],
+    ['but not as siblings', false, '/repo/a', '/repo/b'],
+    ['but not for a common beginning of their names', false, '/repo', '/repository'],
+    ['but not for another case', false, '/repo', '/Repo/a'],
+  ])('%s', (_sentence, expected, a, b) => {
+    expect(related(place(a), place(b))).toBe(expected);
+  });
+
+  test('by where they lead, not by how they were typed', () => {
+    expect(related(place('/a', { real: '/repo' }), place('/b', { real: '/repo/src' }))).toBe(true);
+    expect(related(place('/repo', { real: '/a' }), place('/repo', { real: '/b' }))).toBe(false);
+  });
+
+  test('as worktrees of one repository, but not for being in none', () => {
+    expect(related(place('/a', { gitCommon: '/r/.git' }), place('/b', { gitCommon: '/r/.git' }))).toBe(true);
+    expect(related(place('/a', { gitCommon: '/r/.git' }), place('/b', { gitCommon: '/s/.git' }))).toBe(false);
+    expect(related(place('/a'), place('/b'))).toBe(false);
+  });
+
+  test('whichever comes first, since one lies in the other', () => {
+    expect([within('/repo/a', '/repo'), within('/repo', '/repo/a'), within('/repo', '/repo/')]).toEqual([
+      true,
+      false,
+      false,
+    ]);
+  });
+});

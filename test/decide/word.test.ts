@@ -1,0 +1,96 @@
+import { describe, expect, test } from 'vitest';
+import type { Sockets } from '../../src/decide/process.js';
+import { loopbackOf, type Silence, wordOfSilence, wordWithoutListener } from '../../src/decide/word.js';
+import { HOUR, MINUTE, sockets } from './given.js';
+
+const silence: Silence = { probes: 3, answered: false, spanMs: 5000, onTime: true };
+const connected = { ...sockets, inbound: [{ port: 4096, clientPid: undefined }] };
+const connecting = { ...sockets, outbound: 1 };
+const sentence = /^[a-z][^\n]*[^.\s]$/;
+
+describe('a server that is silent', () => {
+  const hears = (
+    change: Partial<Silence> = {},
+    ageMs: number | undefined = MINUTE,
+    seen: Sockets | undefined = sockets,
+  ) => wordOfSilence({ ...silence, ...change }, ageMs, seen);
+
+  test.each([
+    ['on three connections in five seconds', hears()],
+    ['on more connections for longer', hears({ probes: 4, spanMs: 60_000 }, HOUR)],
+  ])('is hung %s', (_sentence, word) => {
+    expect(word).toEqual({ kind: 'hung', because: expect.stringMatching(sentence) });
+  });
+
+  test.each([
+    ['when it answers after all', hears({ answered: true })],
+    ['when it answers after all, however late', hears({ answered: true, spanMs: HOUR }, HOUR)],
+    ['while it is younger than a minute', hears({}, MINUTE - 1)],
+    ['when its age is not known', wordOfSilence(silence, undefined, sockets)],
+    ['when our own timers came late', hears({ onTime: false })],
+    ['on two connections', hears({ probes: 2 })],
+    ['for less than five seconds', hears({ spanMs: 4999 })],
+    ['when its connections cannot be seen', wordOfSilence(silence, HOUR, undefined)],
+    ['while somebody is connected', hears({}, HOUR, connected)],
+    ['while it is connected to somebody', hears({}, HOUR, connecting)],
+  ])('is not hung %s', (_sentence, word) => {
+    expect(word).toEqual({ kind: 'unknown', because: expect.stringMatching(sentence) });
+  });
+});
+
+describe('a server that listens on nothing', () => {
+  const mute = { ...sockets, listening: [] };
+
+  test('is hung after ten minutes', () => {
+    const word = wordWithoutListener(10 * MINUTE, mute);
+    expect(word).toEqual({ kind: 'hung', because: expect.stringMatching(sentence) });
+  });
+
+  test.each([
+    ['before', wordWithoutListener(10 * MINUTE - 1, mute)],
+    ['when its age is not known', wordWithoutListener(undefined, mute)],
+    ['when its sockets cannot be seen', wordWithoutListener(HOUR, undefined)],
+    ['while somebody is connected', wordWithoutListener(HOUR, { ...connected, listening: [] })],
+    ['while it is connected to somebody', wordWithoutListener(HOUR, { ...connecting, listening: [] })],
+  ])('is not hung %s', (_sentence, word) => {
+    expect(word).toEqual({ kind: 'unknown', because: expect.stringMatching(sentence) });
+  });
+
+  test('is asked as soon as it listens, at whatever age', () => {
+    expect([0, HOUR, undefined].map((ageMs) => wordWithoutListener(ageMs, sockets))).toEqual([
+      undefined,
+      undefined,
+      undefined,
+    ]);
+  });
+});
+
+describe('a server is asked on', () => {
+  test.each([
+    ['127.0.0.1', '127.0.0.1'],
+    ['127.0.1.1', '127.0.1.1'],
+    ['0.0.0.0', '127.0.0.1'],
+    ['::1', '::1'],
+    ['0000:0000:0000:0000:0000:0000:0000:0001', '::1'],
+    ['0000:0000:0000:0000:0000:0000:0000:0000', '::1'],
+  ])('%s at %s', (host, address) => {
+    expect(loopbackOf(host)).toBe(address);
+  });
+
+  test.each([
+    '192.168.0.7',
+    '10.0.0.1',
+    '128.0.0.1',
+    '1127.0.0.1',
+    '127.0.0.1.example.com',
+    'example.com',
+    'localhost',
+    'fe80::1',
+    '2001:db8::1',
+    '::2',
+    '::11',
+    '',
+  ])('nothing at %s', (host) => {
+    expect(loopbackOf(host)).toBeUndefined();
+  });
+});
