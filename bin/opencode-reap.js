@@ -1,4 +1,8 @@
 #!/usr/bin/env node
-import { run } from '../dist/cli.js';
-
-process.exitCode = await run(process.argv);
+// CommonJS, since an empty ES module alone takes as long as the whole hook does.
+if (process.argv[2] === 'hook') require('../dist/hook.cjs');
+else {
+  import('../dist/cli.js').then(async ({ run }) => {
+    process.exitCode = await run(process.argv);
+  });
+}

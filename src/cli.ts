@@ -1,7 +1,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { complain } from './commands/output.js';
 import { parseDuration } from './decide/duration.js';
-import { version } from './version.js';
+import { VERSION } from './version.js';
 
 /** Runs the program and returns its exit code. Each command loads only what it needs. */
 export async function run(argv: readonly string[]): Promise<number> {
@@ -17,11 +17,19 @@ export async function run(argv: readonly string[]): Promise<number> {
     await program.parseAsync(argv);
     return code;
   } catch (error) {
-    if (!(error instanceof CommanderError)) throw error;
+    if (!(error instanceof CommanderError)) return cannotWrite(error);
     if (error.exitCode === 0) return 0;
     complain(sentence(error, program), hintFor(error));
     return 2;
   }
+}
+
+/** Reading copes with whatever it finds, so an error of the file system is a state folder that cannot be written. */
+function cannotWrite(error: unknown): number {
+  if (!(error instanceof Error && 'syscall' in error && 'code' in error)) throw error;
+  const where = 'path' in error ? String(error.path) : 'the state folder';
+  complain(`could not write ${where}: ${error.code}`, 'make it writable, or choose another folder with --state-dir');
+  return 1;
 }
 
 type Finish = (code: number) => void;
@@ -29,7 +37,7 @@ type Finish = (code: number) => void;
 function describe(finish: Finish): Command {
   const program = common(new Command('opencode-reap'))
     .description('Ends the opencode servers that Claude Code plugins leave behind, and only those.')
-    .version(version())
+    .version(VERSION)
     .enablePositionalOptions()
     .allowExcessArguments(false)
     .configureOutput({ outputError: () => undefined })
@@ -47,6 +55,7 @@ function describe(finish: Finish): Command {
     .action(async (options) => finish(await (await import('./commands/reap.js')).reapCommand(options)));
   addLooking(program, finish);
   addActing(program, finish);
+  addHooks(program, finish);
   return program;
 }
 
@@ -104,6 +113,14 @@ function addActing(program: Command, finish: Finish): void {
         finish(await (await import('./commands/marks.js')).keepCommand(server, wanted, optionsOf(command))),
       );
   }
+}
+
+function addHooks(program: Command, finish: Finish): void {
+  common(program.command('sweep', { hidden: true }))
+    .description('the background run that the hooks start')
+    .addOption(olderThan())
+    .addOption(grace())
+    .action(async (_, command) => finish(await (await import('./commands/sweep.js')).sweepCommand(optionsOf(command))));
 }
 
 /** A command's own options, and what was said before its name: `opencode-reap --state-dir x list`. */

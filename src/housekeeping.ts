@@ -1,10 +1,13 @@
 import { endRest } from './act/end-tree.js';
+import { isLive } from './decide/leases.js';
+import { lives } from './decide/lives.js';
 import type { Judged } from './decide/plan.js';
 import type { Manner } from './hands.js';
 import type { Judgement, Sight } from './look.js';
 import { liftFence } from './state/fences.js';
 import { appendLog, type LogLine } from './state/log.js';
 import { forgetRecord } from './state/registry.js';
+import { tidy } from './state/tidy.js';
 import type { World } from './world.js';
 
 /**
@@ -31,8 +34,15 @@ function endingFor({ snapshot }: Sight, { graceMs }: Manner, { eyes }: World) {
   return { look: eyes.look, lineage: snapshot.lineage, graceMs };
 }
 
-/** The records of servers that are no more. */
-export function forgetGone(servers: readonly Judgement[]): void {
+/** Takes away what ended: records of servers that are no more, leases, and what killed runs left behind. */
+export function tidyUp(servers: readonly Judgement[], { written, snapshot }: Sight, { leaseFolders }: World): void {
+  forgetGone(servers);
+  const ended = written.leases.filter((lease) => isLive(lease, snapshot) === 'no');
+  const dead = written.runs.filter((run) => lives(run.holder, run.machine, snapshot) === 'no');
+  tidy(leaseFolders, ended, dead);
+}
+
+function forgetGone(servers: readonly Judgement[]): void {
   for (const { record, verdict } of servers) if (verdict.kind === 'gone') forgetRecord(record);
 }
 

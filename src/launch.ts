@@ -71,10 +71,11 @@ export async function launch(wanted: Wanted, world: World): Promise<Started | Re
     return refused(`${wanted.command} could not be started: ${spawned}`, 'install OpenCode, or put it on the PATH');
   }
   const seen = await world.eyes.look(spawned.pid);
+  if (typeof seen === 'string') return unseen(seen, spawning, spawned, wanted, world);
   const starting: NativeRecord = {
     ...spawning,
     state: 'starting',
-    spawned: { pid: spawned.pid, startToken: typeof seen === 'string' ? undefined : seen.startToken },
+    spawned: { pid: spawned.pid, startToken: seen.startToken },
   };
   writeRecord(world.folder, starting);
   const ready = await waitReady(starting, spawned, wanted, world);
@@ -124,6 +125,25 @@ function newRecord(
   };
 }
 
+/** What has ended already is forgotten; what cannot be seen keeps its record, whose tag leads to it. */
+async function unseen(
+  seen: 'gone' | 'unknown',
+  { id }: NativeRecord,
+  spawned: Spawned,
+  wanted: Wanted,
+  { folder }: World,
+): Promise<Refused> {
+  if (seen === 'unknown') return refused(`process ${spawned.pid} cannot be seen`, 'run opencode-reap doctor');
+  await sleep(PROBE_EVERY_MS);
+  dropRecord(folder, id);
+  return refused(endedEarly(wanted, spawned.ended() ?? 'its end was not seen'), toSeeWhy(wanted));
+}
+
+const endedEarly = ({ command }: Wanted, how: string): string => `${command} ended before it answered (${how})`;
+
+const toSeeWhy = (wanted: Wanted): string =>
+  `run it yourself to see why: ${[wanted.command, ...argsFor(wanted)].join(' ')}`;
+
 /** Waits until the server answers, through a socket that is its own. Returns the record as it is then, or what went wrong. */
 async function waitReady(
   record: NativeRecord,
@@ -134,7 +154,7 @@ async function waitReady(
   const until = performance.now() + wanted.readyTimeoutMs;
   while (performance.now() < until) {
     const ended = spawned.ended();
-    if (ended !== undefined) return `${wanted.command} ended before it answered (${ended})`;
+    if (ended !== undefined) return endedEarly(wanted, ended);
     const found = await listenerOf(record, world);
     if (found && (await whoAnswers(wanted.hostname, found.port)) === 'opencode') {
       return { ...record, state: 'ready', port: found.port, server: found.server };
@@ -176,5 +196,5 @@ async function giveUp(error: string, record: NativeRecord, wanted: Wanted, world
       graceMs: 5_000,
     });
   dropRecord(world.folder, record.id);
-  return refused(error, `run it yourself to see why: ${[wanted.command, ...argsFor(wanted)].join(' ')}`);
+  return refused(error, toSeeWhy(wanted));
 }

@@ -29,11 +29,15 @@ export interface Judgement {
 }
 
 export async function lookAround(world: World, only?: ServerRecord): Promise<Sight> {
-  const before = readRegistry(world.folder, world.leaseFolders);
+  const before = readRegistry(world.folder, world.leaseFolders, world.configDirs);
   const fenced = before.fences.flatMap(({ record }) => record ?? []);
-  const snapshot = await takeSnapshot(only ? [only] : [...before.records, ...fenced], before.leases, world.eyes);
+  const snapshot = await takeSnapshot(
+    only ? [only] : [...before.records, ...fenced],
+    [...before.leases, ...before.witnesses],
+    world.eyes,
+  );
   // A run announces itself before it connects, so whoever's connection was seen is in the list by now.
-  const { runs } = readRegistry(world.folder, world.leaseFolders);
+  const { runs } = readRegistry(world.folder, world.leaseFolders, []);
   const deadFences = before.fences.filter((fence) => lives(fence.run, fence.machine, snapshot) === 'no');
   const known = new Set(before.records.map(({ id }) => id));
   const left = deadFences.flatMap(({ record }) => (record && !known.has(record.id) ? [record] : []));
@@ -45,7 +49,7 @@ export async function lookAround(world: World, only?: ServerRecord): Promise<Sig
 export async function unrecordedServers(sight: Sight, policy: Policy, world: World): Promise<Judgement[]> {
   const records = unrecordedIn(sight.records, sight.snapshot).map((record) => withWhereabouts(record, world));
   if (records.length === 0) return [];
-  const snapshot = await takeSnapshot(records, sight.written.leases, world.eyes);
+  const snapshot = await takeSnapshot(records, [...sight.written.leases, ...sight.written.witnesses], world.eyes);
   const around = { ...sight, snapshot, records };
   return records.map((record) => judgeOne(record, around, policy, { kind: 'not asked' }));
 }

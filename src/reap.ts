@@ -2,7 +2,7 @@ import { stopServer } from './act/stop-server.js';
 import type { Outcome } from './decide/outcome.js';
 import { inScope, type Judged, planStops, type Reaped, type Scope } from './decide/plan.js';
 import { handsFor } from './hands.js';
-import { finishDeadFences, forgetGone, writeLog } from './housekeeping.js';
+import { finishDeadFences, tidyUp, writeLog } from './housekeeping.js';
 import { announce, type Judgement, judgeAll, lookAround, type Sight, unrecordedServers } from './look.js';
 import type { World } from './world.js';
 
@@ -59,7 +59,7 @@ async function carryOut(
     ...server,
     outcome: outcomes.get(server.record.id) ?? refusal(server, plan.refused),
   }));
-  forgetGone(servers);
+  tidyUp(servers, sight, world);
   writeLog(done, world);
   return done;
 }

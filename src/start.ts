@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { lives } from './decide/lives.js';
+import { locate } from './decide/locate.js';
 import type { ServerRecord } from './decide/record.js';
 import { launch, type Refused, refused, type Started, type Wanted } from './launch.js';
 import { lookAround, type Sight, selfIn } from './look.js';
@@ -72,7 +73,7 @@ async function claimAndLaunch(wanted: Wanted, { snapshot }: Sight, world: World)
 
 async function reused(wanted: Wanted, sight: Sight, { eyes }: World): Promise<Started> {
   const pid = await eyes.holder(wanted.port);
-  const record = sight.records.find((one) => isServerOf(one, pid));
+  const record = sight.records.find((one) => isServerOf(one, pid, sight));
   return {
     kind: 'started',
     url: urlOf(wanted.hostname, wanted.port),
@@ -83,8 +84,12 @@ async function reused(wanted: Wanted, sight: Sight, { eyes }: World): Promise<St
   };
 }
 
-const isServerOf = (record: ServerRecord, pid: number | undefined): boolean =>
-  pid !== undefined && (record.server?.pid === pid || record.spawned?.pid === pid);
+/** By identity; a record whose server has only just answered names its launcher alone. */
+function isServerOf(record: ServerRecord, pid: number | undefined, { snapshot }: Sight): boolean {
+  const located = locate(record, snapshot);
+  if (located.kind !== 'present' || pid === undefined) return false;
+  return located.server.pid === pid || located.launcher?.pid === pid;
+}
 
 async function heldByStranger(wanted: Wanted, sight: Sight, { eyes }: World): Promise<Refused> {
   const pid = await eyes.holder(wanted.port);

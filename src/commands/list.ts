@@ -1,7 +1,7 @@
 import { reap } from '../reap.js';
 import { jsonReport } from '../report/json.js';
 import { closing, table } from '../report/table.js';
-import { version } from '../version.js';
+import { VERSION } from '../version.js';
 import { openWorld } from '../world.js';
 import { type Common, complainAboutUnread, pageFor, print, printJson } from './output.js';
 
@@ -16,7 +16,7 @@ export async function listCommand(options: ListOptions): Promise<number> {
   const policy = { olderThanMs: options.olderThan, graceMs: 0, limit: 0, endStrays: false };
   const reaped = await reap({ ...policy, dryRun: true, scope: { kind: 'all', port: undefined } }, world);
   complainAboutUnread(reaped.unread);
-  if (options.json) printJson(jsonReport(reaped, version()));
+  if (options.json) printJson(jsonReport(reaped, VERSION));
   else if (options.all) print(table([...reaped.servers, ...reaped.unrecorded], pageFor(options)));
   else if (!options.quiet)
     print([...table(reaped.servers, pageFor(options)), ...(reaped.servers.length > 0 ? [] : closing(reaped))]);

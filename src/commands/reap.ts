@@ -5,7 +5,7 @@ import { exitCode } from '../report/exit.js';
 import { jsonReport } from '../report/json.js';
 import { closing, table } from '../report/table.js';
 import { why } from '../report/why.js';
-import { version } from '../version.js';
+import { VERSION } from '../version.js';
 import { openWorld } from '../world.js';
 import { type Common, complainAboutUnread, pageFor, print, printJson, progress } from './output.js';
 
@@ -26,7 +26,7 @@ export async function reapCommand(options: ReapOptions): Promise<number> {
   const done = progress(options.dryRun ? 'looking' : 'looking and stopping', options);
   const reaped = await reap(requestFrom(options), world).finally(done);
   complainAboutUnread(reaped.unread);
-  if (options.json) printJson(jsonReport(reaped, version()));
+  if (options.json) printJson(jsonReport(reaped, VERSION));
   else if (!options.quiet) {
     const page = pageFor(options);
     print(table(reaped.servers, page));

@@ -1,5 +1,5 @@
 import { compare, type Sameness } from './identity.js';
-import { type Hold, holdsOn } from './leases.js';
+import { type Hold, holdsOn, witnessed } from './leases.js';
 import { type Answer, lives } from './lives.js';
 import { type Located, locate } from './locate.js';
 import { type Connection, childrenOf, type Process } from './process.js';
@@ -50,7 +50,7 @@ export function evidenceOf(record: ServerRecord, written: Written, snapshot: Sna
     where: whereFrom(record, snapshot),
     located,
     looks: located.kind === 'present' ? looksOf(record, located.launcher, located.server, snapshot) : undefined,
-    holds: holdsOn(leasable(record, snapshot), written.leases, snapshot),
+    holds: holdsFor(record, written, snapshot),
     leasesUnread: written.unread.some((file) => file.kind === 'lease'),
     waitingStarter: record.state === 'ready' ? undefined : waitingStarter(record, snapshot),
     clients: located.kind === 'present' ? clientsOf(record, written.runs, snapshot) : undefined,
@@ -93,6 +93,19 @@ function tagOf(tag: string | undefined, process: Process, snapshot: Snapshot): S
 
 const worst = (all: readonly Sameness[]): Sameness =>
   all.includes('different') ? 'different' : all.includes('unknown') ? 'unknown' : 'same';
+
+/** A session that has a lease and is also listed by Claude Code, or seen running, is one session. */
+function holdsFor(record: ServerRecord, written: Written, snapshot: Snapshot): Hold[] {
+  const server = leasable(record, snapshot);
+  const leases = holdsOn(server, written.leases, snapshot);
+  const live = new Set(leases.filter((hold) => hold.live === 'yes').map((hold) => hold.holderPid));
+  for (const hold of witnessed(server, [...written.witnesses, ...snapshot.claudes], snapshot)) {
+    if (live.has(hold.holderPid)) continue;
+    live.add(hold.holderPid);
+    leases.push(hold);
+  }
+  return leases;
+}
 
 function leasable(record: ServerRecord, snapshot: Snapshot) {
   const seen = snapshot.sockets.get(record.id)?.listening.map((socket) => socket.port) ?? [];

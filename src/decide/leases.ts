@@ -1,5 +1,6 @@
+import { sameProcess } from './identity.js';
 import { type Answer, lives } from './lives.js';
-import type { Lease } from './record.js';
+import type { Lease, Witness } from './record.js';
 import type { Place, Snapshot } from './snapshot.js';
 
 /** A lease that covers a server, or may. */
@@ -23,6 +24,20 @@ export function holdsOn(server: Leasable, leases: readonly Lease[], snapshot: Sn
     const covered = covers(lease, server, snapshot);
     if (covered === 'no') return [];
     return [{ session: lease.session, holderPid: lease.holder?.pid, live: isLive(lease, snapshot), covers: covered }];
+  });
+}
+
+/**
+ * Live sessions that left no lease, by workspace. Whatever cannot be told about them means nothing: a witness whose
+ * process has another start token, and is no Claude either, is forgotten.
+ */
+export function witnessed(server: Leasable, witnesses: readonly Witness[], snapshot: Snapshot): Hold[] {
+  return witnesses.flatMap(({ holder, session, path }) => {
+    const seen = snapshot.processes?.get(holder.pid);
+    const lives = seen !== undefined && (sameProcess(holder, seen) === 'same' || seen.name === 'claude');
+    const near =
+      server.workspace !== undefined && related(placeOf(path, snapshot), placeOf(server.workspace, snapshot));
+    return lives && near ? [{ session, holderPid: holder.pid, live: 'yes', covers: 'yes' }] : [];
   });
 }
 

@@ -47,6 +47,13 @@ export interface Lease {
   readonly expiresAt: number | undefined;
 }
 
+/** A live session that somebody else wrote down, or a live Claude process. It can only spare. */
+export interface Witness {
+  readonly holder: Identity;
+  readonly session: string | undefined;
+  readonly path: string;
+}
+
 /** A file or folder that could not be read or understood. It might hold the very record or lease that was not found. */
 export interface Unread {
   readonly file: string;
@@ -56,6 +63,7 @@ export interface Unread {
 
 /** Another run of this program, so that its connections are not taken for clients. */
 export interface LiveRun {
+  readonly file: string;
   readonly holder: Identity;
   readonly machine: Machine | undefined;
 }
@@ -79,6 +87,7 @@ export interface Fence {
 export interface Written {
   readonly records: readonly ServerRecord[];
   readonly leases: readonly Lease[];
+  readonly witnesses: readonly Witness[];
   readonly fences: readonly Fence[];
   readonly runs: readonly LiveRun[];
   readonly kept: ReadonlySet<string>;

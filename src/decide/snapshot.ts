@@ -1,5 +1,6 @@
 import type { Machine } from './identity.js';
 import type { Environment, ProcessTable, Sockets } from './process.js';
+import type { Witness } from './record.js';
 
 /** A directory as typed, as resolved, and the git directory it shares with its worktrees. */
 export interface Place {
@@ -20,6 +21,8 @@ export interface Snapshot {
   readonly processes: ProcessTable | undefined;
   /** Of every `opencode serve` of ours and of every recorded pid. */
   readonly environments: ReadonlyMap<number, Environment>;
+  /** Every live `claude` process of ours, by where it works. */
+  readonly claudes: readonly Witness[];
   /** By record id. */
   readonly sockets: ReadonlyMap<string, Sockets>;
   readonly places: ReadonlyMap<string, Place>;

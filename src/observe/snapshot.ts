@@ -1,19 +1,20 @@
 import { locate } from '../decide/locate.js';
 import { type Environment, lineage, type ProcessTable, type Sockets } from '../decide/process.js';
-import type { Lease, ServerRecord } from '../decide/record.js';
+import type { ServerRecord, Witness } from '../decide/record.js';
 import type { Place, Snapshot } from '../decide/snapshot.js';
 import { treeOf } from '../decide/tree.js';
 import type { Eyes } from './eyes.js';
-import { placeOf } from './places.js';
+import { placeOf, workspaceOf } from './places.js';
 
 /** Looks once at everything that the records and leases speak of. */
 export async function takeSnapshot(
   records: readonly ServerRecord[],
-  leases: readonly Lease[],
+  leases: readonly { readonly path: string | undefined }[],
   eyes: Eyes,
 ): Promise<Snapshot> {
   const processes = await eyes.processes();
   const table: ProcessTable = processes ?? new Map();
+  const claudes = claudesIn(table, eyes);
   const bare: Snapshot = {
     at: Date.now(),
     machine: eyes.machine(),
@@ -22,11 +23,24 @@ export async function takeSnapshot(
     lineage: lineage(table, process.pid),
     processes,
     environments: environmentsOf(interesting(records, table), eyes),
+    claudes,
     sockets: new Map(),
-    places: placesOf([...records.map(({ workspace }) => workspace), ...leases.map(({ path }) => path)]),
+    places: placesOf([
+      ...records.map(({ workspace }) => workspace),
+      ...[...leases, ...claudes].map(({ path }) => path),
+    ]),
   };
   const sockets = new Map(records.flatMap((record) => socketsOf(record, bare, eyes)));
   return { ...bare, sockets };
+}
+
+/** Sessions of people who installed no hook, and of clients that keep no list. */
+function claudesIn(table: ProcessTable, eyes: Eyes): Witness[] {
+  const claudes = [...table.values()].filter(({ name, uid }) => name === 'claude' && uid === process.getuid?.());
+  return claudes.flatMap(({ pid, startToken }) => {
+    const cwd = eyes.cwd(pid);
+    return cwd === undefined ? [] : [{ holder: { pid, startToken }, session: undefined, path: workspaceOf(cwd) }];
+  });
 }
 
 /** Environments are private and cost a read each, so only those of servers and of recorded pids are looked at. */

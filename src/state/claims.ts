@@ -15,16 +15,28 @@ export type Claim =
   | { readonly kind: 'taken'; readonly by: Claimant; readonly takeAway: () => void }
   | { readonly kind: 'unread'; readonly file: string; readonly error: string };
 
-/**
- * The right to start a server on one port, so that two at the same moment start one. It holds as long as its holder
- * lives; `takeAway` removes it only while it is still that holder's.
- */
-export function claimStart(folder: StateFolder, port: number, claimant: Claimant): Claim {
-  const file = join(folder.starts, `${port}.json`);
+/** The right to start a server on one port, so that two at the same moment start one. */
+export const claimStart = (folder: StateFolder, port: number, claimant: Claimant): Claim =>
+  claim(join(folder.starts, `${port}.json`), claimant);
+
+/** The right to be the one background run of this user. */
+export const claimSweep = (folder: StateFolder, claimant: Claimant): Claim => claim(sweepFile(folder), claimant);
+
+/** Who is the background run now; undefined when nobody claims it. */
+export function sweeper(folder: StateFolder): Claimant | undefined {
+  const read = readSmall(sweepFile(folder));
+  const claimant = read.kind === 'text' ? parseClaimant(read.text) : undefined;
+  return typeof claimant === 'object' ? claimant : undefined;
+}
+
+const sweepFile = (folder: StateFolder): string => join(folder.root, 'sweep.json');
+
+/** It holds as long as its holder lives; `takeAway` removes it only while it is still that holder's. */
+function claim(file: string, claimant: Claimant): Claim {
   const content = `${JSON.stringify({ schema: SCHEMA, ...claimant, at: new Date().toISOString() }, null, 2)}\n`;
   if (createFile(file, content)) return { kind: 'ours', release: () => void removeUnchanged(file, content) };
   const read = readSmall(file);
-  if (read.kind === 'absent') return claimStart(folder, port, claimant);
+  if (read.kind === 'absent') return claim(file, claimant);
   const by = read.kind === 'text' ? parseClaimant(read.text) : read.error;
   if (typeof by === 'string' || read.kind !== 'text') return { kind: 'unread', file, error: String(by) };
   return { kind: 'taken', by, takeAway: () => void removeUnchanged(file, read.text) };

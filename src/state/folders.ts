@@ -9,6 +9,7 @@ export interface StateFolder {
   readonly servers: string;
   readonly closing: string;
   readonly leases: string;
+  readonly requests: string;
   readonly runs: string;
   readonly starts: string;
   readonly keep: string;
@@ -20,6 +21,7 @@ export const stateFolder = (root: string): StateFolder => ({
   servers: join(root, 'servers'),
   closing: join(root, 'closing'),
   leases: join(root, 'leases'),
+  requests: join(root, 'requests'),
   runs: join(root, 'runs'),
   starts: join(root, 'starts'),
   keep: join(root, 'keep'),
@@ -49,3 +51,6 @@ function defaultRoot(env: Variables, platform: NodeJS.Platform): string {
   if (platform === 'win32') return join(env.LOCALAPPDATA || join(home, 'AppData', 'Local'), 'opencode-reap');
   return join(home, '.local', 'state', 'opencode-reap');
 }
+
+/** Claude Code's own folder. */
+export const configDirOf = (env: Variables): string => env.CLAUDE_CONFIG_DIR || join(env.HOME || homedir(), '.claude');

@@ -1,5 +1,6 @@
+import type { Identity, Machine } from '../decide/identity.js';
 import type { Lease } from '../decide/record.js';
-import { identity, isObject, machine, parseOurs, port, text, texts, time } from './parse.js';
+import { identity, isObject, machine, parseOurs, port, SCHEMA, text, texts, time } from './parse.js';
 
 /** The lease in a file of ours, or a sentence that says why there is none. */
 export function parseLease(file: string, content: string): Lease | string {
@@ -16,4 +17,28 @@ export function parseLease(file: string, content: string): Lease | string {
     servers: texts(json.servers),
     expiresAt: time(json.expiresAt),
   };
+}
+
+/** What `leases/<holder>.json` holds. */
+export interface NativeLease {
+  readonly holder: (Identity & { readonly machine: Machine }) | undefined;
+  readonly session: string | undefined;
+  readonly cwd: string;
+  readonly port: number;
+  readonly servers: readonly string[];
+  /** Epoch milliseconds. */
+  readonly at: number;
+  /** Epoch milliseconds; undefined for a lease that lives as long as its holder. */
+  readonly expiresAt: number | undefined;
+}
+
+export function formatLease({ at, expiresAt, ...lease }: NativeLease): string {
+  const expires = expiresAt === undefined ? undefined : new Date(expiresAt).toISOString();
+  return `${JSON.stringify({ schema: SCHEMA, ...lease, at: new Date(at).toISOString(), expiresAt: expires }, null, 2)}\n`;
+}
+
+/** A lease is named after its holder, or after its session where the holder has no identity. */
+export function leaseName(holder: Identity | undefined, session: string | undefined): string {
+  if (holder?.startToken !== undefined) return `${holder.pid}-${holder.startToken.replace(/\W/g, '_')}.json`;
+  return `session-${(session ?? 'unknown').replace(/[^\w-]/g, '_').slice(0, 100)}.json`;
 }

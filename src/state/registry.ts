@@ -1,20 +1,26 @@
 import { basename, join } from 'node:path';
 import type { Fence, Lease, LiveRun, ServerRecord, Trust, Unread, Written } from '../decide/record.js';
+import { readClaudeSessions } from './claude-sessions.js';
 import { parseFence } from './fences.js';
-import { createFile, jsonNames, readSmall, removeFile, removeUnchanged, replaceFile } from './files.js';
+import { createFile, errorCode, jsonNames, readSmall, removeFile, removeUnchanged, replaceFile } from './files.js';
 import type { StateFolder } from './folders.js';
 import { parseLease } from './lease-file.js';
 import { identity, isObject, machine, parseOurs, SCHEMA } from './parse.js';
 import { formatRecord, type NativeRecord, parseRecord } from './record-file.js';
 
 /** All that is written down in our own state folders; leases from every one of them, the rest from the chosen one. */
-export function readRegistry(chosen: StateFolder, leaseFolders: readonly StateFolder[]): Written {
+export function readRegistry(
+  chosen: StateFolder,
+  leaseFolders: readonly StateFolder[],
+  configDirs: readonly string[],
+): Written {
   const unread: Unread[] = [];
   const read = <T>(kind: Unread['kind'], folder: string, parse: Parser<T>): T[] =>
     readFolder(kind, folder, parse, unread);
   return {
     records: read('server', chosen.servers, parseRecord),
     leases: leaseFolders.flatMap((folder) => read<Lease>('lease', folder.leases, parseLease)),
+    witnesses: readClaudeSessions(configDirs),
     fences: read<Fence>('fence', chosen.closing, (file, content, trust) => parseFence(chosen, file, content, trust)),
     runs: leaseFolders.flatMap((folder) => read<LiveRun>('run', folder.runs, parseRun)),
     kept: keptIds(chosen, unread),
@@ -51,17 +57,25 @@ function keptIds(folder: StateFolder, unread: Unread[]): Set<string> {
   return new Set();
 }
 
-function parseRun(_file: string, content: string): LiveRun | string {
+function parseRun(file: string, content: string): LiveRun | string {
   const json = parseOurs(content);
   if (typeof json === 'string') return json;
   const holder = isObject(json.holder) ? identity(json.holder.pid, json.holder.startToken) : undefined;
-  return holder ? { holder, machine: machine(json.machine) } : 'it names no process';
+  return holder ? { file, holder, machine: machine(json.machine) } : 'it names no process';
 }
 
-/** Tells other runs that this process only asks, so that its connections are not taken for clients. */
-export function announceRun(folder: StateFolder, run: LiveRun): () => void {
+/**
+ * Tells other runs that this process only asks, so that its connections are not taken for clients. Where nothing can
+ * be written they are, which spares.
+ */
+export function announceRun(folder: StateFolder, run: Omit<LiveRun, 'file'>): () => void {
   const file = join(folder.runs, `${run.holder.pid}-${run.holder.startToken ?? 'unknown'}.json`);
-  replaceFile(file, `${JSON.stringify({ schema: SCHEMA, ...run, at: new Date().toISOString() }, null, 2)}\n`);
+  try {
+    replaceFile(file, `${JSON.stringify({ schema: SCHEMA, ...run, at: new Date().toISOString() }, null, 2)}\n`);
+  } catch (error) {
+    errorCode(error);
+    return () => undefined;
+  }
   return () => removeFile(file);
 }
 

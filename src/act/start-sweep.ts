@@ -1,0 +1,24 @@
+import { spawn } from 'node:child_process';
+
+type Variables = Readonly<Record<string, string | undefined>>;
+
+/** Whatever belongs to the session that ends, or to a server whose tool this may run in, is not the run's. */
+const INHERITED = /^(CLAUDE|AI_AGENT$|AGENT$|OPENCODE(?!_REAP_(OLDER_THAN|GRACE|LINGER|STATE_DIR)$))/;
+
+/**
+ * Starts the background run so that nothing ends it with the session: detached, in a session of its own, and given
+ * away at once by the shell that starts it, since a cancelled hook takes along whatever is below it at that moment.
+ */
+export function startSweep(program: string, stateDir: string | undefined, callers: Variables): void {
+  const kept = Object.entries(callers).filter(([name, value]) => value !== undefined && !INHERITED.test(name));
+  const env = Object.fromEntries(kept);
+  const args = [program, 'sweep', ...(stateDir === undefined ? [] : ['--state-dir', stateDir])];
+  const options = { cwd: '/', env, detached: true, stdio: 'ignore', windowsHide: true } as const;
+  const child =
+    process.platform === 'win32'
+      ? spawn(process.execPath, args, { ...options, cwd: undefined })
+      : spawn('/bin/sh', ['-c', '"$0" "$@" &', process.execPath, ...args], options);
+  // A machine that can start nothing more has no run now; the request waits for the next one.
+  child.on('error', () => undefined);
+  child.unref();
+}

@@ -1,2 +1,0 @@
-const hidden = () => '[secret]';
-export const secret = (text) => ({ reveal: () => text, toJSON: hidden, toString: hidden });

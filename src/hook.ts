@@ -1,0 +1,151 @@
+import { join } from 'node:path';
+import { parseDuration } from './decide/duration.js';
+import type { Identity } from './decide/identity.js';
+import { sameProcess } from './decide/identity.js';
+import { holderAbove } from './hook/holder.js';
+import { type HookInput, readInput } from './hook/input.js';
+import { linuxLook, linuxMachine } from './observe/linux.js';
+import { workspaceOf } from './observe/places.js';
+import { sweeper } from './state/claims.js';
+import { readSmall, removeFile, replaceFile } from './state/files.js';
+import { chosenRoot, type StateFolder, stateFolder, type Variables } from './state/folders.js';
+import { formatLease, leaseName, parseLease } from './state/lease-file.js';
+import { appendLog } from './state/log.js';
+import { leaveRequest } from './state/requests.js';
+
+/*
+ * What Claude Code runs when a session begins and when it ends. It shares 1.5 s with everybody else's hooks, so it
+ * only writes down what happened and, at most, starts the background run. It prints nothing: what a hook prints at
+ * the start goes into the model's context. It never fails a session.
+ */
+
+export interface HookCall {
+  readonly event: string;
+  readonly port: number;
+  readonly stateDir: string | undefined;
+  readonly env: Variables;
+  /** Starts the background run, and does not wait for it. */
+  readonly startSweep: (stateDir: string | undefined) => Promise<void>;
+}
+
+const DEFAULT_PORT = 4096;
+const DEFAULT_LINGER_MS = 20_000;
+const LEASE_WITHOUT_HOLDER_MS = 24 * 3_600_000;
+
+export function runHook(call: HookCall, stdin: NodeJS.ReadStream, exit: () => void): void {
+  readInput(stdin, (input) => {
+    const folder = stateFolder(chosenRoot(call.stateDir, call.env));
+    void carryOut(call, input, folder)
+      .catch((error: unknown) => noteFailure(call, folder, error))
+      .finally(exit);
+  });
+}
+
+async function carryOut(call: HookCall, input: HookInput, folder: StateFolder): Promise<void> {
+  if (call.event === 'session-start') return sessionStart(call, input, folder);
+  if (call.event === 'session-end') return sessionEnd(call, input, folder);
+  throw new Error(`no such event: ${call.event}`);
+}
+
+/** Writes or renews the lease of this Claude process, and has whatever an earlier one left behind looked at. */
+async function sessionStart(call: HookCall, input: HookInput, folder: StateFolder): Promise<void> {
+  const holder = holderOf(call);
+  writeLease(call, input, holder, folder);
+  // `clear` and `compact` go on in the same process, and nothing ended.
+  if (input.source !== 'clear' && input.source !== 'compact') await request(call, input, undefined, folder);
+}
+
+/** A lease with an identity ends with its process, and never here: a nested client inherits its outer one's pid. */
+async function sessionEnd(call: HookCall, input: HookInput, folder: StateFolder): Promise<void> {
+  if (input.reason === 'clear' || input.reason === 'resume') return;
+  const holder = holderOf(call);
+  if (holder === undefined) removeFile(join(folder.leases, leaseName(undefined, sessionOf(call, input))));
+  await request(call, input, holder, folder);
+}
+
+const holderOf = ({ env }: HookCall): Identity | undefined =>
+  process.platform === 'linux' ? holderAbove(process.ppid, env.CLAUDE_PID, linuxLook) : undefined;
+
+const sessionOf = ({ env }: HookCall, { session }: HookInput): string | undefined =>
+  session ?? (env.CLAUDE_CODE_SESSION_ID || undefined);
+
+function writeLease(call: HookCall, input: HookInput, holder: Identity | undefined, folder: StateFolder): void {
+  const at = Date.now();
+  const session = sessionOf(call, input);
+  const file = join(folder.leases, leaseName(holder, session));
+  const before = readSmall(file);
+  const known = before.kind === 'text' ? parseLease(file, before.text) : undefined;
+  const lease = {
+    holder: holder && { ...holder, machine: linuxMachine() },
+    session,
+    cwd: workspaceOf(input.cwd ?? process.cwd()),
+    port: call.port,
+    // What the session has attached to outlives `/clear`.
+    servers: typeof known === 'object' ? known.servers : [],
+    at,
+    expiresAt: holder ? undefined : at + LEASE_WITHOUT_HOLDER_MS,
+  };
+  replaceFile(file, formatLease(lease));
+}
+
+/** The request is there before a run is looked for, and a run looks once more after it gave up: none is lost. */
+async function request(
+  call: HookCall,
+  input: HookInput,
+  ending: Identity | undefined,
+  folder: StateFolder,
+): Promise<void> {
+  leaveRequest(folder, {
+    at: Date.now(),
+    event: call.event,
+    session: sessionOf(call, input),
+    ending,
+    configDir: call.env.CLAUDE_CONFIG_DIR || undefined,
+    dataDir: call.env.CLAUDE_PLUGIN_DATA || undefined,
+    lingerMs: parseDuration(call.env.OPENCODE_REAP_LINGER ?? '') ?? DEFAULT_LINGER_MS,
+    olderThanMs: parseDuration(call.env.OPENCODE_REAP_OLDER_THAN ?? ''),
+  });
+  if (!isSwept(folder)) await call.startSweep(call.stateDir);
+}
+
+function isSwept(folder: StateFolder): boolean {
+  const holder = sweeper(folder)?.holder;
+  const seen = holder && process.platform === 'linux' ? linuxLook(holder.pid) : 'gone';
+  return holder !== undefined && typeof seen !== 'string' && sameProcess(holder, seen) === 'same';
+}
+
+function noteFailure(call: HookCall, folder: StateFolder, error: unknown): void {
+  const detail = `hook ${call.event}: ${error instanceof Error ? error.message : String(error)}`;
+  try {
+    appendLog(folder, [
+      {
+        at: new Date().toISOString(),
+        event: 'hook failed',
+        id: '',
+        pid: undefined,
+        port: undefined,
+        workspace: undefined,
+        detail,
+      },
+    ]);
+  } catch (unwritable) {
+    // Where even the log cannot be written, `doctor` finds that out; the session must not.
+    if (!(unwritable instanceof Error)) throw unwritable;
+  }
+}
+
+/** `hook <event> [--port <port>] [--state-dir <dir>]`; what is not understood is left at its default. */
+export function parseHookCall(args: readonly string[], env: Variables, startSweep: HookCall['startSweep']): HookCall {
+  const value = (name: string): string | undefined => {
+    const at = args.indexOf(name);
+    return at < 0 ? undefined : args[at + 1];
+  };
+  const port = Number(value('--port'));
+  return {
+    event: args[0] ?? '',
+    port: Number.isInteger(port) && port > 0 && port < 65_536 ? port : DEFAULT_PORT,
+    stateDir: value('--state-dir'),
+    env,
+    startSweep,
+  };
+}

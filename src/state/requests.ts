@@ -1,0 +1,76 @@
+import { join } from 'node:path';
+import type { Identity } from '../decide/identity.js';
+import { createFile, jsonNames, readSmall, removeUnchanged } from './files.js';
+import type { StateFolder } from './folders.js';
+import { identity, isObject, parseOurs, SCHEMA, text, time, wholeNumber } from './parse.js';
+
+/** "A session began or ended, look again." */
+export interface SweepRequest {
+  /** Epoch milliseconds. */
+  readonly at: number;
+  readonly event: string;
+  readonly session: string | undefined;
+  /** The Claude process that ends; undefined when it could not be told, or when nothing ends. */
+  readonly ending: Identity | undefined;
+  /** Claude Code's own folder, as the session saw it. */
+  readonly configDir: string | undefined;
+  /** The data folder of the plugin whose hook this was. */
+  readonly dataDir: string | undefined;
+  readonly lingerMs: number;
+  /** Undefined leaves it to whoever looks. */
+  readonly olderThanMs: number | undefined;
+}
+
+export interface StoredRequest extends SweepRequest {
+  readonly file: string;
+  readonly content: string;
+}
+
+export function leaveRequest(folder: StateFolder, request: SweepRequest): void {
+  const content = `${JSON.stringify({ schema: SCHEMA, ...request, at: new Date(request.at).toISOString() }, null, 2)}\n`;
+  const name = `${request.at}-${process.pid}`;
+  for (let twice = 0; !createFile(join(folder.requests, `${name}-${twice}.json`), content); twice += 1);
+}
+
+export interface Requests {
+  readonly pending: readonly StoredRequest[];
+  readonly unread: readonly { readonly file: string; readonly error: string }[];
+}
+
+export function readRequests(folder: StateFolder): Requests {
+  const listed = jsonNames(folder.requests);
+  if (listed.kind === 'unread') return { pending: [], unread: [{ file: folder.requests, error: listed.error }] };
+  const pending: StoredRequest[] = [];
+  const unread: { file: string; error: string }[] = [];
+  for (const name of listed.names) {
+    const file = join(folder.requests, name);
+    const read = readSmall(file);
+    if (read.kind === 'absent') continue;
+    const parsed = read.kind === 'text' ? parseRequest(file, read.text) : read.error;
+    if (typeof parsed === 'string') unread.push({ file, error: parsed });
+    else pending.push(parsed);
+  }
+  return { pending, unread };
+}
+
+function parseRequest(file: string, content: string): StoredRequest | string {
+  const json = parseOurs(content);
+  if (typeof json === 'string') return json;
+  const at = time(json.at);
+  if (at === undefined) return 'it has no time';
+  return {
+    file,
+    content,
+    at,
+    event: text(json.event) ?? 'unknown',
+    session: text(json.session),
+    ending: isObject(json.ending) ? identity(json.ending.pid, json.ending.startToken) : undefined,
+    configDir: text(json.configDir),
+    dataDir: text(json.dataDir),
+    lingerMs: wholeNumber(json.lingerMs) ?? 0,
+    olderThanMs: wholeNumber(json.olderThanMs),
+  };
+}
+
+/** After its run is done, so that a run that dies loses none. */
+export const closeRequest = ({ file, content }: StoredRequest): boolean => removeUnchanged(file, content);

@@ -1,0 +1,33 @@
+import type { Lease, LiveRun } from '../decide/record.js';
+import { readSmall, removeFile, removeUnchanged, sweepTemporary } from './files.js';
+import type { StateFolder } from './folders.js';
+import { parseLease } from './lease-file.js';
+
+/** Leases that ended, announcements of runs that died, and files whose writer was killed: nobody else takes them away. */
+export function tidy(folders: readonly StateFolder[], ended: readonly Lease[], dead: readonly LiveRun[]): void {
+  for (const lease of ended) dropLease(lease);
+  for (const run of dead) removeFile(run.file);
+  const now = Date.now();
+  for (const folder of folders) {
+    for (const kind of [
+      folder.root,
+      folder.servers,
+      folder.closing,
+      folder.leases,
+      folder.requests,
+      folder.runs,
+      folder.starts,
+      folder.keep,
+    ]) {
+      sweepTemporary(kind, now);
+    }
+  }
+}
+
+/** A lease by session id may have been renewed since it was read; one by identity belongs to that process for ever. */
+function dropLease(lease: Lease): void {
+  const read = readSmall(lease.file);
+  const now = read.kind === 'text' ? parseLease(lease.file, read.text) : undefined;
+  const same = typeof now === 'object' && now.expiresAt === lease.expiresAt && now.holder?.pid === lease.holder?.pid;
+  if (same && read.kind === 'text') removeUnchanged(lease.file, read.text);
+}

@@ -1,0 +1,118 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { sameProcess } from './decide/identity.js';
+import { lives } from './decide/lives.js';
+import type { Reaped } from './decide/plan.js';
+import { selfIn } from './look.js';
+import { takeSnapshot } from './observe/snapshot.js';
+import { reap } from './reap.js';
+import { claimSweep } from './state/claims.js';
+import { closeRequest, readRequests, type StoredRequest } from './state/requests.js';
+import type { World } from './world.js';
+
+/*
+ * The background run: what Claude Code's hooks ask for, done after they have returned. It looks once the session is
+ * over, and again while a server is spared only because it is too young or busy. It ends by itself.
+ */
+
+export interface SweepPolicy {
+  readonly olderThanMs: number;
+  readonly graceMs: number;
+  readonly limit: number;
+}
+
+/** A client that does not end within this is no longer waited for; its lease still holds what it uses. */
+const ENDING_MS = 90_000;
+const FIRST_AGAIN_MS = 30_000;
+const LONGEST_AGAIN_MS = 10 * 60_000;
+const ALTOGETHER_MS = 6 * 3_600_000;
+/** How soon a new request is seen; reading an empty folder costs nothing. */
+const TICK_MS = 500;
+
+/** One run per user. It gives up its claim before its last look, so a request that came too late for it starts another. */
+export async function sweep(policy: SweepPolicy, world: World): Promise<void> {
+  do {
+    const release = await claim(world);
+    if (release === undefined) return;
+    try {
+      await serve(policy, world);
+    } finally {
+      release();
+    }
+  } while (readRequests(world.folder).pending.length > 0);
+}
+
+async function claim(world: World): Promise<(() => void) | undefined> {
+  const snapshot = await takeSnapshot([], [], world.eyes);
+  const holder = selfIn(snapshot);
+  if (holder === undefined) return undefined;
+  // Twice: once to find that the last run died, once to follow it.
+  for (let attempt = 0; attempt < 2; attempt += 1) {
+    const claimed = claimSweep(world.folder, { holder, machine: snapshot.machine });
+    if (claimed.kind === 'ours') return claimed.release;
+    if (claimed.kind === 'unread' || lives(claimed.by.holder, claimed.by.machine, snapshot) !== 'no') return undefined;
+    claimed.takeAway();
+  }
+  return undefined;
+}
+
+/** Looks whenever a request is due or a server may have become stale, until there is nothing more to wait for. */
+async function serve(policy: SweepPolicy, world: World): Promise<void> {
+  const until = Date.now() + ALTOGETHER_MS;
+  let again: { readonly at: number; readonly delayMs: number } | undefined;
+  while (Date.now() < until) {
+    const { pending } = readRequests(world.folder);
+    const due = await dueOf(pending, world);
+    if (due.length > 0 || (again && again.at <= Date.now())) {
+      const reaped = await look(due, policy, world);
+      for (const request of due) closeRequest(request);
+      again = mayBecomeStale(reaped) ? nextLook(due.length > 0 ? undefined : again?.delayMs) : undefined;
+    } else if (pending.length === 0 && again === undefined) return;
+    await sleep(TICK_MS);
+  }
+}
+
+function nextLook(lastMs: number | undefined): { at: number; delayMs: number } {
+  const delayMs = lastMs === undefined ? FIRST_AGAIN_MS : Math.min(lastMs * 2, LONGEST_AGAIN_MS);
+  return { at: Date.now() + delayMs, delayMs };
+}
+
+/** Requests that have lingered, and whose session's process is gone or has had its time. */
+async function dueOf(pending: readonly StoredRequest[], { eyes }: World): Promise<StoredRequest[]> {
+  const due: StoredRequest[] = [];
+  for (const request of pending) {
+    const waitedMs = Date.now() - request.at;
+    // A clock that was set back must not keep a request for ever.
+    if (waitedMs >= 0 && waitedMs < request.lingerMs) continue;
+    if (waitedMs >= 0 && waitedMs < ENDING_MS && (await stillThere(request, eyes))) continue;
+    due.push(request);
+  }
+  return due;
+}
+
+async function stillThere({ ending }: StoredRequest, eyes: World['eyes']): Promise<boolean> {
+  const seen = ending && (await eyes.look(ending.pid));
+  return ending !== undefined && seen !== undefined && typeof seen !== 'string' && sameProcess(ending, seen) === 'same';
+}
+
+async function look(due: readonly StoredRequest[], policy: SweepPolicy, world: World): Promise<Reaped> {
+  const ages = due.flatMap(({ olderThanMs }) => olderThanMs ?? []);
+  const configDirs = [...world.configDirs, ...due.flatMap(({ configDir }) => configDir ?? [])];
+  const olderThanMs = ages.length > 0 ? Math.min(...ages) : policy.olderThanMs;
+  const request = {
+    ...policy,
+    olderThanMs,
+    dryRun: false,
+    endStrays: false,
+    scope: { kind: 'all', port: undefined },
+  } as const;
+  return reap(request, { ...world, configDirs });
+}
+
+/** Spared only because it is too young or busy, or because it is just now waking up: time alone may change that. */
+function mayBecomeStale({ servers }: Reaped): boolean {
+  return servers.some(({ verdict, outcome }) => {
+    if (outcome?.kind === 'withheld' && !outcome.overLimit) return true;
+    const waiting = verdict.kind === 'spared' || verdict.kind === 'unsure';
+    return waiting && verdict.reasons.every((name) => name === 'aged' || name === 'idle');
+  });
+}
