@@ -1,7 +1,9 @@
 import { endRest } from './act/end-tree.js';
+import type { Identity } from './decide/identity.js';
 import { isLive } from './decide/leases.js';
 import { lives } from './decide/lives.js';
 import type { Judged } from './decide/plan.js';
+import type { Fence } from './decide/record.js';
 import type { Manner } from './hands.js';
 import type { Judgement, Sight } from './look.js';
 import { liftFence } from './state/fences.js';
@@ -25,10 +27,14 @@ export async function finishDeadFences(
     // Out of scope, or a plugin's record that is no more: whoever looks there finishes it.
     if (server === undefined && fence.record !== undefined) continue;
     const isGone = server === undefined || server.verdict.kind === 'gone';
-    if (isGone) await endRest(fence.tree, endingFor(sight, manner, world));
+    if (isGone) await endRest(restOf(fence, sight), endingFor(sight, manner, world));
     liftFence(fence, !isGone);
   }
 }
+
+/** What a server left. Anything that serves is a server itself, and is judged or left alone. */
+const restOf = ({ tree }: Fence, { snapshot }: Sight): Identity[] =>
+  tree.filter(({ pid }) => snapshot.processes?.get(pid)?.command?.kind === 'other');
 
 function endingFor({ snapshot }: Sight, { graceMs }: Manner, { eyes }: World) {
   return { look: eyes.look, lineage: snapshot.lineage, graceMs };
