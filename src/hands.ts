@@ -5,7 +5,7 @@ import type { Policy } from './decide/guards.js';
 import type { Identity } from './decide/identity.js';
 import { locate } from './decide/locate.js';
 import type { ServerRecord } from './decide/record.js';
-import { targetOnWord } from './decide/verdict.js';
+import { targetOnWord, type Verdict } from './decide/verdict.js';
 import { type Judgement, judgeAll, lookAround, type Sight, selfIn } from './look.js';
 import { letGo } from './observe/hear.js';
 import { environmentsOf } from './observe/snapshot.js';
@@ -48,15 +48,22 @@ export function handsFor(
 }
 
 function leave({ record, seen, verdict }: Judgement, { snapshot }: Sight, { onWord }: Manner): Leave {
-  const tree = treeAt(record, snapshot);
   if (verdict.kind === 'gone') return { kind: 'gone' };
-  if (onWord) {
-    const target = targetOnWord(verdict, seen);
-    return 'server' in target ? { kind: 'may stop', target, tree } : { kind: 'withheld', because: target.detail };
-  }
-  if (verdict.kind === 'stale') return { kind: 'may stop', target: verdict.target, tree };
-  const why = verdict.guards.find(({ name }) => name === verdict.reasons[0]);
-  return { kind: 'withheld', because: why?.detail ?? 'it is no longer stale' };
+  const target = onWord
+    ? targetOnWord(verdict, seen)
+    : verdict.kind === 'stale'
+      ? verdict.target
+      : firstReason(verdict);
+  if (!('server' in target)) return { kind: 'withheld', because: target.detail };
+  // Asked to let go, it would end this very command half-way.
+  if (snapshot.lineage.has(target.server.pid)) return { kind: 'withheld', because: 'this command runs inside it' };
+  return { kind: 'may stop', target, tree: treeAt(record, snapshot) };
+}
+
+function firstReason({ guards, reasons }: Extract<Verdict, { kind: 'spared' | 'unsure' }>): {
+  readonly detail: string;
+} {
+  return guards.find(({ name }) => name === reasons[0]) ?? { detail: 'it is no longer stale' };
 }
 
 async function straysAfter(

@@ -84,12 +84,14 @@ function mayAsk({ kind, guards }: Verdict, askAll: boolean): boolean {
   return isThere && (kind === 'unsure' || (askAll && kind === 'spared'));
 }
 
-/** Lets other runs know that this process only asks. Where there is no state yet, nobody else is looking either. */
-export function announce({ folder }: World, { snapshot }: Sight): () => void {
+/**
+ * Lets other runs know that this process only asks. A dry run adds no folder for it: where none is, no run has ever
+ * looked here.
+ */
+export function announce({ folder }: World, { snapshot }: Sight, dryRun: boolean): () => void {
   const holder = selfIn(snapshot);
-  return existsSync(folder.root) && holder
-    ? announceRun(folder, { holder, machine: snapshot.machine })
-    : () => undefined;
+  const place = dryRun ? folder.runs : folder.root;
+  return existsSync(place) && holder ? announceRun(folder, { holder, machine: snapshot.machine }) : () => undefined;
 }
 
 export const selfIn = (snapshot: Snapshot): Identity | undefined => {

@@ -19,7 +19,7 @@ export interface Request {
 export async function reap(request: Request, world: World): Promise<Reaped> {
   const at = Date.now();
   const sight = await lookAround(world);
-  const unannounce = announce(world, sight);
+  const unannounce = announce(world, sight, request.dryRun);
   try {
     const judged = await judgeAll(sight, request, world);
     const servers = judged.filter(({ record }) => inScope(request.scope, record, sight.snapshot.places));

@@ -6,7 +6,7 @@ import { selfIn } from './look.js';
 import { takeSnapshot } from './observe/snapshot.js';
 import { reap } from './reap.js';
 import { claimSweep } from './state/claims.js';
-import { closeRequest, readRequests, type StoredRequest } from './state/requests.js';
+import { closeRequest, pendingRequests, type StoredRequest } from './state/requests.js';
 import type { World } from './world.js';
 
 /*
@@ -38,7 +38,7 @@ export async function sweep(policy: SweepPolicy, world: World): Promise<void> {
     } finally {
       release();
     }
-  } while (readRequests(world.folder).pending.length > 0);
+  } while (pendingRequests(world.folder).length > 0);
 }
 
 async function claim(world: World): Promise<(() => void) | undefined> {
@@ -60,7 +60,7 @@ async function serve(policy: SweepPolicy, world: World): Promise<void> {
   const until = Date.now() + ALTOGETHER_MS;
   let again: { readonly at: number; readonly delayMs: number } | undefined;
   while (Date.now() < until) {
-    const { pending } = readRequests(world.folder);
+    const pending = pendingRequests(world.folder);
     const due = await dueOf(pending, world);
     if (due.length > 0 || (again && again.at <= Date.now())) {
       const reaped = await look(due, policy, world);

@@ -58,7 +58,7 @@ export interface Witness {
 export interface Unread {
   readonly file: string;
   readonly error: string;
-  readonly kind: 'server' | 'lease' | 'keep' | 'fence' | 'run';
+  readonly kind: 'server' | 'lease' | 'keep' | 'fence' | 'run' | 'request' | 'claim';
 }
 
 /** Another run of this program, so that its connections are not taken for clients. */

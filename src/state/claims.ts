@@ -42,7 +42,8 @@ function claim(file: string, claimant: Claimant): Claim {
   return { kind: 'taken', by, takeAway: () => void removeUnchanged(file, read.text) };
 }
 
-function parseClaimant(content: string): Claimant | string {
+/** Who claims, or a sentence that says why it cannot be told. */
+export function parseClaimant(content: string): Claimant | string {
   const json = parseOurs(content);
   if (typeof json === 'string') return json;
   const holder = isObject(json.holder) ? identity(json.holder.pid, json.holder.startToken) : undefined;

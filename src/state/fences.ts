@@ -87,8 +87,12 @@ function formatFence(
   return `${JSON.stringify(json, null, 2)}\n`;
 }
 
-/** The fence in a file of ours, or a sentence that says why there is none. */
+/**
+ * The fence in a file of ours, or a sentence that says why there is none. What a fence names is ended and its record
+ * put back without further proof, so one that somebody else could have written is none.
+ */
 export function parseFence(folder: StateFolder, file: string, content: string, trust: Trust): Fence | string {
+  if (trust.kind !== 'trusted') return trust.because;
   const json = parseOurs(content);
   if (typeof json === 'string') return json;
   const run = isObject(json.run) ? identity(json.run.pid, json.run.startToken) : undefined;

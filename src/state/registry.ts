@@ -1,12 +1,15 @@
 import { basename, join } from 'node:path';
 import type { Fence, Lease, LiveRun, ServerRecord, Trust, Unread, Written } from '../decide/record.js';
+import { parseClaimant } from './claims.js';
 import { readClaudeSessions } from './claude-sessions.js';
 import { parseFence } from './fences.js';
 import { createFile, errorCode, jsonNames, readSmall, removeFile, removeUnchanged, replaceFile } from './files.js';
 import type { StateFolder } from './folders.js';
 import { parseLease } from './lease-file.js';
 import { identity, isObject, machine, parseOurs, SCHEMA } from './parse.js';
+import { type Parser, readFolder } from './read-folder.js';
 import { formatRecord, type NativeRecord, parseRecord } from './record-file.js';
+import { parseRequest } from './requests.js';
 
 /** All that is written down in our own state folders; leases from every one of them, the rest from the chosen one. */
 export function readRegistry(
@@ -17,6 +20,9 @@ export function readRegistry(
   const unread: Unread[] = [];
   const read = <T>(kind: Unread['kind'], folder: string, parse: Parser<T>): T[] =>
     readFolder(kind, folder, parse, unread);
+  // Read only so that a broken one is named; they decide nothing about a server.
+  read('request', chosen.requests, parseRequest);
+  read('claim', chosen.starts, (_file, content) => parseClaimant(content));
   return {
     records: read('server', chosen.servers, parseRecord),
     leases: leaseFolders.flatMap((folder) => read<Lease>('lease', folder.leases, parseLease)),
@@ -28,27 +34,6 @@ export function readRegistry(
   };
 }
 
-type Parser<T> = (file: string, content: string, trust: Trust) => T | string;
-
-/** How long a file may be on its way. Ours are renamed into place; a plugin's is rewritten while others read it. */
-function readFolder<T>(kind: Unread['kind'], folder: string, parse: Parser<T>, unread: Unread[]): T[] {
-  const listed = jsonNames(folder);
-  if (listed.kind === 'unread') {
-    unread.push({ file: folder, error: listed.error, kind });
-    return [];
-  }
-  return listed.names.flatMap((name) => {
-    const file = join(folder, name);
-    const read = readSmall(file);
-    // It went between the listing and the look, as a fence or a record does.
-    if (read.kind === 'absent') return [];
-    const parsed = read.kind === 'text' ? parse(file, read.text, read.trust) : read.error;
-    if (typeof parsed !== 'string') return [parsed];
-    unread.push({ file, error: parsed, kind });
-    return [];
-  });
-}
-
 /** A keep mark counts by its name, whatever is in it. */
 function keptIds(folder: StateFolder, unread: Unread[]): Set<string> {
   const listed = jsonNames(folder.keep);
@@ -57,7 +42,9 @@ function keptIds(folder: StateFolder, unread: Unread[]): Set<string> {
   return new Set();
 }
 
-function parseRun(file: string, content: string): LiveRun | string {
+/** Whoever can announce a run can make a client not count, so that takes a file of our own. */
+function parseRun(file: string, content: string, trust: Trust): LiveRun | string {
+  if (trust.kind !== 'trusted') return trust.because;
   const json = parseOurs(content);
   if (typeof json === 'string') return json;
   const holder = isObject(json.holder) ? identity(json.holder.pid, json.holder.startToken) : undefined;

@@ -1,8 +1,9 @@
 import { join } from 'node:path';
 import type { Identity } from '../decide/identity.js';
-import { createFile, jsonNames, readSmall, removeUnchanged } from './files.js';
+import { createFile, removeUnchanged } from './files.js';
 import type { StateFolder } from './folders.js';
 import { identity, isObject, parseOurs, SCHEMA, text, time, wholeNumber } from './parse.js';
+import { readFolder } from './read-folder.js';
 
 /** "A session began or ended, look again." */
 export interface SweepRequest {
@@ -32,28 +33,12 @@ export function leaveRequest(folder: StateFolder, request: SweepRequest): void {
   for (let twice = 0; !createFile(join(folder.requests, `${name}-${twice}.json`), content); twice += 1);
 }
 
-export interface Requests {
-  readonly pending: readonly StoredRequest[];
-  readonly unread: readonly { readonly file: string; readonly error: string }[];
+/** Every request that can be understood; what cannot is reported by whoever reads the whole registry. */
+export function pendingRequests(folder: StateFolder): StoredRequest[] {
+  return readFolder('request', folder.requests, parseRequest, []);
 }
 
-export function readRequests(folder: StateFolder): Requests {
-  const listed = jsonNames(folder.requests);
-  if (listed.kind === 'unread') return { pending: [], unread: [{ file: folder.requests, error: listed.error }] };
-  const pending: StoredRequest[] = [];
-  const unread: { file: string; error: string }[] = [];
-  for (const name of listed.names) {
-    const file = join(folder.requests, name);
-    const read = readSmall(file);
-    if (read.kind === 'absent') continue;
-    const parsed = read.kind === 'text' ? parseRequest(file, read.text) : read.error;
-    if (typeof parsed === 'string') unread.push({ file, error: parsed });
-    else pending.push(parsed);
-  }
-  return { pending, unread };
-}
-
-function parseRequest(file: string, content: string): StoredRequest | string {
+export function parseRequest(file: string, content: string): StoredRequest | string {
   const json = parseOurs(content);
   if (typeof json === 'string') return json;
   const at = time(json.at);
