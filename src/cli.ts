@@ -24,9 +24,11 @@ export async function run(argv: readonly string[]): Promise<number> {
   }
 }
 
+const UNWRITABLE = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST', 'ENOSPC', 'EDQUOT']);
+
 /** Reading copes with whatever it finds, so an error of the file system is a state folder that cannot be written. */
 function cannotWrite(error: unknown): number {
-  if (!(error instanceof Error && 'syscall' in error && 'code' in error)) throw error;
+  if (!(error instanceof Error && 'code' in error && UNWRITABLE.has(String(error.code)))) throw error;
   const where = 'path' in error ? String(error.path) : 'the state folder';
   complain(`could not write ${where}: ${error.code}`, 'make it writable, or choose another folder with --state-dir');
   return 1;
@@ -121,13 +123,36 @@ function addHooks(program: Command, finish: Finish): void {
     .addOption(olderThan())
     .addOption(grace())
     .action(async (_, command) => finish(await (await import('./commands/sweep.js')).sweepCommand(optionsOf(command))));
+  inSettings(program.command('install'))
+    .description('put the hooks into Claude Code’s settings')
+    .addOption(new Option('--port <port>', 'the port that the sessions’ plugins use').argParser(port))
+    .action(async (_, command) =>
+      finish(await (await import('./commands/install.js')).installCommand(optionsOf(command))),
+    );
+  inSettings(program.command('uninstall'))
+    .description('take them out again')
+    .action(async (_, command) =>
+      finish(await (await import('./commands/install.js')).uninstallCommand(optionsOf(command))),
+    );
+  common(program.command('doctor'))
+    .description('whether everything is in place here, and what to do where it is not')
+    .action(async (_, command) =>
+      finish(await (await import('./commands/doctor.js')).doctorCommand(optionsOf(command))),
+    );
 }
+
+const inSettings = (command: Command): Command =>
+  common(command)
+    .option('-n, --dry-run', 'show what would change, change nothing')
+    .option('--workspace <dir>', 'the project, when it is not the current one')
+    .addOption(new Option('--scope <scope>', 'whose settings').choices(['user', 'project', 'local']).default('user'));
 
 /** A command's own options, and what was said before its name: `opencode-reap --state-dir x list`. */
 function optionsOf<T>(command: Command): T {
   const above = Object.entries(command.parent?.opts() ?? {});
   const said = above.filter(([name]) => command.parent?.getOptionValueSource(name) === 'cli');
-  const own = Object.entries(command.opts()).filter(([name]) => command.getOptionValueSource(name) !== 'default');
+  // The environment is weaker than what was said, wherever that was.
+  const own = Object.entries(command.opts()).filter(([name]) => command.getOptionValueSource(name) === 'cli');
   return { ...command.opts(), ...Object.fromEntries(said), ...Object.fromEntries(own) } as T;
 }
 
@@ -184,8 +209,9 @@ function loopback(text: string): string {
 /** Commander says `error: option '…' argument 'x' is invalid. why`; here it is one sentence. */
 function sentence(error: CommanderError, program: Command): string {
   const [line = ''] = error.message.replace(/^error: /, '').split('\n');
-  if (error.code === 'commander.excessArguments') return `unknown command '${program.args[0] ?? ''}'`;
-  return line.replace(/\.$/, '').replace(' is invalid. ', ' is invalid: ');
+  const ofACommand = line.includes(" for '");
+  if (error.code === 'commander.excessArguments' && !ofACommand) return `unknown command '${program.args[0] ?? ''}'`;
+  return line.replace(/\.$/, '').replace(' is invalid. ', ' is invalid: ').replace('. Expected', ': expected');
 }
 
 function hintFor({ message }: CommanderError): string {

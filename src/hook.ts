@@ -44,13 +44,15 @@ export function runHook(call: HookCall, stdin: NodeJS.ReadStream, exit: () => vo
 async function carryOut(call: HookCall, input: HookInput, folder: StateFolder): Promise<void> {
   if (call.event === 'session-start') return sessionStart(call, input, folder);
   if (call.event === 'session-end') return sessionEnd(call, input, folder);
+  if (call.event === 'doctor') return rehearse(call, input, folder);
   throw new Error(`no such event: ${call.event}`);
 }
 
 /** Writes or renews the lease of this Claude process, and has whatever an earlier one left behind looked at. */
 async function sessionStart(call: HookCall, input: HookInput, folder: StateFolder): Promise<void> {
   const holder = holderOf(call);
-  writeLease(call, input, holder, folder);
+  const { file, text } = leaseFor(call, input, holder, folder);
+  replaceFile(file, text);
   // `clear` and `compact` go on in the same process, and nothing ended.
   if (input.source !== 'clear' && input.source !== 'compact') await request(call, input, undefined, folder);
 }
@@ -63,13 +65,24 @@ async function sessionEnd(call: HookCall, input: HookInput, folder: StateFolder)
   await request(call, input, holder, folder);
 }
 
+/** All that a start does short of writing, so that `doctor` can tell how long a hook takes here. */
+function rehearse(call: HookCall, input: HookInput, folder: StateFolder): void {
+  leaseFor(call, input, holderOf(call), folder);
+  isSwept(folder);
+}
+
 const holderOf = ({ env }: HookCall): Identity | undefined =>
   process.platform === 'linux' ? holderAbove(process.ppid, env.CLAUDE_PID, linuxLook) : undefined;
 
 const sessionOf = ({ env }: HookCall, { session }: HookInput): string | undefined =>
   session ?? (env.CLAUDE_CODE_SESSION_ID || undefined);
 
-function writeLease(call: HookCall, input: HookInput, holder: Identity | undefined, folder: StateFolder): void {
+function leaseFor(
+  call: HookCall,
+  input: HookInput,
+  holder: Identity | undefined,
+  folder: StateFolder,
+): { readonly file: string; readonly text: string } {
   const at = Date.now();
   const session = sessionOf(call, input);
   const file = join(folder.leases, leaseName(holder, session));
@@ -85,7 +98,7 @@ function writeLease(call: HookCall, input: HookInput, holder: Identity | undefin
     at,
     expiresAt: holder ? undefined : at + LEASE_WITHOUT_HOLDER_MS,
   };
-  replaceFile(file, formatLease(lease));
+  return { file, text: formatLease(lease) };
 }
 
 /** The request is there before a run is looked for, and a run looks once more after it gave up: none is lost. */

@@ -1,5 +1,5 @@
 import { endRest } from './act/end-tree.js';
-import type { Identity } from './decide/identity.js';
+import { compare, type Identity } from './decide/identity.js';
 import { isLive } from './decide/leases.js';
 import { lives } from './decide/lives.js';
 import type { Judged } from './decide/plan.js';
@@ -32,9 +32,14 @@ export async function finishDeadFences(
   }
 }
 
-/** What a server left. Anything that serves is a server itself, and is judged or left alone. */
-const restOf = ({ tree }: Fence, { snapshot }: Sight): Identity[] =>
-  tree.filter(({ pid }) => snapshot.processes?.get(pid)?.command?.kind === 'other');
+/**
+ * What a server left. Anything that serves is a server itself, and is judged or left alone; pids and start tokens of
+ * an earlier boot name other processes now.
+ */
+function restOf({ tree, machine }: Fence, { snapshot }: Sight): Identity[] {
+  if (compare(machine.boot, snapshot.machine.boot) !== 'same') return [];
+  return tree.filter(({ pid }) => snapshot.processes?.get(pid)?.command?.kind === 'other');
+}
 
 function endingFor({ snapshot }: Sight, { graceMs }: Manner, { eyes }: World) {
   return { look: eyes.look, lineage: snapshot.lineage, graceMs };

@@ -1,5 +1,6 @@
 import { UNRECORDED } from '../decide/unrecorded.js';
 import { workspaceOf } from '../observe/places.js';
+import { clean } from '../report/text.js';
 import { keep, recordFile, unkeep, writeRecord } from '../state/registry.js';
 import { openWorld, type World } from '../world.js';
 import { type Chosen, choose } from './choose.js';
@@ -15,7 +16,8 @@ export async function keepCommand(name: string, wanted: boolean, options: Common
   const { id } = chosen.server.record;
   if (wanted) keep(world.folder, id);
   else unkeep(world.folder, id);
-  if (!options.quiet) print([wanted ? `${id} is kept until opencode-reap unkeep ${id}` : `${id} is no longer kept`]);
+  const said = wanted ? `${id} is kept until opencode-reap unkeep ${id}` : `${id} is no longer kept`;
+  if (!options.quiet) print([clean(said)]);
   return 0;
 }
 
@@ -30,7 +32,7 @@ export async function adoptCommand(name: string, options: Common): Promise<numbe
     return 1;
   }
   const id = adopt(chosen, world);
-  if (!options.quiet) print([`${id} may be reaped from now on, recorded in ${recordFile(world.folder, id)}`]);
+  if (!options.quiet) print([clean(`${id} may be reaped from now on, recorded in ${recordFile(world.folder, id)}`)]);
   return 0;
 }
 

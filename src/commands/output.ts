@@ -22,7 +22,8 @@ export const print = (lines: readonly string[]): void => {
   if (lines.length > 0) process.stdout.write(`${lines.join('\n')}\n`);
 };
 
-export const printJson = (value: unknown): void => print([JSON.stringify(value, null, 2)]);
+/** What JSON may hold raw has power over a terminal too (C1, bidi); as `\u…` it means the same. */
+export const printJson = (value: unknown): void => print(JSON.stringify(value, null, 2).split('\n').map(clean));
 
 /** One sentence that names the thing, then the next step. */
 export function complain(error: string, hint: string): void {

@@ -11,7 +11,7 @@ export type CommandLine =
 const PROGRAM = /^\.?opencode2?(\.exe|\.cmd|\.js)?$/i;
 const INTERPRETER = /^(node|nodejs|bun|sh|bash|dash|zsh|env|cmd)(\.exe)?$/i;
 // The options before the command that take a value of their own.
-const WITH_VALUE = new Set(['--log-level']);
+const WITH_VALUE = new Set('--log-level --port --hostname --model -m --session -s --prompt --agent'.split(' '));
 
 export function classify(argv: readonly string[]): CommandLine {
   const rest = afterProgram(argv);

@@ -26,6 +26,8 @@ export interface Evidence {
   readonly waitingStarter: number | undefined;
   readonly clients: readonly Connection[] | undefined;
   readonly ownSessions: readonly Process[] | undefined;
+  /** This very command was started from it. */
+  readonly runsUs: boolean;
   readonly word: Word;
   readonly ageMs: number | undefined;
   readonly kept: Answer;
@@ -35,8 +37,8 @@ export interface Evidence {
 export interface Looks {
   readonly user: Sameness;
   readonly command: 'serve' | 'other' | 'unknown';
-  /** `unstated` when the record has no tag. */
-  readonly tag: Sameness | 'unstated';
+  /** `unstated` when the record has no tag, `hidden` where no environment can be seen. */
+  readonly tag: Sameness | 'unstated' | 'hidden';
 }
 
 export function evidenceOf(record: ServerRecord, written: Written, snapshot: Snapshot, word: Word): Evidence {
@@ -54,7 +56,8 @@ export function evidenceOf(record: ServerRecord, written: Written, snapshot: Sna
     leasesUnread: written.unread.some((file) => file.kind === 'lease'),
     waitingStarter: record.state === 'ready' ? undefined : waitingStarter(record, snapshot),
     clients: located.kind === 'present' ? clientsOf(record, written.runs, snapshot) : undefined,
-    ownSessions: server ? ownSessionsBelow(server, snapshot) : undefined,
+    ownSessions: located.kind === 'present' ? ownSessionsBelow(located.launcher, located.server, snapshot) : undefined,
+    runsUs: server !== undefined && snapshot.lineage.has(server.pid),
     word,
     ageMs: server?.ageMs,
     kept: keptOf(record, server, written, snapshot),
@@ -80,9 +83,13 @@ function looksOf(record: ServerRecord, launcher: Process | undefined, server: Pr
   return {
     user: worst(users),
     command: kinds.every((kind) => kind === 'serve') ? 'serve' : kinds.includes('unknown') ? 'unknown' : 'other',
-    tag:
-      record.tag === undefined ? 'unstated' : worst(processes.map((process) => tagOf(record.tag, process, snapshot))),
+    tag: tagOfAll(record.tag, processes, snapshot),
   };
+}
+
+function tagOfAll(tag: string | undefined, processes: readonly Process[], snapshot: Snapshot): Looks['tag'] {
+  if (tag === undefined) return 'unstated';
+  return snapshot.showsEnvironments ? worst(processes.map((process) => tagOf(tag, process, snapshot))) : 'hidden';
 }
 
 /** An environment that can be read and has no tag is as good as one that has another. */
@@ -139,21 +146,31 @@ function clientsOf(
 }
 
 /** An agent's tool, a user's shell and a pty have sessions of their own; MCP servers share the server's. */
-function ownSessionsBelow(server: Process, { processes }: Snapshot): readonly Process[] | undefined {
-  const children = childrenOf(processes ?? new Map(), server.pid);
+function ownSessionsBelow(
+  launcher: Process | undefined,
+  server: Process,
+  { processes }: Snapshot,
+): readonly Process[] | undefined {
+  const parents = launcher ? [server, launcher] : [server];
+  const children = parents.flatMap(({ pid }) => childrenOf(processes ?? new Map(), pid));
   if (server.session === undefined || children.some((child) => child.session === undefined)) return undefined;
   return children.filter((child) => child.session !== server.session);
 }
 
 function keptOf(record: ServerRecord, server: Process | undefined, written: Written, snapshot: Snapshot): Answer {
-  if (written.kept.has(record.id)) return 'yes';
-  if (server && snapshot.environments.get(server.pid)?.keep) return 'yes';
+  const environment = server && snapshot.environments.get(server.pid);
+  if (written.kept.has(record.id) || environment?.keep) return 'yes';
+  if (server && environment === undefined && snapshot.showsEnvironments) return 'unknown';
   return written.unread.some((file) => file.kind === 'keep') ? 'unknown' : 'no';
 }
 
-/** The processes that end with this server, each with its identity; empty when it was not found. */
+/**
+ * The processes that end with this server, each with its identity; empty when it was not found. Never ourselves, nor
+ * anything above us.
+ */
 export function treeAt(record: ServerRecord, snapshot: Snapshot) {
   const located = locate(record, snapshot);
   if (located.kind !== 'present') return [];
-  return identified(treeOf(located.launcher, located.server, record.spawned?.pid, snapshot));
+  const tree = treeOf(located.launcher, located.server, record.spawned?.pid, snapshot);
+  return identified(tree).filter(({ pid }) => !snapshot.lineage.has(pid));
 }

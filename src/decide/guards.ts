@@ -76,6 +76,7 @@ export const GUARDS: Readonly<Record<GuardName, Guard>> = {
           seen.looks?.tag !== 'same' &&
           'its tag cannot be read',
       ],
+      ['unknown', (seen) => seen.looks?.tag === 'unknown' && 'its environment cannot be read'],
       ['pass', (seen) => seen.located.kind === 'present' && `same ${seen.located.proof}, user and command line`],
     ],
   },
@@ -94,6 +95,7 @@ export const GUARDS: Readonly<Record<GuardName, Guard>> = {
     asks: 'is nobody using it, and nothing running in it?',
     remedy: 'wait until its work is done, or disconnect its clients',
     answers: [
+      ['veto', (seen) => seen.runsUs && 'this command runs inside it'],
       ['veto', (seen) => seen.clients?.length !== 0 && seen.clients && connected(seen.clients)],
       [
         'veto',

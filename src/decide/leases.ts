@@ -35,9 +35,8 @@ export function witnessed(server: Leasable, witnesses: readonly Witness[], snaps
   return witnesses.flatMap(({ holder, session, path }) => {
     const seen = snapshot.processes?.get(holder.pid);
     const lives = seen !== undefined && (sameProcess(holder, seen) === 'same' || seen.name === 'claude');
-    const near =
-      server.workspace !== undefined && related(placeOf(path, snapshot), placeOf(server.workspace, snapshot));
-    return lives && near ? [{ session, holderPid: holder.pid, live: 'yes', covers: 'yes' }] : [];
+    const covers = near(path, server.workspace, snapshot);
+    return lives && covers !== 'no' ? [{ session, holderPid: holder.pid, live: 'yes', covers }] : [];
   });
 }
 
@@ -45,12 +44,14 @@ function covers(lease: Lease, server: Leasable, snapshot: Snapshot): Answer {
   if (lease.servers.includes(server.id)) return 'yes';
   if (lease.port !== undefined && server.ports.includes(lease.port)) return 'yes';
   if (lease.path === undefined) return 'no';
-  if (server.workspace === undefined) return 'unknown';
-  return related(placeOf(lease.path, snapshot), placeOf(server.workspace, snapshot)) ? 'yes' : 'no';
+  return near(lease.path, server.workspace, snapshot);
 }
 
-const placeOf = (path: string, snapshot: Snapshot): Place =>
-  snapshot.places.get(path) ?? { path, real: path, gitCommon: undefined };
+/** A directory that was not resolved might be any. */
+function near(a: string, b: string | undefined, { places }: Snapshot): Answer {
+  const [from, to] = [places.get(a), b === undefined ? undefined : places.get(b)];
+  return from === undefined || to === undefined ? 'unknown' : related(from, to) ? 'yes' : 'no';
+}
 
 /** Equal, one inside the other, or worktrees of one repository. */
 export const related = (a: Place, b: Place): boolean =>
@@ -62,9 +63,9 @@ export function within(inner: string, outer: string): boolean {
   return inner === outer || inner.startsWith(fold);
 }
 
-/** A lease lives exactly as long as its holder. Without an identity, or on a machine we cannot see, until it expires. */
+/** A lease lives exactly as long as its holder; one without a holder, until it expires. */
 export function isLive(lease: Lease, snapshot: Snapshot): Answer {
   const seen = lives(lease.holder, lease.machine, snapshot);
-  if (seen !== 'unknown') return seen;
+  if (seen !== 'unknown' || lease.holder !== undefined) return seen;
   return lease.expiresAt !== undefined && lease.expiresAt < snapshot.at ? 'no' : 'unknown';
 }

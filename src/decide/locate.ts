@@ -1,5 +1,5 @@
 import { compare, type Identity, type Sameness } from './identity.js';
-import { childrenOf, inGroup, type Process } from './process.js';
+import { childrenOf, type Process } from './process.js';
 import type { ServerRecord } from './record.js';
 import type { Snapshot } from './snapshot.js';
 
@@ -24,15 +24,10 @@ export function locate(record: ServerRecord, snapshot: Snapshot): Located {
   if (snapshot.processes === undefined) return unknown('the processes could not be listed');
   const launcher = find(record.spawned, snapshot);
   const server = find(record.server, snapshot);
-  if (server.kind === 'same') {
-    const above =
-      launcher.kind === 'same' && launcher.process.pid !== server.process.pid ? launcher.process : undefined;
-    return { kind: 'present', launcher: above, server: server.process, proof: 'start token' };
-  }
-  if (launcher.kind === 'same')
-    return { kind: 'present', ...belowLauncher(launcher.process, record, snapshot), proof: 'start token' };
   if (server.kind === 'unknown' || launcher.kind === 'unknown') return unknown('its start token could not be read');
-  return byTag(record, snapshot);
+  const above = launcher.kind === 'same' ? launcher.process : undefined;
+  if (server.kind === 'same') return present(above, server.process, 'start token');
+  return above ? below(above, 'start token', record, snapshot) : byTag(record, snapshot);
 }
 
 type Found =
@@ -47,13 +42,26 @@ function find(recorded: Identity | undefined, snapshot: Snapshot): Found {
   return sameness === 'same' ? { kind: 'same', process } : { kind: sameness };
 }
 
-/** A launcher's server is its child in the group that the spawn created; tools and nested servers have groups of their own. */
-function belowLauncher(launcher: Process, record: ServerRecord, snapshot: Snapshot) {
-  const children = childrenOf(snapshot.processes ?? new Map(), launcher.pid);
-  const servers = children.filter((child) => child.group === launcher.group && looksLikeServer(child, snapshot));
-  const listening = new Set(snapshot.sockets.get(record.id)?.listening.map((socket) => socket.pid));
-  const server = servers.find((child) => listening.has(child.pid)) ?? servers[0];
-  return server ? { launcher, server } : { launcher: undefined, server: launcher };
+/**
+ * Which process is the server of a launcher: the one that listens on the recorded port, else the child that serves in
+ * the group that the spawn created, else the launcher itself. Tools and nested servers have groups of their own.
+ */
+function below(launcher: Process, proof: Proof, record: ServerRecord, snapshot: Snapshot): Located {
+  const listener = listenerOf(record, snapshot);
+  if (listener) return present(launcher, listener, proof);
+  const children = childrenOf(snapshot.processes ?? new Map(), launcher.pid).filter(
+    (child) => child.group === undefined || launcher.group === undefined || child.group === launcher.group,
+  );
+  // Another user's counts as well: it is then no server of ours, and neither is its launcher.
+  const serving = children.filter((child) => mayServe(child, snapshot));
+  const doubtful = serving.find((child) => !isClear(child, snapshot));
+  if (doubtful) return unknown(`process ${doubtful.pid} may be it, but cannot be examined`);
+  return present(launcher, serving[0] ?? launcher, proof);
+}
+
+function listenerOf(record: ServerRecord, { sockets, processes }: Snapshot): Process | undefined {
+  const listening = sockets.get(record.id)?.listening.find(({ port }) => port === record.port);
+  return listening && processes?.get(listening.pid);
 }
 
 /** Both recorded processes are gone, or none was recorded: look for what carries the tag. */
@@ -65,8 +73,8 @@ function byTag(record: ServerRecord, snapshot: Snapshot): Located {
   const left = remains(record, snapshot);
   const tagged = left.filter((process) => hasTag(process, record, snapshot));
   const top = tagged.find((process) => !tagged.some((other) => other.pid === process.parent));
-  if (top) return { kind: 'present', ...belowLauncher(top, record, snapshot), proof: 'tag' };
-  const doubtful = left.find((process) => record.tag === undefined || !snapshot.environments.has(process.pid));
+  if (top) return below(top, 'tag', record, snapshot);
+  const doubtful = left.find((process) => record.tag === undefined || !isClear(process, snapshot));
   if (doubtful) return unknown(`process ${doubtful.pid} may be it, but nothing proves it`);
   return { kind: 'gone', because: record.spawned ? 'its process is no more' : 'it was never started' };
 }
@@ -76,14 +84,25 @@ const hasTag = (process: Process, record: ServerRecord, snapshot: Snapshot): boo
 
 /** With a recorded pid only the group it left behind can hold its server; without one, any server of ours. */
 function remains(record: ServerRecord, snapshot: Snapshot): Process[] {
-  const table = snapshot.processes ?? new Map<number, Process>();
-  const pool = record.spawned ? inGroup(table, record.spawned.pid) : [...table.values()];
-  return pool.filter((process) => looksLikeServer(process, snapshot));
+  const all = [...(snapshot.processes?.values() ?? [])];
+  const group = record.spawned?.pid;
+  const pool = all.filter((process) => group === undefined || process.group === undefined || process.group === group);
+  const isOurs = ({ uid }: Process): boolean => uid === undefined || snapshot.uid === undefined || uid === snapshot.uid;
+  return pool.filter((process) => isOurs(process) && mayServe(process, snapshot));
 }
 
-const looksLikeServer = (process: Process, snapshot: Snapshot): boolean =>
-  process.command?.kind === 'serve' &&
-  process.uid === snapshot.uid &&
-  snapshot.environments.get(process.pid)?.opencodePid === undefined;
+/** Whatever is not surely something else. What was started by another server is that server's. */
+const mayServe = ({ pid, command }: Process, snapshot: Snapshot): boolean =>
+  (command === undefined || command.kind === 'serve') && snapshot.environments.get(pid)?.opencodePid === undefined;
+
+const isClear = ({ pid, command, uid, group }: Process, { environments }: Snapshot): boolean =>
+  command !== undefined && uid !== undefined && group !== undefined && environments.has(pid);
+
+const present = (launcher: Process | undefined, server: Process, proof: Proof): Located => ({
+  kind: 'present',
+  launcher: launcher?.pid === server.pid ? undefined : launcher,
+  server,
+  proof,
+});
 
 const unknown = (because: string): Located => ({ kind: 'unknown', because });

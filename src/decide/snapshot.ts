@@ -19,6 +19,8 @@ export interface Snapshot {
   /** Ourselves and every process above us: never signalled, never part of a tree. */
   readonly lineage: ReadonlySet<number>;
   readonly processes: ProcessTable | undefined;
+  /** Whether this platform shows environments at all. Where it does, one that cannot be read is unknown. */
+  readonly showsEnvironments: boolean;
   /** Of every `opencode serve` of ours and of every recorded pid. */
   readonly environments: ReadonlyMap<number, Environment>;
   /** Every live `claude` process of ours, by where it works. */

@@ -5,7 +5,7 @@ import type { Snapshot } from './snapshot.js';
 /**
  * Everything that ends with a server: launcher, server, their descendants, and what else is in the group that the
  * spawn created. A group is not a tree (tools and shells have sessions of their own) and a tree is not a group
- * (children outlive a launcher that died), so it takes both. Never ourselves, nor anything above us.
+ * (children outlive a launcher that died), so it takes both.
  */
 export function treeOf(
   launcher: Process | undefined,
@@ -27,7 +27,7 @@ export function treeOf(
       descendants(table, process.pid).forEach(add);
     }
   }
-  return [...members.values()].filter((process) => !snapshot.lineage.has(process.pid));
+  return [...members.values()];
 }
 
 /** Members that can be told from a later process with the same pid; the others are never signalled. */

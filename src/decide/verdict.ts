@@ -27,7 +27,9 @@ export function judge(seen: Evidence, policy: Policy): Verdict {
     guards.filter((guard) => guard.outcome === outcome).map(({ name }) => name);
   if (isEarlierBoot(seen)) return { kind: 'gone', because: 'this machine has booted since', guards };
   if (named('veto').includes('local')) return { kind: 'spared', reasons: named('veto'), guards };
-  if (seen.located.kind === 'gone') return { kind: 'gone', because: seen.located.because, guards };
+  // A record of a machine that cannot be told may be about a server that lives there.
+  const isHere = !named('unknown').includes('local');
+  if (seen.located.kind === 'gone' && isHere) return { kind: 'gone', because: seen.located.because, guards };
   if (named('veto').length > 0) return { kind: 'spared', reasons: named('veto'), guards };
   if (named('unknown').length > 0) return { kind: 'unsure', reasons: named('unknown'), guards };
   const target = targetFrom(seen);

@@ -31,7 +31,7 @@ export interface Silence {
 export function wordOfSilence(silence: Silence, ageMs: number | undefined, sockets: Sockets | undefined): Word {
   const unknown = (because: string): Word => ({ kind: 'unknown', because });
   if (silence.answered) return unknown('it answers slowly');
-  if (ageMs === undefined || ageMs < SILENCE_COUNTS_AFTER_MS)
+  if (!(ageMs !== undefined && ageMs >= SILENCE_COUNTS_AFTER_MS))
     return unknown('it does not answer yet, and is younger than a minute');
   if (!silence.onTime) return unknown('this machine is too busy to tell whether it answers');
   if (silence.probes < HUNG_PROBES || silence.spanMs < HUNG_SPAN_MS) return unknown('it did not answer');
@@ -44,14 +44,14 @@ export function wordOfSilence(silence: Silence, ageMs: number | undefined, socke
 export function loopbackOf(host: string): string | undefined {
   if (host === '0.0.0.0') return '127.0.0.1';
   if (/^127(\.\d{1,3}){3}$/.test(host)) return host;
-  return /^[0:]*:0*[01]$/.test(host) ? '::1' : undefined;
+  return /^[0:]*:(0*[01])?$/.test(host) ? '::1' : undefined;
 }
 
 /** What can be said without asking, because there is nothing to ask through; undefined when it listens. */
 export function wordWithoutListener(ageMs: number | undefined, sockets: Sockets | undefined): Word | undefined {
   if (sockets === undefined) return { kind: 'unknown', because: 'its sockets cannot be seen' };
   if (sockets.listening.length > 0) return undefined;
-  if (ageMs === undefined || ageMs < LISTENING_ON_NOTHING_COUNTS_AFTER_MS) {
+  if (!(ageMs !== undefined && ageMs >= LISTENING_ON_NOTHING_COUNTS_AFTER_MS)) {
     return { kind: 'unknown', because: 'it listens on nothing yet' };
   }
   if (sockets.inbound.length + sockets.outbound > 0)

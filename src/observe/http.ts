@@ -1,10 +1,13 @@
 import { request } from 'node:http';
 import type { Secret } from '../decide/secret.js';
 
-/** One answer of a server, parsed, with the realm that wants a password where it does. `silent` is a deadline that passed, `refused` a connection that never was. */
+/**
+ * One answer of a server, parsed, with the realm that wants a password where it does. `garbled` calls itself JSON and is
+ * cut off, too large or malformed; `silent` is a deadline that passed, `refused` a connection that never was.
+ */
 export type Reply =
   | { readonly kind: 'json'; readonly status: number; readonly realm: string | undefined; readonly body: unknown }
-  | { readonly kind: 'other'; readonly status: number; readonly realm: string | undefined }
+  | { readonly kind: 'other' | 'garbled'; readonly status: number; readonly realm: string | undefined }
   | { readonly kind: 'silent' }
   | { readonly kind: 'refused'; readonly code: string };
 
@@ -50,17 +53,17 @@ export function ask(address: Address, { method = 'GET', path, deadlineMs }: Ques
     outgoing.on('response', (incoming) => {
       const status = incoming.statusCode ?? 0;
       const realm = /^Basic realm="([^"]*)"/i.exec(incoming.headers['www-authenticate'] ?? '')?.[1];
-      const other: Reply = { kind: 'other', status, realm };
+      const garbled = { kind: 'garbled', status, realm } as const;
       const isJson = /^application\/json\b/i.test(incoming.headers['content-type'] ?? '');
-      if (!isJson) return done(other);
+      if (!isJson) return done({ ...garbled, kind: 'other' });
       let size = 0;
       incoming.on('data', (chunk: Buffer) => {
         size += chunk.length;
-        if (size > MAX_BODY_BYTES) done(other);
+        if (size > MAX_BODY_BYTES) done(garbled);
         else chunks.push(chunk);
       });
-      incoming.on('error', () => done(other));
-      incoming.on('end', () => done(parsed(other, Buffer.concat(chunks).toString('utf8'))));
+      incoming.on('error', () => done(garbled));
+      incoming.on('end', () => done(parsed(garbled, Buffer.concat(chunks).toString('utf8'))));
     });
     outgoing.end();
   });
@@ -72,11 +75,11 @@ function headersFor({ username, password }: Address): Record<string, string> {
   return { accept: 'application/json', connection: 'close', authorization: `Basic ${basic}` };
 }
 
-function parsed(other: Extract<Reply, { kind: 'other' }>, text: string): Reply {
+function parsed(garbled: Extract<Reply, { kind: 'garbled' | 'other' }>, text: string): Reply {
   try {
-    return { ...other, kind: 'json', body: JSON.parse(text) };
+    return { ...garbled, kind: 'json', body: JSON.parse(text) };
   } catch (error) {
-    if (error instanceof SyntaxError) return other;
+    if (error instanceof SyntaxError) return garbled;
     throw error;
   }
 }

@@ -58,7 +58,9 @@ export function parseStat(stat: string, argv: readonly string[] | undefined, upt
   const pid = parsePid(Number.parseInt(stat, 10));
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   const startToken = fields[19];
-  if (pid === undefined || startToken === undefined || !/^\d+$/.test(startToken)) return 'unknown';
+  // A token that nothing follows may have been cut, and so be another one.
+  if (pid === undefined || startToken === undefined || !/^\d+$/.test(startToken) || fields.length < 23)
+    return 'unknown';
   if (fields[0] === 'Z' || fields[0] === 'X') return 'gone';
   const startedMs = (Number(startToken) * 1000) / TICKS_PER_SECOND;
   return {

@@ -51,9 +51,10 @@ async function askSecondGeneration(address: Address): Promise<Word> {
 async function askDirectories(address: Address, known: Known): Promise<Word> {
   const listed = await recentDirectories(address, known.startedAt - MARGIN_MS);
   if (typeof listed === 'string') return unknown(listed);
-  const directories = listed ?? [...(await projectDirectories(address)), ...known.directories];
+  const directories = listed ?? (await unlistedDirectories(address, known));
+  if (directories === undefined) return unknown('its list of projects was not understood');
   // Without a directory a server answers for its own.
-  const questions = [undefined, ...new Set(directories)];
+  const questions = [undefined, ...new Set(directories.flatMap(spellings))];
   if (questions.length > MAX_DIRECTORIES) return unknown(`it works in more than ${MAX_DIRECTORIES} directories`);
   const words: Word[] = [];
   for (let at = 0; at < questions.length; at += ASK_AT_ONCE) {
@@ -66,13 +67,20 @@ async function askDirectories(address: Address, known: Known): Promise<Word> {
   );
 }
 
+/**
+ * A server decodes the directory once more than HTTP does. A session of `/a%20b` works there in 1.14.41 and in `/a b` in
+ * 1.18.33, so both are asked about.
+ */
+const spellings = (directory: string): string[] =>
+  directory.includes('%') ? [directory, directory.replaceAll('%', '%25')] : [directory];
+
 /** Directories of sessions touched since `since`; a sentence when the list is no proof, undefined when there is none. */
 async function recentDirectories(address: Address, since: number): Promise<string[] | string | undefined> {
   const path = `/experimental/session?archived=true&limit=${SESSION_LIMIT}`;
   const reply = await ask(address, { path, deadlineMs: STATUS_MS });
   if (reply.kind === 'silent') return 'it stopped answering';
-  if (reply.kind !== 'json' || reply.status !== 200) return undefined;
-  if (!Array.isArray(reply.body)) return 'its list of sessions was not understood';
+  if (reply.kind === 'other' || (reply.kind === 'json' && reply.status !== 200)) return undefined;
+  if (reply.kind !== 'json' || !Array.isArray(reply.body)) return 'its list of sessions was not understood';
   const sessions = reply.body.map(directoryAndTime);
   if (sessions.some((session) => session === undefined)) return 'its list of sessions was not understood';
   const recent = sessions.flatMap((session) => (session && session.updated >= since ? [session.directory] : []));
@@ -85,15 +93,17 @@ function directoryAndTime(session: unknown): { directory: string; updated: numbe
   return typeof updated === 'number' ? { directory: session.directory, updated } : undefined;
 }
 
-async function projectDirectories(address: Address): Promise<string[]> {
+/** Undefined when the projects were not understood: every release lists them. */
+async function unlistedDirectories(address: Address, known: Known): Promise<string[] | undefined> {
   const reply = await ask(address, { path: '/project', deadlineMs: STATUS_MS });
-  if (reply.kind !== 'json' || !Array.isArray(reply.body)) return [];
-  return reply.body.flatMap((project) =>
-    isObject(project) && typeof project.worktree === 'string' ? [project.worktree] : [],
-  );
+  if (reply.kind !== 'json' || reply.status !== 200 || !Array.isArray(reply.body)) return undefined;
+  const worktrees = reply.body.map((project) => (isObject(project) ? project.worktree : undefined));
+  const areNamed = worktrees.every((worktree) => typeof worktree === 'string');
+  return areNamed ? [...worktrees, ...known.directories] : undefined;
 }
 
 async function askDirectory(address: Address, directory: string | undefined): Promise<Word> {
+  if (/\p{Surrogate}/u.test(directory ?? '')) return unknown('one of its directories has a name that cannot be sent');
   const query = directory === undefined ? '' : `?directory=${encodeURIComponent(directory)}`;
   const reply = await ask(address, { path: `/session/status${query}`, deadlineMs: STATUS_MS });
   if (reply.kind !== 'json' || reply.status !== 200 || !isObject(reply.body))

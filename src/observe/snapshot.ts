@@ -22,6 +22,7 @@ export async function takeSnapshot(
     self: process.pid,
     lineage: lineage(table, process.pid),
     processes,
+    showsEnvironments: eyes.environment(process.pid) !== undefined,
     environments: environmentsOf(interesting(records, table), eyes),
     claudes,
     sockets: new Map(),

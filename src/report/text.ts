@@ -14,7 +14,7 @@ export function paintFor(
 
 // Control characters could rewrite the line or the terminal; directional marks could make one path look like another.
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
+const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
 
 /** Text that a process, a file or a server gave us, on one line and without power over the terminal. */
 export const clean = (text: string): string =>

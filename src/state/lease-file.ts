@@ -1,13 +1,13 @@
 import type { Identity, Machine } from '../decide/identity.js';
 import type { Lease } from '../decide/record.js';
-import { identity, isObject, machine, parseOurs, port, SCHEMA, text, texts, time } from './parse.js';
+import { identity, isObject, type Json, machine, parseOurs, port, SCHEMA, text, texts, time } from './parse.js';
 
 /** The lease in a file of ours, or a sentence that says why there is none. */
 export function parseLease(file: string, content: string): Lease | string {
   const json = parseOurs(content);
   if (typeof json === 'string') return json;
   const holder = isObject(json.holder) ? json.holder : undefined;
-  return {
+  const lease: Lease = {
     file,
     session: text(json.session),
     holder: holder && identity(holder.pid, holder.startToken),
@@ -17,6 +17,15 @@ export function parseLease(file: string, content: string): Lease | string {
     servers: texts(json.servers),
     expiresAt: time(json.expiresAt),
   };
+  return coverIsClear(json, lease) ? lease : 'it does not say clearly what it covers';
+}
+
+/** A lease that was misread would cover nothing, and its server would look free. */
+function coverIsClear({ cwd, port: number, servers }: Json, lease: Lease): boolean {
+  const isRead = (said: unknown, read: unknown): boolean => said === undefined || said === null || read !== undefined;
+  const isList = servers === undefined || (Array.isArray(servers) && servers.length === lease.servers.length);
+  const coversSome = lease.path !== undefined || lease.port !== undefined || lease.servers.length > 0;
+  return isRead(cwd, lease.path) && isRead(number, lease.port) && isList && coversSome;
 }
 
 /** What `leases/<holder>.json` holds. */

@@ -45,8 +45,10 @@ export function readLog(folder: StateFolder): LogLine[] {
 
 function parseLine(line: string): LogLine[] {
   try {
-    const parsed = JSON.parse(line) as LogLine;
-    return typeof parsed?.event === 'string' ? [parsed] : [];
+    const parsed = JSON.parse(line) as LogLine | null;
+    return [parsed?.at, parsed?.event, parsed?.detail].every((said) => typeof said === 'string')
+      ? [parsed as LogLine]
+      : [];
   } catch (error) {
     if (error instanceof SyntaxError) return [];
     throw error;

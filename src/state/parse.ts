@@ -37,9 +37,12 @@ export const port = (value: unknown): number | undefined =>
 export const wholeNumber = (value: unknown): number | undefined =>
   typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : undefined;
 
+/** The last moment that a Date can say. */
+const END_OF_TIME = 8.64e15;
+
 /** Epoch milliseconds from a number of them or from an ISO date. */
 export function time(value: unknown): number | undefined {
-  if (typeof value === 'number') return Number.isFinite(value) && value >= 0 ? value : undefined;
+  if (typeof value === 'number') return value >= 0 && value <= END_OF_TIME ? value : undefined;
   const ms = typeof value === 'string' ? Date.parse(value) : Number.NaN;
   return Number.isNaN(ms) ? undefined : ms;
 }

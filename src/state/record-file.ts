@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import type { Identity, Machine } from '../decide/identity.js';
 import type { ServerRecord, Trust } from '../decide/record.js';
 import { secret } from '../decide/secret.js';
@@ -47,7 +48,7 @@ export function parseRecord(file: string, content: string, trust: Trust): Server
   const json = parseOurs(content);
   if (typeof json === 'string') return json;
   const id = text(json.id);
-  if (id === undefined || !file.endsWith(`${id}.json`)) return 'its id is not its name';
+  if (id === undefined || basename(file) !== `${id}.json`) return 'its id is not its name';
   const state = json.state;
   if (state !== 'spawning' && state !== 'starting' && state !== 'ready') return 'its state is not known';
   if (typeof json.startedByPlugin !== 'boolean' && json.adopted !== true)

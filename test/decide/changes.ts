@@ -1,8 +1,9 @@
+import type { Identity } from '../../src/decide/identity.js';
 import type { Environment, Process, Sockets } from '../../src/decide/process.js';
-import type { Lease, ServerRecord, Unread } from '../../src/decide/record.js';
+import type { Lease, ServerRecord, Unread, Witness } from '../../src/decide/record.js';
 import type { Snapshot } from '../../src/decide/snapshot.js';
 import type { Word } from '../../src/decide/word.js';
-import { environment, lease, type Situation, sockets } from './given.js';
+import { environment, lease, type Situation, sockets, witness } from './given.js';
 
 /** One difference in the world. */
 export type Change = (given: Situation) => Situation;
@@ -83,6 +84,15 @@ export const leased =
   (change: Partial<Lease>): Change =>
   (given) =>
     written({ leases: [...given.written.leases, { ...lease, ...change }] })(given);
+
+export const witnessed =
+  (change: Partial<Witness>): Change =>
+  (given) =>
+    written({ witnesses: [...given.written.witnesses, { ...witness, ...change }] })(given);
+
+/** Another run of this program that the process with this pid says it is. */
+export const announced = (holder: Identity): Change =>
+  written({ runs: [{ file: '/state/runs/run.json', holder, machine: undefined }] });
 
 export const unread =
   (kind: Unread['kind']): Change =>

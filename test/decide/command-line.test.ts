@@ -4,38 +4,40 @@ import { classify } from '../../src/decide/command-line.js';
 const words = (text: string): string[] => text.split(' ');
 const serves = (port?: number, sharedDaemon = false) => ({ kind: 'serve', port, sharedDaemon });
 
+const SERVERS: readonly [string, number?][] = [
+  ['opencode serve'],
+  ['opencode serve --port 4096', 4096],
+  ['opencode serve --port=4096', 4096],
+  ['opencode serve --hostname 0.0.0.0 --port 4096', 4096],
+  ['opencode serve --port 0'],
+  ['opencode serve --port'],
+  ['opencode serve --port 70000'],
+  ['opencode serve --port x'],
+  ['opencode serve --portable 5'],
+  ['opencode2 serve'],
+  ['/abs/bin/opencode serve --port 4096', 4096],
+  ['/abs/.opencode serve'],
+  ['/abs/bin/opencode.exe serve --port 4096', 4096],
+  ['C:\\npm\\opencode.exe serve'],
+  ['C:\\npm\\OPENCODE.EXE serve'],
+  ['opencode.exe serve'],
+  ['opencode --print-logs serve'],
+  ['opencode --print-logs --log-level DEBUG serve'],
+  ['opencode --log-level=DEBUG serve --port 4096', 4096],
+  ['node /x/bin/opencode serve --port 4096', 4096],
+  ['/usr/bin/node /x/bin/opencode serve'],
+  ['node --no-warnings /x/bin/opencode serve'],
+  ['node.exe C:\\npm\\opencode.js serve'],
+  ['bun /x/bin/opencode serve'],
+  ['env opencode serve'],
+  ['sh /x/bin/opencode serve'],
+  ['cmd.exe /c opencode serve'],
+  ['cmd.exe /d /s /c opencode serve --port 4096', 4096],
+  ['CMD.EXE /C opencode.cmd serve'],
+];
+
 describe('a server is', () => {
-  test.each<[string, number?]>([
-    ['opencode serve'],
-    ['opencode serve --port 4096', 4096],
-    ['opencode serve --port=4096', 4096],
-    ['opencode serve --hostname 0.0.0.0 --port 4096', 4096],
-    ['opencode serve --port 0'],
-    ['opencode serve --port'],
-    ['opencode serve --port 70000'],
-    ['opencode serve --port x'],
-    ['opencode serve --portable 5'],
-    ['opencode2 serve'],
-    ['/abs/bin/opencode serve --port 4096', 4096],
-    ['/abs/.opencode serve'],
-    ['/abs/bin/opencode.exe serve --port 4096', 4096],
-    ['C:\\npm\\opencode.exe serve'],
-    ['C:\\npm\\OPENCODE.EXE serve'],
-    ['opencode.exe serve'],
-    ['opencode --print-logs serve'],
-    ['opencode --print-logs --log-level DEBUG serve'],
-    ['opencode --log-level=DEBUG serve --port 4096', 4096],
-    ['node /x/bin/opencode serve --port 4096', 4096],
-    ['/usr/bin/node /x/bin/opencode serve'],
-    ['node --no-warnings /x/bin/opencode serve'],
-    ['node.exe C:\\npm\\opencode.js serve'],
-    ['bun /x/bin/opencode serve'],
-    ['env opencode serve'],
-    ['sh /x/bin/opencode serve'],
-    ['cmd.exe /c opencode serve'],
-    ['cmd.exe /d /s /c opencode serve --port 4096', 4096],
-    ['CMD.EXE /C opencode.cmd serve'],
-  ])('%s', (text, port) => {
+  test.each(SERVERS)('%s', (text, port) => {
     expect(classify(words(text))).toEqual(serves(port));
   });
 
@@ -76,25 +78,27 @@ describe('another command of opencode is', () => {
   });
 });
 
+const OTHERS = [
+  'vim opencode serve',
+  'grep opencode serve',
+  'node other.js serve',
+  'node other.js opencode serve',
+  'node --require ./x.js other.js serve',
+  'opencode-reap serve',
+  'node /x/bin/opencode-reap serve',
+  'my-opencode serve',
+  'opencode.bak serve',
+  'opencode/serve',
+  '/opt/opencode/bin/other serve',
+  'serve',
+  'node',
+  'node -e',
+  'sh -c',
+  'claude',
+];
+
 describe('no opencode is', () => {
-  test.each([
-    'vim opencode serve',
-    'grep opencode serve',
-    'node other.js serve',
-    'node other.js opencode serve',
-    'node --require ./x.js other.js serve',
-    'opencode-reap serve',
-    'node /x/bin/opencode-reap serve',
-    'my-opencode serve',
-    'opencode.bak serve',
-    'opencode/serve',
-    '/opt/opencode/bin/other serve',
-    'serve',
-    'node',
-    'node -e',
-    'sh -c',
-    'claude',
-  ])('%s', (text) => {
+  test.each(OTHERS)('%s', (text) => {
     expect(classify(words(text))).toEqual({ kind: 'other' });
   });
 

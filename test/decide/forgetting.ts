@@ -1,15 +1,17 @@
-import type { Environment, Process } from '../../src/decide/process.js';
+import type { Process } from '../../src/decide/process.js';
 import { type Change, environmentHidden, recordedOn, says, seen, shown, shownOn, unread, written } from './changes.js';
-import { LAUNCHER, type Situation } from './given.js';
-import type { Named } from './worlds.js';
+import type { Situation } from './given.js';
+import type { Named } from './spoils.js';
 
 const FIELDS = ['startToken', 'uid', 'command', 'group', 'session', 'terminal', 'ageMs', 'memoryBytes'] as const;
 const MACHINE = ['id', 'boot', 'pidNamespace'] as const;
 
 /** Every single thing that this world knows, as a world that knows all but that. */
 export const forgetting = (given: Situation): Named[] => [
-  ...[...(given.snapshot.processes?.values() ?? [])].flatMap((one) => ofProcess(one, given)),
-  ...[...given.snapshot.environments].flatMap(([pid, seen]) => ofEnvironment(pid, seen, given)),
+  ...[...(given.snapshot.processes?.values() ?? [])].flatMap(ofProcess),
+  ...[...given.snapshot.environments.keys()].map(
+    (pid): Named => [`the environment of process ${pid}`, environmentHidden(pid)],
+  ),
   ...MACHINE.flatMap((field): Named[] => [
     [`the ${field} of this machine`, shownOn({ [field]: undefined })],
     [`the ${field} of the record's machine`, recordedOn({ [field]: undefined })],
@@ -27,19 +29,8 @@ export const forgetting = (given: Situation): Named[] => [
   ['to ask it', says({ kind: 'not asked' })],
 ];
 
-const ofProcess = ({ pid }: Process, given: Situation): Named[] =>
-  FIELDS.filter((field) => !isGuessed(field, given)).map((field) => [
-    `the ${field} of process ${pid}`,
-    seen(pid, { [field]: undefined }),
-  ]);
-
-/** Which child of a launcher is the server is a guess from these, so without one the launcher itself is taken for it. */
-const isGuessed = (field: string, { snapshot }: Situation): boolean =>
-  snapshot.processes?.has(LAUNCHER) === true && ['startToken', 'uid', 'command', 'group'].includes(field);
-
-/** An environment that speaks against stopping goes unheard where it cannot be read. */
-const ofEnvironment = (pid: number, { tag, keep }: Environment, { record }: Situation): Named[] =>
-  keep || tag !== record.tag ? [] : [[`the environment of process ${pid}`, environmentHidden(pid)]];
+const ofProcess = ({ pid }: Process): Named[] =>
+  FIELDS.map((field) => [`the ${field} of process ${pid}`, seen(pid, { [field]: undefined })]);
 
 const leases =
   (change: Partial<Situation['written']['leases'][number]>): Change =>

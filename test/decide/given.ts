@@ -2,7 +2,7 @@ import { type Evidence, evidenceOf } from '../../src/decide/evidence.js';
 import type { Policy } from '../../src/decide/guards.js';
 import { type Machine, type Pid, parsePid } from '../../src/decide/identity.js';
 import type { Environment, Process, Sockets } from '../../src/decide/process.js';
-import type { Lease, ServerRecord, Written } from '../../src/decide/record.js';
+import type { Lease, ServerRecord, Witness, Written } from '../../src/decide/record.js';
 import type { Place, Snapshot } from '../../src/decide/snapshot.js';
 import { judge, type Verdict } from '../../src/decide/verdict.js';
 import type { Word } from '../../src/decide/word.js';
@@ -115,6 +115,9 @@ export const lease: Lease = {
   expiresAt: undefined,
 };
 
+/** Claude Code's own word that this process is a session. */
+export const witness: Witness = { holder: identity(CLAUDE), session: 'session-2', path: '/repo' };
+
 export const place = (path: string, but: Partial<Place> = {}): Place => ({
   path,
   real: path,
@@ -127,6 +130,7 @@ const places = [
   place('/worktree', { gitCommon: '/repo/.git' }),
   place('/link', { real: '/repo', gitCommon: '/repo/.git' }),
   place('/elsewhere', { gitCommon: '/elsewhere/.git' }),
+  ...['/', '/repo-2', '/rep'].map((path) => place(path)),
 ];
 
 export const tableOf = (...processes: readonly Process[]): ReadonlyMap<number, Process> =>
@@ -145,7 +149,9 @@ const snapshot: Snapshot = {
   self: SELF,
   lineage: new Set([SELF, SHELL]),
   processes: tableOf(...us, serverProcess(SERVER), process(MCP, { parent: SERVER, group: SERVER, session: SERVER })),
+  showsEnvironments: true,
   environments: new Map([[SERVER, environment]]),
+  claudes: [{ holder: identity(CLAUDE), session: undefined, path: '/elsewhere' }],
   sockets: new Map([[record.id, sockets]]),
   places: new Map(places.map((one) => [one.path, one])),
 };
@@ -157,6 +163,7 @@ const written: Written = {
     { ...lease, session: 'ended', holder: identity(FREE), path: '/repo' },
     { ...lease, path: '/elsewhere' },
   ],
+  witnesses: [{ holder: identity(FREE), session: 'ended', path: '/repo' }],
   fences: [],
   runs: [],
   kept: new Set(),

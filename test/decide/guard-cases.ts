@@ -1,6 +1,7 @@
 import type { GuardName, GuardOutcome } from '../../src/decide/guards.js';
 import type { Verdict } from '../../src/decide/verdict.js';
 import {
+  announced,
   but,
   type Change,
   client,
@@ -16,12 +17,14 @@ import {
   shownOn,
   spawnedWith,
   unread,
+  witnessed,
   written,
 } from './changes.js';
 import {
   CLAUDE,
   FREE,
   identity,
+  LAUNCHER,
   launched,
   MCP,
   MINUTE,
@@ -35,6 +38,7 @@ import {
   type Situation,
   serve,
   starting,
+  witness,
 } from './given.js';
 
 /** What is the case, and what the guard says about it; then what becomes of the server, and for which reasons. */
@@ -113,10 +117,31 @@ const identityCases: readonly Case[] = [
   ['it is the recorded process', native, 'pass', 'stale', []],
   ['both launcher and server are the recorded ones', launched, 'pass', 'stale', []],
   ['its launcher died and it carries the tag', orphaned, 'pass', 'stale', []],
-  ['it has the start token but its environment is hidden', on(environmentHidden(SERVER)), 'pass', 'stale', []],
+  [
+    'it has the start token, and nobody can see environments here',
+    on(environmentHidden(SERVER), shown({ showsEnvironments: false })),
+    'pass',
+    'stale',
+    [],
+  ],
+  ['its environment alone cannot be seen', on(environmentHidden(SERVER)), 'unknown', 'unsure', ['identity', 'unkept']],
   ['the record has no tag', on(recorded({ tag: undefined })), 'pass', 'stale', []],
   ['it belongs to another user', on(seen(SERVER, { uid: 0 })), 'veto', 'spared', ['identity']],
-  ['its launcher belongs to another user', but(launched, seen(4900, { uid: 0 })), 'veto', 'spared', ['identity']],
+  ['its launcher belongs to another user', but(launched, seen(LAUNCHER, { uid: 0 })), 'veto', 'spared', ['identity']],
+  [
+    'its launcher became another program',
+    but(launched, seen(LAUNCHER, { command: { kind: 'other' } })),
+    'veto',
+    'spared',
+    ['identity'],
+  ],
+  [
+    'the command line of its launcher cannot be read',
+    but(launched, seen(LAUNCHER, { command: undefined })),
+    'unknown',
+    'unsure',
+    ['identity'],
+  ],
   ['it became another program', on(seen(SERVER, { command: { kind: 'other' } })), 'veto', 'spared', ['identity']],
   [
     'it is another command of opencode',
@@ -127,7 +152,13 @@ const identityCases: readonly Case[] = [
   ],
   ['it carries another tag', on(spawnedWith(SERVER, { tag: 'other' })), 'veto', 'spared', ['identity']],
   ['it carries no tag', on(spawnedWith(SERVER, { tag: undefined })), 'veto', 'spared', ['identity']],
-  ['its launcher carries another tag', but(launched, spawnedWith(4900, { tag: 'x' })), 'veto', 'spared', ['identity']],
+  [
+    'its launcher carries another tag',
+    but(launched, spawnedWith(LAUNCHER, { tag: 'x' })),
+    'veto',
+    'spared',
+    ['identity'],
+  ],
   ['its pid is free', on(ended(SERVER)), 'unknown', 'gone', []],
   [
     'its pid was recycled',
@@ -148,7 +179,7 @@ const identityCases: readonly Case[] = [
   ['its command line cannot be read', on(seen(SERVER, { command: undefined })), 'unknown', 'unsure', ['identity']],
   [
     'its launcher has the tag, but its own environment is hidden',
-    but(starting, recorded({ spawned: undefined }), environmentHidden(SERVER)),
+    but(starting, recorded({ spawned: undefined }), environmentHidden(SERVER), shown({ showsEnvironments: false })),
     'unknown',
     'unsure',
     ['identity'],
@@ -183,6 +214,9 @@ const unleased: readonly Case[] = [
     'spared',
     ['unleased'],
   ],
+  ['Claude Code lists a session elsewhere', on(witnessed({ path: '/elsewhere' })), 'pass', 'stale', []],
+  ['Claude Code lists a live session in its workspace', on(witnessed({})), 'veto', 'spared', ['unleased']],
+  ['a live claude works in its workspace', on(shown({ claudes: [witness] })), 'veto', 'spared', ['unleased']],
   ['a session has no identity', on(leased({ path: '/repo', holder: undefined })), 'unknown', 'unsure', ['unleased']],
   ['its workspace is not known', on(recorded({ workspace: undefined })), 'unknown', 'unsure', ['unleased']],
   ['a lease could not be read', on(unread('lease')), 'unknown', 'unsure', ['unleased']],
@@ -190,19 +224,14 @@ const unleased: readonly Case[] = [
 
 const idle: readonly Case[] = [
   ['it says that it is idle', native, 'pass', 'stale', []],
+  ['this very command runs inside it', on(shown({ lineage: new Set([SELF, SERVER]) })), 'veto', 'spared', ['idle']],
   ['it is hung', on(says({ kind: 'hung', because: 'silent on 3 connections in 6 s' })), 'pass', 'stale', []],
   ['only its own tree is connected', on(client(MCP)), 'pass', 'stale', []],
   ['only this run is connected', on(client(SELF)), 'pass', 'stale', []],
-  [
-    'only another live run is connected',
-    on(client(CLAUDE), written({ runs: [{ holder: identity(CLAUDE), machine: undefined }] })),
-    'pass',
-    'stale',
-    [],
-  ],
+  ['only another live run is connected', on(client(CLAUDE), announced(identity(CLAUDE))), 'pass', 'stale', []],
   [
     'the pid of a run that died is connected',
-    on(client(CLAUDE), written({ runs: [{ holder: { pid: pid(CLAUDE), startToken: 'x' }, machine: undefined }] })),
+    on(client(CLAUDE), announced({ pid: pid(CLAUDE), startToken: 'x' })),
     'veto',
     'spared',
     ['idle'],

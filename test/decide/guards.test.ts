@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { GUARD_NAMES, GUARDS, type GuardName } from '../../src/decide/guards.js';
-import { evidence, policy, type Situation, verdict } from './given.js';
+import { answer, GUARD_NAMES, GUARDS, type GuardName } from '../../src/decide/guards.js';
+import { evidence, native, policy, type Situation, verdict } from './given.js';
 import { CASES, type Case } from './guard-cases.js';
 
 /** Starts lower-case, is one line, and ends without a full stop: it is printed after the name of the guard. */
@@ -32,5 +32,14 @@ describe.each(GUARD_NAMES)('%s', (name) => {
   test('asks one question, and says what would change its answer', () => {
     expect(GUARDS[name].asks).toMatch(/^[a-z][^\r\n]*\?$/);
     expect(GUARDS[name].remedy).toMatch(/^[a-z`][^\r\n]*[^\s.]$/);
+  });
+});
+
+test('a guard that finds no answer does not know', () => {
+  // Every word there is has an answer, so it takes one that there is not.
+  const word = { kind: 'a word to come' } as never;
+  expect(answer('idle', { ...evidence(native), word }, policy)).toMatchObject({
+    outcome: 'unknown',
+    detail: expect.stringMatching(SENTENCE),
   });
 });

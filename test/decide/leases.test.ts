@@ -1,34 +1,38 @@
 import { describe, expect, test } from 'vitest';
 import type { Machine } from '../../src/decide/identity.js';
-import { type Hold, holdsOn, isLive, related, within } from '../../src/decide/leases.js';
-import type { Lease } from '../../src/decide/record.js';
-import { but, type Change, seen, shown, shownOn } from './changes.js';
-import { CLAUDE, FREE, here, identity, lease, NOW, native, PORT, pid, place } from './given.js';
+import { type Hold, holdsOn, isLive, related, within, witnessed } from '../../src/decide/leases.js';
+import type { Lease, Witness } from '../../src/decide/record.js';
+import { witnessed as alsoWitnessed, but, type Change, leased, seen, shown, shownOn } from './changes.js';
+import { CLAUDE, evidence, FREE, here, identity, lease, NOW, native, PORT, pid, place, witness } from './given.js';
 
+const unchanged: Change = (given) => given;
 const server = { id: 'server-1', ports: [PORT, 5000], workspace: '/repo' };
+
+const COVERAGE: readonly [string, Partial<Lease>, Hold['covers'] | 'no'][] = [
+  ['a server that it names', { servers: ['server-0', 'server-1'] }, 'yes'],
+  ['no server with a similar name', { servers: ['server-10', 'server'] }, 'no'],
+  ['a server on its port', { port: PORT }, 'yes'],
+  ['a server that listens on its port as well', { port: 5000 }, 'yes'],
+  ['no server on another port', { port: 4097 }, 'no'],
+  ['a server of the same workspace', { path: '/repo' }, 'yes'],
+  ['a server of a folder that leads there', { path: '/link' }, 'yes'],
+  ['a server of a workspace that it works in', { path: '/repo/src' }, 'yes'],
+  ['a server of a workspace in its folder', { path: '/' }, 'yes'],
+  ['a server of a worktree of the same repository', { path: '/worktree' }, 'yes'],
+  ['no server of a sibling', { path: '/elsewhere' }, 'no'],
+  ['no server of a sibling with the same beginning', { path: '/repo-2' }, 'no'],
+  ['no server of a sibling whose name is its beginning', { path: '/rep' }, 'no'],
+  ['a server of its workspace on another port', { path: '/repo', port: 4097 }, 'yes'],
+  ['a server of another workspace on its port', { path: '/elsewhere', port: PORT }, 'yes'],
+  ['perhaps a server, when its directory cannot be resolved', { path: '/nowhere' }, 'unknown'],
+  ['a server that it names in another workspace', { path: '/elsewhere', servers: ['server-1'] }, 'yes'],
+];
 
 describe('a lease covers', () => {
   const covers = (change: Partial<Lease>, on = server as Parameters<typeof holdsOn>[0]): Hold['covers'] | 'no' =>
     holdsOn(on, [{ ...lease, ...change }], native.snapshot)[0]?.covers ?? 'no';
 
-  test.each<[string, Partial<Lease>, Hold['covers'] | 'no']>([
-    ['a server that it names', { servers: ['server-0', 'server-1'] }, 'yes'],
-    ['no server with a similar name', { servers: ['server-10', 'server'] }, 'no'],
-    ['a server on its port', { port: PORT }, 'yes'],
-    ['a server that listens on its port as well', { port: 5000 }, 'yes'],
-    ['no server on another port', { port: 4097 }, 'no'],
-    ['a server of the same workspace', { path: '/repo' }, 'yes'],
-    ['a server of a folder that leads there', { path: '/link' }, 'yes'],
-    ['a server of a workspace that it works in', { path: '/repo/src' }, 'yes'],
-    ['a server of a workspace in its folder', { path: '/' }, 'yes'],
-    ['a server of a worktree of the same repository', { path: '/worktree' }, 'yes'],
-    ['no server of a sibling', { path: '/elsewhere' }, 'no'],
-    ['no server of a sibling with the same beginning', { path: '/repo-2' }, 'no'],
-    ['no server of a sibling whose name is its beginning', { path: '/rep' }, 'no'],
-    ['a server of its workspace on another port', { path: '/repo', port: 4097 }, 'yes'],
-    ['a server of another workspace on its port', { path: '/elsewhere', port: PORT }, 'yes'],
-    ['a server that it names in another workspace', { path: '/elsewhere', servers: ['server-1'] }, 'yes'],
-  ])('%s', (_sentence, change, expected) => {
+  test.each(COVERAGE)('%s', (_sentence, change, expected) => {
     expect(covers(change)).toBe(expected);
   });
 
@@ -50,63 +54,88 @@ test('every lease that covers a server is named with its session and its holder'
   ]);
 });
 
+describe('a session that left no lease', () => {
+  const sees = (change: Partial<Witness>, around: Change = unchanged, workspace: string | undefined = '/repo') =>
+    witnessed({ ...server, workspace }, [{ ...witness, ...change }], but(native, around).snapshot).length > 0;
+
+  test.each<[string, boolean, boolean]>([
+    ['holds a server of its workspace', true, sees({})],
+    ['holds a server of a worktree of its repository', true, sees({ path: '/worktree' })],
+    ['holds no server of another workspace', false, sees({ path: '/elsewhere' })],
+    ['holds nothing when it has ended', false, sees({ holder: identity(FREE) })],
+    ['holds nothing when its pid is another program', false, sees({}, seen(CLAUDE, { startToken: 'x', name: 'vim' }))],
+    ['holds it under whatever name it runs', true, sees({}, seen(CLAUDE, { name: 'node' }))],
+    ['holds it as a claude whose start token cannot be read', true, sees({}, seen(CLAUDE, { startToken: undefined }))],
+  ])('%s', (_sentence, expected, holds) => {
+    expect(holds).toBe(expected);
+  });
+
+  test('is one session, even if it is listed, seen running and has a lease', () => {
+    const thrice = but(native, leased({ path: '/repo' }), alsoWitnessed({}), shown({ claudes: [witness] }));
+    expect(evidence(thrice).holds.filter(({ live }) => live === 'yes')).toHaveLength(1);
+  });
+});
+
 const nobody = { holder: undefined };
 const on = (machine: Partial<Machine>): Partial<Lease> => ({ machine: { ...here, ...machine } });
 const past = { expiresAt: NOW - 1 };
 const future = { expiresAt: NOW + 1 };
-const unchanged: Change = (given) => given;
 const unlisted = shown({ processes: undefined });
 
+const LIVENESS: readonly [string, Partial<Lease>, Change, ReturnType<typeof isLive>][] = [
+  ['that runs lives', {}, unchanged, 'yes'],
+  ['that runs lives beyond its expiry', past, unchanged, 'yes'],
+  ['that runs lives, wherever it was written', { machine: undefined }, unchanged, 'yes'],
+  ['that ended is over', { holder: identity(FREE) }, unchanged, 'no'],
+  ['that ended is over before its expiry', { holder: identity(FREE), ...future }, unchanged, 'no'],
+  ['whose pid was recycled is over', {}, seen(CLAUDE, { startToken: 'later' }), 'no'],
+  ['whose start token cannot be read may live', {}, seen(CLAUDE, { startToken: undefined }), 'unknown'],
+  ['without a start token may live', { holder: { pid: pid(CLAUDE), startToken: undefined } }, unchanged, 'unknown'],
+  ['may live where processes cannot be listed', {}, unlisted, 'unknown'],
+  ['from before this machine booted is over', on({ boot: 'earlier' }), unchanged, 'no'],
+  ['of another machine may live', on({ id: 'other', boot: 'other' }), unchanged, 'unknown'],
+  ['of another container may live', on({ pidNamespace: 'pid:[2]' }), unchanged, 'unknown'],
+  [
+    'of another container may live, even if its pid is free here',
+    { ...on({ pidNamespace: 'pid:[2]' }), holder: identity(FREE) },
+    unchanged,
+    'unknown',
+  ],
+  ['of who knows which container may live', on({ pidNamespace: undefined }), unchanged, 'unknown'],
+  ['of who knows which boot may live', on({ boot: undefined }), unchanged, 'unknown'],
+  ['may live where the boot is not known', {}, shownOn({ boot: undefined }), 'unknown'],
+  ['may live where the container is not known', {}, shownOn({ pidNamespace: undefined }), 'unknown'],
+  [
+    'that ended may live where it does not say which machine',
+    { holder: identity(FREE), machine: undefined },
+    unchanged,
+    'unknown',
+  ],
+  ['that runs lives where machines have no id', on({ id: undefined }), unchanged, 'yes'],
+  ['without identity may live', nobody, unchanged, 'unknown'],
+  ['without identity may live until it expires', { ...nobody, ...future }, unchanged, 'unknown'],
+  ['without identity may live at the very moment it expires', { ...nobody, expiresAt: NOW }, unchanged, 'unknown'],
+  ['without identity is over when it has expired', { ...nobody, ...past }, unchanged, 'no'],
+];
+
 describe('a lease of a session', () => {
-  test.each<[string, Partial<Lease>, Change, ReturnType<typeof isLive>]>([
-    ['that runs lives', {}, unchanged, 'yes'],
-    ['that runs lives beyond its expiry', past, unchanged, 'yes'],
-    ['that runs lives, wherever it was written', { machine: undefined }, unchanged, 'yes'],
-    ['that ended is over', { holder: identity(FREE) }, unchanged, 'no'],
-    ['that ended is over before its expiry', { holder: identity(FREE), ...future }, unchanged, 'no'],
-    ['whose pid was recycled is over', {}, seen(CLAUDE, { startToken: 'later' }), 'no'],
-    ['whose start token cannot be read may live', {}, seen(CLAUDE, { startToken: undefined }), 'unknown'],
-    ['without a start token may live', { holder: { pid: pid(CLAUDE), startToken: undefined } }, unchanged, 'unknown'],
-    ['may live where processes cannot be listed', {}, unlisted, 'unknown'],
-    ['from before this machine booted is over', on({ boot: 'earlier' }), unchanged, 'no'],
-    ['of another machine may live', on({ id: 'other', boot: 'other' }), unchanged, 'unknown'],
-    ['of another container may live', on({ pidNamespace: 'pid:[2]' }), unchanged, 'unknown'],
-    [
-      'of another container may live, even if its pid is free here',
-      { ...on({ pidNamespace: 'pid:[2]' }), holder: identity(FREE) },
-      unchanged,
-      'unknown',
-    ],
-    ['of who knows which container may live', on({ pidNamespace: undefined }), unchanged, 'unknown'],
-    ['of who knows which boot may live', on({ boot: undefined }), unchanged, 'unknown'],
-    ['may live where the boot is not known', {}, shownOn({ boot: undefined }), 'unknown'],
-    ['may live where the container is not known', {}, shownOn({ pidNamespace: undefined }), 'unknown'],
-    [
-      'that ended may live where it does not say which machine',
-      { holder: identity(FREE), machine: undefined },
-      unchanged,
-      'unknown',
-    ],
-    ['that runs lives where machines have no id', on({ id: undefined }), unchanged, 'yes'],
-    ['without identity may live', nobody, unchanged, 'unknown'],
-    ['without identity may live until it expires', { ...nobody, ...future }, unchanged, 'unknown'],
-    ['without identity may live at the very moment it expires', { ...nobody, expiresAt: NOW }, unchanged, 'unknown'],
-    ['without identity is over when it has expired', { ...nobody, ...past }, unchanged, 'no'],
-  ])('%s', (_sentence, change, around, expected) => {
+  test.each(LIVENESS)('%s', (_sentence, change, around, expected) => {
     expect(isLive({ ...lease, ...change }, but(native, around).snapshot)).toBe(expected);
   });
 });
 
+const RELATED: readonly [string, boolean, string, string][] = [
+  ['when they are one', true, '/repo', '/repo'],
+  ['when the first lies in the second', true, '/repo/a/b', '/repo'],
+  ['when the second lies in the first', true, '/repo', '/repo/a/b'],
+  ['when one is the root', true, '/', '/repo'],
+  ['but not as siblings', false, '/repo/a', '/repo/b'],
+  ['but not for a common beginning of their names', false, '/repo', '/repository'],
+  ['but not for another case', false, '/repo', '/Repo/a'],
+];
+
 describe('two places are related', () => {
-  test.each<[string, boolean, string, string]>([
-    ['when they are one', true, '/repo', '/repo'],
-    ['when the first lies in the second', true, '/repo/a/b', '/repo'],
-    ['when the second lies in the first', true, '/repo', '/repo/a/b'],
-    ['when one is the root', true, '/', '/repo'],
-    ['but not as siblings', false, '/repo/a', '/repo/b'],
-    ['but not for a common beginning of their names', false, '/repo', '/repository'],
-    ['but not for another case', false, '/repo', '/Repo/a'],
-  ])('%s', (_sentence, expected, a, b) => {
+  test.each(RELATED)('%s', (_sentence, expected, a, b) => {
     expect(related(place(a), place(b))).toBe(expected);
   });
 

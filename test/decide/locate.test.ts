@@ -69,48 +69,52 @@ describe('a server that listens itself', () => {
   });
 });
 
+const viaLauncher: Found = [LAUNCHER, SERVER, 'start token'];
+const second = serverProcess(5003, { parent: LAUNCHER, group: LAUNCHER, session: LAUNCHER });
+const listens = connected({ listening: [{ host: '127.0.0.1', port: 4096, pid: 5003 }] });
+const listensOnNothing = shown({ sockets: new Map() });
+
+const LAUNCHED: readonly Row[] = [
+  ['is found with it', launched, viaLauncher],
+  ['is found as its child before it was written down', starting, viaLauncher],
+  [
+    'is found as its child when the recorded listener ended',
+    but(launched, recorded({ server: identity(FREE) })),
+    viaLauncher,
+  ],
+  ['is found without it when it ended', but(launched, ended(LAUNCHER)), [undefined, SERVER, 'start token']],
+  [
+    'is found without it when its pid is another process',
+    but(launched, recycled(LAUNCHER)),
+    [undefined, SERVER, 'start token'],
+  ],
+  ['is the child that listens', but(starting, running(second), listens), [LAUNCHER, 5003, 'start token']],
+  ['is the launcher until it has a child', but(starting, ended(SERVER)), [undefined, LAUNCHER, 'start token']],
+  [
+    'is not a tool in a group of its own',
+    but(starting, listensOnNothing, seen(SERVER, { group: SERVER })),
+    [undefined, LAUNCHER, 'start token'],
+  ],
+  [
+    'is not what a server started',
+    but(starting, listensOnNothing, spawnedWith(SERVER, { opencodePid: '1' })),
+    [undefined, LAUNCHER, 'start token'],
+  ],
+  ['is gone when both pids are free', but(launched, ended(LAUNCHER, SERVER)), 'gone'],
+  [
+    'may be there when neither start token can be read',
+    but(launched, seen(LAUNCHER, { startToken: undefined }), seen(SERVER, { startToken: undefined })),
+    'unknown',
+  ],
+  [
+    'may be there when one ended and the other cannot be read',
+    but(launched, ended(LAUNCHER), seen(SERVER, { startToken: undefined })),
+    'unknown',
+  ],
+];
+
 describe('a server with a launcher', () => {
-  const viaLauncher: Found = [LAUNCHER, SERVER, 'start token'];
-  const second = serverProcess(5003, { parent: LAUNCHER, group: LAUNCHER, session: LAUNCHER });
-  const listens = connected({ listening: [{ host: '127.0.0.1', port: 4096, pid: 5003 }] });
-  test.each<Row>([
-    ['is found with it', launched, viaLauncher],
-    ['is found as its child before it was written down', starting, viaLauncher],
-    [
-      'is found as its child when the recorded listener ended',
-      but(launched, recorded({ server: identity(FREE) })),
-      viaLauncher,
-    ],
-    ['is found without it when it ended', but(launched, ended(LAUNCHER)), [undefined, SERVER, 'start token']],
-    [
-      'is found without it when its pid is another process',
-      but(launched, recycled(LAUNCHER)),
-      [undefined, SERVER, 'start token'],
-    ],
-    ['is the child that listens', but(starting, running(second), listens), [LAUNCHER, 5003, 'start token']],
-    ['is the launcher until it has a child', but(starting, ended(SERVER)), [undefined, LAUNCHER, 'start token']],
-    [
-      'is not a tool in a group of its own',
-      but(starting, seen(SERVER, { group: SERVER })),
-      [undefined, LAUNCHER, 'start token'],
-    ],
-    [
-      'is not what a server started',
-      but(starting, spawnedWith(SERVER, { opencodePid: '1' })),
-      [undefined, LAUNCHER, 'start token'],
-    ],
-    ['is gone when both pids are free', but(launched, ended(LAUNCHER, SERVER)), 'gone'],
-    [
-      'may be there when neither start token can be read',
-      but(launched, seen(LAUNCHER, { startToken: undefined }), seen(SERVER, { startToken: undefined })),
-      'unknown',
-    ],
-    [
-      'may be there when one ended and the other cannot be read',
-      but(launched, ended(LAUNCHER), seen(SERVER, { startToken: undefined })),
-      'unknown',
-    ],
-  ])('%s', (_sentence, given, expected) => {
+  test.each(LAUNCHED)('%s', (_sentence, given, expected) => {
     expect(where(given)).toEqual(expected);
   });
 });
@@ -136,12 +140,16 @@ describe('what a dead launcher left in its group', () => {
   });
 });
 
+const upsideDown = (given: Situation): Situation =>
+  but(given, shown({ processes: tableOf(...[...(given.snapshot.processes?.values() ?? [])].reverse()) }));
+
 describe('a record without a pid', () => {
   const found: Found = [LAUNCHER, SERVER, 'tag'];
   const native = but(spawning, ended(LAUNCHER), seen(SERVER, { group: SERVER, parent: 1 }));
   const starter = (startToken: string | undefined) => recorded({ starter: { pid: pid(CLAUDE), startToken } });
   test.each<Row>([
     ['leads to the launcher and server that carry its tag', spawning, found],
+    ['leads there whichever of the two is listed first', upsideDown(spawning), found],
     ['leads to the server that carries its tag, in whatever group', native, [undefined, SERVER, 'tag']],
     ['leads there when the pid of its starter is another process', but(spawning, starter('earlier')), found],
     ['leads there when it names no starter', but(spawning, recorded({ starter: undefined })), found],

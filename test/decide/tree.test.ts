@@ -36,7 +36,11 @@ describe('with a server ends', () => {
     ['what a dead launcher left', orphaned, [SERVER, MCP]],
     ['what is left in the group of the spawn', but(native, leftInGroup(SERVER)), [SERVER, MCP, 5006, 5007]],
     ['what a dead launcher left in the group', but(orphaned, leftInGroup(LAUNCHER)), [SERVER, MCP, 5006, 5007]],
-    ['nothing of a group that it is not in', but(native, seen(SERVER, { group: SHELL })), [SERVER, MCP]],
+    [
+      'nothing of a group that it is not in',
+      but(native, seen(SERVER, { group: SHELL }), leftInGroup(SERVER)),
+      [SERVER, MCP],
+    ],
     [
       'nothing of a group that nobody spawned',
       but(native, recorded({ spawned: undefined }), leftInGroup(SERVER)),
@@ -48,12 +52,12 @@ describe('with a server ends', () => {
   ])('%s', (_sentence, given, expected) => {
     expect(pids(given)).toEqual(expected);
   });
+});
 
-  test('what runs below it, but never this run nor what is above that', () => {
-    const below = but(native, running(process(SHELL, { parent: SERVER })));
-    const table = below.snapshot.processes ?? new Map();
-    expect(pids(but(below, shown({ lineage: lineage(table, SELF) })))).toEqual([CLAUDE, MCP]);
-  });
+test('with a server ends what runs below it, but never this run nor what is above that', () => {
+  const below = but(native, running(process(SHELL, { parent: SERVER })));
+  const table = below.snapshot.processes ?? new Map();
+  expect(pids(but(below, shown({ lineage: lineage(table, SELF) })))).toEqual([CLAUDE, MCP]);
 });
 
 describe('a process table', () => {

@@ -53,45 +53,47 @@ const spared = (...reasons: string[]) => ({ kind: 'spared', reasons });
 const unsure = (...reasons: string[]) => ({ kind: 'unsure', reasons });
 const gone = { kind: 'gone', because: expect.any(String) };
 
+const ORDER: readonly [string, Change[], object][] = [
+  ['an absent process of another machine is spared', [otherMachine, absent], spared('local')],
+  ['an absent process of another container is spared', [otherContainer, absent], spared('local')],
+  [
+    'a process of another machine is spared for all its reasons',
+    [otherMachine, kept, busy],
+    spared('local', 'idle', 'unkept'),
+  ],
+  ['nothing is left from before this machine booted', [earlierBoot], gone],
+  ['nothing is left from before it booted, whoever holds it', [earlierBoot, held, kept, theUsers, busy], gone],
+  ['nothing is left from before it booted, even in a container', [earlierBoot, otherContainer], gone],
+  [
+    'an earlier boot of who knows which machine is spared',
+    [earlierBoot, recordedOn({ id: undefined })],
+    spared('local'),
+  ],
+  ['an earlier boot of another machine is spared', [otherMachine], spared('local')],
+  ['an absent process is gone, whoever started it', [absent, theUsers], gone],
+  ['an absent process is gone, whoever holds or keeps it', [absent, held, kept], gone],
+  ['an absent process is gone, even if leases are unread', [absent, unread('lease'), unread('keep')], gone],
+  ['a veto comes before an unknown', [kept, socketsHidden], spared('unkept')],
+  [
+    'vetoes are named together, in the order of the guards',
+    [kept, held, theUsers, ageHidden],
+    spared('owned', 'unleased', 'unkept'),
+  ],
+  [
+    'unknowns are named together, in the order of the guards',
+    [ageHidden, socketsHidden, unread('lease')],
+    unsure('unleased', 'idle', 'aged'),
+  ],
+  [
+    'processes that could not be listed are not absent',
+    [shown({ processes: undefined })],
+    unsure('identity', 'unleased', 'idle', 'aged'),
+  ],
+  ['a machine that is not known spares', [shownOn({ id: undefined, boot: undefined })], unsure('local', 'unleased')],
+];
+
 describe('the order of a verdict', () => {
-  test.each<[string, Change[], object]>([
-    ['an absent process of another machine is spared', [otherMachine, absent], spared('local')],
-    ['an absent process of another container is spared', [otherContainer, absent], spared('local')],
-    [
-      'a process of another machine is spared for all its reasons',
-      [otherMachine, kept, busy],
-      spared('local', 'idle', 'unkept'),
-    ],
-    ['nothing is left from before this machine booted', [earlierBoot], gone],
-    ['nothing is left from before it booted, whoever holds it', [earlierBoot, held, kept, theUsers, busy], gone],
-    ['nothing is left from before it booted, even in a container', [earlierBoot, otherContainer], gone],
-    [
-      'an earlier boot of who knows which machine is spared',
-      [earlierBoot, recordedOn({ id: undefined })],
-      spared('local'),
-    ],
-    ['an earlier boot of another machine is spared', [otherMachine], spared('local')],
-    ['an absent process is gone, whoever started it', [absent, theUsers], gone],
-    ['an absent process is gone, whoever holds or keeps it', [absent, held, kept], gone],
-    ['an absent process is gone, even if leases are unread', [absent, unread('lease'), unread('keep')], gone],
-    ['a veto comes before an unknown', [kept, socketsHidden], spared('unkept')],
-    [
-      'vetoes are named together, in the order of the guards',
-      [kept, held, theUsers, ageHidden],
-      spared('owned', 'unleased', 'unkept'),
-    ],
-    [
-      'unknowns are named together, in the order of the guards',
-      [ageHidden, socketsHidden, unread('lease')],
-      unsure('unleased', 'idle', 'aged'),
-    ],
-    [
-      'processes that could not be listed are not absent',
-      [shown({ processes: undefined })],
-      unsure('identity', 'unleased', 'idle', 'aged'),
-    ],
-    ['a machine that is not known spares', [shownOn({ id: undefined, boot: undefined })], unsure('local', 'unleased')],
-  ])('%s', (_sentence, changes, expected) => {
+  test.each(ORDER)('%s', (_sentence, changes, expected) => {
     expect(withoutGuards(verdict(but(native, ...changes)))).toEqual(expected);
   });
 
@@ -115,48 +117,52 @@ describe('a stale server', () => {
   });
 });
 
+const ALLOWED: readonly [string, Change][] = [
+  ['a busy server', busy],
+  ['a server with clients', client(CLAUDE)],
+  ['a server that does not say whether it is busy', says({ kind: 'silent' })],
+  ['a server whose connections cannot be seen', socketsHidden],
+  ['a leased server', held],
+  ['a server with unread leases', unread('lease')],
+  ['a young server', seen(SERVER, { ageMs: MINUTE })],
+  ['a server of unknown age', ageHidden],
+  ['a kept server', kept],
+  ["the user's own server", theUsers],
+  ['a server that nothing was written down about', recorded({ ownership: 'unrecorded' })],
+  ['a server with a record that proves nothing', recorded({ trust: { kind: 'untrusted', because: 'it is a link' } })],
+];
+
+const FORBIDDEN: readonly [string, string, Change][] = [
+  ['a process of another user', 'identity', seen(SERVER, { uid: 0 })],
+  ['a process of who knows which user', 'identity', seen(SERVER, { uid: undefined })],
+  ['another program', 'identity', seen(SERVER, { command: { kind: 'other' } })],
+  ['another command of opencode', 'identity', seen(SERVER, { command: { kind: 'opencode' } })],
+  ['a process with another tag', 'identity', spawnedWith(SERVER, { tag: 'other' })],
+  ['a process without a start token', 'identity', seen(SERVER, { startToken: undefined })],
+  [
+    'a later process with its pid',
+    'identity',
+    both(seen(SERVER, { startToken: 'later' }), spawnedWith(SERVER, { tag: 'later' })),
+  ],
+  ['an absent process', 'identity', absent],
+  ['a process that could not be looked for', 'identity', shown({ processes: undefined })],
+  ['a process of another machine', 'local', otherMachine],
+  ['a process of another container', 'local', otherContainer],
+  ['a process from before this machine booted', 'local', earlierBoot],
+  ['a process of who knows which machine', 'local', shownOn({ id: undefined, boot: undefined })],
+];
+
 describe('on the word of a person', () => {
   const onWord = (...changes: Change[]) => {
     const given = but(native, ...changes);
     return targetOnWord(verdict(given), evidence(given));
   };
 
-  test.each<[string, Change]>([
-    ['a busy server', busy],
-    ['a server with clients', client(CLAUDE)],
-    ['a server that does not say whether it is busy', says({ kind: 'silent' })],
-    ['a server whose connections cannot be seen', socketsHidden],
-    ['a leased server', held],
-    ['a server with unread leases', unread('lease')],
-    ['a young server', seen(SERVER, { ageMs: MINUTE })],
-    ['a server of unknown age', ageHidden],
-    ['a kept server', kept],
-    ["the user's own server", theUsers],
-    ['a server that nothing was written down about', recorded({ ownership: 'unrecorded' })],
-    ['a server with a record that proves nothing', recorded({ trust: { kind: 'untrusted', because: 'it is a link' } })],
-  ])('%s may be stopped', (_sentence, change) => {
+  test.each(ALLOWED)('%s may be stopped', (_sentence, change) => {
     expect(onWord(change)).toEqual({ server: identity(SERVER), launcher: undefined, hung: false });
   });
 
-  test.each<[string, string, Change]>([
-    ['a process of another user', 'identity', seen(SERVER, { uid: 0 })],
-    ['a process of who knows which user', 'identity', seen(SERVER, { uid: undefined })],
-    ['another program', 'identity', seen(SERVER, { command: { kind: 'other' } })],
-    ['another command of opencode', 'identity', seen(SERVER, { command: { kind: 'opencode' } })],
-    ['a process with another tag', 'identity', spawnedWith(SERVER, { tag: 'other' })],
-    ['a process without a start token', 'identity', seen(SERVER, { startToken: undefined })],
-    [
-      'a later process with its pid',
-      'identity',
-      both(seen(SERVER, { startToken: 'later' }), spawnedWith(SERVER, { tag: 'later' })),
-    ],
-    ['an absent process', 'identity', absent],
-    ['a process that could not be looked for', 'identity', shown({ processes: undefined })],
-    ['a process of another machine', 'local', otherMachine],
-    ['a process of another container', 'local', otherContainer],
-    ['a process from before this machine booted', 'local', earlierBoot],
-    ['a process of who knows which machine', 'local', shownOn({ id: undefined, boot: undefined })],
-  ])('%s may not be stopped', (_sentence, name, change) => {
+  test.each(FORBIDDEN)('%s may not be stopped', (_sentence, name, change) => {
     const answered = onWord(change);
     expect(answered).toMatchObject({ name });
     expect(answered).not.toMatchObject({ outcome: 'pass' });

@@ -1,0 +1,25 @@
+import { spawnSync } from 'node:child_process';
+import { performance } from 'node:perf_hooks';
+
+/** How a command ended that was run to its end. */
+export interface Ran {
+  readonly tookMs: number;
+  /** Why it did not do what it should, as a sentence; undefined when it ended well. */
+  readonly failure: string | undefined;
+  /** What it printed, on either output. */
+  readonly printed: string;
+}
+
+/** Runs a command as Claude Code runs a hook: without a shell, with something to read. */
+export function runOnce(command: string, args: readonly string[], input: string, timeoutMs: number): Ran {
+  const startedAt = performance.now();
+  const done = spawnSync(command, args, { input, timeout: timeoutMs, encoding: 'utf8', windowsHide: true });
+  const tookMs = performance.now() - startedAt;
+  return { tookMs, failure: failureOf(done), printed: `${done.stdout ?? ''}${done.stderr ?? ''}` };
+}
+
+function failureOf({ error, status, signal }: ReturnType<typeof spawnSync>): string | undefined {
+  if (error) return 'code' in error ? String(error.code) : error.message;
+  if (signal) return `ended by ${signal}`;
+  return status === 0 ? undefined : `exit code ${status}`;
+}

@@ -1,0 +1,20 @@
+import { workspaceOf } from '../observe/places.js';
+import type { Variables } from '../state/folders.js';
+import type { World } from '../world.js';
+import type { Finding } from './finding.js';
+import { hookFindings } from './hooks.js';
+import { leftoverFindings } from './leftovers.js';
+import { machineFindings } from './machine.js';
+import { programFindings } from './program.js';
+import { stateFindings } from './state.js';
+
+/** Looks at everything that has to be in place, and changes nothing. */
+export async function examine(world: World, env: Variables): Promise<Finding[]> {
+  return [
+    ...programFindings(process.versions.node),
+    ...stateFindings(world.folder),
+    ...hookFindings(workspaceOf(process.cwd()), env),
+    ...(await machineFindings(world.eyes)),
+    ...(await leftoverFindings(world)),
+  ];
+}

@@ -1,0 +1,14 @@
+/** One thing that was looked at: fine, worth knowing, or in the way of what this program is for. */
+export interface Finding {
+  readonly level: 'ok' | 'warn' | 'fail';
+  readonly about: string;
+  readonly detail: string;
+  /** The next step; undefined where there is none to take. */
+  readonly hint?: string;
+}
+
+export const ok = (about: string, detail: string): Finding => ({ level: 'ok', about, detail });
+
+export const warn = (about: string, detail: string, hint: string): Finding => ({ level: 'warn', about, detail, hint });
+
+export const fail = (about: string, detail: string, hint: string): Finding => ({ level: 'fail', about, detail, hint });

@@ -1,0 +1,17 @@
+import { runningBuild } from '../install/places.js';
+import { VERSION } from '../version.js';
+import { type Finding, fail, ok } from './finding.js';
+
+const OLDEST_NODE = 20;
+
+export function programFindings(nodeVersion: string): Finding[] {
+  const build = runningBuild();
+  return [
+    build
+      ? ok('program', `opencode-reap ${VERSION} in ${build.folder}`)
+      : fail('program', `opencode-reap ${VERSION} has no hook.cjs beside it`, 'npm run build makes it'),
+    Number.parseInt(nodeVersion, 10) >= OLDEST_NODE
+      ? ok('node', nodeVersion)
+      : fail('node', `${nodeVersion} is too old`, `install Node ${OLDEST_NODE} or newer`),
+  ];
+}

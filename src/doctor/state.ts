@@ -1,0 +1,53 @@
+import { accessSync, constants, existsSync, type Stats, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { tryRead } from '../observe/errors.js';
+import type { StateFolder } from '../state/folders.js';
+import { trustOf } from '../state/trust.js';
+import { type Finding, fail, ok, warn } from './finding.js';
+
+const ELSEWHERE = 'choose another folder with OPENCODE_REAP_STATE_DIR, or mend it';
+
+/** Whether we, and only we, can write down what we know. */
+export function stateFindings(folder: StateFolder): Finding[] {
+  const { root, servers, closing, leases, requests, runs, starts, keep } = folder;
+  if (!existsSync(root)) return [notThereYet(root)];
+  const folders = [root, servers, closing, leases, requests, runs, starts, keep].filter((path) => existsSync(path));
+  const wrong = folders.flatMap((path) => problemWith(path) ?? []);
+  return wrong.length > 0 ? wrong : [ok('state', `${root}, ours alone`)];
+}
+
+function notThereYet(root: string): Finding {
+  const above = existingAbove(root);
+  if (!isWritable(above)) return fail('state', `${root} cannot be made: ${above} is not writable`, ELSEWHERE);
+  return ok('state', `${root}, not there yet`);
+}
+
+function problemWith(path: string): Finding | undefined {
+  const stat = tryRead(() => statSync(path));
+  if (stat === undefined) return fail('state', `${path} cannot be looked at`, ELSEWHERE);
+  if (!stat.isDirectory()) return fail('state', `${path} is not a folder`, ELSEWHERE);
+  return ownerProblem(path, stat) ?? modeProblem(path, stat);
+}
+
+function ownerProblem(path: string, stat: Stats): Finding | undefined {
+  const us = process.getuid?.();
+  if (us !== undefined && stat.uid !== us) return fail('state', `${path} belongs to user ${stat.uid}`, ELSEWHERE);
+  return isWritable(path) ? undefined : fail('state', `${path} is not writable`, ELSEWHERE);
+}
+
+function modeProblem(path: string, stat: Stats): Finding | undefined {
+  if (process.getuid === undefined) return undefined;
+  const mode = (stat.mode & 0o777).toString(8);
+  if (trustOf(stat, stat).kind !== 'trusted')
+    return fail('state', `others may write ${path} (mode ${mode}), so nothing in it counts`, `chmod 700 ${path}`);
+  return stat.mode & 0o077
+    ? warn('state', `others may look into ${path} (mode ${mode})`, `chmod 700 ${path}`)
+    : undefined;
+}
+
+const isWritable = (path: string): boolean =>
+  tryRead(() => accessSync(path, constants.W_OK | constants.X_OK) ?? true) ?? false;
+
+function existingAbove(path: string): string {
+  for (let at = dirname(path); ; at = dirname(at)) if (existsSync(at) || at === dirname(at)) return at;
+}

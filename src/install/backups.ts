@@ -1,0 +1,36 @@
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import { createFile, jsonNames, readSmall } from '../state/files.js';
+import type { StateFolder } from '../state/folders.js';
+import type { SettingsScope } from './places.js';
+import type { SettingsFile } from './settings-file.js';
+
+/*
+ * What a settings file was before install or uninstall changed it. A person can go back to it, and uninstall reads
+ * there what was empty before install came.
+ */
+
+const folderOf = ({ root }: StateFolder): string => join(root, 'backups');
+
+/** There is one settings file per project, so the scope alone would not say whose backup it is. */
+const prefix = (scope: SettingsScope, { path }: SettingsFile): string =>
+  `settings-${scope}-${createHash('sha256').update(path).digest('hex').slice(0, 8)}-`;
+
+/** The path of the backup. */
+export function backUp(folder: StateFolder, scope: SettingsScope, file: SettingsFile): string | undefined {
+  if (file.text === undefined) return undefined;
+  const at = new Date().toISOString().replace(/[:.]/g, '-');
+  const backup = join(folderOf(folder), `${prefix(scope, file)}${at}.json`);
+  createFile(backup, file.mark + file.text);
+  return backup;
+}
+
+/** The texts of a settings file's backups, newest first. */
+export function backupsOf(folder: StateFolder, scope: SettingsScope, file: SettingsFile): string[] {
+  const listed = jsonNames(folderOf(folder));
+  const names = listed.kind === 'names' ? listed.names.filter((name) => name.startsWith(prefix(scope, file))) : [];
+  return names.reverse().flatMap((name) => {
+    const read = readSmall(join(folderOf(folder), name));
+    return read.kind === 'text' ? [read.text.replace(/^\ufeff/, '')] : [];
+  });
+}

@@ -1,0 +1,35 @@
+import { readFileSync, rmdirSync } from 'node:fs';
+import { tryRead } from '../observe/errors.js';
+import { errorCode, removeFile, replaceFile } from '../state/files.js';
+import type { Build } from './places.js';
+
+/** The program first: a hook that finds none beside it would start nothing. */
+const PARTS = ['program', 'hook'] as const;
+
+/** Which files of a build are not, or not as they are here, in the other. */
+export const differing = (from: Build, to: Build): string[] =>
+  PARTS.filter((part) => contentOf(from[part]) !== contentOf(to[part])).map((part) => to[part]);
+
+/** Puts in place what differs; returns which files those were. */
+export function copyBuild(from: Build, to: Build): string[] {
+  const files = differing(from, to);
+  for (const part of PARTS) if (files.includes(to[part])) replaceFile(to[part], readFileSync(from[part], 'utf8'));
+  return files;
+}
+
+const contentOf = (file: string): string | undefined => tryRead(() => readFileSync(file, 'utf8'));
+
+export const copiesOf = (build: Build): string[] =>
+  PARTS.map((part) => build[part]).filter((file) => contentOf(file) !== undefined);
+
+/** Takes the copies away, and their folder where nothing else is in it. */
+export function removeBuild(build: Build): string[] {
+  const there = copiesOf(build);
+  for (const file of there) removeFile(file);
+  try {
+    rmdirSync(build.folder);
+  } catch (error) {
+    if (!['ENOENT', 'ENOTEMPTY', 'EEXIST', 'ENOTDIR'].includes(errorCode(error))) throw error;
+  }
+  return there;
+}

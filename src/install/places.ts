@@ -1,0 +1,44 @@
+import { existsSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { configDirOf, type Variables } from '../state/folders.js';
+
+/** Whose settings: the user's, a project's for everybody in it, or the user's own for one project. */
+export type SettingsScope = 'user' | 'project' | 'local';
+
+export const SCOPES: readonly SettingsScope[] = ['user', 'project', 'local'];
+
+export function settingsPath(scope: SettingsScope, workspace: string, env: Variables): string {
+  if (scope === 'user') return join(configDirOf(env), 'settings.json');
+  return join(workspace, '.claude', scope === 'project' ? 'settings.json' : 'settings.local.json');
+}
+
+/** The two files that the hooks need: what Claude Code calls, and the program that this starts. */
+export interface Build {
+  readonly folder: string;
+  readonly hook: string;
+  readonly program: string;
+}
+
+const buildIn = (folder: string): Build => ({
+  folder,
+  hook: join(folder, 'hook.cjs'),
+  program: join(folder, 'opencode-reap.cjs'),
+});
+
+/** Where they stay although npx, a version manager or a clone goes. */
+export function installedBuild(env: Variables, platform = process.platform): Build {
+  const home = env.HOME || homedir();
+  if (platform === 'darwin') return buildIn(join(home, 'Library', 'Application Support', 'opencode-reap', 'bin'));
+  if (platform === 'win32')
+    return buildIn(join(env.LOCALAPPDATA || join(home, 'AppData', 'Local'), 'opencode-reap', 'bin'));
+  return buildIn(join(env.XDG_DATA_HOME || join(home, '.local', 'share'), 'opencode-reap'));
+}
+
+/** The build that is running: beside the program in one file, or in the folder above this module. */
+export function runningBuild(): Build | undefined {
+  // The first Nodes 20 have no `filename` yet.
+  const here = dirname(import.meta.filename ?? fileURLToPath(import.meta.url));
+  return [here, dirname(here)].map(buildIn).find(({ hook, program }) => existsSync(hook) && existsSync(program));
+}

@@ -1,0 +1,64 @@
+import { resolve } from 'node:path';
+import { workspaceOf } from '../observe/places.js';
+import { chosenRoot, type StateFolder, stateFolder, type Variables } from '../state/folders.js';
+import { parseDocument } from './document.js';
+import { type Found, findOurs, type HookCall } from './handlers.js';
+import { type Build, installedBuild, SCOPES, type SettingsScope, settingsPath } from './places.js';
+import { readSettings } from './settings-file.js';
+
+/** Where install and uninstall do their work. */
+export interface Setting {
+  readonly scope: SettingsScope;
+  readonly path: string;
+  readonly workspace: string;
+  readonly env: Variables;
+  readonly state: StateFolder;
+  readonly build: Build;
+  readonly call: HookCall;
+}
+
+export interface Wanted {
+  readonly scope: SettingsScope;
+  readonly port?: number;
+  readonly stateDir?: string;
+  readonly workspace?: string;
+}
+
+export function settingFor({ scope, port, stateDir, workspace }: Wanted, env: Variables): Setting {
+  const place = workspaceOf(workspace ?? process.cwd());
+  const build = installedBuild(env);
+  // A session's hook sees the session's environment, which need not say what ours does.
+  const chosen = stateDir || env.OPENCODE_REAP_STATE_DIR;
+  return {
+    scope,
+    path: settingsPath(scope, place, env),
+    workspace: place,
+    env,
+    state: stateFolder(chosenRoot(stateDir, env)),
+    build,
+    call: { hook: build.hook, port, stateDir: chosen ? resolve(chosen) : undefined },
+  };
+}
+
+/** One settings file, and the handlers of ours in it; a sentence where it cannot be read. */
+export interface Registered {
+  readonly scope: SettingsScope;
+  readonly path: string;
+  readonly found: readonly Found[] | string;
+  /** All of it, for whoever looks for more than our handlers. */
+  readonly json: unknown;
+}
+
+/** Every settings file that speaks for a session in this workspace. */
+export function registeredIn(workspace: string, env: Variables): Registered[] {
+  const { hook } = installedBuild(env);
+  const paths = new Map(SCOPES.map((scope) => [settingsPath(scope, workspace, env), scope] as const).reverse());
+  return [...paths].reverse().flatMap(([path, scope]) => {
+    const file = readSettings(path);
+    if (typeof file === 'string') return [{ scope, path, found: file, json: undefined }];
+    if (file.text === undefined) return [];
+    const root = parseDocument(file.text);
+    const found = root ? findOurs(root, hook) : 'it is not valid JSON';
+    return [{ scope, path, found, json: root?.value.json }];
+  });
+}

@@ -1,0 +1,47 @@
+import { type Edit, type Member, parseDocument, remove } from './document.js';
+import { type Edited, editAll } from './edits.js';
+import { EVENT_NAMES, type EventName, type Found, findOurs, property } from './handlers.js';
+
+/** What was there before our hooks were, and stays although it may be empty. */
+export interface Had {
+  readonly hooks: boolean;
+  readonly events: readonly EventName[];
+}
+
+export const HAD_NOTHING: Had = { hooks: false, events: [] };
+
+/** What a settings file without our hooks has room for them in; undefined of one that has them, or cannot be read. */
+export function hadIn(text: string, hook: string): Had | undefined {
+  const root = parseDocument(text);
+  if (root === undefined || findOurs(root, hook).length > 0) return undefined;
+  const hooks = property(root, 'hooks');
+  return { hooks: hooks !== undefined, events: EVENT_NAMES.filter((name) => hooks && property(hooks, name)) };
+}
+
+/** A settings file without our hooks, and without what they alone were the reason for. */
+export function takeOut(text: string, hook: string, had: Had): Edited | string {
+  return editAll(text, (now, root) => nextTake(now, root, hook, had));
+}
+
+/** The largest piece that is ours alone, the last one first. */
+function nextTake(text: string, root: Member, hook: string, had: Had): Edit | undefined {
+  const hooks = property(root, 'hooks');
+  const ours = findOurs(root, hook);
+  const last = ours.at(-1);
+  if (hooks === undefined || last === undefined) return undefined;
+  const eventGoes = (event: Member): boolean =>
+    !had.events.some((name) => name === event.key) && event.value.members.every((group) => holdsOnlyOurs(group, ours));
+  if (!had.hooks && hooks.value.members.every((event) => isEventOfOurs(event, ours) && eventGoes(event)))
+    return remove(text, root, hooks);
+  if (eventGoes(last.event)) return remove(text, hooks, last.event);
+  if (holdsOnlyOurs(last.group, ours)) return remove(text, last.event, last.group);
+  return remove(text, last.handlers, last.handler);
+}
+
+const isEventOfOurs = (event: Member, ours: readonly Found[]): boolean => ours.some((found) => found.event === event);
+
+/** Whether a group holds nothing but handlers of ours. */
+function holdsOnlyOurs(group: Member, ours: readonly Found[]): boolean {
+  const handlers = ours.filter((found) => found.group === group);
+  return handlers.length > 0 && handlers.length === handlers[0]?.handlers.value.members.length;
+}

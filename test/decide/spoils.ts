@@ -1,0 +1,160 @@
+import {
+  announced,
+  but,
+  type Change,
+  client,
+  connected,
+  ended,
+  environmentHidden,
+  leased,
+  recorded,
+  running,
+  says,
+  seen,
+  shown,
+  spawnedWith,
+  unread,
+  witnessed,
+  written,
+} from './changes.js';
+import {
+  CLAUDE,
+  evidence,
+  FREE,
+  here,
+  identity,
+  LAUNCHER,
+  MCP,
+  MINUTE,
+  PORT,
+  pid,
+  process,
+  SELF,
+  SERVER,
+  SHELL,
+  serve,
+  serverProcess,
+  witness,
+} from './given.js';
+
+export type Named = readonly [name: string, change: Change];
+
+const every =
+  (...changes: readonly Change[]): Change =>
+  (given) =>
+    but(given, ...changes);
+
+/** A tool of the agent, a session's shell, or a pty: the child of whatever the record leads to. */
+const toolBelow: Change = (given) => {
+  const { located } = evidence(given);
+  return located.kind === 'present' ? running(process(5002, { parent: located.server.pid }))(given) : given;
+};
+const nested = { opencodePid: String(FREE) };
+
+/** A server that nobody wrote down, on the same port of another address. */
+export const stranger = serverProcess(6000, { command: { ...serve, port: PORT } });
+
+export const withStranger: Change = (given) =>
+  but(given, running(stranger), spawnedWith(stranger.pid, { tag: undefined }));
+
+/** Whatever one of these says, the server stays. */
+export const SPARING: readonly Named[] = [
+  ['a live session works in its workspace', leased({ path: '/repo' })],
+  ['a live session works in a folder of it', leased({ path: '/repo/src' })],
+  ['a live session works in a worktree of it', leased({ path: '/worktree' })],
+  ['a live session works behind a link to it', leased({ path: '/link' })],
+  ['a live session works around it', leased({ path: '/' })],
+  ['a live session names it', leased({ servers: ['server-1'] })],
+  ['a live session names its port', every(recorded({ port: PORT }), leased({ port: PORT }))],
+  ['a session without identity works in it', leased({ path: '/repo', holder: undefined })],
+  [
+    'a session of another machine works in it',
+    leased({ path: '/repo', machine: { id: 'x', boot: 'x', pidNamespace: 'x', name: '' } }),
+  ],
+  ['Claude Code lists a session in it', witnessed({})],
+  ['a claude works in a worktree of it', shown({ claudes: [{ ...witness, path: '/worktree' }] })],
+  ['a lease is unread', unread('lease')],
+  ['a client is connected', client(SHELL)],
+  ['somebody unseen is connected', client(undefined)],
+  ['a tool runs in it', toolBelow],
+  ['a session is busy', says({ kind: 'busy', sessions: 1, directory: '/repo' })],
+  ['the user keeps it', written({ kept: new Set(['server-1']) })],
+  ['a keep mark is unread', unread('keep')],
+  ['the user started it', recorded({ ownership: 'user' })],
+  ['nobody wrote it down', recorded({ ownership: 'unrecorded' })],
+  ['the record proves nothing', recorded({ trust: { kind: 'untrusted', because: 'x' } })],
+  ['the record is not examined', recorded({ trust: { kind: 'unexamined', because: 'x' } })],
+  ['it was started on another machine', recorded({ machine: { ...here, id: 'other', boot: 'other' } })],
+  ['it was started in another container', recorded({ machine: { ...here, pidNamespace: 'other' } })],
+  ['this machine has booted since', recorded({ machine: { ...here, boot: 'other' } })],
+  ['its starter waits for it', recorded({ state: 'starting', starter: identity(CLAUDE) })],
+];
+
+const noTag = every(spawnedWith(LAUNCHER, { tag: 'other' }), spawnedWith(SERVER, { tag: undefined }));
+const otherTokens = (startToken: string | undefined): Change =>
+  every(seen(LAUNCHER, { startToken }), seen(SERVER, { startToken }));
+
+/** Whatever one of these says, nothing proves that the process is the one that was recorded. */
+export const MISTAKING: readonly Named[] = [
+  ['both pids were recycled', every(otherTokens('later'), noTag)],
+  [
+    'both pids were recycled, and environments are hidden',
+    every(otherTokens('later'), environmentHidden(LAUNCHER, SERVER)),
+  ],
+  [
+    'both pids were recycled by what a server started',
+    every(otherTokens('later'), spawnedWith(LAUNCHER, nested), spawnedWith(SERVER, nested)),
+  ],
+  ['both pids were recycled, and the record has no tag', every(otherTokens('later'), recorded({ tag: undefined }))],
+  ['no start token can be read', otherTokens(undefined)],
+  [
+    'no start token was recorded',
+    recorded({
+      spawned: { pid: pid(LAUNCHER), startToken: undefined },
+      server: { pid: pid(SERVER), startToken: undefined },
+    }),
+  ],
+  ['nothing was recorded', recorded({ spawned: undefined, server: undefined, tag: undefined })],
+  [
+    'nothing but a starter was recorded, and it lives',
+    recorded({ spawned: undefined, server: undefined, starter: identity(CLAUDE) }),
+  ],
+  ['both processes ended', ended(LAUNCHER, SERVER)],
+  ['processes could not be listed', shown({ processes: undefined })],
+];
+
+/** What may or may not matter. */
+export const SPOILING: readonly Named[] = [
+  ...SPARING,
+  ['nothing is spoiled', (given) => given],
+  ['it belongs to another user', seen(SERVER, { uid: 0 })],
+  ['it is young', seen(SERVER, { ageMs: MINUTE })],
+  ['it starts in the future', seen(SERVER, { ageMs: -MINUTE })],
+  ['it asks to be kept', spawnedWith(SERVER, { keep: true })],
+  ['it carries another tag', spawnedWith(SERVER, { tag: 'other' })],
+  ['it was handed over', recorded({ ownership: 'adopted' })],
+  ['the record has no tag', recorded({ tag: undefined })],
+  ['the record names no listener', recorded({ server: undefined })],
+  ['the record names another listener', recorded({ server: { pid: pid(SERVER), startToken: 'earlier' } })],
+  ['the record names another launcher', recorded({ spawned: { pid: pid(LAUNCHER), startToken: 'earlier' } })],
+  ['the record has no start token', recorded({ server: { pid: pid(SERVER), startToken: undefined } })],
+  ['the record has no port', recorded({ port: undefined })],
+  ['the record has no workspace', recorded({ workspace: undefined })],
+  ['the record has no machine', recorded({ machine: undefined })],
+  ['the launcher ended', ended(LAUNCHER)],
+  ['the listener ended', ended(SERVER)],
+  ['it is another command', seen(SERVER, { command: { kind: 'opencode' } })],
+  ['it is a shared daemon', seen(SERVER, { command: { ...serve, sharedDaemon: true } })],
+  ['its launcher is another program', seen(LAUNCHER, { command: { kind: 'other' } })],
+  ['its own MCP server is connected', client(MCP)],
+  ['this run is connected', client(SELF)],
+  ['another run is connected', (given) => but(given, client(CLAUDE), announced(identity(CLAUDE)))],
+  ['it listens on nothing', connected({ listening: [] })],
+  ['it is hung', says({ kind: 'hung', because: 'x' })],
+  ['it is silent', says({ kind: 'silent' })],
+  ['a dead session worked in it', leased({ path: '/repo', holder: identity(FREE) })],
+  ['a server that is not ours runs', withStranger],
+  ['this run is below it', shown({ lineage: new Set([SELF, MCP, SERVER]) })],
+  ['this run is below its launcher', shown({ lineage: new Set([SELF, LAUNCHER]) })],
+  ['its environment is hidden', environmentHidden(SERVER)],
+];

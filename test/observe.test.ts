@@ -1,0 +1,173 @@
+import { copyFileSync } from 'node:fs';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { networkInterfaces } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { linuxLook, parseStat } from '../src/observe/linux.js';
+import { linuxHolder, linuxSockets, parseTcp } from '../src/observe/linux-sockets.js';
+import { reservePort } from './support/port.js';
+import { children, parent, processGroup, sessionId, startToken } from './support/proc.js';
+import { createSandbox, type Sandbox } from './support/sandbox.js';
+import { waitFor } from './support/wait.js';
+
+/** As /proc/net/tcp and tcp6 showed them on an x86-64 machine. */
+const TCP = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode                                                     
+   4: 0100007F:C065 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 89798 1 00000000efcb386b 100 0 0 10 0                     
+   5: 00000000:88D5 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 89799 1 000000009e2a98d8 100 0 0 10 0                     
+  24: 0100007F:C065 0100007F:E888 01 00000000:00000000 00:00000000 00000000     0        0 89809 1 00000000dbd9d1ad 20 0 0 10 -1                     
+  27: 0100007F:EA66 0200007F:88D5 04 00000001:00000000 01:00000014 00000000     0        0 0 2 0000000045e81436 20 0 0 10 -1                         
+`;
+const TCP6 = `  sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 00000000000000000000000001000000:9291 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 89800 1 0000000010b16a84 100 0 0 10 0
+   1: 00000000000000000000000000000000:8EE3 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 89801 1 00000000c1ecbe30 100 0 0 10 0
+   3: 0000000000000000FFFF00000100007F:8EE3 0000000000000000FFFF00000100007F:E842 01 00000000:00000000 00:00000000 00000000     0        0 89813 1 0000000017973495 20 0 0 10 -1
+`;
+const LOOPBACK6 = '0000:0000:0000:0000:0000:0000:0000:0001';
+const ANY6 = '0000:0000:0000:0000:0000:0000:0000:0000';
+const hasIPv6 = networkInterfaces().lo?.some(({ address }) => address === '::1');
+
+describe('the table of sockets', () => {
+  test.each<[string, string, object[]]>([
+    [
+      'IPv4',
+      TCP,
+      [
+        { local: '127.0.0.1', localPort: 49_253, state: 'listen', inode: '89798' },
+        { local: '0.0.0.0', localPort: 35_029, state: 'listen', inode: '89799' },
+        { local: '127.0.0.1', localPort: 49_253, remote: '127.0.0.1', remotePort: 59_528, state: 'established' },
+        { local: '127.0.0.1', localPort: 60_006, remote: '127.0.0.2', remotePort: 35_029, state: 'other', inode: '0' },
+      ],
+    ],
+    [
+      'IPv6, and IPv4 in it',
+      TCP6,
+      [
+        { local: LOOPBACK6, localPort: 37_521, remote: ANY6, remotePort: 0, state: 'listen', inode: '89800' },
+        { local: ANY6, localPort: 36_579, state: 'listen', inode: '89801' },
+        { local: '127.0.0.1', localPort: 36_579, remote: '127.0.0.1', remotePort: 59_458, state: 'established' },
+      ],
+    ],
+    ['none', TCP.slice(0, TCP.indexOf('\n') + 1), []],
+    ['no table', '', []],
+    ['a line that was cut', TCP.slice(0, TCP.indexOf(' 89798')), []],
+  ])('%s', (_what, text, rows) => {
+    expect(parseTcp(text)).toEqual(rows.map((row) => expect.objectContaining(row)));
+  });
+});
+
+describe('the sockets of a process', () => {
+  const listen = async (host: string): Promise<{ server: Server; port: number }> => {
+    const server = createServer();
+    const port = await reservePort();
+    await new Promise<void>((resolve) => server.listen(port, host, resolve));
+    onTestFinished(() => new Promise<void>((resolve) => server.close(() => resolve())));
+    return { server, port };
+  };
+
+  const dial = async (server: Server, port: number, host: string): Promise<Socket> => {
+    const accepted = new Promise<Socket>((resolve) => server.once('connection', resolve));
+    const client = connect(port, host);
+    onTestFinished(() => void client.destroy());
+    const socket = await accepted;
+    onTestFinished(() => void socket.destroy());
+    return client;
+  };
+
+  const OVER_IPV6: [string, string, string][] = [
+    ['::1', '::1', LOOPBACK6],
+    ['::', '127.0.0.1', ANY6],
+  ];
+
+  const own = () => linuxSockets(process.pid, [process.pid]);
+
+  test.each<[string, string, string]>([
+    ['127.0.0.1', '127.0.0.1', '127.0.0.1'],
+    ['0.0.0.0', '127.0.0.2', '0.0.0.0'],
+    ...(hasIPv6 ? OVER_IPV6 : []),
+  ])('one that listens on %s has a client at %s', async (host, dialled, shown) => {
+    const { server, port } = await listen(host);
+    const listening = [{ host: shown, port, pid: process.pid }];
+    expect(own()).toEqual({ listening, inbound: [], outbound: 0, ourNetwork: true });
+    expect(linuxHolder(port)).toBe(process.pid);
+    const client = await dial(server, port, dialled);
+    expect(own()).toEqual({ listening, inbound: [{ port, clientPid: process.pid }], outbound: 1, ourNetwork: true });
+    client.destroy();
+    await waitFor('the client is gone', () => own()?.inbound.length === 0);
+    expect(own()?.listening).toEqual(listening);
+  });
+
+  test('what listens outside the tree is not its own', async () => {
+    const { port } = await listen('127.0.0.1');
+    expect(linuxSockets(process.pid, [])?.listening).toEqual([]);
+    expect(linuxHolder(port + 1)).toBeUndefined();
+  });
+
+  test('of a process that is no more cannot be seen', () => {
+    expect(linuxSockets(2 ** 30, [2 ** 30])).toBeUndefined();
+  });
+});
+
+/** After the command, as /proc/PID/stat showed it for a server; field 22 is the start token. */
+const REST =
+  'S 1 4241 4240 0 -1 4194304 3050 6537 2 0 4 0 3 1 20 0 1 0 314587 18567168 3586 18446744073709551615 1 1 0 0 0 0 0 16781312 2 0 0 0 17 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n';
+
+describe('the status of a process', () => {
+  test.each(['node', 'we) (ird\nx', ') Z 1 1 1 0 (', '', ' ', '((('])('whatever it calls itself: %j', (name) => {
+    const seen = parseStat(`4242 (${name}) ${REST}`, ['opencode', 'serve'], 3_150_000);
+    expect(seen).toMatchObject({ name, pid: 4242, startToken: '314587', command: { kind: 'serve' }, ageMs: 4_130 });
+    expect(seen).toMatchObject({ parent: 1, group: 4241, session: 4240, terminal: false, memoryBytes: 3586 * 4096 });
+  });
+
+  test.each(['Z', 'X'])('in state %s it is gone', (state) => {
+    expect(parseStat(`4242 (node) ${REST.replace('S', state)}`, [], 0)).toBe('gone');
+  });
+
+  test.each(['0', '1', '-1', 'x', ''])('with the pid %j it is nobody', (pid) => {
+    expect(parseStat(`${pid} (node) ${REST}`, [], 0)).toBe('unknown');
+  });
+
+  test('what could not be read is not made up', () => {
+    expect(parseStat(`4242 (node) ${REST}`, undefined, undefined)).toMatchObject({
+      command: undefined,
+      ageMs: undefined,
+    });
+  });
+
+  test('cut anywhere, it never shows another start token', () => {
+    const whole = `4242 (we) (ird) ${REST}`;
+    const seen = [...whole].map((_, end) => parseStat(whole.slice(0, end), [], 0));
+    const tokens = seen.map((one) => (typeof one === 'string' ? one : one.startToken));
+    expect(new Set(tokens)).toEqual(new Set(['unknown', '314587']));
+  });
+});
+
+describe('a look at a real process', () => {
+  let sandbox: Sandbox;
+  beforeAll(async () => {
+    sandbox = await createSandbox('observe');
+  });
+  afterAll(() => sandbox.dispose());
+
+  test('that calls itself something weird', async () => {
+    const program = join(sandbox.binDir, 'we) (ird\nx');
+    copyFileSync('/bin/sleep', program);
+    const { pid = 0 } = sandbox.spawn(program, ['300'], { stdio: 'ignore' });
+    await waitFor('it runs', () => {
+      const seen = linuxLook(pid);
+      return typeof seen === 'object' && seen.name === 'we) (ird\nx';
+    });
+    const seen = { pid, startToken: startToken(pid), parent: process.pid, uid: process.getuid?.() };
+    expect(linuxLook(pid)).toMatchObject({ ...seen, group: processGroup(pid), session: sessionId(pid) });
+    expect(linuxLook(pid)).toMatchObject({ command: { kind: 'other' }, terminal: expect.any(Boolean) });
+  });
+
+  test('that has ended and is not waited for', async () => {
+    const { pid = 0 } = sandbox.spawn('sh', ['-c', 'sleep 0.2 & exec sleep 300'], { stdio: 'ignore' });
+    const zombie = await waitFor('it has a child', () => children(pid)[0]);
+    await waitFor('the child ended', () => linuxLook(zombie) === 'gone');
+    expect(parent(zombie)).toBe(pid);
+    expect(linuxLook(pid)).toMatchObject({ pid });
+  });
+
+  test('that is no more', () => expect(linuxLook(2 ** 30)).toBe('gone'));
+});

@@ -1,0 +1,148 @@
+import { chmod, rm, writeFile } from 'node:fs/promises';
+import { createServer as createHttpServer } from 'node:http';
+import { type AddressInfo, createServer, type Server } from 'node:net';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { type CliResult, runCli } from './support/cli.js';
+import { deadPid, filesIn, installFake, machine, recordsIn, SCHEMA, writeState } from './support/fake.js';
+import { inhabitants } from './support/inhabitants.js';
+import { portHolder } from './support/proc.js';
+import { createSandbox, type Sandbox } from './support/sandbox.js';
+
+let sandbox: Sandbox;
+
+beforeEach(async () => {
+  sandbox = await createSandbox('refused');
+});
+
+afterEach(() => sandbox.dispose());
+
+const expectRefusal = (result: CliResult, error: RegExp, hint: RegExp): void => {
+  expect(result).toMatchObject({ code: 1, stdout: '' });
+  const [first = '', second = '', ...rest] = result.stderr.split('\n');
+  expect([first, second]).toEqual([expect.stringMatching(/^error: /), expect.stringMatching(/^hint: /)]);
+  expect(rest).toEqual(['']);
+  expect(first).toMatch(error);
+  expect(second).toMatch(hint);
+};
+
+/** Neither a file nor a process. */
+const expectNothingLeft = (): void => {
+  expect(filesIn(sandbox.stateDir)).toEqual([]);
+  expect(inhabitants(sandbox)).toEqual([]);
+};
+
+describe('a port that something else holds', () => {
+  const listen = (server: Server): Promise<number> =>
+    new Promise((resolve) => {
+      server.listen(0, '127.0.0.1', () => resolve((server.address() as AddressInfo).port));
+    });
+
+  test.each<[string, () => Server]>([
+    ['answers 404 with a page', () => createHttpServer((_, reply) => reply.writeHead(404).end('<html></html>'))],
+    ['answers 200 with a page', () => createHttpServer((_, reply) => reply.end('<html></html>'))],
+    [
+      'answers another JSON',
+      () => createHttpServer((_, reply) => reply.setHeader('content-type', 'application/json').end('{}')),
+    ],
+    [
+      'wants a password of its own',
+      () => createHttpServer((_, reply) => reply.writeHead(401, { 'www-authenticate': 'Basic realm="x"' }).end()),
+    ],
+    ['speaks no HTTP', () => createServer((socket) => socket.end('220 mail\r\n'))],
+    ['accepts and says nothing', () => createServer((socket) => socket.on('error', () => socket.destroy()))],
+  ])('is refused when its holder %s', async (_, make) => {
+    await installFake(sandbox);
+    const server = make();
+    const port = await listen(server);
+    const began = performance.now();
+    const result = await runCli(sandbox, ['start', '--port', `${port}`]);
+    server.close();
+    expect(performance.now() - began).toBeLessThan(5_000);
+    expectRefusal(
+      result,
+      new RegExp(`port ${port} is held by something that is not OpenCode .pid ${process.pid}`),
+      /--port/,
+    );
+    expectNothingLeft();
+  });
+});
+
+describe('a server that cannot be started', () => {
+  const putOpencode = (script: string): Promise<void> =>
+    writeFile(join(sandbox.binDir, 'opencode'), script, { mode: 0o755 });
+
+  const start = async (...args: string[]): Promise<CliResult> =>
+    runCli(sandbox, ['start', '--port', `${await sandbox.reserve()}`, ...args]);
+
+  test('is missing from the PATH', async () => {
+    expectRefusal(await start(), /opencode could not be started: .*ENOENT/, /install OpenCode|PATH/);
+    expectNothingLeft();
+  });
+
+  test('may not be executed', async () => {
+    await putOpencode('#!/bin/sh\n');
+    await chmod(join(sandbox.binDir, 'opencode'), 0o600);
+    expectRefusal(await start(), /opencode could not be started: .*EACCES/, /PATH/);
+    expectNothingLeft();
+  });
+
+  test.each([
+    ['exit 3', /ended before it answered .exit code 3/],
+    ['kill -9 $$', /ended before it answered .ended by SIGKILL/],
+  ])('ends at once: %s', async (script, error) => {
+    await putOpencode(`#!/bin/sh\n${script}\n`);
+    expectRefusal(await start(), error, /opencode serve --hostname 127.0.0.1 --port \d+/);
+    expectNothingLeft();
+  });
+
+  test('listens and never answers, and is ended with what it started', async () => {
+    await installFake(sandbox);
+    const port = await sandbox.reserve();
+    const args = ['start', '--port', `${port}`, '--ready-timeout', '1s'];
+    const result = await runCli(sandbox, args, { env: { FAKE_OPENCODE: 'silent' } });
+    expectRefusal(result, /opencode did not answer within 1 s/, /opencode serve/);
+    expect(portHolder(port)).toBeUndefined();
+    expectNothingLeft();
+  });
+
+  test('has no folder to be written down in', async () => {
+    await installFake(sandbox);
+    await writeFile(sandbox.stateDir, '');
+    expectRefusal(await start(), new RegExp(sandbox.stateDir), /--state-dir/);
+    await rm(sandbox.stateDir);
+    expectNothingLeft();
+  });
+});
+
+describe('a claim on the port', () => {
+  const claimBy = (port: number, holder: unknown): Promise<string> =>
+    writeState(sandbox.stateDir, `starts/${port}.json`, { schema: SCHEMA, holder, machine: machine() });
+
+  test('is void once its holder is dead', async () => {
+    await installFake(sandbox);
+    const port = await sandbox.reserve();
+    await claimBy(port, { pid: await deadPid(sandbox), startToken: '1' });
+    expect(await runCli(sandbox, ['start', '--port', `${port}`])).toMatchObject({ code: 0, stderr: '' });
+    expect(filesIn(sandbox.stateDir)).toEqual(recordsIn(sandbox.stateDir).map(({ file }) => file));
+  });
+
+  test('that cannot be read is named, and left alone', async () => {
+    await installFake(sandbox);
+    const port = await sandbox.reserve();
+    const file = await claimBy(port, 'nobody');
+    expectRefusal(await runCli(sandbox, ['start', '--port', `${port}`]), new RegExp(file), /remove that file/);
+    expect(filesIn(sandbox.stateDir)).toEqual([file]);
+  });
+});
+
+test('a server may choose its port itself', async () => {
+  await installFake(sandbox);
+  const { code, stdout } = await runCli(sandbox, ['start', '--port', '0', '--json']);
+  expect(code).toBe(0);
+  const { url, pid, alreadyRunning } = JSON.parse(stdout);
+  expect({ alreadyRunning, holder: portHolder(Number(new URL(url).port)) }).toEqual({
+    alreadyRunning: false,
+    holder: pid,
+  });
+});

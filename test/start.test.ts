@@ -1,0 +1,127 @@
+import { readdirSync, statSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { runCli } from './support/cli.js';
+import { type Fields, installFake, machine, recordsIn } from './support/fake.js';
+import { inhabitants } from './support/inhabitants.js';
+import { installOpencode, type Release, request } from './support/opencode.js';
+import { alive, cmdline, environ, parent, portHolder, startToken } from './support/proc.js';
+import { createSandbox, type Sandbox } from './support/sandbox.js';
+
+const namesIn = (sandbox: Sandbox, folder: string): string[] => readdirSync(join(sandbox.stateDir, folder));
+
+const recordsOf = (sandbox: Sandbox): Fields[] => recordsIn(sandbox.stateDir).map(({ fields }) => fields);
+
+const serversOn = (sandbox: Sandbox, port: number): number[] =>
+  inhabitants(sandbox).filter((pid) => cmdline(pid).includes('serve') && cmdline(pid).includes(`${port}`));
+
+describe.each<Release>(['native', 'launcher'])('a %s server that `start` has started', (release) => {
+  const SESSION = { CLAUDECODE: '1', CLAUDE_PID: '77', CLAUDE_CODE_SESSION_ID: 'session-1', OPENCODE_PID: '78' };
+  let sandbox: Sandbox;
+  let port: number;
+  let listener: number;
+
+  beforeAll(async () => {
+    sandbox = await createSandbox(`start-${release}`);
+    await installOpencode(sandbox, release);
+    port = await sandbox.reserve();
+    const started = await runCli(sandbox, ['start', '--port', `${port}`], { env: { ...SESSION, KEPT: 'yes' } });
+    expect(started).toEqual({ code: 0, stdout: `http://127.0.0.1:${port}\n`, stderr: '' });
+    listener = portHolder(port) ?? 0;
+  });
+
+  afterAll(() => sandbox.dispose());
+
+  test('answers and outlives its starter', async () => {
+    expect((await request(`http://127.0.0.1:${port}`, '/global/health')).body).toMatchObject({ healthy: true });
+    expect(parent(release === 'native' ? listener : parent(listener))).toBe(1);
+  });
+
+  test('is written down completely', () => {
+    const [record, ...others] = recordsOf(sandbox);
+    const spawned = release === 'native' ? listener : parent(listener);
+    expect(others).toEqual([]);
+    expect(record).toEqual({
+      schema: 'opencode-reap/1',
+      id: expect.stringMatching(/^[0-9a-f]{10}$/),
+      startedByPlugin: true,
+      plugin: 'opencode-reap start',
+      tag: expect.stringMatching(/^[0-9a-f]{32}$/),
+      starter: { pid: expect.any(Number), startToken: expect.stringMatching(/^\d+$/) },
+      pid: spawned,
+      startToken: startToken(spawned),
+      serverPid: listener,
+      serverStartToken: startToken(listener),
+      machine: { ...machine(), name: hostname() },
+      uid: process.getuid?.(),
+      hostname: '127.0.0.1',
+      port,
+      url: `http://127.0.0.1:${port}`,
+      command: ['opencode', 'serve', '--hostname', '127.0.0.1', '--port', `${port}`],
+      workspace: sandbox.project,
+      startedBySession: 'session-1',
+      startedAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/),
+      state: 'ready',
+    });
+    expect(namesIn(sandbox, 'servers')).toEqual([`${record?.id}.json`]);
+  });
+
+  test('is written down where nobody else can read it', () => {
+    const modeOf = (...path: string[]): string => (statSync(join(sandbox.stateDir, ...path)).mode & 0o777).toString(8);
+    expect([modeOf(), modeOf('servers'), modeOf('starts')]).toEqual(['700', '700', '700']);
+    expect(namesIn(sandbox, 'servers').map((name) => modeOf('servers', name))).toEqual(['600']);
+    expect(namesIn(sandbox, 'starts')).toEqual([]);
+  });
+
+  test('carries its tag, and nothing of the session that started it', () => {
+    const variables = environ(listener);
+    expect(variables).toContain(`OPENCODE_REAP_TAG=${recordsOf(sandbox)[0]?.tag}`);
+    expect(variables).toContain('KEPT=yes');
+    const session = variables.filter((variable) => /^(CLAUDE|OPENCODE_PID=78)/.test(variable));
+    expect(session).toEqual([]);
+  });
+
+  test('is used again by the next `start`', async () => {
+    const again = await runCli(sandbox, ['start', '--port', `${port}`]);
+    expect(again).toEqual({ code: 0, stdout: `http://127.0.0.1:${port}\n`, stderr: '' });
+    const { stdout } = await runCli(sandbox, ['start', '--port', `${port}`, '--json']);
+    const id = recordsOf(sandbox)[0]?.id;
+    const url = `http://127.0.0.1:${port}`;
+    expect(JSON.parse(stdout)).toEqual({ url, pid: listener, alreadyRunning: true, startedByPlugin: true, id });
+    expect(portHolder(port)).toBe(listener);
+  });
+});
+
+describe('two starts at the same moment', () => {
+  test.each<[number, Release | 'fake']>([
+    [1, 'native'],
+    [2, 'fake'],
+    [3, 'launcher'],
+    [4, 'fake'],
+    [5, 'fake'],
+  ])('make one server (%i, %s)', async (_, release) => {
+    const sandbox = await createSandbox('start-race');
+    try {
+      await (release === 'fake' ? installFake(sandbox) : installOpencode(sandbox, release));
+      const port = await sandbox.reserve();
+      const start = () => runCli(sandbox, ['start', '--port', `${port}`, '--json'], { timeoutMs: 50_000 });
+      const both = await Promise.all([start(), start()]);
+      expect(both.map(({ code, stderr }) => [code, stderr])).toEqual([
+        [0, ''],
+        [0, ''],
+      ]);
+      const [one, two] = both.map(({ stdout }) => JSON.parse(stdout));
+      expect([one.alreadyRunning, two.alreadyRunning].sort()).toEqual([false, true]);
+      expect(recordsOf(sandbox)).toMatchObject([{ id: one.id, url: one.url, serverPid: one.pid, state: 'ready' }]);
+      expect({ ...two, alreadyRunning: one.alreadyRunning }).toEqual(one);
+      expect(namesIn(sandbox, 'starts')).toEqual([]);
+      const servers = serversOn(sandbox, port);
+      expect(servers).toHaveLength(release === 'launcher' ? 2 : 1);
+      expect(servers.filter((pid) => !servers.includes(parent(pid)))).toEqual([recordsOf(sandbox)[0]?.pid]);
+      expect(servers.every(alive)).toBe(true);
+    } finally {
+      await sandbox.dispose();
+    }
+  });
+});

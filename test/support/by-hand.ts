@@ -1,0 +1,73 @@
+import { mkdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { startToken } from './proc.js';
+
+// What the program writes and reads, in the words of its format and not by its code.
+
+const line = (file: string): string | undefined => {
+  try {
+    return readFileSync(file, 'utf8').trim() || undefined;
+  } catch {
+    // Containers often have no machine id.
+    return undefined;
+  }
+};
+
+export const machine = {
+  id: line('/etc/machine-id') ?? line('/var/lib/dbus/machine-id'),
+  boot: line('/proc/sys/kernel/random/boot_id'),
+  pidNamespace: readlinkSync('/proc/self/ns/pid'),
+  name: hostname(),
+};
+
+export type Written = Readonly<Record<string, unknown>>;
+
+export interface Described {
+  readonly pid: number;
+  readonly listener: number;
+  readonly port: number;
+  readonly tag: string;
+  readonly workspace: string;
+}
+
+/** The record that `opencode-reap start` would have written about a server, had it started it. */
+export const recordOf = ({ pid, listener, port, tag, workspace }: Described): Written => ({
+  schema: 'opencode-reap/1',
+  id: 'byhand',
+  startedByPlugin: true,
+  plugin: 'by hand',
+  tag,
+  machine,
+  uid: process.getuid?.(),
+  hostname: '127.0.0.1',
+  port,
+  url: `http://127.0.0.1:${port}`,
+  command: ['opencode', 'serve', '--port', `${port}`],
+  workspace,
+  startedAt: new Date().toISOString(),
+  state: 'ready',
+  pid,
+  startToken: startToken(pid),
+  serverPid: listener,
+  serverStartToken: startToken(listener),
+});
+
+/** The fence of a run that is dead: of one with our own pid, and a start token that it does not have. */
+export const deadFenceOf = (record: Written, tree: readonly Written[], where = machine): Written => ({
+  schema: 'opencode-reap/1',
+  id: 'byhand',
+  run: { pid: process.pid, startToken: '1' },
+  machine: where,
+  tree,
+  record: `${JSON.stringify(record)}\n`,
+  at: new Date().toISOString(),
+});
+
+/** Returns the path of the file. */
+export const writeByHand = (stateDir: string, folder: 'servers' | 'closing' | 'runs', content: Written): string => {
+  mkdirSync(join(stateDir, folder), { recursive: true, mode: 0o700 });
+  const file = join(stateDir, folder, 'byhand.json');
+  writeFileSync(file, JSON.stringify(content), { mode: 0o600 });
+  return file;
+};

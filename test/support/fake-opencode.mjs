@@ -1,0 +1,29 @@
+#!/usr/bin/env node
+// Stands in for `opencode serve --port N` where many are needed and what they are does not matter: it answers as an
+// idle server does. FAKE_OPENCODE=silent accepts connections and never answers; `old` cannot list its sessions.
+import { createServer } from 'node:http';
+
+const optionOf = (name, otherwise) => {
+  const at = process.argv.indexOf(name);
+  return at < 0 ? otherwise : process.argv[at + 1];
+};
+
+const ANSWERS = {
+  '/global/health': { healthy: true, version: '0.0.0-fake' },
+  '/experimental/session': [],
+  '/project': [],
+  '/session/status': {},
+  '/global/dispose': true,
+};
+
+if (process.env.FAKE_OPENCODE === 'old') delete ANSWERS['/experimental/session'];
+
+const server = createServer((request, response) => {
+  if (process.env.FAKE_OPENCODE === 'silent') return;
+  const answer = ANSWERS[new URL(request.url, 'http://fake').pathname];
+  const [type, body] =
+    answer === undefined ? ['text/html', '<html></html>'] : ['application/json', JSON.stringify(answer)];
+  response.writeHead(200, { 'content-type': type }).end(body);
+});
+
+server.listen(Number(optionOf('--port', '0')), optionOf('--hostname', '127.0.0.1'));

@@ -1,0 +1,79 @@
+import { dirname, join } from 'node:path';
+import { describe, expect } from 'vitest';
+import { copies, jsonOf, MINE, names, read, run, test, userSettings, write } from './support/installed.js';
+
+describe('uninstall', () => {
+  test.for([
+    ['a file of mine', MINE],
+    ['an empty object', '{}'],
+    ['an empty object on two lines', '{\n}\n'],
+    ['hooks that are empty', '{\r\n\t"hooks": {},\r\n\t"a": 1\r\n}\r\n'],
+    ['an event that is empty', '{"hooks": {"SessionStart": [ ]}}'],
+    ['hooks of others', '{\n  "hooks": {\n    "SessionStart": [{ "hooks": [] }],\n    "Stop": []\n  }\n}\n'],
+  ])('gives back to the byte: %s', async ([, text = ''], { sandbox }) => {
+    const file = await write(userSettings(sandbox), text);
+    await run(sandbox, ['install']);
+    await run(sandbox, ['install', '--port', '4777']);
+    expect(await read(file)).not.toBe(text);
+    const { code, stdout } = await run(sandbox, ['uninstall']);
+    expect(code).toBe(0);
+    expect(stdout).toContain('changed ~/.claude/settings.json; as it was: ~/.local/state/opencode-reap/backups/');
+    expect(await read(file)).toBe(text);
+    expect(await names(copies(sandbox))).toEqual([]);
+  });
+
+  test('takes the file away that install has made, unless somebody has put more in it', async ({ sandbox }) => {
+    await run(sandbox, ['install']);
+    await run(sandbox, ['uninstall']);
+    expect(await names(dirname(userSettings(sandbox)))).toEqual([]);
+    await run(sandbox, ['install']);
+    const text = await read(userSettings(sandbox));
+    await write(userSettings(sandbox), text.replace('{\n', '{\n  "model": "opus",\n'));
+    await run(sandbox, ['uninstall']);
+    expect(await read(userSettings(sandbox))).toBe('{\n  "model": "opus"\n}\n');
+  });
+
+  test('leaves what a person has put beside our hooks', async ({ sandbox }) => {
+    await run(sandbox, ['install']);
+    const settings = await jsonOf(userSettings(sandbox));
+    settings.hooks.SessionStart[0].hooks.unshift({ type: 'command', command: 'echo' });
+    settings.hooks.SessionEnd.push({ matcher: 'clear', hooks: [] });
+    await write(userSettings(sandbox), JSON.stringify(settings));
+    await run(sandbox, ['uninstall']);
+    expect(await jsonOf(userSettings(sandbox))).toEqual({
+      hooks: {
+        SessionStart: [{ hooks: [{ type: 'command', command: 'echo' }] }],
+        SessionEnd: [{ matcher: 'clear', hooks: [] }],
+      },
+    });
+  });
+
+  test('has nothing to do where nothing was installed', async ({ sandbox }) => {
+    const said = 'nothing to take out: no hook of ours is in ~/.claude/settings.json\n';
+    expect(await run(sandbox, ['uninstall'])).toEqual({ code: 0, stdout: said, stderr: '' });
+    expect(await names(join(sandbox.home, '.claude'))).toEqual([]);
+  });
+
+  test('leaves the copies while a project calls them', async ({ sandbox }) => {
+    await run(sandbox, ['install']);
+    await run(sandbox, ['install', '--scope', 'local']);
+    const { stdout } = await run(sandbox, ['uninstall']);
+    expect(stdout).toContain('settings.local.json may still call them\n');
+    expect(await names(copies(sandbox))).toEqual(['hook.cjs', 'opencode-reap.cjs']);
+    await run(sandbox, ['uninstall', '--scope', 'local']);
+    expect(await names(copies(sandbox))).toEqual(['hook.cjs', 'opencode-reap.cjs']);
+    await run(sandbox, ['uninstall']);
+    expect(await names(copies(sandbox))).toEqual([]);
+  });
+
+  test('--dry-run shows what would go, and touches nothing', async ({ sandbox }) => {
+    await write(userSettings(sandbox), MINE);
+    await run(sandbox, ['install']);
+    const text = await read(userSettings(sandbox));
+    const { stdout } = await run(sandbox, ['uninstall', '--dry-run']);
+    expect(stdout).toContain('would remove opencode-reap.cjs and hook.cjs in ~/.local/share/opencode-reap\n');
+    expect(stdout).toContain('@@ line 4 @@\n-    "hooks": {\n');
+    expect(await read(userSettings(sandbox))).toBe(text);
+    expect(await names(copies(sandbox))).toEqual(['hook.cjs', 'opencode-reap.cjs']);
+  });
+});
