@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { chmod, chown, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type CliResult, runCli } from './support/cli.js';
@@ -7,8 +7,6 @@ import {
   type Fake,
   type Fields,
   filesIn,
-  identityOf,
-  machine,
   recordOf,
   SCHEMA,
   startBystander,
@@ -142,41 +140,4 @@ test('a log with junk in it is still shown', async () => {
   await writeState(sandbox.stateDir, 'log.ndjson', lines.join('\n'));
   expect((await run('log')).code).toBe(0);
   expect((await run('log', '--json')).code).toBe(0);
-});
-
-describe.runIf(process.getuid?.() === 0)('as root, a file that belongs to somebody else', () => {
-  test('does not make a server ours', async () => {
-    await chown(join(sandbox.stateDir, 'servers/good.json'), 65_534, 65_534);
-    const { servers } = JSON.parse((await reap('--json')).stdout);
-    expect(servers).toMatchObject([{ verdict: 'spared', reasons: ['owned'] }]);
-    expect(alive(server.pid)).toBe(true);
-  });
-
-  test.each(['file', 'folder'])('ends nothing as a fence (%s)', async (what) => {
-    const run = { pid: 4_000_000, startToken: '1' };
-    const fence = { schema: SCHEMA, id: 'x', run, machine: machine(), tree: [identityOf(bystander)], record: null };
-    const file = await writeState(sandbox.stateDir, 'closing/x.json', fence);
-    await chown(what === 'file' ? file : join(sandbox.stateDir, 'closing'), 65_534, 65_534);
-    const { unread } = JSON.parse((await reap('--json')).stdout);
-    expect(unread).toMatchObject([{ file, error: expect.stringMatching(/65534/) }]);
-    expect(alive(bystander)).toBe(true);
-  });
-});
-
-test('a fence that everybody could have written ends nothing', async () => {
-  const run = { pid: 4_000_000, startToken: '1' };
-  const fence = { schema: SCHEMA, id: 'x', run, machine: machine(), tree: [identityOf(bystander)], record: null };
-  await chmod(await writeState(sandbox.stateDir, 'closing/x.json', fence), 0o666);
-  expect((await reap()).code).toBe(1);
-  expect(alive(bystander)).toBe(true);
-});
-
-test('a fence of an earlier boot ends nothing', async () => {
-  const then = { ...machine(), boot: '00000000-0000-4000-8000-000000000000' };
-  const run = { pid: 4_000_000, startToken: '1' };
-  const fence = { schema: SCHEMA, id: 'x', run, machine: then, tree: [identityOf(bystander)], record: null };
-  const file = await writeState(sandbox.stateDir, 'closing/x.json', fence);
-  expect((await reap()).code).toBe(0);
-  expect(alive(bystander)).toBe(true);
-  expect(filesIn(sandbox.stateDir)).not.toContain(file);
 });

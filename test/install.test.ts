@@ -3,6 +3,7 @@ import { chmod, mkdir, readlink, stat, symlink, writeFile } from 'node:fs/promis
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect } from 'vitest';
+import { readSettings, removeSettings, writeSettings } from '../src/install/settings-file.js';
 import {
   copies,
   DIST,
@@ -45,13 +46,14 @@ describe('install', () => {
 
   test('leaves every other byte of the file as it was, its mode included', async ({ sandbox }) => {
     const file = await write(userSettings(sandbox), MINE);
-    await chmod(file, 0o640);
+    // More than the usual umask leaves.
+    await chmod(file, 0o660);
     await run(sandbox, ['install']);
     const text = await read(file);
     expect(text.startsWith(`${MINE.slice(0, -2)},\n    "hooks": {\n        "SessionStart": [\n`)).toBe(true);
     expect(text.endsWith('    }\n}')).toBe(true);
     expect(JSON.parse(text)).toEqual({ ...JSON.parse(MINE), hooks: hooksOf(sandbox) });
-    expect((await stat(file)).mode & 0o777).toBe(0o640);
+    expect((await stat(file)).mode & 0o777).toBe(0o660);
     expect(await names(dirname(file))).toEqual(['settings.json']);
   });
 
@@ -167,8 +169,21 @@ describe('install', () => {
     expect((await run(sandbox, ['install', '--scope', 'local'])).stderr).toContain('it is not UTF-8\n');
   });
 
+  test('does not overwrite what somebody has written meanwhile', async ({ sandbox }) => {
+    const file = await write(userSettings(sandbox), MINE);
+    const before = readSettings(file);
+    if (typeof before === 'string') throw new Error(before);
+    await write(file, '{"theirs": 1}');
+    expect(writeSettings(before, '{"ours": 1}')).toBe('it has just been changed');
+    expect(removeSettings(before)).toBe('it has just been changed');
+    expect([await read(file), await names(dirname(file))]).toEqual(['{"theirs": 1}', ['settings.json']]);
+  });
+
   test('--dry-run shows what is ours, nothing of theirs, and touches nothing', async ({ sandbox }) => {
     const file = await write(userSettings(sandbox), MINE);
+    const fresh = await run(sandbox, ['install', '--dry-run', '--scope', 'local']);
+    expect(fresh.stdout).toContain('@@ line 2 @@\n+  "hooks": {\n');
+    expect(fresh.stdout).toMatch(/\n\+ {2}\}\nnothing was changed\n$/);
     const { code, stdout } = await run(sandbox, ['install', '--dry-run']);
     expect(code).toBe(0);
     expect(stdout).toContain(

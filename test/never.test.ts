@@ -1,8 +1,19 @@
-import { chmodSync, chownSync, existsSync, readFileSync, statSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { deadFenceOf, machine, recordOf, type Written, writeByHand } from './support/by-hand.js';
+import { signal } from '../src/act/signal.js';
+import type { Pid } from '../src/decide/identity.js';
+import { linuxLook } from '../src/observe/linux.js';
+import {
+  deadFenceOf,
+  letOthersWrite,
+  machine,
+  otherGroup,
+  recordOf,
+  type Written,
+  writeByHand,
+} from './support/by-hand.js';
 import { type Bystanders, startBystanders } from './support/bystanders.js';
 import { createSession, shell } from './support/opencode.js';
 import { alive, startToken } from './support/proc.js';
@@ -15,9 +26,6 @@ const EVERYTHING = ['--all-stale', '--older-than', '0s', '--grace', '0s', '--str
 
 /** What a record says of a process whose pid is another's by now. */
 const RECYCLED = { startToken: '1', serverStartToken: '1', tag: 'another' };
-/** A group with other people in it, to which a file of ours can be given; root can give to any. */
-const anotherGroup = (): number | undefined =>
-  process.getuid?.() === 0 ? 65_534 : process.getgroups?.().find((gid) => gid !== process.getgid?.());
 
 describe('next to servers of the user', () => {
   let sandbox: Sandbox;
@@ -30,7 +38,7 @@ describe('next to servers of the user', () => {
     sandbox = await createSandbox('never');
     recorded = await startAndLeave(sandbox, 'launcher');
     users = await startBystanders(sandbox, TAG, recorded);
-  });
+  }, 120_000);
 
   afterEach(() => expect(users.unharmed()).toBe(true));
   afterAll(() => sandbox.dispose());
@@ -71,18 +79,13 @@ describe('next to servers of the user', () => {
     expect(existsSync(file)).toBe(expected[0] !== 'gone');
   });
 
-  const toGroup = (path: string): void => {
-    chownSync(path, process.getuid?.() ?? 0, anotherGroup() ?? 0);
-    chmodSync(path, statSync(path).mode | 0o020);
-  };
-
   test.for<[string, (file: string) => void]>([
     ['in a file that everybody may write', (file) => chmodSync(file, 0o666)],
     ['in a folder that everybody may write', (file) => chmodSync(dirname(file), 0o777)],
-    ['in a file that a group of others may write', (file) => toGroup(file)],
-    ['in a folder that a group of others may write', (file) => toGroup(dirname(file))],
+    ['in a file that a group of others may write', letOthersWrite],
+    ['in a folder that a group of others may write', (file) => letOthersWrite(dirname(file))],
   ])('a record %s is not enough', async ([title, open], { skip }) => {
-    if (title.includes('group') && anotherGroup() === undefined) skip('this user has no such group');
+    if (title.includes('group') && otherGroup === undefined) skip('this user has no such group');
     open(writeByHand(newState(), 'servers', fitting()));
     expect(await verdict()).toEqual([['spared', 'owned']]);
   });
@@ -112,8 +115,16 @@ describe('next to servers of the user', () => {
     expect(await verdict()).toEqual([['spared', 'idle']]);
   });
 
+  test('a pid is not enough for a signal, nor is an identity where it is above us', async () => {
+    const send = (token: string | undefined, above: readonly number[] = []) =>
+      signal({ pid: users.other as Pid, startToken: token }, 'SIGKILL', linuxLook, new Set(above));
+    expect(await send(undefined)).toBe('unknown');
+    expect(await send('1')).toBe('replaced');
+    expect(await send(startToken(users.other), [users.other])).toBe('ours');
+  });
+
   test.each([
-    ['everything', EVERYTHING.join(' '), /^spared .* idle: a tool or shell runs in it/m],
+    ['everything', EVERYTHING.join(' '), /^spared .* idle: this command runs inside it/m],
     ['that very server, on a person’s word,', 'stop --yes PORT', /^withheld: this command runs inside it/m],
   ])('ending %s from inside a server does not end that server', async (_, args, says) => {
     const { url, port, pid, listener } = recorded;
@@ -127,10 +138,12 @@ describe('next to servers of the user', () => {
 
   test('a recorded server is ended, and none of those', async () => {
     const report = await reapJson(sandbox, EVERYTHING);
-    expect(report).toMatchObject({ code: 0, servers: [{ id: recorded.id, outcome: { kind: 'stopped' } }] });
+    // What its tool started is named, and left to whoever wants it.
+    const outcome = { kind: 'stopped', leftBehind: [{ pid: users.nested.pid, ended: false }] };
+    expect(report).toMatchObject({ code: 0, servers: [{ id: recorded.id, outcome }] });
   });
 
-  test('none is ended, whatever the flags', async () => {
+  test('none is ended, whatever the flags', { timeout: 120_000 }, async () => {
     const flags = [['--all-stale'], ['--older-than', '0s'], ['--strays'], ['--port', `${users.alike.port}`]];
     const subsets = Array.from({ length: 2 ** flags.length }, (_, set) =>
       flags.filter((_, at) => set & (1 << at)).flat(),

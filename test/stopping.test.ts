@@ -20,6 +20,8 @@ import {
 import type { Sandbox } from './support/sandbox.js';
 
 const NOW = ['--older-than', '0s', '--grace', '1s'];
+/** Five servers start at the same moment, on as few as two cores. */
+const SLOW = { timeout: 120_000 };
 
 const kindsOf = (reports: readonly Report[]): (string | undefined)[] =>
   reports.flatMap(({ servers }) => servers.map(({ outcome }) => outcome?.kind));
@@ -27,7 +29,10 @@ const kindsOf = (reports: readonly Report[]): (string | undefined)[] =>
 /** Returns while a run waits for the server: a polite MCP server ends as soon as it is asked, a stubborn one 4 s later. */
 const whileLettingGo = async <T>(sandbox: Sandbox, server: Recorded, run: Promise<T>) => {
   const polite = mcpOf(server, 'polite') ?? 0;
-  await waitFor('the server lets go', () => !alive(polite));
+  const tooEarly = run.then((result) => {
+    throw new Error(`the run ended before the server let go: ${JSON.stringify(result)}`);
+  });
+  await Promise.race([waitFor('the server lets go', () => !alive(polite), 30_000), tooEarly]);
   const fence = stateFiles(sandbox.stateDir)[`closing/${server.id}.json`];
   if (fence === undefined) throw new Error('no fence');
   return { fence, run };
@@ -48,7 +53,7 @@ const withoutServer = (record: string): string => {
   return JSON.stringify({ ...rest, state: 'starting' });
 };
 
-describe.concurrent.each<Release>(['native', 'launcher'])('a %s server that is left alone', (release) => {
+describe.concurrent.each<Release>(['native', 'launcher'])('a %s server that is left alone', SLOW, (release) => {
   test('is stale to a dry run, which changes nothing, and is ended by the next run', async ({ sandbox, expect }) => {
     const server = await startAndLeave(sandbox, release);
     const world = () => [stateFiles(sandbox.stateDir), inhabitants(sandbox).map((pid) => [pid, startToken(pid)])];
@@ -105,6 +110,14 @@ describe.concurrent.each<Release>(['native', 'launcher'])('a %s server that is l
     expectNothingLeft(expect, sandbox, server);
   });
 
+  test('that dies while it lets go leaves nothing behind', async ({ sandbox, provider, expect }) => {
+    const server = await startWithMcp(sandbox, release, provider, ['polite', 'stubborn']);
+    const { run } = await whileLettingGo(sandbox, server, reapJson(sandbox, NOW));
+    process.kill(server.listener, 'SIGKILL');
+    expect(await run).toMatchObject({ code: 0, servers: [{ verdict: 'stale', outcome: { kind: 'gone' } }] });
+    expectNothingLeft(expect, sandbox, server);
+  });
+
   test('that died with its run leaves nothing behind after the next run', async ({ sandbox, provider, expect }) => {
     const server = await startWithMcp(sandbox, release, provider, ['polite', 'stubborn']);
     const stubborn = mcpOf(server, 'stubborn') ?? 0;
@@ -119,7 +132,7 @@ describe.concurrent.each<Release>(['native', 'launcher'])('a %s server that is l
   });
 });
 
-describe.concurrent('a server whose launcher was killed', () => {
+describe.concurrent('a server whose launcher was killed', SLOW, () => {
   test.for([
     ['by what the record says about it', (record: string) => record],
     ['by its tag, when the record was not finished', withoutServer],

@@ -1,7 +1,7 @@
 import type { Identity } from '../decide/identity.js';
 import type { Outcome, Stray } from '../decide/outcome.js';
 import type { Target } from '../decide/verdict.js';
-import { type Ending, endTree, waitGone } from './end-tree.js';
+import { type Ending, endRest, endTree, waitGone } from './end-tree.js';
 
 /** What a look at one server allows: to stop it, with the tree as it is now, or else why not. */
 export type Leave =
@@ -35,6 +35,8 @@ export async function stopServer(tree: readonly Identity[], hands: Hands): Promi
   const fence = hands.raiseFence(tree);
   if (fence === undefined) return { kind: 'withheld', because: 'another run is stopping it' };
   const outcome = await behindFence(fence, began, hands);
+  // It ended by itself, and nobody else knows what it has left.
+  if (outcome.kind === 'gone') await endRest(tree, hands);
   const ended = outcome.kind === 'stopped' || outcome.kind === 'gone' || outcome.kind === 'replaced';
   if (ended) fence.close();
   else fence.withdraw();

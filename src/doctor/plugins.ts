@@ -4,40 +4,36 @@ import { readSmall } from '../state/files.js';
 import { configDirOf, type Variables } from '../state/folders.js';
 import { isObject, type Json, parseObject, text, texts } from '../state/parse.js';
 
-/** An enabled plugin of Claude Code's that calls our hook. */
-export interface Carrier {
-  readonly plugin: string;
-  readonly hook: string;
-}
-
 /**
- * Plugins that carry our hooks, by the client's own list of what is installed (seen in 2.1.330, undocumented). What
- * is missing or not understood means nothing.
+ * The enabled plugins that carry our hooks, by the client's own list of what is installed (seen in 2.1.330,
+ * undocumented). What is missing or not understood means nothing.
  */
-export function carriersIn(settings: readonly unknown[], env: Variables): Carrier[] {
+export function carriersIn(settings: readonly unknown[], env: Variables): string[] {
   const folder = env.CLAUDE_CODE_PLUGIN_CACHE_DIR || join(configDirOf(env), 'plugins');
   const { plugins } = objectIn(join(folder, 'installed_plugins.json'));
+  // The later ones, of the project, outweigh the user's.
   const enabled = Object.assign({}, ...settings.map(enabledIn)) as Json;
-  return Object.entries(isObject(plugins) ? plugins : {}).flatMap(([plugin, installs]) =>
-    enabled[plugin] === true ? rootsIn(installs).flatMap((root) => carrierIn(plugin, root)) : [],
-  );
+  const installed = Object.entries(isObject(plugins) ? plugins : {});
+  return installed.flatMap(([name, roots]) => (enabled[name] === true && rootsIn(roots).some(carriesOurs) ? name : []));
 }
 
 const enabledIn = (settings: unknown): Json =>
   isObject(settings) && isObject(settings.enabledPlugins) ? settings.enabledPlugins : {};
 
 const rootsIn = (installs: unknown): string[] =>
-  (Array.isArray(installs) ? installs : []).flatMap((one) => (isObject(one) ? (text(one.installPath) ?? []) : []));
+  listOf(installs).flatMap((one) => (isObject(one) ? (text(one.installPath) ?? []) : []));
 
-function carrierIn(plugin: string, root: string): Carrier[] {
+function carriesOurs(root: string): boolean {
   const { hooks } = objectIn(join(root, 'hooks', 'hooks.json'));
-  const events = isObject(hooks) ? EVENT_NAMES.flatMap((name) => hooks[name] ?? []) : [];
-  const handlers = events.flatMap((group) => (isObject(group) && Array.isArray(group.hooks) ? group.hooks : []));
-  const script = handlers.flatMap((handler) => (isObject(handler) ? (texts(handler.args)[0] ?? []) : [])).find(isHook);
-  return script === undefined ? [] : [{ plugin, hook: script.replace(/\$\{CLAUDE_PLUGIN_ROOT\}/g, root) }];
+  const groups = isObject(hooks) ? EVENT_NAMES.flatMap((name) => listOf(hooks[name])) : [];
+  const handlers = groups.flatMap((group) => (isObject(group) ? listOf(group.hooks) : []));
+  return handlers.some((handler) => {
+    const [script = '', word] = isObject(handler) ? texts(handler.args) : [];
+    return /[\\/]hook\.cjs$/.test(script) && word === 'hook';
+  });
 }
 
-const isHook = (script: string): boolean => /[\\/]hook\.cjs$/.test(script);
+const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
 
 function objectIn(file: string): Json {
   const read = readSmall(file);

@@ -59,15 +59,14 @@ export const apply = (text: string, { offset, length, content }: Edit): string =
 
 /** Puts a member behind the last one, on lines of its own where the others have lines of their own. */
 export function insert(text: string, into: Member, key: string | undefined, json: unknown): Edit {
-  const { members, offset } = into.value;
-  const last = members.at(-1);
+  const last = into.value.members.at(-1);
   const own = indentAt(text, into.offset);
   const inner = last ? indentAt(text, last.offset) : own === undefined ? undefined : own + unitOf(text);
-  const item =
-    (key === undefined ? '' : `${JSON.stringify(key)}:${inner === undefined ? '' : ' '}`) + render(text, json, inner);
-  const broken = inner === undefined ? item : eolOf(text) + inner + item;
-  if (last) return { offset: last.end, length: 0, content: `,${broken}` };
-  return { offset: offset + 1, length: 0, content: inner === undefined ? item : broken + eolOf(text) + own };
+  const name = key === undefined ? '' : `${JSON.stringify(key)}:${inner === undefined ? '' : ' '}`;
+  const item = (inner === undefined ? '' : eolOf(text) + inner) + name + render(text, json, inner);
+  if (last) return { offset: last.end, length: 0, content: `,${item}` };
+  const tail = inner === undefined ? '' : eolOf(text) + own;
+  return { offset: into.value.offset + 1, length: 0, content: item + tail };
 }
 
 /** Takes a member out, with the comma and the line breaks that came with it. */

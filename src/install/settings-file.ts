@@ -21,6 +21,7 @@ export interface SettingsFile {
   readonly path: string;
   /** Where it really is: dotfiles are often links into a repository. */
   readonly real: string;
+  readonly isLink: boolean;
   /** Undefined where there is none yet. */
   readonly text: string | undefined;
   /** Windows editors put it before the text, and Claude Code reads over it. */
@@ -32,12 +33,13 @@ export interface SettingsFile {
 export function readSettings(path: string): SettingsFile | string {
   try {
     const real = realPath(path);
+    const isLink = isSymbolicLink(path);
     const stat = statSync(real, { throwIfNoEntry: false });
-    if (stat === undefined) return { path, real, text: undefined, mark: '', mode: undefined };
+    if (stat === undefined) return { path, real, isLink, text: undefined, mark: '', mode: undefined };
     if (!stat.isFile()) return 'not a regular file';
     const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(readFileSync(real));
     const mark = text.startsWith('\ufeff') ? '\ufeff' : '';
-    return { path, real, text: text.slice(mark.length), mark, mode: stat.mode & 0o7777 };
+    return { path, real, isLink, text: text.slice(mark.length), mark, mode: stat.mode & 0o7777 };
   } catch (error) {
     const code = errorCode(error);
     return code === 'ERR_ENCODING_INVALID_ENCODED_DATA' ? 'it is not UTF-8' : code;
@@ -50,10 +52,11 @@ function realPath(path: string): string {
     return realpathSync(path);
   } catch (error) {
     if (errorCode(error) !== 'ENOENT') throw error;
-    const isLink = lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink();
-    return isLink ? realPath(resolve(dirname(path), readlinkSync(path))) : path;
+    return isSymbolicLink(path) ? realPath(resolve(dirname(path), readlinkSync(path))) : path;
   }
 }
+
+const isSymbolicLink = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true;
 
 /** Puts a new text in place of what was read; a sentence where that failed, and then nothing has changed. */
 export function writeSettings({ path, real, text, mark, mode }: SettingsFile, next: string): string | undefined {

@@ -2,8 +2,7 @@ import { backUp, backupsOf } from './backups.js';
 import { copiesOf, removeBuild } from './copies.js';
 import type { Edited } from './edits.js';
 import { type Change, put, type Refusal, unreadable, unwritable } from './install.js';
-import type { Setting } from './setting.js';
-import { registeredIn } from './setting.js';
+import { registeredIn, type Setting } from './setting.js';
 import { readSettings, removeSettings, type SettingsFile } from './settings-file.js';
 import { HAD_NOTHING, hadIn, takeOut } from './take-out.js';
 
@@ -29,7 +28,7 @@ function takeAway(
   setting: Setting,
   wasMade: boolean,
 ): string | undefined | Refusal {
-  const isBare = edited.steps.length > 0 && edited.text.trim() === '{}' && file.real === file.path;
+  const isBare = edited.steps.length > 0 && edited.text.trim() === '{}' && !file.isLink;
   if (!wasMade || !isBare) return put(edited, file, setting);
   const backup = backUp(setting.state, setting.scope, file);
   const failed = removeSettings(file);

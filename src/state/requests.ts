@@ -30,7 +30,7 @@ export interface StoredRequest extends SweepRequest {
 export function leaveRequest(folder: StateFolder, request: SweepRequest): void {
   const content = `${JSON.stringify({ schema: SCHEMA, ...request, at: new Date(request.at).toISOString() }, null, 2)}\n`;
   const name = `${request.at}-${process.pid}`;
-  for (let twice = 0; !createFile(join(folder.requests, `${name}-${twice}.json`), content); twice += 1);
+  for (let twice = 0; !createFile(join(folder.requests, `${name}-${twice}.json`), content, 'until reboot'); twice += 1);
 }
 
 /** Every request that can be understood; what cannot is reported by whoever reads the whole registry. */

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { startToken } from './proc.js';
@@ -70,4 +70,15 @@ export const writeByHand = (stateDir: string, folder: 'servers' | 'closing' | 'r
   const file = join(stateDir, folder, 'byhand.json');
   writeFileSync(file, JSON.stringify(content), { mode: 0o600 });
   return file;
+};
+
+/** A group that is not this user's own, to which a file of ours can be given; root can give to any. */
+export const otherGroup =
+  process.getuid?.() === 0 ? 65_534 : process.getgroups?.().find((gid) => gid !== process.getgid?.());
+
+/** Lets that group write a file or a folder. */
+export const letOthersWrite = (path: string): void => {
+  if (otherGroup === undefined) throw new Error('this user has no such group');
+  chownSync(path, process.getuid?.() ?? 0, otherGroup);
+  chmodSync(path, statSync(path).mode | 0o020);
 };

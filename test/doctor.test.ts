@@ -1,0 +1,211 @@
+import { chmod, mkdir, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect } from 'vitest';
+import { machine, writeState } from './support/fake.js';
+import { copies, jsonOf, names, read, run, test, userSettings, write } from './support/installed.js';
+import type { Sandbox } from './support/sandbox.js';
+import { waitFor } from './support/wait.js';
+
+interface Finding {
+  readonly level: string;
+  readonly about: string;
+  readonly detail: string;
+  readonly hint?: string;
+}
+
+const state = ({ home }: Sandbox): string => join(home, '.local/state/opencode-reap');
+
+const examine = async (sandbox: Sandbox): Promise<{ code: number | null; findings: readonly Finding[] }> => {
+  const { code, stdout, stderr } = await run(sandbox, ['doctor', '--json']);
+  expect(stderr).toBe('');
+  return { code, findings: JSON.parse(stdout).findings };
+};
+
+/** What is not as it should be, `level about: detail`; each has a hint, and `fail` is exit code 1. */
+const complaints = async (sandbox: Sandbox): Promise<string[]> => {
+  const { code, findings } = await examine(sandbox);
+  const wrong = findings.filter(({ level }) => level !== 'ok');
+  expect(wrong.filter(({ hint }) => !hint)).toEqual([]);
+  expect(code).toBe(wrong.some(({ level }) => level === 'fail') ? 1 : 0);
+  return wrong.map(({ level, about, detail }) => `${level} ${about}: ${detail.replaceAll(sandbox.root, '')}`);
+};
+
+const UNCALLED = 'warn hooks: Claude Code calls none of ours';
+
+describe('doctor', () => {
+  test('works with no state at all, and makes none', async ({ sandbox }) => {
+    const { code, stdout, stderr } = await run(sandbox, ['doctor']);
+    expect([code, stderr]).toEqual([0, '']);
+    expect(stdout).toMatch(/^ok {4}node {12}20\.\d+\.\d+$|^ok {4}node {12}\d+\.\d+\.\d+$/m);
+    expect(stdout).toContain('\nok    state           ~/.local/state/opencode-reap, not there yet\n');
+    expect(stdout).toContain('\nwarn  hooks           Claude Code calls none of ours\n');
+    expect(stdout).toContain('\n                      hint: opencode-reap install, or');
+    expect(stdout).toMatch(/^ok {4}hook time {7}\d+ ms \(median of 5\); all hooks together have 1\.5 s$/m);
+    expect(stdout).toContain('\nok    machine         processes, sockets and environments can be read\n');
+    expect(await names(join(sandbox.home, '.local/state'))).toEqual([]);
+    expect(await names(join(sandbox.home, '.claude'))).toEqual([]);
+    expect(await run(sandbox, ['doctor', '--quiet'])).toEqual({ code: 0, stdout: '', stderr: '' });
+  });
+
+  test('has nothing to complain about after install, and changes nothing', async ({ sandbox }) => {
+    await mkdir(state(sandbox), { recursive: true, mode: 0o700 });
+    await run(sandbox, ['install']);
+    await run(sandbox, ['install', '--scope', 'local', '--port', '4777']);
+    const before = await read(userSettings(sandbox));
+    expect(await complaints(sandbox)).toEqual([]);
+    const { findings } = await examine(sandbox);
+    expect(findings.filter(({ about }) => about === 'hooks').map(({ detail }) => detail)).toEqual([
+      `SessionStart and SessionEnd in ${userSettings(sandbox)}`,
+      `SessionStart and SessionEnd in ${sandbox.project}/.claude/settings.local.json`,
+      `${copies(sandbox)}/hook.cjs is this build`,
+    ]);
+    expect(await read(userSettings(sandbox))).toBe(before);
+    expect(await names(state(sandbox))).toEqual([]);
+  });
+});
+
+describe('of the hooks, doctor says', () => {
+  test('that the registered one is gone, or only half there', async ({ sandbox }) => {
+    await run(sandbox, ['install']);
+    const text = (await read(userSettings(sandbox))).replaceAll('/.local/share/', '/gone/');
+    await write(userSettings(sandbox), text.replace('"SessionEnd"', '"Stop"'));
+    expect(await complaints(sandbox)).toEqual([
+      'warn hooks: SessionEnd is missing in /home/.claude/settings.json',
+      'fail hooks: /home/gone/opencode-reap/hook.cjs is not there',
+    ]);
+  });
+
+  test('that the registered one is another build, until install is run again', async ({ sandbox }) => {
+    await run(sandbox, ['install']);
+    await writeFile(join(copies(sandbox), 'opencode-reap.cjs'), '// older\n');
+    const said = 'warn hooks: /home/.local/share/opencode-reap/hook.cjs is another build than this one';
+    expect(await complaints(sandbox)).toEqual([said]);
+    await run(sandbox, ['install']);
+    expect(await complaints(sandbox)).toEqual([]);
+  });
+
+  test.for([
+    ['prints', 'console.log("hello")', 'it printed something'],
+    ['fails', 'process.exit(3)', 'exit code 3'],
+    ['does not end', 'setInterval(() => {}, 1000)', 'not done in 1.5 s'],
+  ] as const)('when it %s', async ([, script, said], { sandbox }) => {
+    await run(sandbox, ['install']);
+    await writeFile(join(copies(sandbox), 'hook.cjs'), script);
+    expect(await complaints(sandbox)).toContainEqual(
+      `fail hook time: node /home/.local/share/opencode-reap/hook.cjs hook doctor: ${said}`,
+    );
+  });
+
+  test('that their command cannot be found', async ({ sandbox }) => {
+    await run(sandbox, ['install']);
+    await write(userSettings(sandbox), (await read(userSettings(sandbox))).replaceAll('"node"', '"nodejs-20"'));
+    const [said] = await complaints(sandbox);
+    expect(said).toMatch(/^fail hook time: nodejs-20 .*: ENOENT$/);
+  });
+
+  test('nothing by running what a project names', async ({ sandbox }) => {
+    const evil = await write(join(sandbox.project, 'opencode-reap/hook.cjs'), '');
+    await write(join(sandbox.project, 'opencode-reap/opencode-reap.cjs'), '');
+    const handler = { type: 'command', command: join(sandbox.binDir, 'evil'), args: [evil, 'hook', 'session-start'] };
+    await writeFile(handler.command, `#!/bin/sh\ntouch ${sandbox.root}/ran\n`, { mode: 0o755 });
+    const hooks = { SessionStart: [{ hooks: [handler] }], SessionEnd: [{ hooks: [handler] }] };
+    await write(join(sandbox.project, '.claude/settings.json'), JSON.stringify({ hooks }));
+    expect(await complaints(sandbox)).toEqual([
+      'warn hooks: /project/opencode-reap/hook.cjs is another build than this one',
+    ]);
+    expect(await names(sandbox.root)).not.toContain('ran');
+  });
+
+  test('that settings cannot be read, or switch all hooks off', async ({ sandbox }) => {
+    await write(userSettings(sandbox), '{ "disableAllHooks": true }');
+    await write(join(sandbox.project, '.claude/settings.json'), '{,}');
+    expect(await complaints(sandbox)).toEqual([
+      'warn hooks: /home/.claude/settings.json switches all hooks off',
+      'fail hooks: could not read /project/.claude/settings.json: it is not valid JSON',
+    ]);
+  });
+
+  test('which enabled plugin carries them', async ({ sandbox }) => {
+    const plugin = join(sandbox.home, '.claude/plugins/cache/m/p/1');
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: Claude Code fills it in
+    const args = ['${CLAUDE_PLUGIN_ROOT}/vendor/hook.cjs', 'hook', 'session-end'];
+    const hooks = { SessionEnd: [{ hooks: [{ type: 'command', command: 'node', args }] }] };
+    await write(join(plugin, 'hooks/hooks.json'), JSON.stringify({ hooks }));
+    const plugins = { 'p@m': [{ scope: 'user', installPath: plugin }] };
+    await write(join(sandbox.home, '.claude/plugins/installed_plugins.json'), JSON.stringify({ version: 2, plugins }));
+    await write(userSettings(sandbox), JSON.stringify({ enabledPlugins: { 'p@m': true } }));
+    const { findings } = await examine(sandbox);
+    expect(findings).toContainEqual({ level: 'ok', about: 'hooks', detail: 'carried by the plugin p@m' });
+    await write(join(sandbox.project, '.claude/settings.json'), JSON.stringify({ enabledPlugins: { 'p@m': false } }));
+    expect(await complaints(sandbox)).toEqual([UNCALLED]);
+  });
+});
+
+describe('of the state folder, doctor says', () => {
+  test.for([
+    [0o755, 'warn state: others may look into /home/.local/state/opencode-reap (mode 755)'],
+    [0o777, 'fail state: others may write /home/.local/state/opencode-reap (mode 777), so nothing in it counts'],
+  ] as const)('that it is open to others: %o', async ([mode, said], { sandbox }) => {
+    await mkdir(state(sandbox), { recursive: true });
+    await chmod(state(sandbox), mode);
+    expect(await complaints(sandbox)).toEqual([said, UNCALLED]);
+    expect((await stat(state(sandbox))).mode & 0o777).toBe(mode);
+  });
+
+  test('that it is no folder', async ({ sandbox }) => {
+    await write(state(sandbox), '');
+    expect(await complaints(sandbox)).toContainEqual('fail state: /home/.local/state/opencode-reap is not a folder');
+  });
+
+  test('what cannot be read in it', async ({ sandbox }) => {
+    await writeState(state(sandbox), 'servers/a.json', '{');
+    await writeState(state(sandbox), 'leases/b.json', { schema: 'opencode-reap/9' });
+    const of = 'fail state: could not read /home/.local/state/opencode-reap';
+    expect(await complaints(sandbox)).toEqual([
+      UNCALLED,
+      `${of}/servers/a.json: not valid JSON`,
+      `${of}/leases/b.json: written by another version (schema opencode-reap/9)`,
+    ]);
+  });
+
+  test('what died half-way', async ({ sandbox }) => {
+    // With our own pid, and a start token that no process of today has.
+    const run = { pid: process.pid, startToken: '1' };
+    const fence = { schema: 'opencode-reap/1', id: 'a', run, machine: machine(), tree: [], record: null };
+    await writeState(state(sandbox), 'closing/a.json', fence);
+    expect(await complaints(sandbox)).toEqual([UNCALLED, 'warn fences: a run died while it was stopping 1 server']);
+  });
+
+  test('that requests wait and nobody looks, or who looks', async ({ sandbox }) => {
+    const at = new Date(Date.now() - 11 * 60_000).toISOString();
+    await writeState(state(sandbox), 'requests/a.json', { schema: 'opencode-reap/1', at, lingerMs: 3_600_000 });
+    const said = 'warn requests: 1 request of ended sessions is still waiting, and no background run is there';
+    expect(await complaints(sandbox)).toEqual([UNCALLED, said]);
+    const sweep = sandbox.spawn(process.execPath, [join(import.meta.dirname, '../dist/opencode-reap.cjs'), 'sweep'], {
+      env: sandbox.env({ OPENCODE_REAP_STATE_DIR: undefined }),
+      stdio: 'ignore',
+    });
+    await waitFor('it has its claim', async () => (await names(state(sandbox))).includes('sweep.json'));
+    const { findings } = await examine(sandbox);
+    expect(findings).toContainEqual({ level: 'ok', about: 'background run', detail: `pid ${sweep.pid}` });
+    expect(await complaints(sandbox)).toEqual([UNCALLED]);
+  });
+
+  test('that a hook failed lately', async ({ sandbox }) => {
+    const line = (at: number, detail: string) =>
+      `${JSON.stringify({ at: new Date(at).toISOString(), event: 'hook failed', id: '', detail })}\n`;
+    const now = Date.now();
+    const lines = line(now - 8 * 86_400_000, 'long ago') + line(now - 9000, 'hook session-end: EROFS');
+    await writeState(state(sandbox), 'log.ndjson', lines);
+    const [, said] = await complaints(sandbox);
+    expect(said).toMatch(/^warn log: a hook failed 1 time in 7 days, last at .*Z: hook session-end: EROFS$/);
+  });
+});
+
+test('an event that no hook has is logged, and doctor’s own is not', async ({ sandbox }) => {
+  const hook = (event: string) => run(sandbox, ['hook', event], { input: '{"source": "startup"}' });
+  expect(await hook('doctor')).toEqual({ code: 0, stdout: '', stderr: '' });
+  expect(await names(state(sandbox))).toEqual([]);
+  expect(await hook('session-pause')).toEqual({ code: 0, stdout: '', stderr: '' });
+  expect(await jsonOf(join(state(sandbox), 'log.ndjson'))).toMatchObject({ event: 'hook failed' });
+});

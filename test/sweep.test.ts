@@ -1,0 +1,127 @@
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { runCli } from './support/cli.js';
+import { installFake } from './support/fake.js';
+import { callHook, openSession } from './support/hooks.js';
+import { alive, cmdline, environ, pids, portHolder } from './support/proc.js';
+import { createSandbox, type Sandbox } from './support/sandbox.js';
+import { waitFor } from './support/wait.js';
+
+let box: Sandbox;
+let port: number;
+beforeEach(async () => {
+  box = await createSandbox('sweep');
+  await installFake(box);
+  port = await box.reserve();
+});
+afterEach(() => box.dispose());
+
+const QUICK = { OPENCODE_REAP_LINGER: '200ms', OPENCODE_REAP_OLDER_THAN: '0s' };
+const onPort = (): string[] => ['--port', String(port)];
+const start = async (): Promise<number> => {
+  const started = await runCli(box, ['start', ...onPort(), '--json']);
+  return JSON.parse(started.stdout).pid;
+};
+const names = (): string[] => (existsSync(box.stateDir) ? readdirSync(box.stateDir) : []);
+const requests = (): string[] => readdirSync(join(box.stateDir, 'requests'));
+const sweepers = (): number[] =>
+  pids().filter((pid) => cmdline(pid).includes('sweep') && environ(pid).includes(`HOME=${box.home}`));
+const isOver = (): Promise<unknown> =>
+  waitFor('the end of the background run', () => sweepers().length === 0 && !names().includes('sweep.json'), 20_000);
+
+test('a server whose session has ended is taken, and the run leaves nothing behind', async () => {
+  const session = await openSession(box, onPort(), QUICK);
+  const pid = await start();
+  await session.end();
+  await waitFor('the end of the server', () => !alive(pid), 20_000);
+  await isOver();
+  expect([requests(), readdirSync(join(box.stateDir, 'runs')), portHolder(port)]).toEqual([[], [], undefined]);
+});
+
+test('the run belongs to no session: another session of its own, no CLAUDE variable, the root as its folder', async () => {
+  const env = { ...QUICK, OPENCODE_REAP_LINGER: '5s', CLAUDE_CODE_SESSION_ID: 'x', CLAUDECODE: '1', AI_AGENT: 'y' };
+  const session = await openSession(box, onPort(), env);
+  const [sweeper] = await waitFor('the run', () => (sweepers().length > 0 ? sweepers() : undefined));
+  expect(environ(sweeper ?? 0).filter((variable) => /^(CLAUDE|AI_AGENT)/.test(variable))).toEqual([]);
+  session.child.kill('SIGKILL');
+  await sleep(500);
+  expect(alive(sweeper ?? 0)).toBe(true);
+});
+
+test('there is one run per user, however many sessions end at once, and it serves them all', async () => {
+  const env = { ...QUICK, OPENCODE_REAP_LINGER: '1s' };
+  const sessions = await Promise.all([1, 2, 3].map(() => openSession(box, onPort(), env)));
+  const pid = await start();
+  await Promise.all(sessions.map((session) => session.end()));
+  await sleep(500);
+  expect(sweepers().length).toBeLessThanOrEqual(1);
+  await waitFor('the end of the server', () => !alive(pid), 20_000);
+  await isOver();
+  expect(requests()).toEqual([]);
+});
+
+test('what a killed run has not done is done by the next', async () => {
+  const session = await openSession(box, onPort(), { ...QUICK, OPENCODE_REAP_LINGER: '60s' });
+  const pid = await start();
+  const [killed] = await waitFor('the run', () => (sweepers().length > 0 ? sweepers() : undefined));
+  process.kill(killed ?? 0, 'SIGKILL');
+  await waitFor('its death', () => !alive(killed ?? 0));
+  await session.end();
+  const [next] = await waitFor('the next run', () => (sweepers().length > 0 ? sweepers() : undefined));
+  process.kill(next ?? 0, 'SIGKILL');
+  await waitFor('its death', () => !alive(next ?? 0));
+  expect(requests().length).toBeGreaterThanOrEqual(2);
+  for (const name of requests()) {
+    const file = join(box.stateDir, 'requests', name);
+    writeFileSync(file, JSON.stringify({ ...JSON.parse(readFileSync(file, 'utf8')), lingerMs: 0 }));
+  }
+  await (await openSession(box, ['--port', '1'], QUICK, box.home)).end();
+  await waitFor('the end of the server', () => !alive(pid), 20_000);
+  await isOver();
+  expect(requests()).toEqual([]);
+});
+
+test('a run that has nothing to look at ends, and so does one that finds another at work', async () => {
+  mkdirSync(box.stateDir, { recursive: true });
+  expect(await runCli(box, ['sweep'])).toEqual({ code: 0, stdout: '', stderr: '' });
+  await callHook(box, ['session-start'], '{}', { ...QUICK, OPENCODE_REAP_LINGER: '3s' }).called;
+  await waitFor('the run', () => sweepers().length === 1);
+  expect(await runCli(box, ['sweep'])).toEqual({ code: 0, stdout: '', stderr: '' });
+  expect(requests()).toHaveLength(1);
+});
+
+test('a server that is too young is looked at again until it is not', async () => {
+  const session = await openSession(box, onPort(), { ...QUICK, OPENCODE_REAP_OLDER_THAN: '10s' });
+  const pid = await start();
+  await session.end();
+  await sleep(4_000);
+  expect(alive(pid)).toBe(true);
+  expect(names()).toContain('sweep.json');
+  await waitFor('the end of the server', () => !alive(pid), 45_000);
+});
+
+test('a session that Claude Code lists, or that is seen running, spares its server without any hook', async () => {
+  const pid = await start();
+  const listed = spawn('sleep', ['600'], { cwd: box.home, env: box.env(), stdio: 'ignore' });
+  box.track(listed.pid ?? 0);
+  const verdict = async (): Promise<string> => {
+    const { stdout } = await runCli(box, ['--dry-run', '--json', '--older-than', '0s']);
+    const [server] = JSON.parse(stdout).servers;
+    return [server.verdict, ...server.reasons].join(' ');
+  };
+  expect(await verdict()).toBe('stale');
+  const sessions = join(box.home, '.claude/sessions');
+  mkdirSync(sessions, { recursive: true });
+  const stat = readFileSync(`/proc/${listed.pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+  const entry = { pid: listed.pid, sessionId: 's', cwd: box.project, procStart: stat[19] };
+  writeFileSync(join(sessions, `${listed.pid}.json`), JSON.stringify(entry));
+  expect(await verdict()).toBe('spared unleased');
+  writeFileSync(join(sessions, `${listed.pid}.json`), JSON.stringify({ ...entry, procStart: '1' }));
+  expect(await verdict()).toBe('stale');
+  writeFileSync(join(sessions, `${listed.pid}.json`), '{"pid":');
+  expect(await verdict()).toBe('stale');
+  expect(alive(pid)).toBe(true);
+});
