@@ -4,7 +4,7 @@ import type { Identity } from './decide/identity.js';
 import { sameProcess } from './decide/identity.js';
 import { holderAbove } from './hook/holder.js';
 import { type HookInput, readInput } from './hook/input.js';
-import { linuxLook, linuxMachine } from './observe/linux.js';
+import { linuxGlance, linuxMachine } from './observe/linux.js';
 import { workspaceOf } from './observe/places.js';
 import { sweeper } from './state/claims.js';
 import { readSmall, removeFile, replaceFile } from './state/files.js';
@@ -32,8 +32,8 @@ const DEFAULT_PORT = 4096;
 const DEFAULT_LINGER_MS = 20_000;
 const LEASE_WITHOUT_HOLDER_MS = 24 * 3_600_000;
 
-export function runHook(call: HookCall, stdin: NodeJS.ReadStream, exit: () => void): void {
-  readInput(stdin, (input) => {
+export function runHook(call: HookCall, exit: () => void): void {
+  readInput((input) => {
     const folder = stateFolder(chosenRoot(call.stateDir, call.env));
     void carryOut(call, input, folder)
       .catch((error: unknown) => noteFailure(call, folder, error))
@@ -52,7 +52,7 @@ async function carryOut(call: HookCall, input: HookInput, folder: StateFolder): 
 async function sessionStart(call: HookCall, input: HookInput, folder: StateFolder): Promise<void> {
   const holder = holderOf(call);
   const { file, text } = leaseFor(call, input, holder, folder);
-  replaceFile(file, text);
+  replaceFile(file, text, 'until reboot');
   // `clear` and `compact` go on in the same process, and nothing ended.
   if (input.source !== 'clear' && input.source !== 'compact') await request(call, input, undefined, folder);
 }
@@ -72,7 +72,7 @@ function rehearse(call: HookCall, input: HookInput, folder: StateFolder): void {
 }
 
 const holderOf = ({ env }: HookCall): Identity | undefined =>
-  process.platform === 'linux' ? holderAbove(process.ppid, env.CLAUDE_PID, linuxLook) : undefined;
+  process.platform === 'linux' ? holderAbove(process.ppid, env.CLAUDE_PID, linuxGlance) : undefined;
 
 const sessionOf = ({ env }: HookCall, { session }: HookInput): string | undefined =>
   session ?? (env.CLAUDE_CODE_SESSION_ID || undefined);
@@ -123,7 +123,7 @@ async function request(
 
 function isSwept(folder: StateFolder): boolean {
   const holder = sweeper(folder)?.holder;
-  const seen = holder && process.platform === 'linux' ? linuxLook(holder.pid) : 'gone';
+  const seen = holder && process.platform === 'linux' ? linuxGlance(holder.pid) : 'gone';
   return holder !== undefined && typeof seen !== 'string' && sameProcess(holder, seen) === 'same';
 }
 

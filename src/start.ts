@@ -5,7 +5,7 @@ import type { ServerRecord } from './decide/record.js';
 import { launch, type Refused, refused, type Started, type Wanted } from './launch.js';
 import { lookAround, type Sight, selfIn } from './look.js';
 import { whoAnswers } from './observe/answers.js';
-import { claimStart } from './state/claims.js';
+import { type Claimant, claimStart, starterOn } from './state/claims.js';
 import { urlOf } from './state/record-file.js';
 import type { World } from './world.js';
 
@@ -60,7 +60,7 @@ async function claimAndLaunch(wanted: Wanted, { snapshot }: Sight, world: World)
     return refused(`could not read ${claim.file}: ${claim.error}`, 'remove that file if no server is being started');
   if (claim.kind === 'taken') {
     if (lives(claim.by.holder, claim.by.machine, snapshot) === 'no') claim.takeAway();
-    return again(`process ${claim.by.holder.pid} is starting a server on it`);
+    return beingStarted(claim.by);
   }
   try {
     return (await whoAnswers(wanted.hostname, wanted.port)) === 'nobody'
@@ -71,18 +71,31 @@ async function claimAndLaunch(wanted: Wanted, { snapshot }: Sight, world: World)
   }
 }
 
-async function reused(wanted: Wanted, sight: Sight, { eyes }: World): Promise<Started> {
-  const pid = await eyes.holder(wanted.port);
-  const record = sight.records.find((one) => isServerOf(one, pid, sight));
-  return {
-    kind: 'started',
-    url: urlOf(wanted.hostname, wanted.port),
+/** A record may be written only just now; whoever writes it holds a claim on the port until it is there. */
+async function reused(wanted: Wanted, sight: Sight, world: World): Promise<Tried> {
+  const pid = await world.eyes.holder(wanted.port);
+  const known = sight.records.find((one) => isServerOf(one, pid, sight));
+  if (known) return running(wanted, pid, known);
+  const starter = starterOn(world.folder, wanted.port);
+  const now = await lookAround(world);
+  if (starter && lives(starter.holder, starter.machine, now.snapshot) === 'yes') return beingStarted(starter);
+  return running(
+    wanted,
     pid,
-    alreadyRunning: true,
-    startedByPlugin: record?.ownership === 'plugin',
-    id: record?.id,
-  };
+    now.records.find((one) => isServerOf(one, pid, now)),
+  );
 }
+
+const beingStarted = ({ holder }: Claimant): Tried => again(`process ${holder.pid} is starting a server on it`);
+
+const running = ({ hostname, port }: Wanted, pid: number | undefined, record: ServerRecord | undefined): Started => ({
+  kind: 'started',
+  url: urlOf(hostname, port),
+  pid,
+  alreadyRunning: true,
+  startedByPlugin: record?.ownership === 'plugin',
+  id: record?.id,
+});
 
 /** By identity; a record whose server has only just answered names its launcher alone. */
 function isServerOf(record: ServerRecord, pid: number | undefined, { snapshot }: Sight): boolean {

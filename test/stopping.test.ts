@@ -33,9 +33,7 @@ const whileLettingGo = async <T>(sandbox: Sandbox, server: Recorded, run: Promis
     throw new Error(`the run ended before the server let go: ${JSON.stringify(result)}`);
   });
   await Promise.race([waitFor('the server lets go', () => !alive(polite), 30_000), tooEarly]);
-  const fence = stateFiles(sandbox.stateDir)[`closing/${server.id}.json`];
-  if (fence === undefined) throw new Error('no fence');
-  return { fence, run };
+  return { fence: readFileSync(join(sandbox.stateDir, `closing/${server.id}.json`), 'utf8'), run };
 };
 
 /** SIGKILLs a run that has begun to end the server, and returns the fence that it leaves. */

@@ -1,5 +1,4 @@
 import { type Identity, parsePid } from '../decide/identity.js';
-import type { Process, Seen } from '../decide/process.js';
 
 const NOT_CLAUDE = /^(sh|bash|dash|zsh|fish|ksh|ash|busybox|env)$/;
 /** Far deeper than any chain of shells; a bound all the same. */
@@ -13,21 +12,21 @@ const MAX_DEPTH = 64;
 export function holderAbove(
   parent: number,
   claudePid: string | undefined,
-  look: (pid: number) => Seen,
+  look: (pid: number) => Glance,
 ): Identity | undefined {
-  const above = ancestors(parent, look);
-  const named = above.find(({ pid }) => String(pid) === claudePid);
-  const holder = named ?? above.find(({ name }) => !NOT_CLAUDE.test(name));
-  return holder && { pid: holder.pid, startToken: holder.startToken };
-}
-
-function ancestors(parent: number, look: (pid: number) => Seen): Process[] {
-  const found: Process[] = [];
-  for (let pid = parsePid(parent); pid !== undefined && found.length < MAX_DEPTH; ) {
+  let nearest: Identity | undefined;
+  let pid = parsePid(parent);
+  for (let depth = 0; pid !== undefined && depth < MAX_DEPTH; depth += 1) {
     const seen = look(pid);
-    if (typeof seen === 'string') return found;
-    found.push(seen);
+    if (typeof seen === 'string') break;
+    const identity = { pid: seen.pid, startToken: seen.startToken };
+    if (String(seen.pid) === claudePid) return identity;
+    if (!NOT_CLAUDE.test(seen.name)) nearest ??= identity;
+    // Without a pid to look for there is nothing further up.
+    if (nearest && !claudePid) break;
     pid = parsePid(seen.parent);
   }
-  return found;
+  return nearest;
 }
+
+type Glance = (Identity & { readonly name: string; readonly parent: number }) | 'gone' | 'unknown';

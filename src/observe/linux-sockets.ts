@@ -78,11 +78,14 @@ function socketInodes(pid: number): string[] | undefined {
   });
 }
 
-/** IPv6 may be switched off; IPv4's table is always there. */
+/** IPv6 may be switched off; IPv4's table is always there. One that changes while it is read shows some rows twice. */
 function tcpRows(pid: number): Row[] | undefined {
   const v4 = tryRead(() => readFileSync(`/proc/${pid}/net/tcp`, 'utf8'));
   const v6 = tryRead(() => readFileSync(`/proc/${pid}/net/tcp6`, 'utf8'));
-  return v4 === undefined ? undefined : [...parseTcp(v4), ...parseTcp(v6 ?? '')];
+  if (v4 === undefined) return undefined;
+  const rows = [...parseTcp(v4), ...parseTcp(v6 ?? '')];
+  // Only a socket that nobody owns, such as one that waits to be accepted, has no inode.
+  return [...new Map(rows.map((row) => [row.inode === '0' ? row : row.inode, row])).values()];
 }
 
 export function parseTcp(text: string): Row[] {

@@ -41,16 +41,27 @@ export function linuxLook(pid: number): Seen {
   return lookAt(pid, uptime());
 }
 
+/** Which process has a pid, and which one is above it: all that a hook needs, for a third of a whole look. */
+export function linuxGlance(pid: number): Seen {
+  const stat = statOf(pid);
+  return typeof stat === 'object' ? parseStat(stat.text, undefined, undefined) : stat;
+}
+
 function lookAt(pid: number, uptimeMs: number | undefined): Seen {
-  let stat: string;
+  const stat = statOf(pid);
+  if (typeof stat !== 'object') return stat;
+  const seen = parseStat(stat.text, argvOf(pid), uptimeMs);
+  return typeof seen === 'string' ? seen : { ...seen, uid: uidOf(pid) };
+}
+
+function statOf(pid: number): { readonly text: string } | 'gone' | 'unknown' {
   try {
-    stat = slurp(`/proc/${pid}/stat`);
+    return { text: slurp(`/proc/${pid}/stat`) };
   } catch (error) {
     if (absent(error)) return 'gone';
     if (refused(error)) return 'unknown';
     throw error;
   }
-  return parseStat(stat, argvOf(pid), uptimeMs);
 }
 
 /** `stat` after the last `)`: a program may call itself `we) (ird`. Field numbers are those of proc(5), less 3. */
@@ -70,7 +81,7 @@ export function parseStat(stat: string, argv: readonly string[] | undefined, upt
     group: Number(fields[2]),
     session: Number(fields[3]),
     terminal: fields[4] !== '0',
-    uid: uidOf(pid),
+    uid: undefined,
     name: stat.slice(stat.indexOf('(') + 1, stat.lastIndexOf(')')),
     command: argv && classify(argv),
     ageMs: uptimeMs === undefined ? undefined : uptimeMs - startedMs,

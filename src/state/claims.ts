@@ -17,17 +17,24 @@ export type Claim =
 
 /** The right to start a server on one port, so that two at the same moment start one. */
 export const claimStart = (folder: StateFolder, port: number, claimant: Claimant): Claim =>
-  claim(join(folder.starts, `${port}.json`), claimant);
+  claim(startFile(folder, port), claimant);
 
 /** The right to be the one background run of this user. */
 export const claimSweep = (folder: StateFolder, claimant: Claimant): Claim => claim(sweepFile(folder), claimant);
 
+/** Who is starting a server on this port now; undefined when nobody claims it. */
+export const starterOn = (folder: StateFolder, port: number): Claimant | undefined => holderOf(startFile(folder, port));
+
 /** Who is the background run now; undefined when nobody claims it. */
-export function sweeper(folder: StateFolder): Claimant | undefined {
-  const read = readSmall(sweepFile(folder));
+export const sweeper = (folder: StateFolder): Claimant | undefined => holderOf(sweepFile(folder));
+
+function holderOf(file: string): Claimant | undefined {
+  const read = readSmall(file);
   const claimant = read.kind === 'text' ? parseClaimant(read.text) : undefined;
   return typeof claimant === 'object' ? claimant : undefined;
 }
+
+const startFile = (folder: StateFolder, port: number): string => join(folder.starts, `${port}.json`);
 
 const sweepFile = (folder: StateFolder): string => join(folder.root, 'sweep.json');
 

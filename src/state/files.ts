@@ -140,9 +140,8 @@ function putBack(aside: string, file: string): void {
 }
 
 function writeTemporary(file: string, text: string, durability: Durability): string {
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   const temporary = temporaryFor(file);
-  const fd = openSync(temporary, 'wx', 0o600);
+  const fd = openNew(temporary);
   try {
     writeSync(fd, text);
     if (durability === 'durable') fsyncSync(fd);
@@ -150,6 +149,17 @@ function writeTemporary(file: string, text: string, durability: Durability): str
     closeSync(fd);
   }
   return temporary;
+}
+
+/** The folder is nearly always there, and looking first would cost the hook more than the write does. */
+function openNew(file: string): number {
+  try {
+    return openSync(file, 'wx', 0o600);
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT') throw error;
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+    return openSync(file, 'wx', 0o600);
+  }
 }
 
 let temporaries = 0;
