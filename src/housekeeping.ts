@@ -1,9 +1,10 @@
 import { endRest } from './act/end-tree.js';
+import { isGone } from './act/signal.js';
 import { compare, type Identity } from './decide/identity.js';
 import { isLive } from './decide/leases.js';
 import { lives } from './decide/lives.js';
 import type { Judged } from './decide/plan.js';
-import type { Fence } from './decide/record.js';
+import type { Fence, LiveRun } from './decide/record.js';
 import type { Manner } from './hands.js';
 import type { Judgement, Sight } from './look.js';
 import { liftFence } from './state/fences.js';
@@ -46,10 +47,18 @@ function endingFor({ snapshot }: Sight, { graceMs }: Manner, { eyes }: World) {
 }
 
 /** Takes away what ended: records of servers that are no more, leases, and what killed runs left behind. */
-export function tidyUp(servers: readonly Judgement[], { written, snapshot }: Sight, { leaseFolders }: World): void {
+export async function tidyUp(
+  servers: readonly Judgement[],
+  { written, snapshot }: Sight,
+  { leaseFolders, eyes }: World,
+): Promise<void> {
   forgetGone(servers);
   const ended = written.leases.filter((lease) => isLive(lease, snapshot) === 'no');
-  const dead = written.runs.filter((run) => lives(run.holder, run.machine, snapshot) === 'no');
+  const dead: LiveRun[] = [];
+  for (const run of written.runs) {
+    // A run may have begun since the processes were listed.
+    if (lives(run.holder, run.machine, snapshot) === 'no' && (await isGone(run.holder, eyes.look))) dead.push(run);
+  }
   tidy(leaseFolders, ended, dead);
 }
 

@@ -36,8 +36,9 @@ export async function lookAround(world: World, only?: ServerRecord): Promise<Sig
     [...before.leases, ...before.witnesses],
     world.eyes,
   );
-  // A run announces itself before it connects, so whoever's connection was seen is in the list by now.
-  const { runs } = readRegistry(world.folder, world.leaseFolders, []);
+  // A run announces itself before it connects and until it is done, so whoever's connection was seen is in one of both.
+  const after = readRegistry(world.folder, world.leaseFolders, []);
+  const runs = [...before.runs, ...after.runs];
   const deadFences = before.fences.filter((fence) => lives(fence.run, fence.machine, snapshot) === 'no');
   const known = new Set(before.records.map(({ id }) => id));
   const left = deadFences.flatMap(({ record }) => (record && !known.has(record.id) ? [record] : []));

@@ -59,7 +59,7 @@ async function carryOut(
     ...server,
     outcome: outcomes.get(server.record.id) ?? refusal(server, plan.refused),
   }));
-  tidyUp(servers, sight, world);
+  await tidyUp(servers, sight, world);
   writeLog(done, world);
   return done;
 }

@@ -29,6 +29,9 @@ export interface Hands extends Ending {
 /** The port is let go some 35 ms after its process looks dead. */
 const PORT_PATIENCE_MS = 1_000;
 
+/** A process that got its signal is gone within 120 ms. */
+const ENDING_MS = 500;
+
 /** The ladder: fence, look, ask to let go, look, SIGTERM, grace, SIGKILL, descendants, port. */
 export async function stopServer(tree: readonly Identity[], hands: Hands): Promise<Outcome> {
   const began = performance.now();
@@ -49,7 +52,7 @@ async function behindFence(fence: Fencing, began: number, hands: Hands): Promise
   if (!before.target.hung) await hands.letGo();
   // A server that was asked to let go works on: whatever arrived meanwhile keeps it.
   const leave = before.target.hung ? before : await hands.lookAgain();
-  if (leave.kind !== 'may stop') return leave;
+  if (leave.kind !== 'may stop') return (await isEnding(before.target, hands)) ? { kind: 'gone' } : leave;
   fence.note(leave.tree);
   const ended = await endTree(leave.target, leave.tree, hands);
   if (ended.kind !== 'ended') return ended;
@@ -62,6 +65,10 @@ async function behindFence(fence: Fencing, began: number, hands: Hands): Promise
     successor: await successor(leave.tree, hands),
   };
 }
+
+/** While it ends a process has no sockets and no command line, and its launcher is there alone: it looks like another. */
+const isEnding = async ({ server }: Target, { look }: Hands): Promise<boolean> =>
+  (await waitGone([server], ENDING_MS, look)).length === 0;
 
 const processesOf = (target: Target, tree: readonly Identity[]): number[] => [
   ...new Set<number>([

@@ -17,6 +17,12 @@ export interface Row {
  * file descriptors of the server cannot be read.
  */
 export function linuxSockets(server: number, tree: readonly number[]): Sockets | undefined {
+  const seen = socketsAt(server, tree);
+  // A client that ends between two reads leaves a row that nobody owns, which a second look no longer shows.
+  return seen?.inbound.some(({ clientPid }) => clientPid === undefined) ? socketsAt(server, tree) : seen;
+}
+
+function socketsAt(server: number, tree: readonly number[]): Sockets | undefined {
   const rows = tcpRows(server);
   const ours = new Map<string, number>();
   for (const pid of tree) for (const inode of socketInodes(pid) ?? []) ours.set(inode, pid);
