@@ -68,6 +68,20 @@ describe.concurrent.each(['native', 'launcher'] as const)('a %s server', (releas
     return { says: `1 session busy in ${isOwn ? 'its own directory' : directory}`, end };
   };
 
+  /** 1.14 works where the prompt was sent, and lists the session where it was made. */
+  const promptedElsewhere = async (): Promise<Use> => {
+    provider.mode = 'silent';
+    const session = await createSession(server.url, sandbox.project);
+    await prompt(server.url, session, elsewhere(), 'hello');
+    const isBusy = async (directory: string) => (await status(server.url, directory))[session]?.type === 'busy';
+    const busyIn = await waitFor('it is busy', async () => {
+      if (await isBusy(elsewhere())) return elsewhere();
+      return (await isBusy(sandbox.project)) && sandbox.project;
+    });
+    const place = busyIn === sandbox.project ? 'its own directory' : busyIn;
+    return { says: `1 session busy in ${place}`, end: () => provider.release() };
+  };
+
   const waitsForPermission = async (directory: string): Promise<Use> => {
     const use = await prompted('tool', directory, 'touch asked');
     const asked = async () => (await request(server.url, '/permission', { directory })).body;
@@ -126,6 +140,7 @@ describe.concurrent.each(['native', 'launcher'] as const)('a %s server', (releas
     'a prompt is not answered': () => prompted('silent', sandbox.project),
     'a prompt is answered slowly in another directory': () => prompted('slow', elsewhere()),
     'a prompt is not answered in another directory': () => prompted('silent', elsewhere()),
+    'a prompt is answered in another directory than its session’s': promptedElsewhere,
     'a prompt waits for its turn, with no connection and no child': () => prompted('rate-limited', elsewhere()),
     'a prompt waits for a permission': () => waitsForPermission(elsewhere()),
     'an agent runs a tool': async () => runs((await prompted('tool', sandbox.project)).end),

@@ -23,7 +23,9 @@ const STARTED = Date.UTC(2026, 0, 1);
 const TEN_MINUTES = 600_000;
 const BUSY = { ses_1: { type: 'busy' } };
 
-const session = (directory: string, updated = STARTED) => ({ directory, time: { updated } });
+const session = (directory: string, updated = STARTED) => ({ id: 'ses_1', directory, time: { updated } });
+/** The answer of an agent that worked in `cwd`. */
+const message = (cwd: string) => ({ info: { role: 'assistant', path: { cwd, root: '/' } }, parts: [] });
 const many = (n: number, updated = STARTED) => Array.from({ length: n }, (_, i) => session(`/${i}`, updated));
 const list = (...directories: readonly string[]) => sessionList(directories.map((one) => session(one)));
 
@@ -62,7 +64,7 @@ test.each<[string, Routes, unknown]>([
   ['its status is elsewhere', { [STATUS]: redirect(STATUS) }, unknown(/not understood/)],
   ['its list is no list', { [LIST]: json({ data: [] }) }, unknown(/list of sessions/)],
   ['a session has no directory', { [LIST]: json([{ time: { updated: 1 } }]) }, unknown(/list of sessions/)],
-  ['a session has no time', { [LIST]: json([{ directory: '/a' }]) }, unknown(/list of sessions/)],
+  ['a session has no time', { [LIST]: json([{ id: 'ses_1', directory: '/a' }]) }, unknown(/list of sessions/)],
   ['a directory has no proper name', { [LIST]: list('/\ud800') }, unknown(/cannot be sent/)],
   ['its list is cut by its limit', { [LIST]: sessionList(many(1_001)) }, unknown(/more than 1000/)],
   ['its list is long, but old', { [LIST]: sessionList([...many(9), ...many(991, 0)]) }, idle(10)],
@@ -106,6 +108,25 @@ describe('the directories it is asked about', () => {
   test('are spelled in two ways when they have a percent sign', async () => {
     expect(await askedAbout(first({ [LIST]: list('/a%20b') }))).toEqual(['/a%20b', '/a%2520b', null]);
   });
+
+  const MESSAGES = '/session/ses_1/message';
+
+  test('are also those in which its sessions last worked', async () => {
+    const routes = first({ [LIST]: list('/a'), [MESSAGES]: json([message('/b')]) });
+    expect(await askedAbout(routes)).toEqual(['/a', '/b', null]);
+    const status = say.byDirectory({ '/b': BUSY });
+    expect(await wordOf({ ...routes, [STATUS]: status })).toEqual(busy(1, '/b'));
+    const prompt = json([{ info: { role: 'user' } }]);
+    expect(await wordOf({ ...routes, [MESSAGES]: prompt })).toEqual(idle(2));
+    expect(await wordOf({ ...routes, [MESSAGES]: json({}, 404) })).toEqual(idle(2));
+  });
+
+  test.each([webPage, json({}), json([], 500), say.breakOff])(
+    'are not known when a message cannot be read',
+    async (handler) => {
+      expect(await wordOf(first({ [LIST]: list('/a'), [MESSAGES]: handler }))).toEqual(unknown(/a message/));
+    },
+  );
 
   test('are named when one is busy, whatever the others say', async () => {
     const status = say.byDirectory({ '/b': { ...BUSY, ses_2: { type: 'retry' } }, '/c': [] });

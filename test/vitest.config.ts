@@ -1,15 +1,21 @@
 import { defineConfig } from 'vitest/config';
 
+const LAST = '**/*.time.test.ts';
+
 export default defineConfig({
   test: {
     root: new URL('.', import.meta.url).pathname,
-    include: ['**/*.test.ts'],
-    // A real server needs 300 MB and most of a core to start, so two files at a time is what two cores carry.
     pool: 'forks',
-    maxWorkers: 2,
+    // Most of the time is waiting for servers and clients, so four at a time is what two cores carry.
+    maxWorkers: 4,
     globalSetup: './global-setup.ts',
     testTimeout: 60_000,
     hookTimeout: 60_000,
     reporters: ['default'],
+    projects: [
+      { extends: true, test: { name: 'all', include: ['**/*.test.ts'], exclude: [LAST], sequence: { groupOrder: 0 } } },
+      // What is timed runs alone, after all others.
+      { extends: true, test: { name: 'time', include: [LAST], maxWorkers: 1, sequence: { groupOrder: 1 } } },
+    ],
   },
 });

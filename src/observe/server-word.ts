@@ -1,14 +1,11 @@
 import type { Silence, Word } from '../decide/word.js';
 import { type Address, ask, type Reply } from './http.js';
+import { askInTurn, isObject, recentSessions, STATUS_MS, unlistedDirectories, workplacesOf } from './sessions.js';
 
 const ANSWER_MS = 2_000;
-/** A status may have to create the directory's instance first, which loads plugins. */
-const STATUS_MS = 10_000;
 const MAX_DIRECTORIES = 50;
-const SESSION_LIMIT = 1_000;
 /** Two clocks and a slow start are never further apart than this. */
 const MARGIN_MS = 10 * 60_000;
-const ASK_AT_ONCE = 4;
 
 export interface Known {
   /** Epoch milliseconds: the earlier of when the process started and when the record says so. */
@@ -49,22 +46,27 @@ async function askSecondGeneration(address: Address): Promise<Word> {
 }
 
 async function askDirectories(address: Address, known: Known): Promise<Word> {
-  const listed = await recentDirectories(address, known.startedAt - MARGIN_MS);
-  if (typeof listed === 'string') return unknown(listed);
-  const directories = listed ?? (await unlistedDirectories(address, known));
+  const sessions = await recentSessions(address, known.startedAt - MARGIN_MS);
+  if (typeof sessions === 'string') return unknown(sessions);
+  const directories =
+    sessions?.map(({ directory }) => directory) ?? (await unlistedDirectories(address, known.directories));
   if (directories === undefined) return unknown('its list of projects was not understood');
   // Without a directory a server answers for its own.
-  const questions = [undefined, ...new Set(directories.flatMap(spellings))];
-  if (questions.length > MAX_DIRECTORIES) return unknown(`it works in more than ${MAX_DIRECTORIES} directories`);
-  const words: Word[] = [];
-  for (let at = 0; at < questions.length; at += ASK_AT_ONCE) {
-    const some = questions.slice(at, at + ASK_AT_ONCE);
-    words.push(...(await Promise.all(some.map((directory) => askDirectory(address, directory)))));
-  }
-  return (
-    words.find(({ kind }) => kind === 'busy') ??
-    words.find(({ kind }) => kind === 'unknown') ?? { kind: 'idle', directories: questions.length }
-  );
+  const listed = new Set([undefined, ...directories.flatMap(spellings)]);
+  const word = await askEach(address, listed);
+  if (word.kind !== 'idle' || sessions === undefined) return word;
+  const workplaces = await workplacesOf(address, sessions);
+  if (typeof workplaces === 'string') return unknown(workplaces);
+  const others = new Set(workplaces.flatMap(spellings).filter((directory) => !listed.has(directory)));
+  return others.size === 0 ? word : askEach(address, others);
+}
+
+async function askEach(address: Address, directories: ReadonlySet<string | undefined>): Promise<Word> {
+  const { size } = directories;
+  if (size > MAX_DIRECTORIES) return unknown(`it works in more than ${MAX_DIRECTORIES} directories`);
+  const words = await askInTurn([...directories], (directory) => askDirectory(address, directory));
+  const telling = words.find(({ kind }) => kind === 'busy') ?? words.find(({ kind }) => kind === 'unknown');
+  return telling ?? { kind: 'idle', directories: size };
 }
 
 /**
@@ -73,34 +75,6 @@ async function askDirectories(address: Address, known: Known): Promise<Word> {
  */
 const spellings = (directory: string): string[] =>
   directory.includes('%') ? [directory, directory.replaceAll('%', '%25')] : [directory];
-
-/** Directories of sessions touched since `since`; a sentence when the list is no proof, undefined when there is none. */
-async function recentDirectories(address: Address, since: number): Promise<string[] | string | undefined> {
-  const path = `/experimental/session?archived=true&limit=${SESSION_LIMIT}`;
-  const reply = await ask(address, { path, deadlineMs: STATUS_MS });
-  if (reply.kind === 'silent') return 'it stopped answering';
-  if (reply.kind === 'other' || (reply.kind === 'json' && reply.status !== 200)) return undefined;
-  if (reply.kind !== 'json' || !Array.isArray(reply.body)) return 'its list of sessions was not understood';
-  const sessions = reply.body.map(directoryAndTime);
-  if (sessions.some((session) => session === undefined)) return 'its list of sessions was not understood';
-  const recent = sessions.flatMap((session) => (session && session.updated >= since ? [session.directory] : []));
-  return recent.length >= SESSION_LIMIT ? `it has more than ${SESSION_LIMIT} recent sessions` : recent;
-}
-
-function directoryAndTime(session: unknown): { directory: string; updated: number } | undefined {
-  if (!isObject(session) || typeof session.directory !== 'string' || !isObject(session.time)) return undefined;
-  const { updated } = session.time;
-  return typeof updated === 'number' ? { directory: session.directory, updated } : undefined;
-}
-
-/** Undefined when the projects were not understood: every release lists them. */
-async function unlistedDirectories(address: Address, known: Known): Promise<string[] | undefined> {
-  const reply = await ask(address, { path: '/project', deadlineMs: STATUS_MS });
-  if (reply.kind !== 'json' || reply.status !== 200 || !Array.isArray(reply.body)) return undefined;
-  const worktrees = reply.body.map((project) => (isObject(project) ? project.worktree : undefined));
-  const areNamed = worktrees.every((worktree) => typeof worktree === 'string');
-  return areNamed ? [...worktrees, ...known.directories] : undefined;
-}
 
 async function askDirectory(address: Address, directory: string | undefined): Promise<Word> {
   if (/\p{Surrogate}/u.test(directory ?? '')) return unknown('one of its directories has a name that cannot be sent');
@@ -133,8 +107,5 @@ const LATE_MS = 500;
 /** Ends its tools, shells and MCP servers. It works on afterwards; a stubborn MCP server takes it 4.0 s. */
 export const askToLetGo = async (address: Address): Promise<Reply> =>
   ask(address, { method: 'POST', path: '/global/dispose', deadlineMs: 6_000 });
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const unknown = (because: string): Word => ({ kind: 'unknown', because });

@@ -35,13 +35,16 @@ const listen = async (server: Server | TcpServer): Promise<Listening> => {
   return { host: '127.0.0.1', port: (server.address() as AddressInfo).port };
 };
 
+/** No session has a message unless one is routed. */
+const isMessages = (path: string): boolean => /^\/session\/[^/]+\/message$/.test(path);
+
 /** Listens until the test is over. */
 export const handMade = async (routes: Routes): Promise<HandMade> => {
   const asked: URL[] = [];
   const server = createServer((request, response) => {
     const url = urlOf(request);
     asked.push(url);
-    (routes[url.pathname] ?? notFound)(request, response);
+    (routes[url.pathname] ?? (isMessages(url.pathname) ? json([]) : notFound))(request, response);
   });
   return { ...(await listen(server)), asked };
 };
@@ -96,6 +99,7 @@ export const byDirectory =
     json(statuses[queryOf(request, 'directory') ?? 'own'] ?? {})(request, response);
 
 export interface Listed {
+  readonly id: string;
   readonly directory: string;
   readonly time: { readonly updated: number };
   readonly archived?: boolean;

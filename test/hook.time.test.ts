@@ -1,0 +1,66 @@
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { HOOK } from './support/hooks.js';
+import { startToken } from './support/proc.js';
+import { createSandbox, type Sandbox } from './support/sandbox.js';
+
+const SAID = JSON.stringify({ session_id: 'session', cwd: '/', source: 'startup', reason: 'other' });
+
+describe('the time a hook takes', () => {
+  let box: Sandbox;
+  beforeEach(async () => {
+    box = await createSandbox('hook-time');
+  });
+  afterEach(() => box.dispose());
+
+  /** A copy beside a program that ends at once, so that no background run takes the processor from what is measured. */
+  const alone = (): string => {
+    const folder = join(box.root, 'alone');
+    mkdirSync(folder);
+    cpSync(HOOK, join(folder, 'hook.cjs'));
+    writeFileSync(join(folder, 'opencode-reap.cjs'), '');
+    return join(folder, 'hook.cjs');
+  };
+  const records = (count: number): void => {
+    for (const folder of ['servers', 'leases']) {
+      mkdirSync(join(box.stateDir, folder), { recursive: true, mode: 0o700 });
+      for (let n = 0; n < count; n += 1) writeFileSync(join(box.stateDir, folder, `${folder}-${n}.json`), '{}');
+    }
+  };
+  const timed = (args: readonly string[]): number => {
+    const began = performance.now();
+    spawnSync(process.execPath, args, { input: SAID, env: box.env() });
+    return performance.now() - began;
+  };
+  const median = (times: readonly number[]): number =>
+    [...times].sort((a, b) => a - b)[times.length >> 1] ?? Number.NaN;
+
+  /** Medians of 20 in turn. Others work on this machine too, so the best of three counts. */
+  const ratio = (args: readonly string[]): number => {
+    const ratios = [1, 2, 3].map(() => {
+      const pairs = Array.from({ length: 20 }, () => [timed(args), timed(['-e', '0'])] as const);
+      return median(pairs.map(([hook]) => hook)) / median(pairs.map(([, node]) => node));
+    });
+    return Math.min(...ratios);
+  };
+
+  const sweptBy = (pid: number): void => {
+    const holder = { pid, startToken: startToken(pid) };
+    writeFileSync(join(box.stateDir, 'sweep.json'), JSON.stringify({ schema: 'opencode-reap/1', holder, machine: {} }));
+  };
+
+  test.each([0, 1_000])('with %i records is hardly more than node itself takes', (count) => {
+    records(count);
+    const hook = alone();
+    const withRun = Math.max(...['session-start', 'session-end'].map((event) => ratio([hook, 'hook', event])));
+    sweptBy(process.pid);
+    const without = Math.max(...['session-start', 'session-end'].map((event) => ratio([hook, 'hook', event])));
+    process.stderr.write(
+      `hook to node -e 0, ${count} records: ${without.toFixed(2)}, with a run to start ${withRun.toFixed(2)}\n`,
+    );
+    expect(without).toBeLessThanOrEqual(1.2);
+    expect(withRun).toBeLessThanOrEqual(1.45);
+  });
+});
