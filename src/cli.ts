@@ -9,6 +9,8 @@ export async function run(argv: readonly string[]): Promise<number> {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error;
   });
+  // Set to nothing is not set.
+  for (const name of DEFAULTS) if (process.env[name] === '') delete process.env[name];
   let code = 0;
   const program = describe((result) => {
     code = result;
@@ -23,6 +25,8 @@ export async function run(argv: readonly string[]): Promise<number> {
     return 2;
   }
 }
+
+const DEFAULTS = ['OPENCODE_REAP_OLDER_THAN', 'OPENCODE_REAP_GRACE'] as const;
 
 const UNWRITABLE = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST', 'ENOSPC', 'EDQUOT']);
 
@@ -41,6 +45,7 @@ function describe(finish: Finish): Command {
     .description('Ends the opencode servers that Claude Code plugins leave behind, and only those.')
     .version(VERSION)
     .enablePositionalOptions()
+    .helpCommand(true)
     .allowExcessArguments(false)
     .configureOutput({ outputError: () => undefined })
     .showSuggestionAfterError(true)

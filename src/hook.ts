@@ -10,7 +10,6 @@ import { sweeper } from './state/claims.js';
 import { readSmall, removeFile, replaceFile } from './state/files.js';
 import { chosenRoot, type StateFolder, stateFolder, type Variables } from './state/folders.js';
 import { formatLease, leaseName, parseLease } from './state/lease-file.js';
-import { appendLog } from './state/log.js';
 import { leaveRequest } from './state/requests.js';
 
 /*
@@ -127,20 +126,12 @@ function isSwept(folder: StateFolder): boolean {
   return holder !== undefined && typeof seen !== 'string' && sameProcess(holder, seen) === 'same';
 }
 
-function noteFailure(call: HookCall, folder: StateFolder, error: unknown): void {
+async function noteFailure(call: HookCall, folder: StateFolder, error: unknown): Promise<void> {
   const detail = `hook ${call.event}: ${error instanceof Error ? error.message : String(error)}`;
+  const nothing = { id: '', pid: undefined, port: undefined, workspace: undefined };
+  const { appendLog } = await import('./state/log.js');
   try {
-    appendLog(folder, [
-      {
-        at: new Date().toISOString(),
-        event: 'hook failed',
-        id: '',
-        pid: undefined,
-        port: undefined,
-        workspace: undefined,
-        detail,
-      },
-    ]);
+    appendLog(folder, [{ at: new Date().toISOString(), event: 'hook failed', detail, ...nothing }]);
   } catch (unwritable) {
     // Where even the log cannot be written, `doctor` finds that out; the session must not.
     if (!(unwritable instanceof Error)) throw unwritable;

@@ -26,8 +26,8 @@ export async function finishDeadFences(
   for (const fence of sight.deadFences) {
     const server = servers.find(({ record }) => record.id === fence.id);
     // Out of scope, or a plugin's record that is no more: whoever looks there finishes it.
-    if (server === undefined && fence.record !== undefined) continue;
-    const isGone = server === undefined || server.verdict.kind === 'gone';
+    if (server === undefined) continue;
+    const isGone = server.verdict.kind === 'gone';
     if (isGone) await endRest(restOf(fence, sight), endingFor(sight, manner, world));
     liftFence(fence, !isGone);
   }

@@ -1,5 +1,8 @@
+import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type ClaudeSandbox, createClaudeSandbox } from './support/claude.js';
 import { hookSettings, writeUserSettings } from './support/claude-hooks.js';
@@ -8,6 +11,7 @@ import { installOpencode } from './support/opencode.js';
 import { alive, portHolder } from './support/proc.js';
 import { waitFor } from './support/wait.js';
 
+const PLUGIN = fileURLToPath(new URL('../.claude-plugin/opencode-reap', import.meta.url));
 const missing = claudeBinary() === undefined ? ' (skipped: the Claude Code client could not be fetched)' : '';
 
 /** Linger, the client's end and one look, on a machine that is busy with other tests. */
@@ -78,27 +82,21 @@ describe.skipIf(missing)(`inside the real Claude Code client${missing}`, () => {
     await isGone('the end of the server');
   });
 
-  test('a killed client takes nothing with it; the next session, elsewhere, finds what it left', async () => {
-    const elsewhere = await box.addProject('elsewhere');
-    const killed = await box.open();
-    await killed.execute(start());
-    const pid = await started();
-    process.kill(killed.pid, 'SIGKILL');
-    await sleep(LEFT_ALONE_MS);
-    expect(alive(pid)).toBe(true);
-    await writeUserSettings(box.home, hookSettings(await box.reserve()));
-    const next = await box.open({ cwd: elsewhere });
+  test('takes the hooks that install writes, and the plugin', async () => {
+    const validated = spawnSync(join(box.binDir, 'claude'), ['plugin', 'validate', PLUGIN], {
+      env: box.env(),
+      encoding: 'utf8',
+    });
+    expect(validated).toMatchObject({ status: 0, stdout: expect.stringContaining('Validation passed') });
+    await writeUserSettings(box.home, {});
+    const run = (...args: string[]) =>
+      spawnSync(join(box.binDir, 'opencode-reap'), args, { env: box.env(), encoding: 'utf8' });
+    expect(run('install', '--port', String(port)).status).toBe(0);
+    expect(await box.print(`please execute: ${start()}`)).toMatchObject({ code: 0, stderr: '' });
     await isGone('the end of the server');
-    expect(alive(next.pid)).toBe(true);
-  });
-
-  test.each(['a closed terminal', 'SIGTERM'])('%s ends the session, and then its server', async (how) => {
-    const terminal = await box.open();
-    await terminal.execute(start());
-    await started();
-    if (how === 'SIGTERM') process.kill(terminal.pid, 'SIGTERM');
-    else terminal.close();
-    await terminal.ended();
+    expect(run('uninstall').status).toBe(0);
+    const printed = await box.print(`please execute: ${start()}`, { args: ['--plugin-dir', PLUGIN] });
+    expect(printed).toMatchObject({ code: 0, stderr: '' });
     await isGone('the end of the server');
   });
 });

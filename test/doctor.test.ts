@@ -24,7 +24,8 @@ const examine = async (sandbox: Sandbox): Promise<{ code: number | null; finding
 /** What is not as it should be, `level about: detail`; each has a hint, and `fail` is exit code 1. */
 const complaints = async (sandbox: Sandbox): Promise<string[]> => {
   const { code, findings } = await examine(sandbox);
-  const wrong = findings.filter(({ level }) => level !== 'ok');
+  // How long a hook takes is the machine's business, which other tests keep busy.
+  const wrong = findings.filter(({ level, about }) => level !== 'ok' && about !== 'hook time');
   expect(wrong.filter(({ hint }) => !hint)).toEqual([]);
   expect(code).toBe(wrong.some(({ level }) => level === 'fail') ? 1 : 0);
   return wrong.map(({ level, about, detail }) => `${level} ${about}: ${detail.replaceAll(sandbox.root, '')}`);

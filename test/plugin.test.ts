@@ -53,7 +53,7 @@ describe('the plugin', () => {
     expect(await done(sandbox, 'env', [`PATH=${path}`, 'sh', '-c', command], ROOT)).toEqual({ code: 0, printed: '' });
     for (const name of BUILT) {
       const [built, committed] = await Promise.all([out, PLUGIN].map((folder) => readFile(join(folder, name))));
-      // `npm run build` puts it in step again.
+      // `npm run plugin` puts it in step again.
       expect(built?.equals(committed ?? Buffer.alloc(0)), `${name} is in step with src`).toBe(true);
     }
   });

@@ -3,7 +3,7 @@ import type { Policy } from '../decide/guards.js';
 import type { ServerRecord } from '../decide/record.js';
 import { type Judgement, judgeAll, lookAround, type Sight, unrecordedServers } from '../look.js';
 import type { World } from '../world.js';
-import { complain } from './output.js';
+import { complain, complainAboutUnread } from './output.js';
 
 export interface Chosen {
   readonly server: Judgement;
@@ -23,7 +23,10 @@ export async function choose(
   const unrecorded = (await unrecordedServers(sight, policy, world)).map(({ record }) => record);
   const found = named(name, [...sight.records, ...unrecorded], sight.snapshot);
   const [record, ...others] = found;
-  if (record === undefined) return missing(name);
+  if (record === undefined) {
+    complainAboutUnread(sight.written.unread);
+    return missing(name);
+  }
   if (others.length > 0) return ambiguous(name, found);
   const near = await lookAround(world, record);
   const [server] = await judgeAll(near, policy, world, policy.onWord || record.ownership !== 'unrecorded');

@@ -41,13 +41,17 @@ export function complainAboutUnread(unread: readonly Unread[]): void {
 
 /** Shows on a terminal what is waited for, once the wait is noticeable. Returns what ends it. */
 export function progress(text: string, { quiet }: Common): () => void {
-  if (quiet || !process.stderr.isTTY) return () => undefined;
-  const timer = setTimeout(() => process.stderr.write(`${text}…`), NOTICEABLE_MS);
+  if (quiet || !process.stderr.isTTY || process.env.TERM === 'dumb') return () => undefined;
+  let isShown = false;
+  const timer = setTimeout(() => {
+    isShown = true;
+    process.stderr.write(`${text}…`);
+  }, NOTICEABLE_MS);
   return () => {
     clearTimeout(timer);
-    process.stderr.write('\r\u001b[K');
+    if (isShown) process.stderr.write('\r\u001b[K');
   };
 }
 
-/** A look takes a tenth of that. */
+/** A look takes a quarter of that. */
 const NOTICEABLE_MS = 400;

@@ -5,14 +5,14 @@ import { tryRead } from './errors.js';
 
 /** A directory that is no more is compared as it was written. */
 export function placeOf(path: string): Place {
-  const real = tryRead(() => realpathSync(path)) ?? path;
+  const real = tryRead(() => realpathSync.native(path)) ?? path;
   const top = gitTop(real);
   return { path, real, gitCommon: top && gitCommon(top) };
 }
 
 /** What a session or a server works on: the git top level, else the directory itself. Git is not run for it. */
 export function workspaceOf(directory: string): string {
-  const real = tryRead(() => realpathSync(directory)) ?? resolve(directory);
+  const real = tryRead(() => realpathSync.native(directory)) ?? resolve(directory);
   return gitTop(real) ?? real;
 }
 
@@ -26,10 +26,10 @@ function gitTop(directory: string): string | undefined {
 /** In a worktree `.git` is a file that names a folder below the common one, which that folder's `commondir` leads to. */
 function gitCommon(top: string): string | undefined {
   const git = join(top, '.git');
-  if (tryRead(() => statSync(git).isDirectory())) return tryRead(() => realpathSync(git));
+  if (tryRead(() => statSync(git).isDirectory())) return tryRead(() => realpathSync.native(git));
   const named = /^gitdir: (.+)$/m.exec(tryRead(() => readFileSync(git, 'utf8')) ?? '')?.[1];
   if (named === undefined) return undefined;
   const folder = resolve(top, named);
   const common = tryRead(() => readFileSync(join(folder, 'commondir'), 'utf8'))?.trim();
-  return tryRead(() => realpathSync(common ? resolve(folder, common) : folder));
+  return tryRead(() => realpathSync.native(common ? resolve(folder, common) : folder));
 }

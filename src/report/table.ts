@@ -13,19 +13,22 @@ export interface Page {
 const HEADINGS = ['VERDICT', 'PID', 'PORT', 'AGE', 'MEMORY', 'WORKSPACE', 'REASON'];
 const MAX_PATH = 40;
 
-/** One line a server: what was decided, which one, and why in words. Empty when there is none. */
+/** One line a server: what was decided, which one, and why in words; where they do not fit, a line more for the reason. */
 export function table(servers: readonly Judged[], page: Page): string[] {
   if (servers.length === 0) return [];
   const rows = [HEADINGS, ...servers.map((server) => cells(server, page))];
   const widths = HEADINGS.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  return rows.map((row, at) => {
-    const line = row
-      .map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0)))
-      .join('  ');
-    const cut = page.width === undefined ? line : line.slice(0, Math.max(page.width, 60));
-    return at === 0 ? page.paint.dim(cut) : coloured(cut, servers[at - 1], page.paint);
+  const fits = page.width === undefined || widths.reduce((sum, width) => sum + width + GAP.length, 0) <= page.width;
+  return rows.flatMap((row, at) => {
+    const padded = row.slice(0, -1).map((cell, column) => cell.padEnd(widths[column] ?? 0));
+    const reason = row.at(-1) ?? '';
+    const [line = '', ...more] = fits ? [[...padded, reason].join(GAP)] : [padded.join(GAP).trimEnd(), GAP + reason];
+    const server = servers[at - 1];
+    return server ? [coloured(line, server, page.paint), ...more] : [page.paint.dim(line)];
   });
 }
+
+const GAP = '  ';
 
 function cells(server: Judged, { home }: Page): string[] {
   const { record, seen } = server;
@@ -44,8 +47,8 @@ function cells(server: Judged, { home }: Page): string[] {
 /** The outcome where something was done, else the verdict. */
 export const state = ({ verdict, outcome }: Judged): string => outcome?.kind ?? verdict.kind;
 
-function coloured(line: string, server: Judged | undefined, paint: Paint): string {
-  const word = server ? state(server) : '';
+function coloured(line: string, server: Judged, paint: Paint): string {
+  const word = state(server);
   return `${colourOf(word, paint)(word)}${line.slice(word.length)}`;
 }
 

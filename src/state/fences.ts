@@ -57,13 +57,13 @@ export function raiseFence(
 }
 
 /**
- * Ends the fence of a run that died. Its record goes back first, so that at every moment one of the two is there;
- * a fence that another run has raised meanwhile is left alone.
+ * Ends the fence of a run that died, for the one run that takes it; a fence that another run has raised meanwhile is
+ * left alone. The record of a server that lives goes back, and only from here, so that no slower run brings back one
+ * whose server a faster run has stopped by then.
  */
 export function liftFence(fence: Fence, recordGoesBack: boolean): void {
-  if (recordGoesBack && fence.record && fence.original !== undefined)
-    createFile(fence.record.source.file, fence.original);
-  removeUnchanged(fence.file, fence.content);
+  if (!removeUnchanged(fence.file, fence.content) || !recordGoesBack) return;
+  if (fence.record && fence.original !== undefined) createFile(fence.record.source.file, fence.original);
 }
 
 export const fenceFile = (folder: StateFolder, id: string): string => join(folder.closing, `${id}.json`);

@@ -1,0 +1,92 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { type ClaudeSandbox, createClaudeSandbox } from './support/claude.js';
+import { hookSettings, writeUserSettings } from './support/claude-hooks.js';
+import { claudeBinary } from './support/claude-release.js';
+import { configEnv, providerConfig } from './support/config.js';
+import { createSession, installOpencode, prompt, status } from './support/opencode.js';
+import { alive, portHolder } from './support/proc.js';
+import { startProvider } from './support/provider.js';
+import { waitFor } from './support/wait.js';
+
+const missing = claudeBinary() === undefined ? ' (skipped: the Claude Code client could not be fetched)' : '';
+const SOON_MS = 20_000;
+const LEFT_ALONE_MS = 5_000;
+
+describe.skipIf(missing)(`a session of the real Claude Code client that ends${missing}`, () => {
+  let box: ClaudeSandbox;
+  let port: number;
+  const start = (): string => `opencode-reap start --port ${port}`;
+  const started = (): Promise<number> => waitFor('the server', () => portHolder(port));
+  const isGone = (ms = SOON_MS): Promise<unknown> =>
+    waitFor('the end of the server', () => portHolder(port) === undefined, ms);
+
+  beforeEach(async () => {
+    box = await createClaudeSandbox('endings');
+    await installOpencode(box, 'native');
+    port = await box.reserve();
+    await writeUserSettings(box.home, hookSettings(port));
+  });
+  afterEach(() => box.dispose());
+
+  test('by SIGKILL takes nothing with it; the next session, elsewhere, finds what it left', async () => {
+    const elsewhere = await box.addProject('elsewhere');
+    const killed = await box.open();
+    await killed.execute(start());
+    const pid = await started();
+    process.kill(killed.pid, 'SIGKILL');
+    await sleep(LEFT_ALONE_MS);
+    expect(alive(pid)).toBe(true);
+    await writeUserSettings(box.home, hookSettings(await box.reserve()));
+    const next = await box.open({ cwd: elsewhere });
+    await isGone();
+    expect(alive(next.pid)).toBe(true);
+  });
+
+  test.each(['a closed terminal', 'SIGTERM'])('by %s takes its server', async (how) => {
+    const terminal = await box.open();
+    await terminal.execute(start());
+    await started();
+    if (how === 'SIGTERM') process.kill(terminal.pid, 'SIGTERM');
+    else terminal.close();
+    await terminal.ended();
+    await isGone();
+  });
+
+  test('to resume another one leaves its server, and takes it when that one ends', async () => {
+    await box.print('hello');
+    const [folder = ''] = readdirSync(join(box.home, '.claude/projects'));
+    const [transcript = ''] = readdirSync(join(box.home, '.claude/projects', folder));
+    const terminal = await box.open();
+    await terminal.execute(start());
+    const pid = await started();
+    await terminal.type(`/resume ${transcript.replace('.jsonl', '')}`);
+    await sleep(LEFT_ALONE_MS);
+    expect(alive(pid)).toBe(true);
+    await terminal.type('/exit');
+    await terminal.ended();
+    await isGone();
+  });
+
+  test('while its server is busy leaves it, and has it taken once it is idle', async () => {
+    const provider = await startProvider('silent');
+    try {
+      const printed = await box.print(`please execute: ${start()}`, { env: configEnv(providerConfig(provider)) });
+      expect(printed.stdout).toBe('done\n');
+      const pid = await started();
+      const url = `http://127.0.0.1:${port}`;
+      const session = await createSession(url, box.project);
+      await prompt(url, session, box.project, 'hello');
+      await waitFor('it is busy', async () => (await status(url, box.project))[session]);
+      await sleep(LEFT_ALONE_MS);
+      expect(alive(pid)).toBe(true);
+      provider.release();
+      // It is looked at again after 30 s.
+      await isGone(45_000);
+    } finally {
+      await provider.close();
+    }
+  }, 90_000);
+});
