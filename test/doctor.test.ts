@@ -25,7 +25,7 @@ const examine = async (sandbox: Sandbox): Promise<{ code: number | null; finding
 const complaints = async (sandbox: Sandbox): Promise<string[]> => {
   const { code, findings } = await examine(sandbox);
   // How long a hook takes is the machine's business, which other tests keep busy.
-  const wrong = findings.filter(({ level, about }) => level !== 'ok' && about !== 'hook time');
+  const wrong = findings.filter(({ level, about }) => level !== 'ok' && !(level === 'warn' && about === 'hook time'));
   expect(wrong.filter(({ hint }) => !hint)).toEqual([]);
   expect(code).toBe(wrong.some(({ level }) => level === 'fail') ? 1 : 0);
   return wrong.map(({ level, about, detail }) => `${level} ${about}: ${detail.replaceAll(sandbox.root, '')}`);
