@@ -85,14 +85,14 @@ function leaseFor(
   const at = Date.now();
   const session = sessionOf(call, input);
   const file = join(folder.leases, leaseName(holder, session));
-  const before = readSmall(file);
-  const known = before.kind === 'text' ? parseLease(file, before.text) : undefined;
+  // What the session has attached to outlives `/clear`; one that only starts has attached to nothing.
+  const before = input.source === 'startup' ? undefined : readSmall(file);
+  const known = before?.kind === 'text' ? parseLease(file, before.text) : undefined;
   const lease = {
     holder: holder && { ...holder, machine: linuxMachine() },
     session,
     cwd: workspaceOf(input.cwd ?? process.cwd()),
     port: call.port,
-    // What the session has attached to outlives `/clear`.
     servers: typeof known === 'object' ? known.servers : [],
     at,
     expiresAt: holder ? undefined : at + LEASE_WITHOUT_HOLDER_MS,

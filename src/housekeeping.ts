@@ -1,6 +1,6 @@
 import { endRest } from './act/end-tree.js';
 import { isGone } from './act/signal.js';
-import { compare, type Identity } from './decide/identity.js';
+import { compare, type Identity, sameProcess } from './decide/identity.js';
 import { isLive } from './decide/leases.js';
 import { lives } from './decide/lives.js';
 import type { Judged } from './decide/plan.js';
@@ -25,13 +25,20 @@ export async function finishDeadFences(
 ): Promise<void> {
   for (const fence of sight.deadFences) {
     const server = servers.find(({ record }) => record.id === fence.id);
-    // Out of scope, or a plugin's record that is no more: whoever looks there finishes it.
-    if (server === undefined) continue;
-    const isGone = server.verdict.kind === 'gone';
+    // Out of scope: whoever looks there finishes it.
+    if (server === undefined && (fence.record !== undefined || stillServes(fence, sight))) continue;
+    const isGone = server === undefined || server.verdict.kind === 'gone';
     if (isGone) await endRest(restOf(fence, sight), endingFor(sight, manner, world));
     liftFence(fence, !isGone);
   }
 }
+
+/** A plugin's record is not in its fence, so only the noted processes can tell. */
+const stillServes = ({ tree }: Fence, { snapshot }: Sight): boolean =>
+  tree.some((member) => {
+    const seen = snapshot.processes?.get(member.pid);
+    return seen?.command?.kind === 'serve' && sameProcess(member, seen) !== 'different';
+  });
 
 /**
  * What a server left. Anything that serves is a server itself, and is judged or left alone; pids and start tokens of

@@ -87,7 +87,7 @@ test('what a killed run has not done is done by the next', async () => {
 test('a run that has nothing to look at ends, and so does one that finds another at work', async () => {
   mkdirSync(box.stateDir, { recursive: true });
   expect(await runCli(box, ['sweep'])).toEqual({ code: 0, stdout: '', stderr: '' });
-  await callHook(box, ['session-start'], '{}', { ...QUICK, OPENCODE_REAP_LINGER: '3s' }).called;
+  await callHook(box, ['session-start'], '{}', { ...QUICK, OPENCODE_REAP_LINGER: '60s' }).called;
   await waitFor('the run', () => sweepers().length === 1);
   expect(await runCli(box, ['sweep'])).toEqual({ code: 0, stdout: '', stderr: '' });
   expect(requests()).toHaveLength(1);

@@ -1,4 +1,4 @@
-import { readFileSync, realpathSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { Place } from '../decide/snapshot.js';
 import { tryRead } from './errors.js';
@@ -18,7 +18,7 @@ export function workspaceOf(directory: string): string {
 
 function gitTop(directory: string): string | undefined {
   for (let at = directory; ; at = dirname(at)) {
-    if (tryRead(() => statSync(join(at, '.git')))) return at;
+    if (existsSync(join(at, '.git'))) return at;
     if (dirname(at) === at) return undefined;
   }
 }

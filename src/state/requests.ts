@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Identity } from '../decide/identity.js';
-import { createFile, removeUnchanged } from './files.js';
+import { removeUnchanged, replaceFile } from './files.js';
 import type { StateFolder } from './folders.js';
 import { identity, isObject, parseOurs, SCHEMA, text, time, wholeNumber } from './parse.js';
 import { readFolder } from './read-folder.js';
@@ -29,8 +29,9 @@ export interface StoredRequest extends SweepRequest {
 
 export function leaveRequest(folder: StateFolder, request: SweepRequest): void {
   const content = `${JSON.stringify({ schema: SCHEMA, ...request, at: new Date(request.at).toISOString() }, null, 2)}\n`;
-  const name = `${request.at}-${process.pid}`;
-  for (let twice = 0; !createFile(join(folder.requests, `${name}-${twice}.json`), content, 'until reboot'); twice += 1);
+  // One process leaves one request at a time, so the name is its own.
+  const name = `${request.at}-${process.pid}-${process.hrtime.bigint()}.json`;
+  replaceFile(join(folder.requests, name), content, 'until reboot');
 }
 
 /** Every request that can be understood; what cannot is reported by whoever reads the whole registry. */
