@@ -1,4 +1,5 @@
-import { type Eyes, openEyes } from './observe/eyes.js';
+import type { Eyes } from './observe/eyes.js';
+import { openEyes } from './observe/open-eyes.js';
 import { chosenRoot, configDirOf, everyRoot, type StateFolder, stateFolder, type Variables } from './state/folders.js';
 
 /** Where this program looks and writes. */

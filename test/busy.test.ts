@@ -11,6 +11,7 @@ import { children, cmdline, descendants, sessionId, startToken } from './support
 import { type Mode, type Provider, startProvider } from './support/provider.js';
 import { type Recorded, reapJson, startAndLeave } from './support/reaped.js';
 import { createSandbox, type Sandbox } from './support/sandbox.js';
+import { withoutTmux } from './support/tmux.js';
 
 const NOW = ['--older-than', '0s'];
 
@@ -147,7 +148,6 @@ describe.concurrent.each(['native', 'launcher'] as const)('a %s server', (releas
     'a terminal is open': terminal,
     'a shell of the user runs': usersShell,
     'a client listens': listener,
-    'a person is attached': attached,
   };
 
   const report = async (...args: string[]) => (await reapJson(sandbox, ['--all-stale', ...NOW, ...args])).servers;
@@ -161,7 +161,7 @@ describe.concurrent.each(['native', 'launcher'] as const)('a %s server', (releas
     outcome: null,
   });
 
-  test.sequential.each(Object.entries(uses))('is spared while %s', async (_use, begin) => {
+  const isSparedWhile = async (begin: () => Promise<Use>): Promise<void> => {
     const { says, end } = await begin();
     try {
       expect(await report('--dry-run')).toMatchObject([spared(says)]);
@@ -170,7 +170,13 @@ describe.concurrent.each(['native', 'launcher'] as const)('a %s server', (releas
       await end();
     }
     await waitFor('it is stale', async () => (await report('--dry-run'))[0]?.verdict === 'stale');
-  });
+  };
+
+  test.sequential.each(Object.entries(uses))('is spared while %s', (_use, begin) => isSparedWhile(begin));
+
+  test.skipIf(withoutTmux)(`is spared while a person is attached${withoutTmux}`, { sequential: true }, () =>
+    isSparedWhile(attached),
+  );
 
   test.sequential('goes on through a real run while it is in use', async () => {
     const token = startToken(server.listener);

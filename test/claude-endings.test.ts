@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -9,9 +9,10 @@ import { configEnv, providerConfig } from './support/config.js';
 import { createSession, installOpencode, prompt, status } from './support/opencode.js';
 import { alive, portHolder } from './support/proc.js';
 import { startProvider } from './support/provider.js';
+import { withoutTmux } from './support/tmux.js';
 import { waitFor } from './support/wait.js';
 
-const missing = claudeBinary() === undefined ? ' (skipped: the Claude Code client could not be fetched)' : '';
+const missing = claudeBinary() === undefined ? ' (skipped: the Claude Code client could not be fetched)' : withoutTmux;
 const SOON_MS = 20_000;
 const LEFT_ALONE_MS = 5_000;
 
@@ -20,8 +21,14 @@ describe.skipIf(missing)(`a session of the real Claude Code client that ends${mi
   let port: number;
   const start = (): string => `opencode-reap start --port ${port}`;
   const started = (): Promise<number> => waitFor('the server', () => portHolder(port));
-  const isGone = (ms = SOON_MS): Promise<unknown> =>
-    waitFor('the end of the server', () => portHolder(port) === undefined, ms);
+  /** Says what the runs saw where it does not end. */
+  const isGone = async (ms = SOON_MS): Promise<void> => {
+    const until = performance.now() + ms;
+    while (portHolder(port) !== undefined && performance.now() < until) await sleep(50);
+    const log = join(box.stateDir, 'log.ndjson');
+    const seen = portHolder(port) === undefined || !existsSync(log) ? '' : readFileSync(log, 'utf8');
+    expect(portHolder(port), seen).toBeUndefined();
+  };
 
   beforeEach(async () => {
     box = await createClaudeSandbox('endings');

@@ -9,10 +9,11 @@ import { hookSettings, writeUserSettings } from './support/claude-hooks.js';
 import { claudeBinary } from './support/claude-release.js';
 import { installOpencode } from './support/opencode.js';
 import { alive, portHolder } from './support/proc.js';
+import { withoutTmux } from './support/tmux.js';
 import { waitFor } from './support/wait.js';
 
 const PLUGIN = fileURLToPath(new URL('../.claude-plugin/opencode-reap', import.meta.url));
-const missing = claudeBinary() === undefined ? ' (skipped: the Claude Code client could not be fetched)' : '';
+const missing = claudeBinary() === undefined ? ' (skipped: the Claude Code client could not be fetched)' : withoutTmux;
 
 /** Linger, the client's end and one look, on a machine that is busy with other tests. */
 const SOON_MS = 20_000;

@@ -1,7 +1,5 @@
 import type { Machine } from '../decide/identity.js';
 import type { Environment, ProcessTable, Seen, Sockets } from '../decide/process.js';
-import { linuxCwd, linuxEnvironment, linuxLook, linuxMachine, linuxProcesses } from './linux.js';
-import { linuxHolder, linuxSockets } from './linux-sockets.js';
 
 /** What can be seen of this machine. Undefined always means that it could not be read. */
 export interface Eyes {
@@ -14,19 +12,4 @@ export interface Eyes {
   readonly cwd: (pid: number) => string | undefined;
   /** Who listens on a port of this machine; undefined when nobody does, or nobody who can be seen. */
   readonly holder: (port: number) => Promise<number | undefined>;
-}
-
-const onLinux: Eyes = {
-  machine: linuxMachine,
-  processes: async () => linuxProcesses(),
-  look: linuxLook,
-  environment: linuxEnvironment,
-  sockets: linuxSockets,
-  cwd: linuxCwd,
-  holder: async (port) => linuxHolder(port),
-};
-
-/** The packages behind it take 60 ms to load, so they are loaded only where they are needed. */
-export async function openEyes(platform = process.platform): Promise<Eyes> {
-  return platform === 'linux' ? onLinux : (await import('./portable.js')).portableEyes;
 }

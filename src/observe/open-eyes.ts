@@ -1,0 +1,18 @@
+import type { Eyes } from './eyes.js';
+import { linuxCwd, linuxEnvironment, linuxLook, linuxMachine, linuxProcesses } from './linux.js';
+import { linuxHolder, linuxSockets } from './linux-sockets.js';
+
+const onLinux: Eyes = {
+  machine: linuxMachine,
+  processes: async () => linuxProcesses(),
+  look: linuxLook,
+  environment: linuxEnvironment,
+  sockets: linuxSockets,
+  cwd: linuxCwd,
+  holder: async (port) => linuxHolder(port),
+};
+
+/** The packages behind it take 60 ms to load, so they are loaded only where they are needed. */
+export async function openEyes(platform = process.platform): Promise<Eyes> {
+  return platform === 'linux' ? onLinux : (await import('./portable.js')).portableEyes;
+}
