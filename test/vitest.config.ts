@@ -6,8 +6,8 @@ export default defineConfig({
   test: {
     root: new URL('.', import.meta.url).pathname,
     pool: 'forks',
-    // Most of the time is waiting for servers and clients, so four at a time is what two cores carry.
-    maxWorkers: 4,
+    // Most of the time is waiting for servers and clients, so six at a time is what two cores carry.
+    maxWorkers: 6,
     globalSetup: './global-setup.ts',
     testTimeout: 60_000,
     hookTimeout: 60_000,
