@@ -6,11 +6,11 @@ export default defineConfig({
   test: {
     root: new URL('.', import.meta.url).pathname,
     pool: 'forks',
-    // Most of the time is waiting for servers and clients, so six at a time is what two cores carry.
-    maxWorkers: 6,
+    // Most of the time is waiting for servers and clients, so four at a time is what two cores carry.
+    maxWorkers: 4,
     globalSetup: './global-setup.ts',
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
     reporters: ['default'],
     projects: [
       { extends: true, test: { name: 'all', include: ['**/*.test.ts'], exclude: [LAST], sequence: { groupOrder: 0 } } },

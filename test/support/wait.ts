@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 export const waitFor = async <T>(
   description: string,
   predicate: () => T | Promise<T>,
-  ms = 10_000,
+  ms = 30_000,
 ): Promise<NonNullable<Exclude<T, false>>> => {
   const deadline = performance.now() + ms;
   for (;;) {
