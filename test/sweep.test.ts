@@ -88,7 +88,7 @@ test('a run that has nothing to look at ends, and so does one that finds another
   mkdirSync(box.stateDir, { recursive: true });
   expect(await runCli(box, ['sweep'])).toEqual({ code: 0, stdout: '', stderr: '' });
   await callHook(box, ['session-start'], '{}', { ...QUICK, OPENCODE_REAP_LINGER: '60s' }).called;
-  await waitFor('the run', () => sweepers().length === 1);
+  await waitFor('the claim of the run', () => names().includes('sweep.json'));
   expect(await runCli(box, ['sweep'])).toEqual({ code: 0, stdout: '', stderr: '' });
   expect(requests()).toHaveLength(1);
 });

@@ -71,7 +71,8 @@ function byTag(record: ServerRecord, snapshot: Snapshot): Located {
     return unknown('it is only now being started');
   }
   const left = remains(record, snapshot);
-  const tagged = left.filter((process) => hasTag(process, record, snapshot));
+  // A tag proves nothing about a process that may lie outside the group.
+  const tagged = left.filter((process) => isClear(process, snapshot) && hasTag(process, record, snapshot));
   const top = tagged.find((process) => !tagged.some((other) => other.pid === process.parent));
   if (top) return below(top, 'tag', record, snapshot);
   const doubtful = left.find((process) => record.tag === undefined || !isClear(process, snapshot));
