@@ -74,7 +74,9 @@ function forgetGone(servers: readonly Judgement[]): void {
 }
 
 export function writeLog(servers: readonly Judged[], { folder }: World): void {
-  appendLog(folder, servers.map(lineFor));
+  // A plugin's file about a server that is no more stays, and would be said again in every run.
+  const news = servers.filter(({ record, verdict }) => verdict.kind !== 'gone' || record.source.format === 'native');
+  appendLog(folder, news.map(lineFor));
 }
 
 function lineFor({ record, seen, verdict, outcome }: Judged): LogLine {

@@ -4,14 +4,16 @@ import type { Policy } from './decide/guards.js';
 import type { Identity } from './decide/identity.js';
 import { lives } from './decide/lives.js';
 import type { Fence, ServerRecord, Written } from './decide/record.js';
+import { settle } from './decide/settle.js';
 import type { Snapshot } from './decide/snapshot.js';
 import { unrecordedIn } from './decide/unrecorded.js';
+import { usesOf } from './decide/uses.js';
 import { judge, type Verdict } from './decide/verdict.js';
 import type { Word } from './decide/word.js';
 import { hear } from './observe/hear.js';
-import { takeSnapshot } from './observe/snapshot.js';
+import { lookAtProcesses, lookAtSockets, takeSnapshot } from './observe/snapshot.js';
 import { announceRun, readRegistry } from './state/registry.js';
-import type { World } from './world.js';
+import { readWritten, type World } from './world.js';
 
 /** Everything known at one moment: what was written down, and what the machine shows. */
 export interface Sight {
@@ -29,20 +31,23 @@ export interface Judgement {
 }
 
 export async function lookAround(world: World, only?: ServerRecord): Promise<Sight> {
-  const before = readRegistry(world.folder, world.leaseFolders, world.configDirs);
+  const before = await readWritten(world);
   const fenced = before.fences.flatMap(({ record }) => record ?? []);
-  const snapshot = await takeSnapshot(
-    only ? [only] : [...before.records, ...fenced],
+  const bare = await lookAtProcesses(only ? [only] : [...before.records, ...fenced], world.eyes);
+  const settled = only ? [only] : settle(before.records, bare).map((record) => withWhereabouts(record, world));
+  const snapshot = lookAtSockets(
+    only ? settled : [...settled, ...fenced],
     [...before.leases, ...before.witnesses],
+    bare,
     world.eyes,
   );
   // A run announces itself before it connects and until it is done, so whoever's connection was seen is in one of both.
   const after = readRegistry(world.folder, world.leaseFolders, []);
   const runs = [...before.runs, ...after.runs];
   const deadFences = before.fences.filter((fence) => lives(fence.run, fence.machine, snapshot) === 'no');
-  const known = new Set(before.records.map(({ id }) => id));
+  const known = new Set(settled.map(({ id }) => id));
   const left = deadFences.flatMap(({ record }) => (record && !known.has(record.id) ? [record] : []));
-  const records = only ? [only] : [...before.records, ...left];
+  const records = only ? settled : [...settled, ...left];
   return { written: { ...before, runs }, snapshot, records, deadFences };
 }
 
@@ -58,9 +63,9 @@ export async function unrecordedServers(sight: Sight, policy: Policy, world: Wor
 /** The port that it really listens on, since `--port 0` says nothing, and the directory it works in. */
 function withWhereabouts(record: ServerRecord, { eyes }: World): ServerRecord {
   const pid = record.server?.pid;
-  if (pid === undefined) return record;
-  const port = eyes.sockets(pid, [pid])?.listening[0]?.port ?? record.port;
-  return { ...record, port, workspace: eyes.cwd(pid) };
+  if (pid === undefined || record.source.format === 'native') return record;
+  const port = record.port ?? eyes.sockets(pid, [pid])?.listening[0]?.port;
+  return { ...record, port, workspace: record.workspace ?? eyes.cwd(pid) };
 }
 
 /** Judges every record. A server is asked only when nothing else speaks for it; `askAll` asks whatever can be asked. */
@@ -69,9 +74,22 @@ export async function judgeAll(sight: Sight, policy: Policy, world: World, askAl
     sight.records.map(async (record) => {
       const unheard = judgeOne(record, sight, policy, { kind: 'not asked' });
       if (!mayAsk(unheard.verdict, askAll)) return unheard;
-      return judgeOne(record, sight, policy, await hear(record, sight.snapshot, world.eyes));
+      return judgeOne(
+        record,
+        sight,
+        policy,
+        await hear(record, directoriesOf(record, sight), sight.snapshot, world.eyes),
+      );
     }),
   );
+}
+
+/** Where it may be working, for releases that do not say it themselves. */
+function directoriesOf(record: ServerRecord, { written }: Sight): string[] {
+  const records = [record, ...record.alsoIn];
+  const ports = records.flatMap(({ port }) => port ?? []);
+  const jobs = usesOf({ records, ports }, written.uses, 'job').flatMap(({ directories }) => directories);
+  return [...new Set([...records.flatMap(({ workspace }) => workspace ?? []), ...jobs])];
 }
 
 function judgeOne(record: ServerRecord, { written, snapshot }: Sight, policy: Policy, word: Word): Judgement {

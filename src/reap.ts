@@ -31,6 +31,7 @@ export async function reap(request: Request, world: World): Promise<Reaped> {
       policy: request,
       servers: done,
       unread: sight.written.unread,
+      skipped: sight.written.skipped,
       unrecorded: untouched(await unrecordedServers(sight, request, world)),
       staleElsewhere: judged.filter((one) => one.verdict.kind === 'stale' && !servers.includes(one)).length,
     };

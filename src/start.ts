@@ -48,7 +48,7 @@ async function tryOnce(wanted: Wanted, world: World): Promise<Tried> {
 }
 
 const isClosing = (port: number, { written, snapshot }: Sight): boolean =>
-  written.fences.some((fence) => fence.record?.port === port && lives(fence.run, fence.machine, snapshot) === 'yes');
+  written.fences.some((fence) => fence.port === port && lives(fence.run, fence.machine, snapshot) === 'yes');
 
 /** Whoever claims the port looks once more, since the last holder may just have started its server. */
 async function claimAndLaunch(wanted: Wanted, { snapshot }: Sight, world: World): Promise<Tried> {

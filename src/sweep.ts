@@ -105,7 +105,8 @@ async function look(due: readonly StoredRequest[], policy: SweepPolicy, world: W
     endStrays: false,
     scope: { kind: 'all', port: undefined },
   } as const;
-  return reap(request, { ...world, configDirs });
+  const dataDirs = [...world.dataDirs, ...due.flatMap(({ dataDir }) => dataDir ?? [])];
+  return reap(request, { ...world, configDirs, dataDirs });
 }
 
 /** Spared only because it is too young or busy, or because it is just now waking up: time alone may change that. */

@@ -1,14 +1,22 @@
+import type { Written } from './decide/record.js';
 import type { Eyes } from './observe/eyes.js';
 import { openEyes } from './observe/open-eyes.js';
 import { chosenRoot, configDirOf, everyRoot, type StateFolder, stateFolder, type Variables } from './state/folders.js';
+import { readPlugins } from './state/plugins.js';
+import { readRegistry } from './state/registry.js';
 
 /** Where this program looks and writes. */
 export interface World {
   readonly folder: StateFolder;
   /** Every state folder of ours: a session's hook may have chosen another than we did. */
   readonly leaseFolders: readonly StateFolder[];
-  /** Where Claude Code keeps its own list of sessions. */
+  /** Where Claude Code keeps its own list of sessions, and plugins their data. */
   readonly configDirs: readonly string[];
+  /** Data folders of plugins that a session's hook named. */
+  readonly dataDirs: readonly string[];
+  /** What `--state-dir` named. */
+  readonly stateDir: string | undefined;
+  readonly env: Variables;
   readonly eyes: Eyes;
 }
 
@@ -17,6 +25,22 @@ export async function openWorld(stateDir: string | undefined, env: Variables): P
     folder: stateFolder(chosenRoot(stateDir, env)),
     leaseFolders: everyRoot(stateDir, env).map(stateFolder),
     configDirs: [configDirOf(env)],
+    dataDirs: [],
+    stateDir,
+    env,
     eyes: await openEyes(),
+  };
+}
+
+/** Everything that was written down, by us and by plugins. */
+export async function readWritten(world: World): Promise<Written> {
+  const ours = readRegistry(world.folder, world.leaseFolders, world.configDirs);
+  const plugins = await readPlugins(world);
+  return {
+    ...ours,
+    records: [...ours.records, ...plugins.records],
+    uses: plugins.uses,
+    unread: [...ours.unread, ...plugins.unread],
+    skipped: plugins.skipped,
   };
 }

@@ -2,8 +2,12 @@ import { spawn } from 'node:child_process';
 
 type Variables = Readonly<Record<string, string | undefined>>;
 
-/** Whatever belongs to the session that ends, or to a server whose tool this may run in, is not the run's. */
-const INHERITED = /^(CLAUDE|AI_AGENT$|AGENT$|OPENCODE(?!_REAP_(OLDER_THAN|GRACE|LINGER|STATE_DIR)$))/;
+/**
+ * Whatever belongs to the session that ends, or to a server whose tool this may run in, is not the run's. Where plugins
+ * keep their state is.
+ */
+const INHERITED =
+  /^(CLAUDE|AI_AGENT$|AGENT$|OPENCODE(?!_REAP_(OLDER_THAN|GRACE|LINGER|STATE_DIR|TMP)$|_(COMPANION|PLUGIN|SERVER|JOBS)_.*(DIR|DATA)$|_(PLUGIN|JOBS)_DIR$))/;
 
 /**
  * Starts the background run so that nothing ends it with the session: detached, in a session of its own, and given

@@ -16,7 +16,7 @@ export interface Chosen {
  */
 export async function choose(
   name: string,
-  policy: Policy & { readonly onWord?: boolean },
+  policy: Policy & { readonly onWord?: boolean; readonly meansProcess?: boolean },
   world: World,
 ): Promise<Chosen | undefined> {
   const sight = await lookAround(world);
@@ -30,7 +30,28 @@ export async function choose(
   if (others.length > 0) return ambiguous(name, found);
   const near = await lookAround(world, record);
   const [server] = await judgeAll(near, policy, world, policy.onWord || record.ownership !== 'unrecorded');
-  return server ? { server, sight: near } : missing(name);
+  if (server === undefined) return missing(name);
+  if (!policy.meansProcess || provesProcess(server)) return { server, sight: near };
+  return (await itsProcess(server, sight, policy, world)) ?? { server, sight: near };
+}
+
+const provesProcess = ({ seen, verdict }: Judgement): boolean =>
+  seen.weak === undefined || verdict.guards.some(({ name, outcome }) => name === 'identity' && outcome === 'pass');
+
+/** Whoever names a pid or a port means the process, whatever a record that does not fit it says. */
+async function itsProcess(
+  { record, seen }: Judgement,
+  sight: Sight,
+  policy: Policy & { readonly onWord?: boolean },
+  world: World,
+): Promise<Chosen | undefined> {
+  const pid = seen.located.kind === 'present' ? seen.located.server.pid : undefined;
+  const others = { ...sight, records: sight.records.filter((one) => one !== record) };
+  const found = (await unrecordedServers(others, policy, world)).find((one) => one.record.server?.pid === pid);
+  if (found === undefined) return undefined;
+  const near = await lookAround(world, found.record);
+  const [server] = await judgeAll(near, policy, world, policy.onWord);
+  return server && { server, sight: near };
 }
 
 function missing(name: string): undefined {

@@ -18,7 +18,10 @@ export async function listCommand(options: ListOptions): Promise<number> {
   complainAboutUnread(reaped.unread);
   if (options.json) printJson(jsonReport(reaped, VERSION));
   else if (options.all) print(table([...reaped.servers, ...reaped.unrecorded], pageFor(options)));
-  else if (!options.quiet)
-    print([...table(reaped.servers, pageFor(options)), ...(reaped.servers.length > 0 ? [] : closing(reaped))]);
+  else if (!options.quiet) {
+    const page = pageFor(options);
+    const lines = table(reaped.servers, page);
+    print(lines.length > 0 ? lines : closing(reaped, page));
+  }
   return reaped.unread.length > 0 ? 1 : 0;
 }

@@ -24,7 +24,7 @@ export async function keepCommand(name: string, wanted: boolean, options: Common
 /** Declares that a running server may be reaped from now on. */
 export async function adoptCommand(name: string, options: Common): Promise<number> {
   const world = await openWorld(options.stateDir, process.env);
-  const chosen = await choose(name, POLICY, world);
+  const chosen = await choose(name, { ...POLICY, meansProcess: true }, world);
   if (chosen === undefined) return 1;
   const refusal = whyNotAdopt(chosen);
   if (refusal) {

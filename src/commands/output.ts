@@ -12,10 +12,11 @@ export interface Common {
   readonly color?: boolean;
 }
 
-export const pageFor = ({ color }: Common): Page => ({
+export const pageFor = ({ color, verbose }: Common): Page => ({
   paint: paintFor(color, process.stdout.isTTY === true, process.env),
   width: process.stdout.isTTY ? process.stdout.columns : undefined,
   home: process.env.HOME || homedir(),
+  verbose: verbose === true,
 });
 
 export const print = (lines: readonly string[]): void => {

@@ -1,5 +1,6 @@
 import type { Scope } from '../decide/plan.js';
-import { placeOf, workspaceOf } from '../observe/places.js';
+import { hashedPlaceOf } from '../observe/hashed-place.js';
+import { workspaceOf } from '../observe/places.js';
 import { type Request, reap } from '../reap.js';
 import { exitCode } from '../report/exit.js';
 import { jsonReport } from '../report/json.js';
@@ -31,7 +32,7 @@ export async function reapCommand(options: ReapOptions): Promise<number> {
     const page = pageFor(options);
     print(table(reaped.servers, page));
     if (options.verbose) print(reaped.servers.flatMap((server) => ['', ...why(server, page.paint)]));
-    print(closing(reaped));
+    print(closing(reaped, page));
   }
   return exitCode(reaped, options.exitCode === true);
 }
@@ -49,5 +50,5 @@ function requestFrom(options: ReapOptions): Request {
 
 function scopeFrom({ allStale, port, workspace }: ReapOptions): Scope {
   if (allStale) return { kind: 'all', port };
-  return { kind: 'workspace', workspace: placeOf(workspaceOf(workspace ?? process.cwd())), port };
+  return { kind: 'workspace', workspace: hashedPlaceOf(workspaceOf(workspace ?? process.cwd())), port };
 }

@@ -20,14 +20,14 @@ export interface StopOptions extends Common {
 /** Ends one server on a person's word. What is in use needs their word twice. */
 export async function stopCommand(name: string, options: StopOptions): Promise<number> {
   const world = await openWorld(options.stateDir, process.env);
-  const manner = { olderThanMs: 0, graceMs: options.grace, endStrays: options.strays === true, onWord: true };
-  const chosen = await choose(name, manner, world);
+  const manner = { olderThanMs: 0, graceMs: options.grace, endStrays: options.strays === true };
+  const chosen = await choose(name, { ...manner, onWord: true, meansProcess: true }, world);
   if (chosen === undefined) return 1;
   const { server, sight } = chosen;
   const target = targetOnWord(server.verdict, server.seen);
   if (!('server' in target)) return refuse(name, target);
   if (!options.yes && !(await mayStop(server.verdict))) return 1;
-  const { hands, tree } = handsFor(server.record, sight, manner, world);
+  const { hands, tree } = handsFor(server.record, sight, { ...manner, onWord: true }, world);
   const done = progress('stopping', options);
   const outcome = await stopServer(tree, hands).finally(done);
   const judged = { ...server, outcome };

@@ -1,11 +1,13 @@
 import { compare, type Sameness } from './identity.js';
-import { type Hold, holdsOn, witnessed } from './leases.js';
+import { type Hold, holdsOn, type Leasable, witnessed } from './leases.js';
 import { type Answer, lives } from './lives.js';
 import { type Located, locate } from './locate.js';
 import { type Connection, childrenOf, type Process } from './process.js';
 import type { LiveRun, Ownership, ServerRecord, Trust, Written } from './record.js';
 import type { Snapshot } from './snapshot.js';
 import { identified, treeOf } from './tree.js';
+import { type Flight, flightsOn, heldBy, type Usable } from './uses.js';
+import { type WeakProof, weakProofOf } from './weak-proof.js';
 import type { Word } from './word.js';
 
 /** All that the guards look at, for one server. Nothing here is read later; what could not be read is `unknown`. */
@@ -19,9 +21,14 @@ export interface Evidence {
   readonly located: Located;
   /** Undefined when the process was not found. */
   readonly looks: Looks | undefined;
+  /** Undefined when a start token or a tag ties the process to the record. */
+  readonly weak: WeakProof | undefined;
   readonly holds: readonly Hold[];
   /** A lease that could not be read might cover this server. */
   readonly leasesUnread: boolean;
+  readonly flights: readonly Flight[];
+  /** A plugin's list that could not be read might hold a job or a session. */
+  readonly usesUnread: boolean;
   /** Who still waits for this server to answer for the first time. */
   readonly waitingStarter: number | undefined;
   readonly clients: readonly Connection[] | undefined;
@@ -44,16 +51,24 @@ export interface Looks {
 export function evidenceOf(record: ServerRecord, written: Written, snapshot: Snapshot, word: Word): Evidence {
   const located = locate(record, snapshot);
   const server = located.kind === 'present' ? located.server : undefined;
+  const processes = located.kind === 'present' ? [...(located.launcher ? [located.launcher] : []), located.server] : [];
+  const usable = { records: [record, ...record.alsoIn], ports: portsOf(record, snapshot) };
   return {
-    ownership: record.ownership,
+    ownership: ownershipOf(record),
     plugin: record.plugin,
     trust: record.trust,
     sharedDaemon: server?.command?.kind === 'serve' ? (server.command.sharedDaemon ? 'yes' : 'no') : 'unknown',
     where: whereFrom(record, snapshot),
     located,
-    looks: located.kind === 'present' ? looksOf(record, located.launcher, located.server, snapshot) : undefined,
-    holds: holdsFor(record, written, snapshot),
+    looks: processes.length > 0 ? looksOf(record, processes, snapshot) : undefined,
+    weak:
+      located.kind === 'present' && located.proof === 'start time'
+        ? weakProofOf(record, processes, snapshot)
+        : undefined,
+    holds: holdsFor(usable, written, snapshot),
     leasesUnread: written.unread.some((file) => file.kind === 'lease'),
+    flights: flightsOn(usable, written.uses, snapshot),
+    usesUnread: written.unread.some((file) => file.kind === 'use'),
     waitingStarter: record.state === 'ready' ? undefined : waitingStarter(record, snapshot),
     clients: located.kind === 'present' ? clientsOf(record, written.runs, snapshot) : undefined,
     ownSessions: located.kind === 'present' ? ownSessionsBelow(located.launcher, located.server, snapshot) : undefined,
@@ -76,8 +91,13 @@ function whereFrom({ machine }: ServerRecord, snapshot: Snapshot): Evidence['whe
   };
 }
 
-function looksOf(record: ServerRecord, launcher: Process | undefined, server: Process, snapshot: Snapshot): Looks {
-  const processes = launcher ? [launcher, server] : [server];
+/** Whoever says that the user started it is believed. */
+function ownershipOf({ ownership, alsoIn }: ServerRecord): Ownership {
+  const others = alsoIn.map((other) => other.ownership);
+  return others.includes('user') ? 'user' : ownership;
+}
+
+function looksOf(record: ServerRecord, processes: readonly Process[], snapshot: Snapshot): Looks {
   const kinds = processes.map((process) => process.command?.kind ?? 'unknown');
   const users = processes.map((process) => compare(process.uid?.toString(), snapshot.uid?.toString()));
   return {
@@ -102,9 +122,9 @@ const worst = (all: readonly Sameness[]): Sameness =>
   all.includes('different') ? 'different' : all.includes('unknown') ? 'unknown' : 'same';
 
 /** A session that has a lease and is also listed by Claude Code, or seen running, is one session. */
-function holdsFor(record: ServerRecord, written: Written, snapshot: Snapshot): Hold[] {
-  const server = leasable(record, snapshot);
-  const leases = holdsOn(server, written.leases, snapshot);
+function holdsFor(usable: Usable, written: Written, snapshot: Snapshot): Hold[] {
+  const server = leasable(usable);
+  const leases = [...holdsOn(server, written.leases, snapshot), ...heldBy(usable, written.uses, snapshot)];
   const live = new Set(leases.filter((hold) => hold.live === 'yes').map((hold) => hold.holderPid));
   for (const hold of witnessed(server, [...written.witnesses, ...snapshot.claudes], snapshot)) {
     if (live.has(hold.holderPid)) continue;
@@ -114,13 +134,16 @@ function holdsFor(record: ServerRecord, written: Written, snapshot: Snapshot): H
   return leases;
 }
 
-function leasable(record: ServerRecord, snapshot: Snapshot) {
+const leasable = ({ records, ports }: Usable): Leasable => ({
+  ids: records.map(({ id }) => id),
+  ports,
+  workspaces: records.flatMap(({ workspace }) => workspace ?? []),
+  hashes: records.flatMap(({ workspaceHash }) => workspaceHash ?? []),
+});
+
+function portsOf(record: ServerRecord, snapshot: Snapshot): number[] {
   const seen = snapshot.sockets.get(record.id)?.listening.map((socket) => socket.port) ?? [];
-  return {
-    id: record.id,
-    ports: record.port === undefined ? seen : [record.port, ...seen],
-    workspace: record.workspace,
-  };
+  return [record, ...record.alsoIn].flatMap(({ port }) => port ?? []).concat(seen);
 }
 
 function waitingStarter({ starter }: ServerRecord, { processes }: Snapshot): number | undefined {
@@ -159,7 +182,7 @@ function ownSessionsBelow(
 
 function keptOf(record: ServerRecord, server: Process | undefined, written: Written, snapshot: Snapshot): Answer {
   const environment = server && snapshot.environments.get(server.pid);
-  if (written.kept.has(record.id) || environment?.keep) return 'yes';
+  if ([record, ...record.alsoIn].some(({ id }) => written.kept.has(id)) || environment?.keep) return 'yes';
   if (server && environment === undefined && snapshot.showsEnvironments) return 'unknown';
   return written.unread.some((file) => file.kind === 'keep') ? 'unknown' : 'no';
 }

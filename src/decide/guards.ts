@@ -1,4 +1,5 @@
 import type { Evidence } from './evidence.js';
+import { type WeakProof, whyDoubted } from './weak-proof.js';
 import { count, duration } from './words.js';
 
 export type GuardName = 'owned' | 'local' | 'identity' | 'unleased' | 'idle' | 'aged' | 'unkept';
@@ -37,6 +38,7 @@ export const GUARDS: Readonly<Record<GuardName, Guard>> = {
     answers: [
       ['veto', (seen) => seen.ownership === 'unrecorded' && 'nothing was written down about it'],
       ['veto', (seen) => seen.ownership === 'user' && 'the record says that the user started it'],
+      ['veto', (seen) => seen.ownership === 'unmarked' && 'the record does not say that a plugin started it'],
       ['veto', (seen) => seen.trust.kind === 'untrusted' && `the record proves nothing: ${seen.trust.because}`],
       ['veto', (seen) => seen.sharedDaemon === 'yes' && 'it is a shared daemon (--service or --stdio)'],
       ['unknown', (seen) => seen.trust.kind === 'unexamined' && `the record cannot be examined: ${seen.trust.because}`],
@@ -60,7 +62,7 @@ export const GUARDS: Readonly<Record<GuardName, Guard>> = {
   },
   identity: {
     asks: 'is this process the one that was recorded?',
-    remedy: 'nothing: a process that cannot be told from another one is never stopped',
+    remedy: 'only a person can tell: `opencode-reap adopt` hands the process over, `opencode-reap stop` ends it',
     answers: [
       ['veto', (seen) => seen.looks?.user === 'different' && 'the process belongs to another user'],
       ['veto', (seen) => seen.looks?.command === 'other' && 'the process is no `opencode serve`'],
@@ -77,6 +79,8 @@ export const GUARDS: Readonly<Record<GuardName, Guard>> = {
           'its tag cannot be read',
       ],
       ['unknown', (seen) => seen.looks?.tag === 'unknown' && 'its environment cannot be read'],
+      ['unknown', (seen) => seen.weak && whyDoubted(seen.weak)],
+      ['pass', (seen) => seen.weak && `same ${fitting(seen.weak)}`],
       ['pass', (seen) => seen.located.kind === 'present' && `same ${seen.located.proof}, user and command line`],
     ],
   },
@@ -104,12 +108,15 @@ export const GUARDS: Readonly<Record<GuardName, Guard>> = {
           seen.ownSessions &&
           `a tool or shell runs in it (${seen.ownSessions.map((child) => `pid ${child.pid}`).join(', ')})`,
       ],
+      ['veto', (seen) => inFlight(seen, 'yes')],
       [
         'veto',
         (seen) => seen.word.kind === 'busy' && `${count(seen.word.sessions, 'session')} busy in ${seen.word.directory}`,
       ],
       ['unknown', (seen) => seen.clients === undefined && 'its connections cannot be seen'],
       ['unknown', (seen) => seen.ownSessions === undefined && 'its children cannot be seen'],
+      ['unknown', (seen) => inFlight(seen, 'unknown')],
+      ['unknown', (seen) => seen.usesUnread && 'a plugin’s list of jobs and sessions could not be read'],
       ['unknown', (seen) => seen.word.kind === 'unknown' && seen.word.because],
       ['unknown', (seen) => seen.word.kind === 'silent' && 'it did not answer'],
       ['unknown', (seen) => seen.word.kind === 'not asked' && 'it was not asked, since that would change nothing'],
@@ -156,6 +163,24 @@ export function answer(name: GuardName, seen: Evidence, policy: Policy): GuardAn
     if (detail) return { name, outcome, detail };
   }
   return { name, outcome: 'unknown', detail: 'nothing was seen that answers it' };
+}
+
+/** What of a record without a start token fits the process. */
+function fitting({ startsAfterMs, port, password }: WeakProof): string {
+  const more = [
+    startsAfterMs !== undefined && 'start time',
+    port === 'same' && 'port',
+    password === 'same' && 'password',
+  ].filter((one) => one !== false);
+  return ['user', 'command line', ...more].join(', ').replace(/, (?=[^,]*$)/, ' and ');
+}
+
+function inFlight(seen: Evidence, live: 'yes' | 'unknown'): string | undefined {
+  const flights = seen.flights.filter((flight) => flight.live === live);
+  const named = flights.map(({ name, holderPid }) => (holderPid === undefined ? name : `${name}, pid ${holderPid}`));
+  const jobs = `${count(flights.length, 'job')} of a plugin (${named.join('; ')})`;
+  if (flights.length === 0) return undefined;
+  return live === 'yes' ? `${jobs} in flight` : `cannot tell whether ${jobs} still runs`;
 }
 
 function leased(seen: Evidence): string | undefined {

@@ -13,10 +13,12 @@ export interface Hold {
 
 /** What a lease is compared with. */
 export interface Leasable {
-  readonly id: string;
+  readonly ids: readonly string[];
   readonly ports: readonly number[];
-  /** Undefined when nothing says where the server works. */
-  readonly workspace: string | undefined;
+  /** Where the server works, as far as anything says. */
+  readonly workspaces: readonly string[];
+  /** The first digits of the SHA-256 of where it works. */
+  readonly hashes: readonly string[];
 }
 
 export function holdsOn(server: Leasable, leases: readonly Lease[], snapshot: Snapshot): Hold[] {
@@ -35,22 +37,25 @@ export function witnessed(server: Leasable, witnesses: readonly Witness[], snaps
   return witnesses.flatMap(({ holder, session, path }) => {
     const seen = snapshot.processes?.get(holder.pid);
     const lives = seen !== undefined && (sameProcess(holder, seen) === 'same' || seen.name === 'claude');
-    const covers = near(path, server.workspace, snapshot);
+    const covers = near(path, server, snapshot);
     return lives && covers !== 'no' ? [{ session, holderPid: holder.pid, live: 'yes', covers }] : [];
   });
 }
 
 function covers(lease: Lease, server: Leasable, snapshot: Snapshot): Answer {
-  if (lease.servers.includes(server.id)) return 'yes';
+  if (server.ids.some((id) => lease.servers.includes(id))) return 'yes';
   if (lease.port !== undefined && server.ports.includes(lease.port)) return 'yes';
   if (lease.path === undefined) return 'no';
-  return near(lease.path, server.workspace, snapshot);
+  return near(lease.path, server, snapshot);
 }
 
-/** A directory that was not resolved might be any. */
-function near(a: string, b: string | undefined, { places }: Snapshot): Answer {
-  const [from, to] = [places.get(a), b === undefined ? undefined : places.get(b)];
-  return from === undefined || to === undefined ? 'unknown' : related(from, to) ? 'yes' : 'no';
+/** A directory that was not resolved might be any, and so might the workspace of a server that nothing says. */
+function near(path: string, { workspaces, hashes }: Leasable, { places }: Snapshot): Answer {
+  const from = places.get(path);
+  if (from && hashes.some((hash) => from.hashes.some((whole) => whole.startsWith(hash)))) return 'yes';
+  const found = workspaces.map((workspace) => places.get(workspace));
+  if (from && found.some((to) => to && related(from, to))) return 'yes';
+  return from === undefined || found.length === 0 || found.includes(undefined) ? 'unknown' : 'no';
 }
 
 /** Equal, one inside the other, or worktrees of one repository. */

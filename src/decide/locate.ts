@@ -17,17 +17,53 @@ export type Located =
   | { readonly kind: 'gone'; readonly because: string }
   | { readonly kind: 'unknown'; readonly because: string };
 
-/** What ties the process to the record: its start token, or the tag that only one spawn ever had. */
-export type Proof = 'start token' | 'tag';
+/**
+ * What ties the process to the record: its start token, the tag that only one spawn ever had, or no more than that it
+ * started when the record says, which other evidence must complete.
+ */
+export type Proof = 'start token' | 'tag' | 'start time';
 
 export function locate(record: ServerRecord, snapshot: Snapshot): Located {
   if (snapshot.processes === undefined) return unknown('the processes could not be listed');
+  if (record.provenBy === 'start time') return locateByTime(record, snapshot);
   const launcher = find(record.spawned, snapshot);
   const server = find(record.server, snapshot);
   if (server.kind === 'unknown' || launcher.kind === 'unknown') return unknown('its start token could not be read');
   const above = launcher.kind === 'same' ? launcher.process : undefined;
   if (server.kind === 'same') return present(above, server.process, 'start token');
   return above ? below(above, 'start token', record, snapshot) : byTag(record, snapshot);
+}
+
+/** A record with a bare pid, or only a port. What it leads to must still be compared with what it says. */
+function locateByTime(record: ServerRecord, snapshot: Snapshot): Located {
+  const server = find(record.server, snapshot);
+  const launcher = recordedProcess(record, snapshot);
+  // Seen before in this run, so by its start token from now on.
+  if (server.kind === 'same') return present(launcher, server.process, 'start time');
+  if (launcher) return below(aboveOf(launcher, snapshot), 'start time', record, snapshot);
+  const left = record.spawned ? remains(record, snapshot) : [];
+  const top = left.find((process) => !left.some((other) => other.pid === process.parent));
+  if (top === undefined) return { kind: 'gone', because: record.spawned ? 'its process is no more' : NOBODY_LISTENS };
+  if (!isClear(top, snapshot)) return unknown(`process ${top.pid} may be it, but cannot be examined`);
+  return below(top, 'start time', record, snapshot);
+}
+
+/** Where only the port is known, what listens there may have a launcher, which shares its group. */
+function aboveOf(process: Process, { processes }: Snapshot): Process {
+  const parent = processes?.get(process.parent);
+  const launches = parent?.command?.kind === 'serve' && parent.group !== undefined && parent.group === process.group;
+  return launches ? parent : process;
+}
+
+const NOBODY_LISTENS = 'no `opencode serve` listens on its port';
+
+/** Undefined when the pid is free, or is surely another program's by now. */
+function recordedProcess({ spawned, port }: ServerRecord, snapshot: Snapshot): Process | undefined {
+  const pid = spawned ? spawned.pid : port === undefined ? undefined : snapshot.portHolders.get(port);
+  const process = pid === undefined ? undefined : snapshot.processes?.get(pid);
+  const isOther = process?.command !== undefined && process.command.kind !== 'serve';
+  const isLater = spawned !== undefined && compare(spawned.startToken, process?.startToken) === 'different';
+  return isOther || isLater ? undefined : process;
 }
 
 type Found =

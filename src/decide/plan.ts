@@ -1,7 +1,7 @@
 import type { Evidence } from './evidence.js';
 import { within } from './leases.js';
 import type { Outcome } from './outcome.js';
-import type { ServerRecord, Unread } from './record.js';
+import type { ServerRecord, Skipped, Unread } from './record.js';
 import type { Place } from './snapshot.js';
 import type { Verdict } from './verdict.js';
 
@@ -26,6 +26,7 @@ export interface Reaped {
   readonly policy: { readonly olderThanMs: number; readonly graceMs: number; readonly limit: number };
   readonly servers: readonly Judged[];
   readonly unread: readonly Unread[];
+  readonly skipped: readonly Skipped[];
   /** Servers of ours that nothing was written down about: named, and left alone. */
   readonly unrecorded: readonly Judged[];
   /** Stale servers of other workspaces, which this run left alone. */
@@ -34,10 +35,15 @@ export interface Reaped {
 
 export const inScope = (scope: Scope, record: ServerRecord, places: ReadonlyMap<string, Place>): boolean =>
   (scope.port === undefined || scope.port === record.port) &&
-  (scope.kind === 'all' || inWorkspace(scope.workspace, record, places));
+  (scope.kind === 'all' || [record, ...record.alsoIn].some((one) => inWorkspace(scope.workspace, one, places)));
 
 /** A server of a folder inside the workspace is the workspace's; one of a folder around it is not. */
-function inWorkspace(workspace: Place, { workspace: path }: ServerRecord, places: ReadonlyMap<string, Place>): boolean {
+function inWorkspace(
+  workspace: Place,
+  { workspace: path, workspaceHash: hash }: ServerRecord,
+  places: ReadonlyMap<string, Place>,
+): boolean {
+  if (hash !== undefined && workspace.hashes.some((whole) => whole.startsWith(hash))) return true;
   return path !== undefined && within(places.get(path)?.real ?? path, workspace.real);
 }
 

@@ -7,7 +7,11 @@ export type Trust =
   | { readonly kind: 'untrusted'; readonly because: string }
   | { readonly kind: 'unexamined'; readonly because: string };
 
-export type Ownership = 'plugin' | 'adopted' | 'user' | 'unrecorded';
+/** `unmarked` is a record that lacks what the plugin's own records say of servers that it started. */
+export type Ownership = 'plugin' | 'adopted' | 'user' | 'unmarked' | 'unrecorded';
+
+/** What can tie a process to a record: the start token in it, or, where it has none, what the file says of its start. */
+export type ProvenBy = 'start token' | 'start time';
 
 /** What a state file says about a server: evidence, not truth. Undefined means that the file does not say. */
 export interface ServerRecord {
@@ -28,10 +32,15 @@ export interface ServerRecord {
   readonly port: number | undefined;
   readonly url: string | undefined;
   readonly workspace: string | undefined;
+  /** The first digits of the SHA-256 of the workspace's path, where that is all that was written down. */
+  readonly workspaceHash: string | undefined;
   /** Epoch milliseconds. */
   readonly startedAt: number | undefined;
   readonly state: 'spawning' | 'starting' | 'ready';
   readonly password: Secret | undefined;
+  readonly provenBy: ProvenBy;
+  /** Other files that speak of the same server. What they say can spare it. */
+  readonly alsoIn: readonly ServerRecord[];
 }
 
 /** "This Claude process may use that server." It lives exactly as long as its holder. */
@@ -47,6 +56,34 @@ export interface Lease {
   readonly expiresAt: number | undefined;
 }
 
+/**
+ * A job or a lease in a plugin's own list: who may be using which server. A plugin does not say on which machine, and
+ * a server on a loopback address is used from its own, so it is taken to be this one.
+ */
+export interface Use {
+  readonly kind: 'job' | 'lease';
+  readonly file: string;
+  /** How the list names it. */
+  readonly name: string;
+  /** The Claude session that it belongs to. */
+  readonly session: string | undefined;
+  readonly covers: Coverage;
+  /** Its process; without a start token where the list has only a pid. */
+  readonly holder: Identity | undefined;
+  /** Epoch milliseconds of its last sign of life. */
+  readonly seenAt: number | undefined;
+  /** How long it counts after that, where no process can tell. */
+  readonly countsForMs: number;
+  /** Where it works. */
+  readonly directories: readonly string[];
+}
+
+/** Which servers a use may be about: that of one record, whatever is on a port, or all of some plugins and ports. */
+export type Coverage =
+  | { readonly kind: 'record'; readonly file: string }
+  | { readonly kind: 'port'; readonly port: number }
+  | { readonly kind: 'plugins'; readonly formats: readonly string[]; readonly ports: readonly number[] };
+
 /** A live session that somebody else wrote down, or a live Claude process. It can only spare. */
 export interface Witness {
   readonly holder: Identity;
@@ -58,7 +95,13 @@ export interface Witness {
 export interface Unread {
   readonly file: string;
   readonly error: string;
-  readonly kind: 'server' | 'lease' | 'keep' | 'fence' | 'run' | 'request' | 'claim';
+  readonly kind: 'server' | 'lease' | 'use' | 'keep' | 'fence' | 'run' | 'request' | 'claim';
+}
+
+/** What lies where plugins write, and was passed over: another user's, a link, or of no known format. */
+export interface Skipped {
+  readonly file: string;
+  readonly because: string;
 }
 
 /** Another run of this program, so that its connections are not taken for clients. */
@@ -75,6 +118,7 @@ export interface Fence {
   readonly run: Identity;
   readonly machine: Machine;
   readonly tree: readonly Identity[];
+  readonly port: number | undefined;
   /** Our own record, which the fence replaced; a plugin's stays where it is. */
   readonly record: ServerRecord | undefined;
   /** The record's file as it was, to put it back; undefined for a plugin's. */
@@ -87,9 +131,11 @@ export interface Fence {
 export interface Written {
   readonly records: readonly ServerRecord[];
   readonly leases: readonly Lease[];
+  readonly uses: readonly Use[];
   readonly witnesses: readonly Witness[];
   readonly fences: readonly Fence[];
   readonly runs: readonly LiveRun[];
   readonly kept: ReadonlySet<string>;
   readonly unread: readonly Unread[];
+  readonly skipped: readonly Skipped[];
 }

@@ -1,6 +1,6 @@
 /** A password on its way from a record or an environment to a request header; it prints as `[secret]` everywhere. */
 export interface Secret {
-  /** Hands out the text. Called only where a request is built. */
+  /** Hands out the text. Called only where a request is built or two are compared. */
   readonly reveal: () => string;
   readonly toJSON: () => string;
   readonly toString: () => string;
@@ -9,3 +9,5 @@ export interface Secret {
 const hidden = (): string => '[secret]';
 
 export const secret = (text: string): Secret => ({ reveal: () => text, toJSON: hidden, toString: hidden });
+
+export const sameSecret = (a: Secret, b: Secret): boolean => a.reveal() === b.reveal();

@@ -7,6 +7,8 @@ export interface Place {
   readonly path: string;
   readonly real: string;
   readonly gitCommon: string | undefined;
+  /** The SHA-256 of the path as typed and as resolved, in hex: all that some plugins write down of it. */
+  readonly hashes: readonly string[];
 }
 
 /** What the machine showed at one moment. Whatever is undefined or missing from a map could not be read. */
@@ -25,6 +27,8 @@ export interface Snapshot {
   readonly environments: ReadonlyMap<number, Environment>;
   /** Every live `claude` process of ours, by where it works. */
   readonly claudes: readonly Witness[];
+  /** Who listens, for records that name a port and no process. */
+  readonly portHolders: ReadonlyMap<number, number>;
   /** By record id. */
   readonly sockets: ReadonlyMap<string, Sockets>;
   readonly places: ReadonlyMap<string, Place>;

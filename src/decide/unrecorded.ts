@@ -45,9 +45,12 @@ function asRecord(top: Process, servers: readonly Process[], snapshot: Snapshot)
     port: server.command?.kind === 'serve' ? server.command.port : undefined,
     url: undefined,
     workspace: undefined,
+    workspaceHash: undefined,
     startedAt: server.ageMs === undefined ? undefined : snapshot.at - server.ageMs,
     state: 'ready',
     password: undefined,
+    provenBy: 'start token',
+    alsoIn: [],
   };
 }
 

@@ -9,7 +9,12 @@ import { askToLetGo, askWhetherBusy, listenForSilence } from './server-word.js';
 import { socketsNow } from './snapshot.js';
 
 /** What the server says, through a socket that has just been seen to be its own. */
-export async function hear(record: ServerRecord, snapshot: Snapshot, eyes: Eyes): Promise<Word> {
+export async function hear(
+  record: ServerRecord,
+  directories: readonly string[],
+  snapshot: Snapshot,
+  eyes: Eyes,
+): Promise<Word> {
   const located = locate(record, snapshot);
   if (located.kind !== 'present') return { kind: 'not asked' };
   const { ageMs } = located.server;
@@ -18,7 +23,6 @@ export async function hear(record: ServerRecord, snapshot: Snapshot, eyes: Eyes)
   const address = await addressOf(record, snapshot, eyes);
   if (typeof address === 'string') return { kind: 'unknown', because: address };
   const startedAt = Math.min(snapshot.at - (ageMs ?? 0), record.startedAt ?? Number.POSITIVE_INFINITY);
-  const directories = record.workspace === undefined ? [] : [record.workspace];
   const word = await askWhetherBusy(address, { startedAt, directories });
   if (word.kind !== 'silent') return word;
   const tooYoung = ageMs === undefined || ageMs < SILENCE_COUNTS_AFTER_MS;

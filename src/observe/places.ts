@@ -4,7 +4,7 @@ import type { Place } from '../decide/snapshot.js';
 import { tryRead } from './errors.js';
 
 /** A directory that is no more is compared as it was written. */
-export function placeOf(path: string): Place {
+export function placeOf(path: string): Omit<Place, 'hashes'> {
   const real = tryRead(() => realpathSync.native(path)) ?? path;
   const top = gitTop(real);
   return { path, real, gitCommon: top && gitCommon(top) };

@@ -4,7 +4,8 @@ import type { ServerRecord, Witness } from '../decide/record.js';
 import type { Place, Snapshot } from '../decide/snapshot.js';
 import { treeOf } from '../decide/tree.js';
 import type { Eyes } from './eyes.js';
-import { placeOf, workspaceOf } from './places.js';
+import { hashedPlaceOf } from './hashed-place.js';
+import { workspaceOf } from './places.js';
 
 /** Looks once at everything that the records and leases speak of. */
 export async function takeSnapshot(
@@ -12,10 +13,15 @@ export async function takeSnapshot(
   leases: readonly { readonly path: string | undefined }[],
   eyes: Eyes,
 ): Promise<Snapshot> {
+  return lookAtSockets(records, leases, await lookAtProcesses(records, eyes), eyes);
+}
+
+/** The first half: enough to tell which process a record leads to. */
+export async function lookAtProcesses(records: readonly ServerRecord[], eyes: Eyes): Promise<Snapshot> {
   const processes = await eyes.processes();
   const table: ProcessTable = processes ?? new Map();
-  const claudes = claudesIn(table, eyes);
-  const bare: Snapshot = {
+  const portHolders = await holdersOf(records, eyes);
+  return {
     at: Date.now(),
     machine: eyes.machine(),
     uid: process.getuid?.(),
@@ -23,16 +29,33 @@ export async function takeSnapshot(
     lineage: lineage(table, process.pid),
     processes,
     showsEnvironments: eyes.environment(process.pid) !== undefined,
-    environments: environmentsOf(interesting(records, table), eyes),
-    claudes,
+    environments: environmentsOf([...interesting(records, table), ...portHolders.values()], eyes),
+    claudes: claudesIn(table, eyes),
+    portHolders,
     sockets: new Map(),
-    places: placesOf([
-      ...records.map(({ workspace }) => workspace),
-      ...[...leases, ...claudes].map(({ path }) => path),
-    ]),
+    places: new Map(),
   };
-  const sockets = new Map(records.flatMap((record) => socketsOf(record, bare, eyes)));
-  return { ...bare, sockets };
+}
+
+/** The second half: the sockets of each server, and where the directories lead. */
+export function lookAtSockets(
+  records: readonly ServerRecord[],
+  leases: readonly { readonly path: string | undefined }[],
+  bare: Snapshot,
+  eyes: Eyes,
+): Snapshot {
+  const workspaces = records.flatMap((record) => [record, ...record.alsoIn]).map(({ workspace }) => workspace);
+  const places = placesOf([...workspaces, ...[...leases, ...bare.claudes].map(({ path }) => path)]);
+  return { ...bare, places, sockets: new Map(records.flatMap((record) => socketsOf(record, bare, eyes))) };
+}
+
+/** A record without a process leads to whoever listens on its port, and to nothing where nobody does. */
+async function holdersOf(records: readonly ServerRecord[], eyes: Eyes): Promise<Map<number, number>> {
+  const ports = records.flatMap((record) =>
+    record.spawned === undefined && record.provenBy === 'start time' ? (record.port ?? []) : [],
+  );
+  const found = await Promise.all([...new Set(ports)].map(async (port) => [port, await eyes.holder(port)] as const));
+  return new Map(found.flatMap(([port, pid]) => (pid === undefined ? [] : [[port, pid] as const])));
 }
 
 /** Sessions of people who installed no hook, and of clients that keep no list. */
@@ -76,5 +99,5 @@ export function socketsNow(record: ServerRecord, snapshot: Snapshot, eyes: Eyes)
 }
 
 function placesOf(paths: readonly (string | undefined)[]): Map<string, Place> {
-  return new Map(paths.flatMap((path) => (path === undefined ? [] : [[path, placeOf(path)] as const])));
+  return new Map(paths.flatMap((path) => (path === undefined ? [] : [[path, hashedPlaceOf(path)] as const])));
 }

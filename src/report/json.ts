@@ -18,9 +18,12 @@ export function jsonReport(reaped: Reaped, version: string) {
       pid: record.server?.pid ?? null,
       port: record.port ?? null,
       ageMs: rounded(seen.ageMs),
+      memoryBytes: (seen.located.kind === 'present' ? seen.located.server.memoryBytes : undefined) ?? null,
+      workspace: record.workspace ?? null,
     })),
     staleElsewhere: reaped.staleElsewhere,
     unread: reaped.unread.map(({ file, error }) => ({ file, error })),
+    skipped: reaped.skipped,
     summary: summary(reaped.servers),
   };
 }
@@ -31,6 +34,7 @@ export function jsonServer({ record, seen, verdict, outcome }: Judged) {
   return {
     id: record.id,
     source: record.source,
+    alsoIn: record.alsoIn.map(({ source }) => source),
     plugin: record.plugin ?? null,
     pid: located?.launcher?.pid ?? record.spawned?.pid ?? null,
     serverPid: located?.server.pid ?? record.server?.pid ?? null,

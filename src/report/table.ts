@@ -8,13 +8,15 @@ export interface Page {
   /** Columns of the terminal; undefined where lines may be as long as they like. */
   readonly width: number | undefined;
   readonly home: string | undefined;
+  readonly verbose: boolean;
 }
 
 const HEADINGS = ['VERDICT', 'PID', 'PORT', 'AGE', 'MEMORY', 'WORKSPACE', 'REASON'];
 const MAX_PATH = 40;
 
 /** One line a server: what was decided, which one, and why in words; where they do not fit, a line more for the reason. */
-export function table(servers: readonly Judged[], page: Page): string[] {
+export function table(all: readonly Judged[], page: Page): string[] {
+  const servers = all.filter((server) => page.verbose || !isHistory(server));
   if (servers.length === 0) return [];
   const rows = [HEADINGS, ...servers.map((server) => cells(server, page))];
   const widths = HEADINGS.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
@@ -29,6 +31,10 @@ export function table(servers: readonly Judged[], page: Page): string[] {
 }
 
 const GAP = '  ';
+
+/** What a plugin wrote about a server that is no more. It is not ours to remove, so it would be shown for ever. */
+const isHistory = ({ record, verdict }: Judged): boolean =>
+  verdict.kind === 'gone' && record.source.format !== 'native';
 
 function cells(server: Judged, { home }: Page): string[] {
   const { record, seen } = server;
@@ -101,12 +107,13 @@ function aftermath({ successor, leftBehind }: Extract<Outcome, { kind: 'stopped'
 }
 
 /** The lines below the table: what was done, what was not looked at, and the next step. */
-export function closing(reaped: Reaped): string[] {
+export function closing(reaped: Reaped, { home, verbose }: Page): string[] {
   const elsewhere = reaped.staleElsewhere;
   return [
     summary(reaped),
     ...(elsewhere === 0 ? [] : [`${count(elsewhere, 'stale server')} in other workspaces: opencode-reap --all-stale`]),
-    ...reaped.unrecorded.map(unrecorded),
+    ...reaped.unrecorded.map((server) => clean(unrecorded(server, home))),
+    ...(verbose ? reaped.skipped.map(({ file, because }) => clean(`passed over: ${file}: ${because}`)) : []),
   ];
 }
 
@@ -121,9 +128,17 @@ function summary({ servers, dryRun }: Reaped): string {
   return dryRun ? `${counted}; nothing was changed` : counted;
 }
 
-function unrecorded({ record, seen }: Judged): string {
-  const where = record.port === undefined ? '' : `, port ${record.port}`;
-  const age = seen.ageMs === undefined ? '' : `, ${duration(seen.ageMs)} old`;
+/** All that helps a person to know it again: nobody else can tell whose it is. */
+function unrecorded({ record, seen }: Judged, home: string | undefined): string {
+  const process = seen.located.kind === 'present' ? seen.located.server : undefined;
   const pid = record.server?.pid;
-  return `not recorded: pid ${pid}${where}${age}; never stopped by itself, to hand it over: opencode-reap adopt ${pid}`;
+  const known = [
+    `pid ${pid}`,
+    record.port === undefined ? '' : `port ${record.port}`,
+    seen.ageMs === undefined ? '' : `${duration(seen.ageMs)} old`,
+    process?.memoryBytes === undefined ? '' : memory(process.memoryBytes),
+    process?.terminal ? 'at a terminal' : '',
+    record.workspace === undefined ? '' : `in ${shorten(tilde(record.workspace, home), MAX_PATH)}`,
+  ].filter((word) => word !== '');
+  return `not recorded: ${known.join(', ')}; never stopped by itself, to hand it over: opencode-reap adopt ${pid}`;
 }

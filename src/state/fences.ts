@@ -3,7 +3,7 @@ import type { Identity, Machine } from '../decide/identity.js';
 import type { Fence, ServerRecord, Trust } from '../decide/record.js';
 import { createFile, readSmall, removeFile, removeUnchanged, replaceFile } from './files.js';
 import type { StateFolder } from './folders.js';
-import { identity, isObject, machine, parseOurs, SCHEMA, text } from './parse.js';
+import { identity, isObject, machine, parseOurs, port, SCHEMA, text } from './parse.js';
 import { parseRecord } from './record-file.js';
 
 /** A fence that this run holds: the right to stop one server. */
@@ -81,6 +81,7 @@ function formatFence(
     machine: here,
     tree,
     source: record.source,
+    port: record.port,
     record: original ?? null,
     at: new Date().toISOString(),
   };
@@ -105,5 +106,5 @@ export function parseFence(folder: StateFolder, file: string, content: string, t
   const original = text(json.record);
   const record = original === undefined ? undefined : parseRecord(join(folder.servers, `${id}.json`), original, trust);
   if (typeof record === 'string') return `its record: ${record}`;
-  return { id, file, run, machine: here, tree, record, original, content };
+  return { id, file, run, machine: here, tree, port: port(json.port) ?? record?.port, record, original, content };
 }

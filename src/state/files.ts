@@ -27,7 +27,7 @@ export type FileRead =
   | { readonly kind: 'unread'; readonly error: string };
 
 /** Reads a small regular file without following a link, and without waiting for what only looks like one. */
-export function readSmall(file: string): FileRead {
+export function readSmall(file: string, maxBytes = MAX_BYTES): FileRead {
   let fd: number;
   try {
     fd = openSync(file, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0));
@@ -37,7 +37,7 @@ export function readSmall(file: string): FileRead {
   try {
     const stat = fstatSync(fd);
     if (!stat.isFile()) return { kind: 'unread', error: 'not a regular file' };
-    if (stat.size > MAX_BYTES) return { kind: 'unread', error: 'larger than 1 MiB' };
+    if (stat.size > maxBytes) return { kind: 'unread', error: `larger than ${maxBytes / 1024 / 1024} MiB` };
     const bytes = Buffer.alloc(stat.size);
     const length = readSync(fd, bytes, 0, bytes.length, 0);
     return { kind: 'text', text: bytes.toString('utf8', 0, length), trust: trustOf(stat, statSync(dirname(file))) };

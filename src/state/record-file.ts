@@ -72,8 +72,11 @@ function described(json: Json) {
     port: port(json.port),
     url: text(json.url),
     workspace: text(json.workspace),
+    workspaceHash: undefined,
     startedBySession: text(json.startedBySession),
     startedAt: time(json.startedAt),
     password: text(json.password) === undefined ? undefined : secret(String(json.password)),
+    provenBy: 'start token',
+    alsoIn: [],
   } as const;
 }

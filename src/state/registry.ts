@@ -11,7 +11,7 @@ import { type Parser, readFolder } from './read-folder.js';
 import { formatRecord, type NativeRecord, parseRecord } from './record-file.js';
 import { parseRequest } from './requests.js';
 
-/** All that is written down in our own state folders; leases from every one of them, the rest from the chosen one. */
+/** What is in our own state folders, and Claude Code's list; leases from every one of them, the rest from the chosen one. */
 export function readRegistry(
   chosen: StateFolder,
   leaseFolders: readonly StateFolder[],
@@ -26,11 +26,13 @@ export function readRegistry(
   return {
     records: read('server', chosen.servers, parseRecord),
     leases: leaseFolders.flatMap((folder) => read<Lease>('lease', folder.leases, parseLease)),
+    uses: [],
     witnesses: readClaudeSessions(configDirs),
     fences: read<Fence>('fence', chosen.closing, (file, content, trust) => parseFence(chosen, file, content, trust)),
     runs: leaseFolders.flatMap((folder) => read<LiveRun>('run', folder.runs, parseRun)),
     kept: keptIds(chosen, unread),
     unread,
+    skipped: [],
   };
 }
 

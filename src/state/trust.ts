@@ -4,16 +4,17 @@ import type { Trust } from '../decide/record.js';
 
 const WORLD_WRITE = 0o002;
 const GROUP_WRITE = 0o020;
+const STICKY = 0o1000;
 
 /** Whether only we could have written a file: ours, in a folder of ours, closed to others. */
 export function trustOf(file: Stats, folder: Stats): Trust {
   const us = process.getuid?.();
   // Windows keeps neither owner nor mode; a user's profile is the user's own there.
   if (us === undefined) return { kind: 'trusted' };
-  for (const [what, stat] of [
-    ['the file', file],
-    ['its folder', folder],
-  ] as const) {
+  // In a folder like /tmp others can add files, and neither replace nor remove ours; a second name may be from elsewhere.
+  const isKept = Boolean(folder.mode & STICKY) && (folder.uid === 0 || folder.uid === us) && file.nlink === 1;
+  const places = [['the file', file] as const, ...(isKept ? [] : [['its folder', folder] as const])];
+  for (const [what, stat] of places) {
     if (stat.uid !== us) return { kind: 'untrusted', because: `${what} belongs to user ${stat.uid}` };
     if (stat.mode & WORLD_WRITE) return { kind: 'untrusted', because: `everybody may write ${what}` };
     if (stat.mode & GROUP_WRITE && !isPrivateGroup(stat.gid)) {

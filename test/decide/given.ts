@@ -98,9 +98,12 @@ export const record: ServerRecord = {
   port: PORT,
   url: `http://127.0.0.1:${PORT}`,
   workspace: '/repo',
+  workspaceHash: undefined,
   startedAt: NOW - HOUR,
   state: 'ready',
   password: undefined,
+  provenBy: 'start token',
+  alsoIn: [],
 };
 
 /** A lease that says nothing yet, of a Claude process that lives. */
@@ -122,6 +125,7 @@ export const place = (path: string, but: Partial<Place> = {}): Place => ({
   path,
   real: path,
   gitCommon: undefined,
+  hashes: [`hash of ${path}`],
   ...but,
 });
 const places = [
@@ -151,6 +155,7 @@ const snapshot: Snapshot = {
   processes: tableOf(...us, serverProcess(SERVER), process(MCP, { parent: SERVER, group: SERVER, session: SERVER })),
   showsEnvironments: true,
   environments: new Map([[SERVER, environment]]),
+  portHolders: new Map(),
   claudes: [{ holder: identity(CLAUDE), session: undefined, path: '/elsewhere' }],
   sockets: new Map([[record.id, sockets]]),
   places: new Map(places.map((one) => [one.path, one])),
@@ -163,11 +168,13 @@ const written: Written = {
     { ...lease, session: 'ended', holder: identity(FREE), path: '/repo' },
     { ...lease, path: '/elsewhere' },
   ],
+  uses: [],
   witnesses: [{ holder: identity(FREE), session: 'ended', path: '/repo' }],
   fences: [],
   runs: [],
   kept: new Set(),
   unread: [],
+  skipped: [],
 };
 
 /** A server that may be stopped: it listens itself, as releases from 1.15.4 on do. */

@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import type { Machine } from '../../src/decide/identity.js';
-import { type Hold, holdsOn, isLive, related, within, witnessed } from '../../src/decide/leases.js';
+import { type Hold, holdsOn, isLive, type Leasable, related, within, witnessed } from '../../src/decide/leases.js';
 import type { Lease, Witness } from '../../src/decide/record.js';
 import { witnessed as alsoWitnessed, but, type Change, leased, seen, shown, shownOn } from './changes.js';
 import { CLAUDE, evidence, FREE, here, identity, lease, NOW, native, PORT, pid, place, witness } from './given.js';
 
 const unchanged: Change = (given) => given;
-const server = { id: 'server-1', ports: [PORT, 5000], workspace: '/repo' };
+const server: Leasable = { ids: ['server-1'], ports: [PORT, 5000], workspaces: ['/repo'], hashes: [] };
 
 const COVERAGE: readonly [string, Partial<Lease>, Hold['covers'] | 'no'][] = [
   ['a server that it names', { servers: ['server-0', 'server-1'] }, 'yes'],
@@ -29,7 +29,7 @@ const COVERAGE: readonly [string, Partial<Lease>, Hold['covers'] | 'no'][] = [
 ];
 
 describe('a lease covers', () => {
-  const covers = (change: Partial<Lease>, on = server as Parameters<typeof holdsOn>[0]): Hold['covers'] | 'no' =>
+  const covers = (change: Partial<Lease>, on = server): Hold['covers'] | 'no' =>
     holdsOn(on, [{ ...lease, ...change }], native.snapshot)[0]?.covers ?? 'no';
 
   test.each(COVERAGE)('%s', (_sentence, change, expected) => {
@@ -37,8 +37,16 @@ describe('a lease covers', () => {
   });
 
   test('perhaps a server whose workspace is not known', () => {
-    expect(covers({ path: '/elsewhere' }, { ...server, workspace: undefined })).toBe('unknown');
-    expect(covers({ port: 4097 }, { ...server, workspace: undefined })).toBe('no');
+    expect(covers({ path: '/elsewhere' }, { ...server, workspaces: [] })).toBe('unknown');
+    expect(covers({ port: 4097 }, { ...server, workspaces: [] })).toBe('no');
+  });
+
+  test('a server of which only the hash of its workspace is known', () => {
+    const hashed = { ...server, workspaces: [], hashes: ['hash of /repo'.slice(0, 12)] };
+    expect(covers({ path: '/repo' }, hashed)).toBe('yes');
+    expect(covers({ path: '/elsewhere' }, hashed)).toBe('unknown');
+    expect(covers({ path: '/elsewhere' }, { ...hashed, workspaces: ['/repo-2'] })).toBe('no');
+    expect(covers({ path: '/elsewhere' }, { ...hashed, workspaces: ['/elsewhere/src', '/elsewhere'] })).toBe('yes');
   });
 });
 
@@ -55,8 +63,9 @@ test('every lease that covers a server is named with its session and its holder'
 });
 
 describe('a session that left no lease', () => {
-  const sees = (change: Partial<Witness>, around: Change = unchanged, workspace: string | undefined = '/repo') =>
-    witnessed({ ...server, workspace }, [{ ...witness, ...change }], but(native, around).snapshot).length > 0;
+  const sees = (change: Partial<Witness>, around: Change = unchanged, workspace = '/repo') =>
+    witnessed({ ...server, workspaces: [workspace] }, [{ ...witness, ...change }], but(native, around).snapshot)
+      .length > 0;
 
   test.each<[string, boolean, boolean]>([
     ['holds a server of its workspace', true, sees({})],

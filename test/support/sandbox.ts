@@ -44,6 +44,8 @@ const environment = (root: string): Environment => ({
   XDG_CACHE_HOME: join(root, 'home/.cache'),
   XDG_RUNTIME_DIR: join(root, 'run'),
   OPENCODE_REAP_STATE_DIR: join(root, 'state'),
+  // Some plugins write to /tmp by that name; what this machine's own wrote there is nobody's test.
+  OPENCODE_REAP_TMP: join(root, 'tmp'),
   ...OFFLINE,
 });
 

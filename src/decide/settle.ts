@@ -1,0 +1,57 @@
+import { locate } from './locate.js';
+import type { Process } from './process.js';
+import type { ServerRecord } from './record.js';
+import type { Snapshot } from './snapshot.js';
+import { weakProofOf, whyDoubted } from './weak-proof.js';
+
+/*
+ * Plugins write down less than we do, and several of them may speak of one server. Before anything is judged, each
+ * record of theirs is tied to the process that it leads to, and those that lead to the same one become one.
+ */
+
+/** One record for each server. Of several, the one that proves most; the others can still spare it. */
+export function settle(records: readonly ServerRecord[], snapshot: Snapshot): ServerRecord[] {
+  const tied = records.map((record) => tie(record, snapshot)).sort((a, b) => rank(a) - rank(b));
+  const groups: Tied[][] = [];
+  for (const one of tied) {
+    const group = groups.find(([first]) => first?.pids.some((pid) => one.pids.includes(pid)));
+    if (group) group.push(one);
+    else groups.push([one]);
+  }
+  return groups.flatMap(([first, ...others]) =>
+    first ? [{ ...first.record, alsoIn: others.map(({ record }) => record) }] : [],
+  );
+}
+
+interface Tied {
+  readonly record: ServerRecord;
+  readonly pids: readonly number[];
+  readonly isDoubted: boolean;
+}
+
+/**
+ * From here on in this run the process is known by its start token, so that a later look cannot take another one for
+ * it. A plugin's record gets the process's identity as its id: whatever its file, it is stopped by one run alone.
+ */
+function tie(record: ServerRecord, snapshot: Snapshot): Tied {
+  const located = locate(record, snapshot);
+  if (located.kind !== 'present') return { record, pids: [], isDoubted: true };
+  const { launcher, server } = located;
+  const processes = launcher ? [launcher, server] : [server];
+  const pids = processes.map(({ pid }) => pid);
+  const isDoubted =
+    located.proof === 'start time' && whyDoubted(weakProofOf(record, processes, snapshot)) !== undefined;
+  if (record.machine !== undefined) return { record, pids, isDoubted };
+  const top = launcher ?? server;
+  const spawned = record.spawned && record.spawned.pid !== top.pid ? record.spawned : identity(top);
+  const id = `${top.pid}-${top.startToken ?? 'unknown'}`;
+  return { record: { ...record, id, spawned, server: identity(server) }, pids, isDoubted };
+}
+
+const identity = ({ pid, startToken }: Process) => ({ pid, startToken });
+
+/** Only what is proven can make a server stale; of that our own first, then what has a start token. */
+function rank({ record: { source, trust, ownership, provenBy }, isDoubted }: Tied): number {
+  const proves = !isDoubted && trust.kind === 'trusted' && (ownership === 'plugin' || ownership === 'adopted');
+  return (proves ? 0 : 4) + (source.format === 'native' ? 0 : 2) + (provenBy === 'start token' ? 0 : 1);
+}

@@ -1,0 +1,73 @@
+import { compare } from './identity.js';
+import type { Hold } from './leases.js';
+import type { Answer } from './lives.js';
+import type { ServerRecord, Use } from './record.js';
+import type { Snapshot } from './snapshot.js';
+
+/** A job of a plugin that may be running on a server. */
+export interface Flight {
+  readonly name: string;
+  readonly holderPid: number | undefined;
+  readonly live: Exclude<Answer, 'no'>;
+}
+
+/** What a use is compared with: every record of one server, and the ports it listens on. */
+export interface Usable {
+  readonly records: readonly ServerRecord[];
+  readonly ports: readonly number[];
+}
+
+/** The jobs that are, or may be, in flight on a server. */
+export function flightsOn(server: Usable, uses: readonly Use[], snapshot: Snapshot): Flight[] {
+  return usesOf(server, uses, 'job').flatMap((use) => {
+    const live = isInUse(use, snapshot);
+    return live === 'no' ? [] : [{ name: use.name, holderPid: use.holder?.pid, live }];
+  });
+}
+
+/** What plugins' own lists of sessions say, as leases. */
+export const heldBy = (server: Usable, uses: readonly Use[], snapshot: Snapshot): Hold[] =>
+  usesOf(server, uses, 'lease').map((use) => ({
+    session: use.session,
+    holderPid: use.holder?.pid,
+    live: isInUse(use, snapshot),
+    covers: 'yes',
+  }));
+
+export const usesOf = (server: Usable, uses: readonly Use[], kind: Use['kind']): Use[] =>
+  uses.filter((use) => use.kind === kind && covers(use, server));
+
+function covers({ covers: coverage }: Use, { records, ports }: Usable): boolean {
+  switch (coverage.kind) {
+    case 'record':
+      return records.some(({ source }) => source.file === coverage.file);
+    case 'port':
+      return ports.includes(coverage.port);
+    case 'plugins':
+      return (
+        records.some(({ source }) => coverage.formats.includes(source.format)) ||
+        coverage.ports.some((port) => ports.includes(port))
+      );
+  }
+}
+
+/** Two clocks are never further apart: a process that started so much later than its last sign of life is another one. */
+const MARGIN_MS = 5_000;
+
+function isInUse({ kind, holder, seenAt, countsForMs }: Use, { at, processes }: Snapshot): Answer {
+  if (holder === undefined) {
+    if (seenAt === undefined) return 'unknown';
+    if (at - seenAt >= countsForMs) return 'no';
+    // A job without a process may be queued; a session without one may have ended long ago.
+    return kind === 'job' ? 'yes' : 'unknown';
+  }
+  if (processes === undefined) return 'unknown';
+  const seen = processes.get(holder.pid);
+  if (seen === undefined) return 'no';
+  if (holder.startToken !== undefined) {
+    const sameness = compare(holder.startToken, seen.startToken);
+    return sameness === 'same' ? 'yes' : sameness === 'different' ? 'no' : 'unknown';
+  }
+  if (seenAt === undefined || seen.ageMs === undefined) return 'unknown';
+  return at - seen.ageMs <= seenAt + MARGIN_MS ? 'yes' : 'no';
+}

@@ -1,0 +1,67 @@
+import type { Sameness } from './identity.js';
+import type { Process } from './process.js';
+import type { ServerRecord } from './record.js';
+import { sameSecret } from './secret.js';
+import type { Snapshot } from './snapshot.js';
+
+/** What a record without a start token is compared by. Only all of it together ties a process to the record. */
+export interface WeakProof {
+  /** Milliseconds from the recorded start to the process's own; undefined when either is not known. */
+  readonly startsAfterMs: number | undefined;
+  readonly port: Sameness | 'unstated';
+  /** `hidden` where no environment can be seen. */
+  readonly password: Sameness | 'unstated' | 'hidden';
+}
+
+/** A plugin writes its record once the server answers or its own patience, at most a minute or two, has run out. */
+export const MAY_START_BEFORE_MS = 120_000;
+/** A record may be written before the process is there; clocks and their resolution account for the rest. */
+export const MAY_START_AFTER_MS = 5_000;
+
+export function weakProofOf(record: ServerRecord, processes: readonly Process[], snapshot: Snapshot): WeakProof {
+  const started = processes.flatMap(({ ageMs }) => (ageMs === undefined ? [] : [snapshot.at - ageMs]));
+  const known = started.length === processes.length && record.startedAt !== undefined;
+  return {
+    startsAfterMs: known ? Math.min(...started) - (record.startedAt ?? 0) : undefined,
+    port: portOf(record, processes, snapshot),
+    password: passwordOf(record, processes, snapshot),
+  };
+}
+
+/** By its sockets; where it has none (yet, or any more), by its command line. */
+function portOf(record: ServerRecord, processes: readonly Process[], snapshot: Snapshot): WeakProof['port'] {
+  if (record.port === undefined) return 'unstated';
+  const ordered = processes.flatMap(({ command }) => (command?.kind === 'serve' ? (command.port ?? []) : []));
+  if (ordered.includes(record.port)) return 'same';
+  const listening = snapshot.sockets.get(record.id)?.listening;
+  if (listening === undefined) return 'unknown';
+  return listening.some(({ port }) => port === record.port) ? 'same' : 'different';
+}
+
+function passwordOf(
+  { password }: ServerRecord,
+  processes: readonly Process[],
+  { showsEnvironments, environments }: Snapshot,
+): WeakProof['password'] {
+  if (password === undefined) return 'unstated';
+  if (!showsEnvironments) return 'hidden';
+  const carried = processes.map(({ pid }) => environments.get(pid));
+  if (carried.some((environment) => environment === undefined)) return 'unknown';
+  return carried.every((environment) => environment?.password && sameSecret(environment.password, password))
+    ? 'same'
+    : 'different';
+}
+
+/** Why the process may be another one than the recorded; undefined when all fits. */
+export function whyDoubted(proof: WeakProof): string | undefined {
+  const { startsAfterMs, port, password } = proof;
+  // A random password is as good as a tag: only what the plugin spawned, or what that spawned, ever had it.
+  if (startsAfterMs === undefined && password !== 'same') return 'cannot tell whether it started when the record says';
+  if ((startsAfterMs ?? 0) < -MAY_START_BEFORE_MS) return 'it started before the record says, so it may be another one';
+  if ((startsAfterMs ?? 0) > MAY_START_AFTER_MS)
+    return 'it started later than the record says, so it may be another one';
+  if (port === 'different') return 'it listens on another port than the recorded one';
+  if (port === 'unknown') return 'its ports cannot be seen';
+  if (password === 'different') return 'it has not the recorded password';
+  return password === 'unknown' ? 'its environment cannot be read' : undefined;
+}

@@ -1,0 +1,61 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ServerRecord, Skipped, Unread, Use } from '../decide/record.js';
+import { recordFrom, type Source } from './plugins/format.js';
+import { FORMATS } from './plugins/formats.js';
+import { type Known, placesOf } from './plugins/places.js';
+import { scan } from './plugins/scan.js';
+import { readerOf } from './plugins/source.js';
+
+/** What the plugins wrote down. Their files are only ever read. */
+export interface PluginsWritten {
+  readonly records: readonly ServerRecord[];
+  readonly uses: readonly Use[];
+  readonly unread: readonly Unread[];
+  readonly skipped: readonly Skipped[];
+}
+
+/** Most plugins write in place, so a file may be seen half written. */
+const TORN_FOR_MS = 50;
+
+export async function readPlugins(known: Known): Promise<PluginsWritten> {
+  const first = readOnce(known);
+  if (!first.unread.some(({ error }) => error === TORN)) return first;
+  await sleep(TORN_FOR_MS);
+  return readOnce(known);
+}
+
+const TORN = 'not valid JSON';
+
+function readOnce(known: Known): PluginsWritten {
+  const found = scan(placesOf(known));
+  const unread: Unread[] = [...found.unread];
+  const skipped: Skipped[] = [...found.skipped];
+  const read = readerOf(skipped);
+  const records = [...new Set(found.servers)].flatMap((file) => {
+    const source = read(file);
+    if (source === undefined) return [];
+    const record = typeof source === 'string' ? source : recordIn(source);
+    if (typeof record === 'object') return [record];
+    if (record === undefined) skipped.push({ file, because: 'of no known format' });
+    else if (record !== 'no server') unread.push({ file, error: record, kind: 'server' });
+    return [];
+  });
+  const uses = [...new Set([...found.servers, ...found.uses])].flatMap((file) => {
+    const source = read(file);
+    if (typeof source === 'object') return usesIn(source);
+    if (source !== undefined && found.uses.includes(file)) unread.push({ file, error: source, kind: 'use' });
+    return [];
+  });
+  return { records, uses, unread, skipped };
+}
+
+function recordIn(source: Source): ServerRecord | string | undefined {
+  for (const format of FORMATS) {
+    const said = format.serverIn?.(source);
+    if (said !== undefined) return typeof said === 'string' ? said : recordFrom(format, source, said);
+  }
+  // What a plugin leaves of a record that it has taken back.
+  return source.json && Object.keys(source.json).length === 0 ? 'no server' : undefined;
+}
+
+const usesIn = (source: Source): readonly Use[] => FORMATS.flatMap(({ usesIn: uses }) => uses?.(source) ?? []);

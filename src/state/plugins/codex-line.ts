@@ -1,0 +1,30 @@
+import type { Coverage } from '../../decide/record.js';
+import type { Json } from '../parse.js';
+import { type Format, portIn } from './format.js';
+import { isListed, isOver, jobFrom, unfinished } from './jobs.js';
+
+const ALL: Coverage = { kind: 'plugins', formats: ['dalong0514', 'therealdinghydog', 'apoapps'], ports: [] };
+
+/** The job lists of the plugins that were made from codex-plugin-cc: a version, and jobs with a class or a kind. */
+export const codexLine: Format = {
+  name: 'codex-line',
+  plugin: 'opencode-plugin-cc (codex line)',
+  usesIn: (source) => {
+    const { json } = source;
+    if (json === undefined) return undefined;
+    const read = (job: Json) => jobFrom(source, job, coverageOf(job));
+    if (Array.isArray(json.jobs)) return isList(json) ? unfinished(json.jobs, read) : undefined;
+    if (!isJob(json)) return undefined;
+    return isOver(json.status) || isListed(source, json.id) ? [] : [read(json)];
+  },
+};
+
+const isList = (json: Json): boolean => json.version !== undefined && json.claudeSessions === undefined;
+
+const isJob = (json: Json): boolean =>
+  json.status !== undefined && (json.jobClass !== undefined || json.workspaceRoot !== undefined);
+
+function coverageOf({ serverUrl }: Json): Coverage {
+  const port = portIn(serverUrl);
+  return port === undefined ? ALL : { kind: 'port', port };
+}

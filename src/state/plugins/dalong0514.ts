@@ -1,0 +1,24 @@
+import { time } from '../parse.js';
+import { type Format, hashIn, passwordIn, portIn, urlOn } from './format.js';
+
+/** `server.json` with the session that started it, or why none is started for a while. */
+export const dalong0514: Format = {
+  name: 'dalong0514',
+  plugin: 'opencode-plugin-cc (dalong0514)',
+  serverIn: ({ json, folder }) => {
+    if (json === undefined) return undefined;
+    if ('disabledUntil' in json && json.pid === undefined) return 'no server';
+    if (!('startedBySession' in json && 'url' in json)) return undefined;
+    const port = portIn(json.url);
+    if (port === undefined) return 'its URL names no port of this machine';
+    return {
+      ownership: 'plugin',
+      pid: json.pid,
+      port,
+      url: urlOn(port),
+      workspaceHash: hashIn(folder),
+      startedAt: time(json.startedAt),
+      password: passwordIn(json.password),
+    };
+  },
+};

@@ -1,0 +1,106 @@
+import { basename, dirname } from 'node:path';
+import { parsePid } from '../../decide/identity.js';
+import type { Ownership, ServerRecord, Trust, Use } from '../../decide/record.js';
+import { type Secret, secret } from '../../decide/secret.js';
+import { type Json, port, text, wholeNumber } from '../parse.js';
+
+/** How one plugin writes down its servers, and who uses them. A file is told to be its own by what is in it. */
+export interface Format {
+  readonly name: string;
+  /** How people call the plugin. */
+  readonly plugin: string;
+  /** What a server record of this format says: undefined when it is none. */
+  readonly serverIn?: (source: Source) => Said | undefined;
+  /** The jobs and leases in a file of this format: undefined when it is none. */
+  readonly usesIn?: (source: Source) => readonly Use[] | undefined;
+}
+
+/** What a plugin's record says, a sentence that says why it cannot be used, or that it holds no server. */
+export type Said = Server | string | 'no server';
+
+export interface Server {
+  readonly ownership: Ownership;
+  readonly pid?: unknown;
+  /** Only where the format has one in this platform's own form. */
+  readonly startToken?: string | undefined;
+  readonly port?: number | undefined;
+  readonly url?: string | undefined;
+  readonly workspace?: string | undefined;
+  readonly workspaceHash?: string | undefined;
+  readonly startedAt: number | undefined;
+  readonly password?: Secret | undefined;
+  /** Only a format without pids may leave it out: who listens on the port is then the server. */
+  readonly byPort?: true;
+}
+
+/** One file, read and parsed; its neighbours on demand, each once. */
+export interface Source {
+  readonly file: string;
+  readonly name: string;
+  /** The name of the folder it lies in. */
+  readonly folder: string;
+  readonly text: string;
+  /** Undefined when it is no JSON object. */
+  readonly json: Json | undefined;
+  readonly trust: Trust;
+  /** The path of a file by its path from this one's folder. */
+  readonly pathOf: (path: string) => string;
+  /** Such a file itself; undefined when it is not there or cannot be read. */
+  readonly near: (path: string) => Source | undefined;
+  /** When such a file, or this one, was last written, in epoch milliseconds; undefined when it is not there. */
+  readonly touchedAt: (path?: string) => number | undefined;
+}
+
+export function recordFrom({ name, plugin }: Format, source: Source, said: Server): ServerRecord | string {
+  const pid = parsePid(said.pid);
+  if (pid === undefined && !said.byPort) return 'it names no process';
+  return {
+    id: `${name}-${basename(dirname(source.file))}-${source.name}`,
+    source: { format: name, file: source.file },
+    trust: source.trust,
+    ownership: said.ownership,
+    plugin,
+    tag: undefined,
+    spawned: pid && { pid, startToken: said.startToken },
+    server: undefined,
+    starter: undefined,
+    machine: undefined,
+    uid: undefined,
+    hostname: undefined,
+    port: said.port,
+    url: said.url,
+    workspace: said.workspace,
+    workspaceHash: said.workspaceHash,
+    startedAt: said.startedAt,
+    state: 'ready',
+    password: said.password,
+    provenBy: said.startToken === undefined ? 'start time' : 'start token',
+    alsoIn: [],
+  };
+}
+
+/** The port in a URL of this machine, and the URL without a user or a password. */
+export function portIn(url: unknown): number | undefined {
+  if (typeof url !== 'string' || !URL.canParse(url)) return undefined;
+  const { protocol, port: named } = new URL(url);
+  return protocol === 'http:' ? port(Number(named || '80')) : undefined;
+}
+
+/** As it may be shown. */
+export const urlOn = (number: number | undefined): string | undefined =>
+  number === undefined ? undefined : `http://127.0.0.1:${number}`;
+
+export const passwordIn = (value: unknown): Secret | undefined => {
+  const password = text(value);
+  return password === undefined ? undefined : secret(password);
+};
+
+/** The hash at the end of a workspace folder's name: `<hash>` or `<slug>-<hash>`. */
+export const hashIn = (folder: string): string | undefined =>
+  /(?:^|-)([0-9a-f]{12}(?:[0-9a-f]{4})?)$/.exec(folder)?.[1];
+
+/** Linux counts ticks, as a number or as a string; elsewhere plugins write dates in many forms, which prove nothing. */
+export function tickToken(value: unknown): string | undefined {
+  const ticks = typeof value === 'string' ? value.replace(/^linux:/, '') : wholeNumber(value)?.toString();
+  return process.platform === 'linux' && ticks !== undefined && /^\d+$/.test(ticks) ? ticks : undefined;
+}

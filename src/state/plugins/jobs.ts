@@ -1,0 +1,43 @@
+import type { Coverage, Use } from '../../decide/record.js';
+import { identity, isObject, type Json, text, texts, time } from '../parse.js';
+import { type Source, tickToken } from './format.js';
+
+/** What is over; any other word, or none, is not. */
+const FINAL = new Set(
+  'completed complete failed cancelled canceled done error timeout stalled incomplete stale ended'.split(' '),
+);
+
+/** A job without a process may be queued, or may have died with the process that would have said so. */
+const JOB_COUNTS_FOR_MS = 30 * 60_000;
+
+export const isOver = (status: unknown): boolean => typeof status === 'string' && FINAL.has(status);
+
+/** A job that may be in flight, whatever its format calls the fields. */
+export function jobFrom(source: Source, job: Json, covers: Coverage): Use {
+  const token = tickToken(job.pidStartToken ?? job.pidStartTime);
+  const signs = [job.updatedAt, job.startedAt, job.started, job.createdAt].flatMap((value) => time(value) ?? []);
+  return {
+    kind: 'job',
+    file: source.file,
+    name: (text(job.id) ?? source.name).slice(0, 80),
+    session: text(job.claudeSessionId ?? job.ccSessionId ?? job.sessionId),
+    covers,
+    holder: identity(job.pid, token),
+    seenAt: signs.length > 0 ? Math.max(...signs) : undefined,
+    countsForMs: JOB_COUNTS_FOR_MS,
+    directories: texts([job.workspaceRoot, job.workspace, job.directory, job.cwd]),
+  };
+}
+
+/** The jobs of a list that are not over. One that is no object cannot be told to be over either. */
+export const unfinished = (jobs: readonly unknown[], read: (job: Json) => Use): Use[] =>
+  jobs.flatMap((job) => {
+    const known = isObject(job) ? job : {};
+    return isOver(known.status) ? [] : [read(known)];
+  });
+
+/** Whether the list beside a job's own file has it: the list is written later, and drops the oldest. */
+export function isListed(source: Source, id: unknown): boolean {
+  const jobs = source.near('../state.json')?.json?.jobs;
+  return Array.isArray(jobs) && jobs.some((job) => isObject(job) && job.id === id);
+}

@@ -1,0 +1,31 @@
+import type { Coverage } from '../../decide/record.js';
+import { port, text, time } from '../parse.js';
+import { type Format, passwordIn, urlOn } from './format.js';
+import { isOver, jobFrom } from './jobs.js';
+
+const COVERS: Coverage = { kind: 'plugins', formats: ['joelfrancisco'], ports: [] };
+
+/** `server/<hash>.json` and `jobs/<id>.json`, both with `workspace` and `started`. */
+export const joelfrancisco: Format = {
+  name: 'joelfrancisco',
+  plugin: 'opencode-plugin-cc (JoelFrancisco)',
+  serverIn: ({ json }) => {
+    if (json === undefined || !('started' in json && 'workspace' in json && 'port' in json)) return undefined;
+    const number = port(json.port);
+    if (number === undefined) return 'it names no port';
+    return {
+      ownership: 'plugin',
+      pid: json.pid,
+      port: number,
+      url: urlOn(number),
+      workspace: text(json.workspace),
+      startedAt: time(json.started),
+      password: passwordIn(json.password),
+    };
+  },
+  usesIn: (source) => {
+    const { json } = source;
+    if (json === undefined || !('started' in json && 'workspace' in json && 'status' in json)) return undefined;
+    return isOver(json.status) ? [] : [jobFrom(source, json, COVERS)];
+  },
+};

@@ -1,0 +1,37 @@
+import type { Coverage } from '../../decide/record.js';
+import { isObject, port, text, time } from '../parse.js';
+import { type Format, passwordIn, urlOn } from './format.js';
+import { isOver, jobFrom } from './jobs.js';
+
+const COVERS: Coverage = { kind: 'plugins', formats: ['masuda-masuo'], ports: [] };
+
+/** "kusabi": `<hash>/server.json`, and `jobs/<id>/job.json` without a process. */
+export const masudaMasuo: Format = {
+  name: 'masuda-masuo',
+  plugin: 'kusabi (masuda-masuo)',
+  serverIn: ({ json }) => {
+    const isOne = json !== undefined && 'cwd' in json && 'port' in json && 'startedAt' in json && 'password' in json;
+    if (!isOne || 'url' in json) return undefined;
+    const number = port(json.port);
+    if (number === undefined) return 'it names no port';
+    return {
+      ownership: 'plugin',
+      pid: json.pid,
+      port: number,
+      url: urlOn(number),
+      workspace: text(json.cwd),
+      startedAt: time(json.startedAt),
+      password: passwordIn(json.password),
+    };
+  },
+  usesIn: (source) => {
+    const { json, name } = source;
+    if (json === undefined || name !== 'job.json' || !('status' in json)) return undefined;
+    if (isOver(json.status)) return [];
+    const job = jobFrom(source, json, COVERS);
+    // It has no process: what it wrote last, to its log of events too, is its only sign of life.
+    const lastActivity = isObject(json.stats) ? time(json.stats.lastActivity) : undefined;
+    const signs = [job.seenAt, lastActivity, source.touchedAt(), source.touchedAt('events.ndjson')];
+    return [{ ...job, seenAt: Math.max(...signs.filter((sign) => sign !== undefined)) }];
+  },
+};

@@ -1,0 +1,110 @@
+import { readdirSync, realpathSync } from 'node:fs';
+import { homedir, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { errorCode } from '../files.js';
+import { configDirOf, type Variables } from '../folders.js';
+
+/** Where plugins keep their state, by how it is laid out there. */
+export interface Places {
+  /** Folders that hold a folder for each workspace, with `server.json`, `state.json`, `servers/`, `jobs/`. */
+  readonly perWorkspace: readonly string[];
+  /** Folders for all workspaces, with `server/`, `broker/`, `jobs/`. */
+  readonly shared: readonly string[];
+  /** Folders of one server for everything: `server.json` or `pid`, and `sessions/`. */
+  readonly single: readonly string[];
+  /** Folders with a folder for each job. */
+  readonly jobs: readonly string[];
+  /** Server records of their own. */
+  readonly files: readonly string[];
+  /** Folders that should list others and could not be read. */
+  readonly unread: readonly { readonly file: string; readonly error: string }[];
+}
+
+export interface Known {
+  readonly env: Variables;
+  /** Claude Code's own folders, as sessions saw them. */
+  readonly configDirs: readonly string[];
+  /** Plugins' data folders that somebody named. */
+  readonly dataDirs: readonly string[];
+  /** Whatever `--state-dir` names is looked through as every kind of folder. */
+  readonly stateDir: string | undefined;
+}
+
+/**
+ * Every folder that a known plugin may have written to, whoever set which variable: a plugin's commands and its hooks
+ * see different environments, so its records lie in one place or another.
+ */
+export function placesOf({ env, configDirs, dataDirs, stateDir }: Known): Places {
+  const home = env.HOME || homedir();
+  const chosen = stateDir === undefined ? [] : [stateDir];
+  const plugins = [configDirOf(env), ...configDirs].map((configDir) => join(configDir, 'plugins'));
+  const stores = distinct([...plugins, ...named(env, ['CLAUDE_CODE_PLUGIN_CACHE_DIR'])]).map((folder) =>
+    foldersIn(join(folder, 'data')),
+  );
+  const data = [...stores.flatMap(({ folders }) => folders), ...dataDirs, ...named(env, DATA_VARIABLES), ...chosen];
+  // Some write to `/tmp` by that name, whatever the temporary folder is.
+  const temporary = [env.TMPDIR || tmpdir(), env.OPENCODE_REAP_TMP || '/tmp'];
+  const companions = temporary.map((folder) => join(folder, 'opencode-companion'));
+  const perUser = [env.XDG_STATE_HOME || join(home, '.local', 'state'), join(home, '.local', 'state')];
+  return {
+    perWorkspace: distinct([
+      ...data.flatMap((folder) => [join(folder, 'state'), join(folder, 'opencode-state')]),
+      ...companions.flatMap((folder) => [folder, join(folder, 'state')]),
+      ...named(env, ['KUSABI_STATE_DIR', 'OPENCODE_COMPANION_STATE_DIR']),
+      ...[join(home, '.kusabi'), join(home, '.opencode-plugin-cc')],
+      ...chosen,
+    ]),
+    shared: distinct([
+      ...named(env, ['OPENCODE_PLUGIN_STATE_DIR']),
+      ...perUser.map((folder) => join(folder, 'opencode-plugin-cc')),
+      ...chosen,
+    ]),
+    single: distinct([
+      ...named(env, ['OPENCODE_PLUGIN_DIR', 'OPENCODE_SERVER_STATE_DIR']),
+      ...[join(home, '.opencode-plugin'), join(home, '.claude', 'opencode-server')],
+      ...chosen,
+    ]),
+    jobs: distinct([...named(env, ['OPENCODE_JOBS_DIR']), join(home, '.claude', 'opencode-jobs'), ...chosen]),
+    files: distinct([...temporary, ...chosen].map((folder) => join(folder, 'oc-bridge-state.json'))),
+    unread: stores.flatMap(({ unread }) => unread),
+  };
+}
+
+const DATA_VARIABLES = [
+  'CLAUDE_PLUGIN_DATA',
+  'OPENCODE_COMPANION_DATA_DIR',
+  'OPENCODE_COMPANION_PLUGIN_DATA',
+  'OPENCODE_COMPANION_DATA',
+  'OPC_DATA_DIR',
+];
+
+const named = (env: Variables, names: readonly string[]): string[] => names.flatMap((name) => env[name] || []);
+
+interface Store {
+  readonly folders: readonly string[];
+  readonly unread: Places['unread'];
+}
+
+/** Every plugin's data folder: what a variable of one session says leads one plugin's state into another's. */
+function foldersIn(store: string): Store {
+  try {
+    return { folders: readdirSync(store).map((name) => join(store, name)), unread: [] };
+  } catch (error) {
+    const code = errorCode(error);
+    return { folders: [], unread: code === 'ENOENT' || code === 'ENOTDIR' ? [] : [{ file: store, error: code }] };
+  }
+}
+
+/** Two names of one folder would be two records of each server. */
+function distinct(paths: readonly string[]): string[] {
+  return [...new Map(paths.map((path) => [realOf(path), path])).values()];
+}
+
+function realOf(path: string): string {
+  try {
+    return realpathSync.native(path);
+  } catch (error) {
+    errorCode(error);
+    return path;
+  }
+}

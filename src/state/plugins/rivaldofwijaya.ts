@@ -1,0 +1,73 @@
+import { createHash } from 'node:crypto';
+import type { Coverage, Use } from '../../decide/record.js';
+import { identity, isObject, type Json, port, text, time } from '../parse.js';
+import { type Format, passwordIn, type Source, urlOn } from './format.js';
+import { isOver, jobFrom } from './jobs.js';
+
+/** One server for everything: `broker/port.json`, which only a fitting `owner.json` makes the plugin's; `refs.json`. */
+export const rivaldofwijaya: Format = {
+  name: 'rivaldofwijaya',
+  plugin: 'opencode-plugin-cc (rivaldofwijaya)',
+  serverIn: (source) => {
+    const { json, name } = source;
+    if (json === undefined || name !== 'port.json' || !('password' in json && 'port' in json)) return undefined;
+    const number = port(json.port);
+    const owner = source.near('owner.json');
+    if (owner !== undefined && owner.trust.kind !== 'trusted') return `owner.json: ${owner.trust.because}`;
+    return {
+      ownership: isOwners(json, owner?.json) ? 'plugin' : 'unmarked',
+      pid: json.pid,
+      port: number,
+      url: urlOn(number),
+      startedAt: time(json.startedAt),
+      password: passwordIn(json.password),
+    };
+  },
+  usesIn: (source) => {
+    const { json, name, folder } = source;
+    if (json === undefined) return undefined;
+    if (name === 'refs.json' && folder === 'broker')
+      return Object.entries(json).flatMap((ref) => leasesIn(source, ref));
+    if (name !== 'meta.json' || !('state' in json)) return undefined;
+    return isOver(json.state) ? [] : [jobFrom(source, json, SERVER)];
+  },
+};
+
+const SERVER: Coverage = { kind: 'plugins', formats: ['rivaldofwijaya'], ports: [] };
+
+function isOwners(record: Json, owner: Json | undefined): boolean {
+  const hash = createHash('sha256').update(String(record.password)).digest('hex');
+  return (
+    owner !== undefined &&
+    owner.pid === record.pid &&
+    owner.port === record.port &&
+    owner.startedAt === record.startedAt &&
+    owner.passwordHash === hash
+  );
+}
+
+/** Of a Claude session: what holds the server for it, by key. Old versions wrote no more than when. */
+function leasesIn(source: Source, [session, holders]: [string, unknown]): Use[] {
+  if (!isObject(holders)) return [leaseFrom(source, session, { at: holders })];
+  return Object.values(holders).map((holder) => leaseFrom(source, session, isObject(holder) ? holder : {}));
+}
+
+function leaseFrom(source: Source, session: string, holder: Json): Use {
+  const from = time(holder.at);
+  const until = time(holder.expiresAt);
+  return {
+    kind: 'lease',
+    file: source.file,
+    name: text(session) ?? 'a session',
+    session: text(session),
+    covers: SERVER,
+    // `pid` is the hook's own, which has long ended; `sessionPid` is the Claude process.
+    holder: identity(holder.sessionPid ?? holder.pid, undefined),
+    seenAt: from,
+    countsForMs: from === undefined || until === undefined ? SIX_HOURS_MS : until - from,
+    directories: [],
+  };
+}
+
+/** How long it lets a session hold the server. */
+const SIX_HOURS_MS = 6 * 3_600_000;

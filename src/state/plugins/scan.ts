@@ -1,0 +1,101 @@
+import { type Dirent, lstatSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Skipped, Unread } from '../../decide/record.js';
+import { errorCode } from '../files.js';
+import type { Places } from './places.js';
+
+/** Files that may say something of a server, or of who uses one; whether they do, their content tells. */
+export interface Scan {
+  readonly servers: readonly string[];
+  readonly uses: readonly string[];
+  readonly unread: readonly Unread[];
+  readonly skipped: readonly Skipped[];
+}
+
+/** More than any person has workspaces or keeps jobs; a folder of more is not looked through to its end, and named. */
+const MOST_ENTRIES = 2_000;
+
+/** `<hash>` or `<slug>-<hash>`, of 12 or 16 digits. */
+const WORKSPACE = /^([^/]*-)?[0-9a-f]{12}([0-9a-f]{4})?$/;
+
+/** Lists each folder once, one level at a time, and follows no link. */
+export function scan(places: Places): Scan {
+  const unread: Unread[] = places.unread.map((one) => ({ ...one, kind: 'use' }));
+  const skipped: Skipped[] = [];
+  const list = (folder: string): Entry[] => listed(folder, unread, skipped);
+  const workspaces = places.perWorkspace.flatMap((folder) =>
+    list(folder).filter((entry) => entry.isFolder && WORKSPACE.test(entry.name)),
+  );
+  const jsonIn = (folder: string): string[] =>
+    list(folder).flatMap(({ name, path, isFolder }) => (isFolder || !/^[^.].*\.json$/.test(name) ? [] : [path]));
+  const jobsIn = (folder: string): string[] =>
+    list(folder).flatMap(({ name, path, isFolder }) => {
+      if (isFolder) return [join(path, 'job.json'), join(path, 'meta.json')];
+      return /^[^.].*\.json$/.test(name) ? [path] : [];
+    });
+  return {
+    servers: [
+      ...workspaces.flatMap(({ path }) => [join(path, 'server.json'), ...jsonIn(join(path, 'servers'))]),
+      ...places.shared.flatMap((path) => [join(path, 'broker', 'port.json'), ...jsonIn(join(path, 'server'))]),
+      ...places.single.flatMap((path) => [join(path, 'server.json'), join(path, 'pid')]),
+      ...places.files,
+    ],
+    uses: [
+      ...workspaces.flatMap(({ path }) => [join(path, 'state.json'), ...jobsIn(join(path, 'jobs'))]),
+      ...places.shared.flatMap((path) => [join(path, 'broker', 'refs.json'), ...jobsIn(join(path, 'jobs'))]),
+      ...places.single.flatMap((path) => jsonIn(join(path, 'sessions'))),
+      ...places.jobs.flatMap((folder) =>
+        list(folder).flatMap(({ name, path }) => (name.startsWith('oc-') ? [join(path, 'pid')] : [])),
+      ),
+    ],
+    unread,
+    skipped,
+  };
+}
+
+interface Entry {
+  readonly name: string;
+  readonly path: string;
+  readonly isFolder: boolean;
+}
+
+function listed(folder: string, unread: Unread[], skipped: Skipped[]): Entry[] {
+  const entries = entriesOf(folder);
+  if (typeof entries === 'string') {
+    if (isForeign(folder)) skipped.push({ file: folder, because: 'it belongs to another user' });
+    else unread.push({ file: folder, error: entries, kind: 'use' });
+    return [];
+  }
+  if (entries.length > MOST_ENTRIES) {
+    unread.push({ file: folder, error: `only ${MOST_ENTRIES} of its ${entries.length} entries are read`, kind: 'use' });
+  }
+  return entries.slice(0, MOST_ENTRIES).flatMap((entry) => {
+    const path = join(folder, entry.name);
+    const passedOver = entry.isSymbolicLink() ? 'a symbolic link' : foreign(entry, path);
+    if (passedOver === undefined) return [{ name: entry.name, path, isFolder: entry.isDirectory() }];
+    skipped.push({ file: path, because: passedOver });
+    return [];
+  });
+}
+
+const foreign = (entry: Dirent, path: string): string | undefined =>
+  entry.isDirectory() && isForeign(path) ? 'it belongs to another user' : undefined;
+
+/** A folder that is not there has nothing in it. */
+function entriesOf(folder: string): Dirent[] | string {
+  try {
+    return readdirSync(folder, { withFileTypes: true });
+  } catch (error) {
+    const code = errorCode(error);
+    return code === 'ENOENT' || code === 'ENOTDIR' ? [] : code;
+  }
+}
+
+function isForeign(path: string): boolean {
+  try {
+    return process.getuid !== undefined && lstatSync(path).uid !== process.getuid();
+  } catch (error) {
+    errorCode(error);
+    return false;
+  }
+}

@@ -1,0 +1,61 @@
+import { lstatSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import type { Skipped } from '../../decide/record.js';
+import { errorCode, readSmall } from '../files.js';
+import { parseObject } from '../parse.js';
+import type { Source } from './format.js';
+
+/** A list of 50 jobs with their results is far below it. */
+const MAX_BYTES = 16 * 1024 * 1024;
+
+/** A file as it was read: undefined when it is not there or not ours, a sentence when it could not be read. */
+type Read = Source | string | undefined;
+
+/** Reads each file once, however many formats look at it. */
+export function readerOf(skipped: Skipped[]): (file: string) => Read {
+  const known = new Map<string, Read>();
+  const read = (file: string): Read => {
+    if (!known.has(file)) known.set(file, sourceOf(file, read, skipped));
+    return known.get(file);
+  };
+  return read;
+}
+
+function sourceOf(file: string, read: (file: string) => Read, skipped: Skipped[]): Read {
+  const stat = statOf(file);
+  if (stat === undefined) return undefined;
+  if (process.getuid !== undefined && stat.uid !== process.getuid()) {
+    skipped.push({ file, because: 'it belongs to another user' });
+    return undefined;
+  }
+  const content = readSmall(file, MAX_BYTES);
+  if (content.kind === 'absent') return undefined;
+  if (content.kind === 'unread') return content.error;
+  const json = file.endsWith('.json') ? parseObject(content.text) : undefined;
+  if (typeof json === 'string') return json;
+  const folder = dirname(file);
+  return {
+    file,
+    name: basename(file),
+    folder: basename(folder),
+    text: content.text,
+    json,
+    trust: content.trust,
+    pathOf: (path) => join(folder, path),
+    near: (path) => {
+      const other = read(join(folder, path));
+      return typeof other === 'object' ? other : undefined;
+    },
+    touchedAt: (path) => statOf(path === undefined ? file : join(folder, path))?.mtimeMs,
+  };
+}
+
+function statOf(file: string): { readonly uid: number; readonly mtimeMs: number } | undefined {
+  try {
+    return lstatSync(file);
+  } catch (error) {
+    // What cannot even be looked at is in a folder that could not be listed either, which is named.
+    errorCode(error);
+    return undefined;
+  }
+}

@@ -1,0 +1,69 @@
+import type { Coverage, Use } from '../../decide/record.js';
+import { identity, isObject, type Json, port as portOf, text, time } from '../parse.js';
+import { type Format, hashIn, passwordIn, portIn, type Source, tickToken, urlOn } from './format.js';
+import { isOver, jobFrom, unfinished } from './jobs.js';
+
+/** "opc": `server.json` with a start token, `state.json` with the sessions and jobs of its workspace, `jobs/<id>.json`. */
+export const thevinialmeida: Format = {
+  name: 'thevinialmeida',
+  plugin: 'opc (TheViniAlmeida)',
+  serverIn: ({ json, folder }) => {
+    if (json === undefined || !('spawnedBy' in json && 'schemaVersion' in json)) return undefined;
+    if (json.schemaVersion !== 1) return 'a schema version that is not known';
+    const port = portOf(json.port);
+    return {
+      ownership: json.spawnedBy === 'opc' ? 'plugin' : 'unmarked',
+      pid: json.pid,
+      startToken: tickToken(json.startTime),
+      port,
+      url: urlOn(port),
+      workspaceHash: hashIn(folder),
+      startedAt: time(json.startedAt),
+      password: passwordIn(json.password),
+    };
+  },
+  usesIn: (source) => {
+    const { json } = source;
+    if (json === undefined) return undefined;
+    if (Array.isArray(json.claudeSessions))
+      return [...sessionsIn(source, json.claudeSessions), ...listedIn(source, json)];
+    if (!('claudeSessionId' in json && 'status' in json) || 'prompt' in json) return undefined;
+    return isOver(json.status) ? [] : [jobFrom(source, json, coverageOf(source, json))];
+  },
+};
+
+const sessionsIn = (source: Source, sessions: readonly unknown[]): Use[] =>
+  sessions.map((session) => leaseFrom(source, isObject(session) ? session : {}));
+
+function leaseFrom(source: Source, session: Json): Use {
+  return {
+    kind: 'lease',
+    file: source.file,
+    name: text(session.sessionId) ?? 'a session',
+    session: text(session.sessionId),
+    covers: besideIt(source, 'server.json'),
+    holder: identity(session.pid, tickToken(session.pidStartTime)),
+    seenAt: time(session.startedAt),
+    countsForMs: DAY_MS,
+    directories: [],
+  };
+}
+
+/** How long it takes a session for live of which it knows no more. */
+const DAY_MS = 24 * 3_600_000;
+
+/** The list has a summary of each job; its own file knows its process. */
+const listedIn = (source: Source, { jobs }: Json): Use[] =>
+  Array.isArray(jobs)
+    ? unfinished(
+        jobs.filter((job) => !(isObject(job) && source.near(`jobs/${String(job.id)}.json`))),
+        (job) => jobFrom(source, job, besideIt(source, 'server.json')),
+      )
+    : [];
+
+function coverageOf(source: Source, { serverUrlRef }: Json): Coverage {
+  const port = portIn(serverUrlRef);
+  return port === undefined ? besideIt(source, '../server.json') : { kind: 'port', port };
+}
+
+const besideIt = (source: Source, path: string): Coverage => ({ kind: 'record', file: source.pathOf(path) });
