@@ -40,6 +40,7 @@ import {
   starting,
   witness,
 } from './given.js';
+import { flights, pluginLeases, pluginsOwned, weakIdentity } from './plugin-cases.js';
 
 /** What is the case, and what the guard says about it; then what becomes of the server, and for which reasons. */
 export type Case = readonly [
@@ -269,11 +270,11 @@ const unkept: readonly Case[] = [
 ];
 
 export const CASES: Readonly<Record<GuardName, readonly Case[]>> = {
-  owned,
+  owned: [...owned, ...pluginsOwned],
   local,
-  identity: identityCases,
-  unleased,
-  idle,
+  identity: [...identityCases, ...weakIdentity],
+  unleased: [...unleased, ...pluginLeases],
+  idle: [...idle, ...flights],
   aged,
   unkept,
 };

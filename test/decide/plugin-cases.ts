@@ -1,0 +1,265 @@
+import type { GuardName, GuardOutcome } from '../../src/decide/guards.js';
+import type { ServerRecord, Use } from '../../src/decide/record.js';
+import { secret } from '../../src/decide/secret.js';
+import type { Verdict } from '../../src/decide/verdict.js';
+import {
+  but,
+  type Change,
+  connected,
+  ended,
+  environmentHidden,
+  recorded,
+  seen,
+  shown,
+  spawnedWith,
+  unread,
+  written,
+} from './changes.js';
+import {
+  CLAUDE,
+  FREE,
+  HOUR,
+  identity,
+  LAUNCHER,
+  launched,
+  MINUTE,
+  NOW,
+  native,
+  PORT,
+  pid,
+  record,
+  SERVER,
+  type Situation,
+  serve,
+} from './given.js';
+
+/** As in guard-cases.ts. */
+type Case = readonly [
+  sentence: string,
+  given: Situation,
+  outcome: GuardOutcome,
+  kind: Verdict['kind'],
+  reasons: readonly GuardName[],
+];
+
+/** What a plugin wrote down that knows no start tokens: a bare pid, a time and a port. */
+const plugins: Partial<ServerRecord> = {
+  source: { format: 'a plugin', file: '/data/state/server.json' },
+  tag: undefined,
+  server: undefined,
+  starter: undefined,
+  machine: undefined,
+  uid: undefined,
+  provenBy: 'start time',
+  startedAt: NOW - HOUR,
+};
+
+const bare = (value: number): Change => recorded({ ...plugins, spawned: { pid: pid(value), startToken: undefined } });
+export const weak = but(native, bare(SERVER));
+export const weakLaunched = but(launched, bare(LAUNCHER));
+const on = (...changes: readonly Change[]): Situation => but(weak, ...changes);
+const startedAgo = (ms: number): Change => recorded({ startedAt: NOW - ms });
+const other = { ...serve, port: 5000 };
+const elsewhere = connected({ listening: [{ host: '127.0.0.1', port: 5000, pid: SERVER }] });
+const password = recorded({ password: secret('a password') });
+const carries = spawnedWith(SERVER, { password: secret('a password') });
+const unsure = ['identity'] as const;
+
+export const weakIdentity: readonly Case[] = [
+  ['it started when a plugin says', weak, 'pass', 'stale', []],
+  ['its launcher started when a plugin says', weakLaunched, 'pass', 'stale', []],
+  ['that launcher died and left it in its group', but(weakLaunched, ended(LAUNCHER)), 'pass', 'stale', []],
+  [
+    'that launcher died, and another group has a server',
+    but(weakLaunched, ended(LAUNCHER), seen(SERVER, { group: SERVER })),
+    'unknown',
+    'gone',
+    [],
+  ],
+  [
+    'what that launcher left cannot be examined',
+    but(weakLaunched, ended(LAUNCHER), environmentHidden(SERVER)),
+    'unknown',
+    'unsure',
+    ['identity', 'idle', 'aged'],
+  ],
+  ['it started 2 min before a plugin says', on(startedAgo(HOUR - 2 * MINUTE)), 'pass', 'stale', []],
+  ['it started earlier than that', on(startedAgo(HOUR - 2 * MINUTE - 1)), 'unknown', 'unsure', unsure],
+  ['it started 5 s after a plugin says', on(startedAgo(HOUR + 5000)), 'pass', 'stale', []],
+  ['it started later than that', on(startedAgo(HOUR + 5001)), 'unknown', 'unsure', unsure],
+  ['a plugin does not say when it started', on(recorded({ startedAt: undefined })), 'unknown', 'unsure', unsure],
+  ['a plugin does not say where it listens', on(recorded({ port: undefined })), 'pass', 'stale', []],
+  ['its command line has the port', on(connected({ listening: [] })), 'pass', 'stale', []],
+  ['it listens on the port', on(seen(SERVER, { command: { ...serve, port: undefined } })), 'pass', 'stale', []],
+  ['it listens on another port', on(seen(SERVER, { command: other }), elsewhere), 'unknown', 'unsure', unsure],
+  [
+    'its port cannot be seen',
+    on(seen(SERVER, { command: other }), shown({ sockets: new Map() })),
+    'unknown',
+    'unsure',
+    ['identity', 'idle'],
+  ],
+  ['it has the password', on(password, carries), 'pass', 'stale', []],
+  [
+    'it has the password, and nobody says when',
+    on(password, carries, recorded({ startedAt: undefined })),
+    'pass',
+    'stale',
+    [],
+  ],
+  ['it has the password, but started later', on(password, carries, startedAgo(2 * HOUR)), 'unknown', 'unsure', unsure],
+  [
+    'it has another password',
+    on(password, spawnedWith(SERVER, { password: secret('x') })),
+    'unknown',
+    'unsure',
+    unsure,
+  ],
+  ['it has no password', on(password), 'unknown', 'unsure', unsure],
+  [
+    'nobody can see environments here',
+    on(password, environmentHidden(SERVER), shown({ showsEnvironments: false })),
+    'pass',
+    'stale',
+    [],
+  ],
+  [
+    'its environment cannot be read',
+    on(password, environmentHidden(SERVER)),
+    'unknown',
+    'unsure',
+    ['identity', 'unkept'],
+  ],
+  ['a plugin’s pid is another program', on(seen(SERVER, { command: { kind: 'other' } })), 'unknown', 'gone', []],
+  ['a plugin’s pid is a TUI', on(seen(SERVER, { command: { kind: 'opencode' } })), 'unknown', 'gone', []],
+  ['a plugin’s pid is another user’s', on(seen(SERVER, { uid: 0 })), 'veto', 'spared', ['identity']],
+  ['a plugin names a free pid', on(ended(SERVER)), 'unknown', 'gone', []],
+  [
+    'this run has seen it before, and now another one has its pid',
+    on(
+      recorded({
+        spawned: { pid: pid(SERVER), startToken: 'earlier' },
+        server: { pid: pid(SERVER), startToken: 'earlier' },
+      }),
+      seen(SERVER, { group: 1 }),
+    ),
+    'unknown',
+    'gone',
+    [],
+  ],
+  [
+    'a plugin names only its port, and it listens there',
+    on(recorded({ spawned: undefined }), shown({ portHolders: new Map([[PORT, SERVER]]) })),
+    'pass',
+    'stale',
+    [],
+  ],
+  [
+    'a plugin names only its port, and something else listens there',
+    on(recorded({ spawned: undefined }), shown({ portHolders: new Map([[PORT, CLAUDE]]) })),
+    'unknown',
+    'gone',
+    [],
+  ],
+  ['a plugin names only its port, and nobody listens', on(recorded({ spawned: undefined })), 'unknown', 'gone', []],
+];
+
+/** A job that works on every server of this plugin. */
+const job: Use = {
+  kind: 'job',
+  file: '/data/state/state.json',
+  name: 'task-1',
+  session: undefined,
+  covers: { kind: 'plugins', formats: ['a plugin'], ports: [] },
+  holder: identity(CLAUDE),
+  seenAt: NOW,
+  countsForMs: 30 * MINUTE,
+  directories: [],
+};
+const using = (change: Partial<Use>): Change => written({ uses: [{ ...job, ...change }] });
+const nobody = { holder: undefined };
+const barePid = { holder: { pid: pid(CLAUDE), startToken: undefined } };
+
+/** The same server, as a second plugin wrote it down. */
+const second: ServerRecord = {
+  ...record,
+  ...plugins,
+  source: { format: 'another plugin', file: '/other/server.json' },
+};
+
+export const flights: readonly Case[] = [
+  ['a job of its plugin runs', on(using({})), 'veto', 'spared', ['idle']],
+  ['a job of its plugin waits for its turn', on(using(nobody)), 'veto', 'spared', ['idle']],
+  ['such a job was last heard of 30 min ago', on(using({ ...nobody, seenAt: NOW - 30 * MINUTE })), 'pass', 'stale', []],
+  ['nobody knows when it was heard of', on(using({ ...nobody, seenAt: undefined })), 'unknown', 'unsure', ['idle']],
+  ['the process of a job has ended', on(using({ holder: identity(FREE) })), 'pass', 'stale', []],
+  ['its pid is another process', on(using({ holder: { pid: pid(CLAUDE), startToken: 'x' } })), 'pass', 'stale', []],
+  ['a job has a bare pid', on(using(barePid)), 'veto', 'spared', ['idle']],
+  ['that pid is younger than the job', on(using({ ...barePid, seenAt: NOW - 2 * HOUR })), 'pass', 'stale', []],
+  ['nobody knows how old that job is', on(using({ ...barePid, seenAt: undefined })), 'unknown', 'unsure', ['idle']],
+  [
+    'the start token of its process cannot be read',
+    on(using({}), seen(CLAUDE, { startToken: undefined })),
+    'unknown',
+    'unsure',
+    ['idle'],
+  ],
+  [
+    'a job names the port it listens on',
+    on(using({ covers: { kind: 'port', port: PORT } })),
+    'veto',
+    'spared',
+    ['idle'],
+  ],
+  ['a job names another port', on(using({ covers: { kind: 'port', port: 5000 } })), 'pass', 'stale', []],
+  [
+    'a job of another plugin runs',
+    on(using({ covers: { kind: 'plugins', formats: ['x'], ports: [5000] } })),
+    'pass',
+    'stale',
+    [],
+  ],
+  [
+    'a job of a plugin that uses its port runs',
+    on(using({ covers: { kind: 'plugins', formats: ['x'], ports: [PORT] } })),
+    'veto',
+    'spared',
+    ['idle'],
+  ],
+  [
+    'a job of the second plugin runs',
+    on(recorded({ alsoIn: [second] }), using({ covers: { kind: 'plugins', formats: ['another plugin'], ports: [] } })),
+    'veto',
+    'spared',
+    ['idle'],
+  ],
+  ['a list of jobs cannot be read', on(unread('use')), 'unknown', 'unsure', ['idle']],
+];
+
+const held = { kind: 'lease', covers: { kind: 'record', file: '/data/state/server.json' } } as const;
+
+export const pluginLeases: readonly Case[] = [
+  ['a plugin lists a live session', on(using(held)), 'veto', 'spared', ['unleased']],
+  ['a plugin lists a session that ended', on(using({ ...held, holder: identity(FREE) })), 'pass', 'stale', []],
+  ['a plugin lists one without a process', on(using({ ...held, ...nobody })), 'unknown', 'unsure', ['unleased']],
+  ['that one has expired', on(using({ ...held, ...nobody, seenAt: NOW - HOUR })), 'pass', 'stale', []],
+  [
+    'a plugin lists one for another server',
+    on(using({ ...held, covers: { kind: 'record', file: '/x' } })),
+    'pass',
+    'stale',
+    [],
+  ],
+];
+
+export const pluginsOwned: readonly Case[] = [
+  ['no plugin’s mark is on its record', on(recorded({ ownership: 'unmarked' })), 'veto', 'spared', ['owned']],
+  [
+    'a second plugin says that the user started it',
+    on(recorded({ alsoIn: [{ ...second, ownership: 'user' }] })),
+    'veto',
+    'spared',
+    ['owned'],
+  ],
+  ['a second plugin wrote it down too', on(recorded({ alsoIn: [second] })), 'pass', 'stale', []],
+];
