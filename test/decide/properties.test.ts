@@ -5,7 +5,8 @@ import { targetOnWord } from '../../src/decide/verdict.js';
 import { but, leased } from './changes.js';
 import { forgetting } from './forgetting.js';
 import { everyStale, evidence, FREE, identity, type Situation, verdict } from './given.js';
-import { MISTAKING, type Named, SPARING, stranger, withStranger } from './spoils.js';
+import { weak, weakLaunched } from './plugin-cases.js';
+import { MISTAKING, MISTAKING_A_PLUGIN, type Named, SPARING, stranger, withStranger } from './spoils.js';
 import { spoiledOnce, worldOf, worlds } from './worlds.js';
 
 /** In every world with one thing spoiled, and in many with two. */
@@ -20,7 +21,7 @@ const always = (holds: (given: Situation) => void): void => {
 const deadly = (given: Situation, changes: readonly Named[]): string[] =>
   changes.filter(([, change]) => verdict(but(given, change)).kind === 'stale').map(([name]) => name);
 
-test.each(Object.entries(everyStale))(
+test.each(Object.entries({ ...everyStale, weak, weakLaunched }))(
   'a %s server may be stopped, so that there is something to spoil',
   (_name, given) => {
     expect(verdict(given).kind).toBe('stale');
@@ -61,7 +62,7 @@ test('a target is a living process with that very start token', () => {
 
 test('a process that cannot be told from another is no target, not even on the word of a person', () => {
   always((given) => {
-    for (const [name, change] of MISTAKING) {
+    for (const [name, change] of given.record.provenBy === 'start time' ? MISTAKING_A_PLUGIN : MISTAKING) {
       const mistaken = but(given, change);
       expect([name, verdict(mistaken).kind]).not.toEqual([name, 'stale']);
       expect([name, targetOnWord(verdict(mistaken), evidence(mistaken))]).not.toMatchObject([name, { server: {} }]);

@@ -1,3 +1,4 @@
+import { secret } from '../../src/decide/secret.js';
 import {
   announced,
   but,
@@ -21,11 +22,13 @@ import {
   CLAUDE,
   evidence,
   FREE,
+  HOUR,
   here,
   identity,
   LAUNCHER,
   MCP,
   MINUTE,
+  NOW,
   PORT,
   pid,
   process,
@@ -120,6 +123,22 @@ export const MISTAKING: readonly Named[] = [
     recorded({ spawned: undefined, server: undefined, starter: identity(CLAUDE) }),
   ],
   ['both processes ended', ended(LAUNCHER, SERVER)],
+  ['processes could not be listed', shown({ processes: undefined })],
+];
+
+/** The same for a record without a start token. */
+export const MISTAKING_A_PLUGIN: readonly Named[] = [
+  ['it started long before', recorded({ startedAt: NOW + HOUR })],
+  ['it started long after', recorded({ startedAt: 0 })],
+  ['nobody knows when it started', every(seen(LAUNCHER, { ageMs: undefined }), seen(SERVER, { ageMs: undefined }))],
+  ['the record does not say when', recorded({ startedAt: undefined })],
+  ['it listens on another port', recorded({ port: 5000 })],
+  ['it has not the password', recorded({ password: secret('a password') })],
+  ['both processes ended', ended(LAUNCHER, SERVER)],
+  [
+    'both pids are another program',
+    every(seen(LAUNCHER, { command: { kind: 'other' } }), seen(SERVER, { command: { kind: 'other' } })),
+  ],
   ['processes could not be listed', shown({ processes: undefined })],
 ];
 

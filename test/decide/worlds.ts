@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { but } from './changes.js';
 import { everyStale, type Situation } from './given.js';
+import { weak, weakLaunched } from './plugin-cases.js';
 import { SPOILING } from './spoils.js';
 
 /*
@@ -8,13 +9,16 @@ import { SPOILING } from './spoils.js';
  * once in thousands of runs, and a property about the dangerous corner would never get there.
  */
 
+/** A server that we recorded, or one that a plugin did. */
+const begins = { ...everyStale, weak, weakLaunched };
+
 /** A world by name, so that a counterexample can be read. */
 export interface World {
-  readonly from: keyof typeof everyStale;
+  readonly from: keyof typeof begins;
   readonly spoiled: readonly string[];
 }
 
-const starts = Object.keys(everyStale) as World['from'][];
+const starts = Object.keys(begins) as World['from'][];
 const spoils = SPOILING.map(([name]) => name);
 
 export const worlds: fc.Arbitrary<World> = fc.record({
@@ -29,4 +33,4 @@ export const spoiledOnce: readonly World[] = starts.flatMap((from) =>
 const byName = new Map(SPOILING);
 
 export const worldOf = ({ from, spoiled }: World): Situation =>
-  but(everyStale[from], ...spoiled.flatMap((name) => byName.get(name) ?? []));
+  but(begins[from], ...spoiled.flatMap((name) => byName.get(name) ?? []));
