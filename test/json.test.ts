@@ -117,7 +117,13 @@ describe('the schema of the report describes', () => {
     const file = await writeState(sandbox.stateDir, 'servers/broken.json', '{');
     const { unread, unrecorded, staleElsewhere } = await report('-n');
     expect({ unread, staleElsewhere }).toEqual({ unread: [{ file, error: 'not valid JSON' }], staleElsewhere: 1 });
-    expect(unrecorded).toContainEqual({ pid: stranger.pid, port: stranger.port, ageMs: expect.any(Number) });
+    expect(unrecorded).toContainEqual({
+      memoryBytes: expect.any(Number),
+      workspace: sandbox.project,
+      pid: stranger.pid,
+      port: stranger.port,
+      ageMs: expect.any(Number),
+    });
   });
 
   test('one server, as `why` and `stop` print it, recorded or not', async () => {

@@ -4,7 +4,7 @@ import type { Snapshot } from './snapshot.js';
 
 /** The servers that a person may mean by an id (or the start of one), a pid or a port. */
 export function named(name: string, records: readonly ServerRecord[], snapshot: Snapshot): ServerRecord[] {
-  const exact = records.filter(({ id }) => id === name);
+  const exact = records.filter((record) => [record, ...record.alsoIn].some(({ id }) => id === name));
   if (exact.length > 0) return exact;
   const number = /^\d+$/.test(name) ? Number(name) : undefined;
   const numbered = records.filter(

@@ -9,13 +9,13 @@ import { weakProofOf, whyDoubted } from './weak-proof.js';
  * record of theirs is tied to the process that it leads to, and those that lead to the same one become one.
  */
 
-/** One record for each server. Of several, the one that proves most; the others can still spare it. */
+/** A record of ours for each server, else one of a plugin: the one that proves most. The others can still spare it. */
 export function settle(records: readonly ServerRecord[], snapshot: Snapshot): ServerRecord[] {
   const tied = records.map((record) => tie(record, snapshot)).sort((a, b) => rank(a) - rank(b));
   const groups: Tied[][] = [];
   for (const one of tied) {
     const group = groups.find(([first]) => first?.pids.some((pid) => one.pids.includes(pid)));
-    if (group) group.push(one);
+    if (group && !isOurs(one)) group.push(one);
     else groups.push([one]);
   }
   return groups.flatMap(([first, ...others]) =>
@@ -50,8 +50,11 @@ function tie(record: ServerRecord, snapshot: Snapshot): Tied {
 
 const identity = ({ pid, startToken }: Process) => ({ pid, startToken });
 
-/** Only what is proven can make a server stale; of that our own first, then what has a start token. */
-function rank({ record: { source, trust, ownership, provenBy }, isDoubted }: Tied): number {
-  const proves = !isDoubted && trust.kind === 'trusted' && (ownership === 'plugin' || ownership === 'adopted');
-  return (proves ? 0 : 4) + (source.format === 'native' ? 0 : 2) + (provenBy === 'start token' ? 0 : 1);
+const isOurs = ({ record }: Tied): boolean => record.source.format === 'native';
+
+/** Only what is proven can make a server stale; of that, first what has a start token. */
+function rank(tied: Tied): number {
+  const { trust, ownership, provenBy } = tied.record;
+  const proves = !tied.isDoubted && trust.kind === 'trusted' && ownership === 'plugin';
+  return (isOurs(tied) ? 0 : 4) + (proves ? 0 : 2) + (provenBy === 'start token' ? 0 : 1);
 }
