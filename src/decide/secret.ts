@@ -1,6 +1,6 @@
 /** A password on its way from a record or an environment to a request header; it prints as `[secret]` everywhere. */
 export interface Secret {
-  /** Hands out the text. Called only where a request is built. */
+  /** Hands out the text. Called only where a request is built, and where a plugin is given its own. */
   readonly reveal: () => string;
   readonly toJSON: () => string;
   readonly toString: () => string;
