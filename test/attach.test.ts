@@ -51,6 +51,9 @@ test('whoever asks for a server holds it, by the Claude process above, until tha
   );
   expect(await leases()).toMatchObject({ [leaseOf(session.pid)]: { ...lease, servers: [id] } });
   expect(await verdict()).toEqual([['spared', ['unleased']]]);
+  // Another plugin's hook is later than this one's, which has started its server by then.
+  await session.run([HOOK, 'hook', 'session-start', '--port', '5000'], {}, said.replace('clear', 'startup'));
+  expect(await leases()).toMatchObject({ [leaseOf(session.pid)]: { port: 5000, servers: [id] } });
 
   expect(await call('releaseSession', { sessionId: 'another-session' })).toMatchObject({ held: true, servers: [id] });
   expect(await call('releaseSession', { sessionId: 'a-session', server: 'other' })).toMatchObject({ servers: [id] });

@@ -75,8 +75,8 @@ describe('the time a hook takes', () => {
 
   test('of the vendored file, which brings the whole library along, is some twenty milliseconds more', () => {
     sweptBy(process.pid);
-    const vendored = ratio([BUILDS.vendored, 'hook', 'session-start'], 2);
+    const vendored = ratio([BUILDS.vendored, 'hook', 'session-start'], 2.2);
     process.stderr.write(`hook of the vendored file to node -e 0: ${vendored.toFixed(2)}\n`);
-    expect(vendored).toBeLessThanOrEqual(2);
+    expect(vendored).toBeLessThanOrEqual(2.2);
   });
 });
