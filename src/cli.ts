@@ -1,6 +1,8 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { complain } from './commands/output.js';
 import { parseDuration } from './decide/duration.js';
+import { DEFAULTS } from './defaults.js';
+import { unwritable } from './unwritable.js';
 import { VERSION } from './version.js';
 
 /** Runs the program and returns its exit code. Each command loads only what it needs. */
@@ -10,7 +12,7 @@ export async function run(argv: readonly string[]): Promise<number> {
     if (error.code !== 'EPIPE') throw error;
   });
   // Set to nothing is not set.
-  for (const name of DEFAULTS) if (process.env[name] === '') delete process.env[name];
+  for (const name of VARIABLES) if (process.env[name] === '') delete process.env[name];
   let code = 0;
   const program = describe((result) => {
     code = result;
@@ -26,15 +28,12 @@ export async function run(argv: readonly string[]): Promise<number> {
   }
 }
 
-const DEFAULTS = ['OPENCODE_REAP_OLDER_THAN', 'OPENCODE_REAP_GRACE'] as const;
+const VARIABLES = ['OPENCODE_REAP_OLDER_THAN', 'OPENCODE_REAP_GRACE'] as const;
 
-const UNWRITABLE = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST', 'ENOSPC', 'EDQUOT']);
-
-/** Reading copes with whatever it finds, so an error of the file system is a state folder that cannot be written. */
 function cannotWrite(error: unknown): number {
-  if (!(error instanceof Error && 'code' in error && UNWRITABLE.has(String(error.code)))) throw error;
-  const where = 'path' in error ? String(error.path) : 'the state folder';
-  complain(`could not write ${where}: ${error.code}`, 'make it writable, or choose another folder with --state-dir');
+  const sentence = unwritable(error);
+  if (sentence === undefined) throw error;
+  complain(sentence, 'make it writable, or choose another folder with --state-dir');
   return 1;
 }
 
@@ -56,7 +55,9 @@ function describe(finish: Finish): Command {
     .addOption(grace())
     .addOption(new Option('--port <port>', 'only servers on this port').argParser(port))
     .option('--workspace <dir>', 'another workspace than the current one')
-    .addOption(new Option('--limit <n>', 'stop nothing when more are stale').argParser(wholeNumber).default(20))
+    .addOption(
+      new Option('--limit <n>', 'stop nothing when more are stale').argParser(wholeNumber).default(DEFAULTS.limit),
+    )
     .option('--strays', 'also end what detached itself from a stopped server')
     .option('--exit-code', 'with --dry-run: exit 3 when something is stale')
     .action(async (options) => finish(await (await import('./commands/reap.js')).reapCommand(options)));
@@ -87,12 +88,12 @@ function addLooking(program: Command, finish: Finish): void {
 function addActing(program: Command, finish: Finish): void {
   common(program.command('start [args...]'))
     .description('start a server that can be reaped later (or reuse the one on the port) and print its URL')
-    .addOption(new Option('--port <port>', 'where it listens, 0 for any').argParser(portOrZero).default(4096))
-    .addOption(new Option('--hostname <address>', 'loopback address').argParser(loopback).default('127.0.0.1'))
+    .addOption(new Option('--port <port>', 'where it listens, 0 for any').argParser(portOrZero).default(DEFAULTS.port))
+    .addOption(new Option('--hostname <address>', 'loopback address').argParser(loopback).default(DEFAULTS.hostname))
     .addOption(
       new Option('--ready-timeout <duration>', 'how long it may take to answer')
         .argParser(duration)
-        .default(60_000, '60s'),
+        .default(DEFAULTS.readyTimeoutMs, '60s'),
     )
     .action(async (args, _, command) =>
       finish(await (await import('./commands/start.js')).startCommand(args, optionsOf(command))),
@@ -174,13 +175,13 @@ const olderThan = (): Option =>
   new Option('--older-than <duration>', 'stop only servers at least this old')
     .env('OPENCODE_REAP_OLDER_THAN')
     .argParser(duration)
-    .default(300_000, '5m');
+    .default(DEFAULTS.olderThanMs, '5m');
 
 const grace = (): Option =>
   new Option('--grace <duration>', 'time between SIGTERM and SIGKILL')
     .env('OPENCODE_REAP_GRACE')
     .argParser(duration)
-    .default(5_000, '5s');
+    .default(DEFAULTS.graceMs, '5s');
 
 function duration(text: string): number {
   const ms = parseDuration(text);

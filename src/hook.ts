@@ -85,9 +85,9 @@ function leaseFor(
   const at = Date.now();
   const session = sessionOf(call, input);
   const file = join(folder.leases, leaseName(holder, session));
-  // What the session has attached to outlives `/clear`; one that only starts has attached to nothing.
-  const before = input.source === 'startup' ? undefined : readSmall(file);
-  const known = before?.kind === 'text' ? parseLease(file, before.text) : undefined;
+  // What the session has attached to outlives `/clear`; and at its start another plugin's hook may have been faster.
+  const before = readSmall(file);
+  const known = before.kind === 'text' ? parseLease(file, before.text) : undefined;
   const lease = {
     holder: holder && { ...holder, machine: linuxMachine() },
     session,

@@ -1,5 +1,2 @@
-export type { Outcome } from './decide/outcome.js';
-export type { Reaped } from './decide/plan.js';
-export type { Verdict } from './decide/verdict.js';
-export { type Request, reap } from './reap.js';
-export { openWorld, type World } from './world.js';
+export type * from './api.js';
+export { attachSession, ensureServer, reap, releaseSession, scan, stopServer } from './library.js';

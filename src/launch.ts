@@ -6,12 +6,14 @@ import { treeAt } from './decide/evidence.js';
 import type { Identity } from './decide/identity.js';
 import { locate } from './decide/locate.js';
 import type { ServerRecord } from './decide/record.js';
+import { type Secret, secret } from './decide/secret.js';
 import type { Snapshot } from './decide/snapshot.js';
 import { spawnEnvironment } from './decide/spawn-environment.js';
 import { targetOfSpawn } from './decide/verdict.js';
 import { duration } from './decide/words.js';
-import { whoAnswers } from './observe/answers.js';
+import { lockOn, whoAnswers } from './observe/answers.js';
 import { takeSnapshot } from './observe/snapshot.js';
+import { newPassword, withPassword } from './password.js';
 import type { Variables } from './state/folders.js';
 import { type NativeRecord, urlOf } from './state/record-file.js';
 import { asServerRecord, dropRecord, writeRecord } from './state/registry.js';
@@ -29,6 +31,10 @@ export interface Wanted {
   readonly args: readonly string[];
   readonly env: Variables;
   readonly readyTimeoutMs: number;
+  /** Undefined leaves it to the default. */
+  readonly retireAfterMs?: number | undefined;
+  /** The server gets a password of its own. */
+  readonly secure?: boolean | undefined;
 }
 
 export interface Started {
@@ -40,6 +46,8 @@ export interface Started {
   readonly startedByPlugin: boolean;
   /** Undefined for a server that nothing was written down about. */
   readonly id: string | undefined;
+  /** Of a server that was given one of its own. */
+  readonly password?: Secret | undefined;
 }
 
 export interface Refused {
@@ -64,7 +72,7 @@ export async function launch(wanted: Wanted, world: World): Promise<Started | Re
     command: wanted.command,
     args: argsFor(wanted),
     cwd: wanted.workspace,
-    env: spawnEnvironment(wanted.env, spawning.tag),
+    env: withPassword(spawnEnvironment(wanted.env, spawning.tag), spawning.password),
   });
   if (typeof spawned === 'string') {
     dropRecord(world.folder, spawning.id);
@@ -89,6 +97,7 @@ export async function launch(wanted: Wanted, world: World): Promise<Started | Re
     alreadyRunning: false,
     startedByPlugin: true,
     id: ready.id,
+    password: passwordOf(ready),
   };
 }
 
@@ -122,6 +131,7 @@ function newRecord(
     startedBySession: wanted.sessionId,
     startedAt: Date.now(),
     state: 'spawning',
+    password: wanted.secure ? newPassword() : undefined,
   };
 }
 
@@ -156,12 +166,24 @@ async function waitReady(
     const ended = spawned.ended();
     if (ended !== undefined) return endedEarly(wanted, ended);
     const found = await listenerOf(record, world);
-    if (found && (await whoAnswers(wanted.hostname, found.port)) === 'opencode') {
+    const lock = found && (await readiness(record, wanted.hostname, found.port));
+    if (lock === 'open') return `${wanted.command} does not ask for its password`;
+    if (found && lock === 'ready') {
       return { ...record, state: 'ready', port: found.port, server: found.server };
     }
     await sleep(PROBE_EVERY_MS);
   }
   return `${wanted.command} did not answer within ${duration(wanted.readyTimeoutMs)}`;
+}
+
+const passwordOf = ({ password }: NativeRecord): Secret | undefined =>
+  password === undefined ? undefined : secret(password);
+
+async function readiness(record: NativeRecord, host: string, port: number): Promise<'ready' | 'open' | 'not yet'> {
+  if ((await whoAnswers(host, port)) !== 'opencode') return 'not yet';
+  const password = passwordOf(record);
+  const lock = password === undefined ? 'locked' : await lockOn(host, port, password);
+  return lock === 'locked' ? 'ready' : lock === 'open' ? 'open' : 'not yet';
 }
 
 /** The process of our own tree that listens. Where sockets cannot be seen, the spawned one on the port it was given. */

@@ -88,14 +88,25 @@ async function reused(wanted: Wanted, sight: Sight, world: World): Promise<Tried
 
 const beingStarted = ({ holder }: Claimant): Tried => again(`process ${holder.pid} is starting a server on it`);
 
-const running = ({ hostname, port }: Wanted, pid: number | undefined, record: ServerRecord | undefined): Started => ({
-  kind: 'started',
-  url: urlOf(hostname, port),
-  pid,
-  alreadyRunning: true,
-  startedByPlugin: record?.ownership === 'plugin',
-  id: record?.id,
-});
+/** A password is wanted so that nobody else gets in, so a server that lets everybody in is none. */
+function running(wanted: Wanted, pid: number | undefined, record: ServerRecord | undefined): Started | Refused {
+  const isOurs = record?.source.format === 'native' && record.trust.kind === 'trusted';
+  const password = isOurs ? record.password : undefined;
+  if (wanted.secure && password === undefined)
+    return refused(
+      `the OpenCode on port ${wanted.port} was not started with a password of its own`,
+      'stop it, choose another port, or go without',
+    );
+  return {
+    kind: 'started',
+    url: urlOf(wanted.hostname, wanted.port),
+    pid,
+    alreadyRunning: true,
+    startedByPlugin: record?.ownership === 'plugin',
+    id: record?.id,
+    password,
+  };
+}
 
 /** By identity; a record whose server has only just answered names its launcher alone. */
 function isServerOf(record: ServerRecord, pid: number | undefined, { snapshot }: Sight): boolean {

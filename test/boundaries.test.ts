@@ -31,7 +31,7 @@ const foreign = imports.filter(({ to }) => !sources.includes(to));
 const shown = (wrong: readonly Import[]): string[] => wrong.map(({ from, to }) => `${from} imports ${to}`);
 
 const SIBLINGS = ['state', 'observe', 'act', 'report'];
-const ENTRIES = /^((cli|hook|hook-main|index|main)\.ts$|commands\/)/;
+const ENTRIES = /^((cli|hook|hook-main|index|main|vendor)\.ts$|commands\/)/;
 
 const folderOf = (source: string): string => (source.includes('/') ? (source.split('/')[0] ?? '') : '');
 

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readdirSync, symlinkSync } from 'node:fs';
+import { readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -37,7 +37,9 @@ test('the package holds the program, its pages and its licence, and nothing else
 test('bin holds the way in; dist holds what the sources were made into; docs holds pages and the schema', () => {
   const inFolder = (name: string): string[] => packed.filter((path) => path.startsWith(`${name}/`));
   expect(inFolder('bin')).toContain('bin/opencode-reap.js');
-  expect(inFolder('dist').filter((path) => !/^dist\/[a-z/-]+(\.js|\.d\.ts|\.cjs)$/.test(path))).toEqual([]);
+  expect(inFolder('dist').filter((path) => !/^dist\/[a-z/-]+(\.js|\.d\.ts|\.cjs|\.mjs|\.d\.mts)$/.test(path))).toEqual(
+    [],
+  );
   const made = sources().flatMap((name) => [`dist/${name}.js`, `dist/${name}.d.ts`]);
   expect(made.filter((path) => !packed.includes(path))).toEqual([]);
   expect(inFolder('docs')).toContain('docs/report.schema.json');
@@ -53,4 +55,7 @@ test('the package works where it is unpacked', () => {
   expect(run(join(folder, 'bin/opencode-reap.js'), 'log')).toBe('nothing was stopped or spared yet\n');
   const script = `import { reap } from '${join(folder, 'dist/index.js')}'; console.log(typeof reap);`;
   expect(run('--input-type=module', '-e', script)).toBe('function\n');
+  const vendored = "import { reap } from 'opencode-reap/vendor'; console.log(typeof reap);";
+  writeFileSync(join(folder, 'own.mjs'), vendored);
+  expect(run(join(folder, 'own.mjs'))).toBe('function\n');
 });

@@ -1,5 +1,5 @@
+import { ensureForSession } from '../ensure.js';
 import { workspaceOf } from '../observe/places.js';
-import { ensureServer } from '../start.js';
 import { openWorld } from '../world.js';
 import { type Common, complain, print, printJson, progress } from './output.js';
 
@@ -24,7 +24,7 @@ export async function startCommand(args: readonly string[], options: StartOption
     env: process.env,
     readyTimeoutMs: options.readyTimeout,
   };
-  const started = await ensureServer(wanted, world).finally(done);
+  const started = await ensureForSession(wanted, process.env.CLAUDE_PID, world).finally(done);
   if (started.kind === 'refused') {
     complain(started.error, started.hint);
     return 1;

@@ -1,12 +1,10 @@
 import { createInterface } from 'node:readline/promises';
-import { stopServer } from '../act/stop-server.js';
 import type { GuardAnswer } from '../decide/guards.js';
-import { targetOnWord, type Verdict } from '../decide/verdict.js';
-import { handsFor } from '../hands.js';
-import { writeLog } from '../housekeeping.js';
+import type { Verdict } from '../decide/verdict.js';
 import { jsonServer } from '../report/json.js';
 import { reason, state } from '../report/table.js';
 import { clean } from '../report/text.js';
+import { forbidding, stopOnWord } from '../stop.js';
 import { openWorld } from '../world.js';
 import { choose } from './choose.js';
 import { type Common, complain, print, printJson, progress } from './output.js';
@@ -20,21 +18,17 @@ export interface StopOptions extends Common {
 /** Ends one server on a person's word. What is in use needs their word twice. */
 export async function stopCommand(name: string, options: StopOptions): Promise<number> {
   const world = await openWorld(options.stateDir, process.env);
-  const manner = { olderThanMs: 0, graceMs: options.grace, endStrays: options.strays === true };
-  const chosen = await choose(name, { ...manner, onWord: true, meansProcess: true }, world);
+  const manner = { olderThanMs: 0, graceMs: options.grace, endStrays: options.strays === true, onWord: true };
+  const chosen = await choose(name, { ...manner, meansProcess: true }, world);
   if (chosen === undefined) return 1;
-  const { server, sight } = chosen;
-  const target = targetOnWord(server.verdict, server.seen);
-  if (!('server' in target)) return refuse(name, target);
-  if (!options.yes && !(await mayStop(server.verdict))) return 1;
-  const { hands, tree } = handsFor(server.record, sight, { ...manner, onWord: true }, world);
+  const forbids = forbidding(chosen);
+  if (forbids) return refuse(name, forbids);
+  if (!options.yes && !(await mayStop(chosen.server.verdict))) return 1;
   const done = progress('stopping', options);
-  const outcome = await stopServer(tree, hands).finally(done);
-  const judged = { ...server, outcome };
-  writeLog([judged], world);
+  const judged = await stopOnWord(chosen, manner, world).finally(done);
   if (options.json) printJson(jsonServer(judged));
   else if (!options.quiet) print([`${state(judged)}: ${clean(reason(judged))}`]);
-  return outcome.kind === 'stopped' || outcome.kind === 'gone' ? 0 : 1;
+  return judged.outcome?.kind === 'stopped' || judged.outcome?.kind === 'gone' ? 0 : 1;
 }
 
 function refuse(name: string, { detail }: GuardAnswer): number {

@@ -1,3 +1,4 @@
+import { DEFAULTS } from '../defaults.js';
 import { sweep } from '../sweep.js';
 import { openWorld } from '../world.js';
 import type { Common } from './output.js';
@@ -7,6 +8,6 @@ export async function sweepCommand(
   options: Common & { readonly olderThan: number; readonly grace: number },
 ): Promise<number> {
   const world = await openWorld(options.stateDir, process.env);
-  await sweep({ olderThanMs: options.olderThan, graceMs: options.grace, limit: 20 }, world);
+  await sweep({ olderThanMs: options.olderThan, graceMs: options.grace, limit: DEFAULTS.limit }, world);
   return 0;
 }

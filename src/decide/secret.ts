@@ -1,6 +1,6 @@
 /** A password on its way from a record or an environment to a request header; it prints as `[secret]` everywhere. */
 export interface Secret {
-  /** Hands out the text. Called only where a request is built or two are compared. */
+  /** Hands out the text: to build a request, to compare two, and to give a plugin its own. */
   readonly reveal: () => string;
   readonly toJSON: () => string;
   readonly toString: () => string;

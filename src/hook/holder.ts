@@ -13,6 +13,7 @@ export function holderAbove(
   parent: number,
   claudePid: string | undefined,
   look: (pid: number) => Glance,
+  mayBe: (name: string) => boolean = (name) => !NOT_CLAUDE.test(name),
 ): Identity | undefined {
   let nearest: Identity | undefined;
   let pid = parsePid(parent);
@@ -21,12 +22,19 @@ export function holderAbove(
     if (typeof seen === 'string') break;
     const identity = { pid: seen.pid, startToken: seen.startToken };
     if (String(seen.pid) === claudePid) return identity;
-    if (!NOT_CLAUDE.test(seen.name)) nearest ??= identity;
+    if (mayBe(seen.name)) nearest ??= identity;
     // Without a pid to look for there is nothing further up.
     if (nearest && !claudePid) break;
     pid = parsePid(seen.parent);
   }
   return nearest;
 }
+
+/** The same for a plugin's own process: between it and the Claude process may be shells, node and whatever else. */
+export const claudeAbove = (
+  parent: number,
+  claudePid: string | undefined,
+  look: (pid: number) => Glance,
+): Identity | undefined => holderAbove(parent, claudePid, look, (name) => name === 'claude');
 
 type Glance = (Identity & { readonly name: string; readonly parent: number }) | 'gone' | 'unknown';

@@ -1,3 +1,4 @@
+import type { Secret } from '../decide/secret.js';
 import { type Address, ask, type Reply } from './http.js';
 
 /** Who answers on a port. `silent` may be a server that is only starting, or one that is stuck. */
@@ -16,6 +17,15 @@ export async function whoAnswers(host: string, port: number): Promise<Answering>
   const info = await ask(address, { path: '/api/info', deadlineMs: PROBE_MS });
   const second = info.kind === 'json' && (info.status === 401 || (info.status === 200 && hasVersion(info.body)));
   return second ? 'opencode' : 'stranger';
+}
+
+/** Whether a server keeps out whoever does not say its password, and lets in who does. */
+export async function lockOn(host: string, port: number, password: Secret): Promise<'locked' | 'open' | 'unclear'> {
+  const health = (known: Secret | undefined): Promise<Reply> =>
+    ask({ host, port, username: undefined, password: known }, { path: '/global/health', deadlineMs: PROBE_MS });
+  const stranger = await health(undefined);
+  if (isHealthy(stranger)) return 'open';
+  return 'status' in stranger && stranger.status === 401 && isHealthy(await health(password)) ? 'locked' : 'unclear';
 }
 
 const isHealthy = (reply: Reply): boolean =>

@@ -23,6 +23,8 @@ export interface NativeRecord {
   readonly startedBySession: string | undefined;
   readonly startedAt: number;
   readonly state: ServerRecord['state'];
+  /** Of a server that was given one of its own. It leaves this file for the server's environment and its callers only. */
+  readonly password?: string | undefined;
 }
 
 export function formatRecord(record: NativeRecord): string {

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // Stands in for `opencode serve --port N` where many are needed and what they are does not matter: it answers as an
-// idle server does. With OPENCODE_SERVER_PASSWORD it wants that. FAKE_OPENCODE=silent accepts connections and never answers; `old` cannot list its sessions.
+// idle server does. With OPENCODE_SERVER_PASSWORD it wants that, unless FAKE_OPENCODE=open. FAKE_OPENCODE=silent accepts connections and never answers; `old` cannot list its sessions.
 import { createServer } from 'node:http';
 
 const optionOf = (name, otherwise) => {
@@ -22,7 +22,7 @@ const server = createServer((request, response) => {
   if (process.env.FAKE_OPENCODE === 'silent') return;
   const { OPENCODE_SERVER_PASSWORD: password } = process.env;
   const wanted = `Basic ${Buffer.from(`opencode:${password}`).toString('base64')}`;
-  if (password && request.headers.authorization !== wanted) {
+  if (password && process.env.FAKE_OPENCODE !== 'open' && request.headers.authorization !== wanted) {
     response.writeHead(401, { 'www-authenticate': 'Basic realm="Secure Area"' }).end();
     return;
   }

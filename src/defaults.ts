@@ -1,0 +1,9 @@
+/** What holds where nobody says otherwise, on the command line, in the library and in the background run. */
+export const DEFAULTS = {
+  port: 4096,
+  hostname: '127.0.0.1',
+  readyTimeoutMs: 60_000,
+  olderThanMs: 300_000,
+  graceMs: 5_000,
+  limit: 20,
+} as const;

@@ -1,0 +1,80 @@
+import { stopServer } from './act/stop-server.js';
+import { named } from './decide/find.js';
+import type { GuardAnswer, Policy } from './decide/guards.js';
+import type { Judged } from './decide/plan.js';
+import type { Unread } from './decide/record.js';
+import { targetOnWord } from './decide/verdict.js';
+import { handsFor, type Manner } from './hands.js';
+import { writeLog } from './housekeeping.js';
+import { type Judgement, judgeAll, lookAround, type Sight, unrecordedServers } from './look.js';
+import type { World } from './world.js';
+
+/** One server that somebody named, and what was seen of it. */
+export interface Named {
+  readonly kind: 'named';
+  readonly server: Judgement;
+  readonly sight: Sight;
+}
+
+export type Unnamed =
+  | { readonly kind: 'missing'; readonly unread: readonly Unread[] }
+  | { readonly kind: 'ambiguous'; readonly ids: readonly string[] };
+
+export interface Naming extends Policy {
+  /** It is about to be stopped. */
+  readonly onWord?: boolean;
+  /** The process with that pid or port is meant, whatever a record that does not fit it says. */
+  readonly meansProcess?: boolean;
+}
+
+/**
+ * The one server with an id, pid or port, judged. A server that nothing was written down about is asked only when it is
+ * about to be stopped: asking is not free for it.
+ */
+export async function findServer(name: string, policy: Naming, world: World): Promise<Named | Unnamed> {
+  const sight = await lookAround(world);
+  const unrecorded = (await unrecordedServers(sight, policy, world)).map(({ record }) => record);
+  const all = named(name, [...sight.records, ...unrecorded], sight.snapshot);
+  const [record, ...others] = all;
+  if (record === undefined) return { kind: 'missing', unread: sight.written.unread };
+  if (others.length > 0) return { kind: 'ambiguous', ids: all.map(({ id }) => id) };
+  const near = await lookAround(world, record);
+  const [server] = await judgeAll(near, policy, world, policy.onWord || record.ownership !== 'unrecorded');
+  if (server === undefined) return { kind: 'missing', unread: [] };
+  const found =
+    policy.meansProcess && !provesProcess(server) ? await itsProcess(server, sight, policy, world) : undefined;
+  return found ?? { kind: 'named', server, sight: near };
+}
+
+const provesProcess = ({ seen, verdict }: Judgement): boolean =>
+  seen.weak === undefined || verdict.guards.some(({ name, outcome }) => name === 'identity' && outcome === 'pass');
+
+/** The process that a plugin's record leads to without proving it, as one that nothing was written down about. */
+async function itsProcess(
+  { record, seen }: Judgement,
+  sight: Sight,
+  policy: Naming,
+  world: World,
+): Promise<Named | undefined> {
+  const pid = seen.located.kind === 'present' ? seen.located.server.pid : undefined;
+  const others = { ...sight, records: sight.records.filter((one) => one !== record) };
+  const found = (await unrecordedServers(others, policy, world)).find((one) => one.record.server?.pid === pid);
+  if (found === undefined) return undefined;
+  const near = await lookAround(world, found.record);
+  const [server] = await judgeAll(near, policy, world, policy.onWord);
+  return server && { kind: 'named', server, sight: near };
+}
+
+/** The guard that forbids it even on a person's word; undefined when it may be stopped. */
+export function forbidding({ server }: Named): GuardAnswer | undefined {
+  const target = targetOnWord(server.verdict, server.seen);
+  return 'server' in target ? undefined : target;
+}
+
+/** Stops it, whoever started it and whoever uses it, and writes that down. */
+export async function stopOnWord({ server, sight }: Named, manner: Manner, world: World): Promise<Judged> {
+  const { hands, tree } = handsFor(server.record, sight, manner, world);
+  const judged = { ...server, outcome: await stopServer(tree, hands) };
+  writeLog([judged], world);
+  return judged;
+}

@@ -1,0 +1,58 @@
+import { realpathSync } from 'node:fs';
+import { basename } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { startSweep } from './act/start-sweep.js';
+import { parseDuration } from './decide/duration.js';
+import { DEFAULTS } from './defaults.js';
+import { parseHookCall, runHook } from './hook.js';
+import { sweep } from './sweep.js';
+import { openWorld } from './world.js';
+
+/*
+ * The library, the hooks and their background run in the one file that a plugin copies into itself. Imported it only
+ * exports; run by node it acts on `hook` and `sweep`.
+ */
+
+export * from './index.js';
+
+const [, script, word, ...args] = process.argv;
+const here = fileURLToPath(import.meta.url);
+
+/** With these, what follows is no script's name, and may be ours all the same. */
+const EVALUATES = /^(-e|-p|-pe|--eval|--print)(=|$)/;
+
+/** By what both names lead to: a plugin's folder may be a symlink. */
+function isRun(): boolean {
+  if (script === undefined || process.execArgv.some((arg) => EVALUATES.test(arg))) return false;
+  try {
+    return realpathSync(script) === realpathSync(here);
+  } catch (error) {
+    // Standard input, or a file that is no more.
+    if (error instanceof Error && 'code' in error) return false;
+    throw error;
+  }
+}
+
+async function runSweep(): Promise<void> {
+  const at = args.indexOf('--state-dir');
+  const world = await openWorld(at < 0 ? undefined : args[at + 1], process.env);
+  const { OPENCODE_REAP_OLDER_THAN: age = '', OPENCODE_REAP_GRACE: grace = '' } = process.env;
+  const olderThanMs = parseDuration(age) ?? DEFAULTS.olderThanMs;
+  const graceMs = parseDuration(grace) ?? DEFAULTS.graceMs;
+  await sweep({ olderThanMs, graceMs, limit: DEFAULTS.limit }, world);
+}
+
+function act(): void {
+  if (word === 'hook') {
+    const call = parseHookCall(args, process.env, async (stateDir) => startSweep(here, stateDir, process.env));
+    runHook(call, () => process.exit(0));
+  } else if (word === 'sweep') void runSweep();
+  // Built into another program, this is that program's file, and its words are its own.
+  else if (basename(here) === 'opencode-reap.mjs') {
+    process.stderr.write('error: this file is for plugins: hook session-start, hook session-end, or import it\n');
+    process.stderr.write('hint: npx opencode-reap is the program\n');
+    process.exitCode = 2;
+  }
+}
+
+if (isRun()) act();

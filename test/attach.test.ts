@@ -1,0 +1,117 @@
+import { mkdir, readFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { type Fields, filesIn, installFake, machine, startBystander } from './support/fake.js';
+import { HOOK } from './support/hooks.js';
+import { callLibrary, callWords } from './support/library.js';
+import { alive, startToken } from './support/proc.js';
+import { createSandbox, type Sandbox } from './support/sandbox.js';
+import { runOrphaned, startStandIn } from './support/stand-in.js';
+
+let sandbox: Sandbox;
+/** Where the servers work; no session does. */
+let elsewhere: string;
+
+beforeEach(async () => {
+  sandbox = await createSandbox('attach');
+  elsewhere = join(sandbox.root, 'elsewhere');
+  await mkdir(elsewhere);
+  await installFake(sandbox);
+});
+
+afterEach(() => sandbox.dispose());
+
+const leases = async (): Promise<Record<string, Fields>> => {
+  const files = filesIn(join(sandbox.stateDir, 'leases'));
+  const read = files.map(async (file) => [basename(file), JSON.parse(await readFile(file, 'utf8'))] as const);
+  return Object.fromEntries(await Promise.all(read));
+};
+const leaseOf = (pid: number): string => `${pid}-${startToken(pid)}.json`;
+const verdict = async (): Promise<unknown[]> => {
+  const { value } = await callLibrary(sandbox, 'scan', [{ olderThan: 0 }]);
+  return Object.values(value ?? {}).map((server) => [(server as Fields).verdict, (server as Fields).reasons]);
+};
+const ask = { port: 0, sessionId: 'a-session' };
+
+test('whoever asks for a server holds it, by the Claude process above, until that ends', async () => {
+  const session = await startStandIn(sandbox, sandbox.project);
+  const call = async (name: string, options: object, env = {}): Promise<Fields> =>
+    JSON.parse(await session.run(callWords(name, [options]), env)).value;
+  const said = JSON.stringify({ session_id: 'a-session', cwd: sandbox.project, source: 'clear' });
+  await session.run([HOOK, 'hook', 'session-start'], {}, said);
+  const holder = { pid: session.pid, startToken: startToken(session.pid), machine: machine() };
+  const lease = { holder, session: 'a-session', cwd: sandbox.project, port: 4096 };
+  expect(await leases()).toMatchObject({ [leaseOf(session.pid)]: { ...lease, servers: [] } });
+
+  // A CLAUDE_PID that is not above the caller was inherited from who knows where.
+  const { id, pid } = await call(
+    'ensureServer',
+    { ...ask, cwd: elsewhere },
+    { CLAUDE_PID: `${startBystander(sandbox)}` },
+  );
+  expect(await leases()).toMatchObject({ [leaseOf(session.pid)]: { ...lease, servers: [id] } });
+  expect(await verdict()).toEqual([['spared', ['unleased']]]);
+  // Another plugin's hook is later than this one's, which has started its server by then.
+  await session.run([HOOK, 'hook', 'session-start', '--port', '5000'], {}, said.replace('clear', 'startup'));
+  expect(await leases()).toMatchObject({ [leaseOf(session.pid)]: { port: 5000, servers: [id] } });
+
+  expect(await call('releaseSession', { sessionId: 'another-session' })).toMatchObject({ held: true, servers: [id] });
+  expect(await call('releaseSession', { sessionId: 'a-session', server: 'other' })).toMatchObject({ servers: [id] });
+  expect(await verdict()).toEqual([['spared', ['unleased']]]);
+  expect(await call('releaseSession', { sessionId: 'a-session', server: id })).toEqual({
+    held: true,
+    holderPid: session.pid,
+    servers: [],
+  });
+  expect(await verdict()).toEqual([['stale', []]]);
+
+  expect(await call('attachSession', { server: id })).toMatchObject({ holderPid: session.pid, servers: [id] });
+  expect(await verdict()).toEqual([['spared', ['unleased']]]);
+  await session.end();
+  await callLibrary(sandbox, 'reap', [{ all: true, olderThan: 0 }]);
+  expect([alive(Number(pid)), await leases()]).toEqual([false, {}]);
+});
+
+test('CLAUDE_PID counts where that process is above the caller, whatever it is called', async () => {
+  const env = { CLAUDE_PID: `${process.pid}`, CLAUDE_CODE_SESSION_ID: 'from-the-client' };
+  const { value } = await callLibrary(sandbox, 'ensureServer', [{ port: 0, cwd: elsewhere }], { env });
+  const lease = { session: 'from-the-client', cwd: elsewhere, port: Number(new URL(String(value?.url)).port) };
+  expect(await leases()).toMatchObject({ [leaseOf(process.pid)]: { ...lease, servers: [value?.id] } });
+});
+
+test('servers that are attached at the same moment are all in the lease', async () => {
+  const env = { CLAUDE_PID: `${process.pid}` };
+  const ids = ['one', 'two', 'three', 'four'];
+  await Promise.all(ids.map((server) => callLibrary(sandbox, 'attachSession', [{ server }], { env })));
+  const held = (await leases())[leaseOf(process.pid)]?.servers;
+  expect([...(held as string[])].sort()).toEqual(ids.sort());
+});
+
+test('a worker that was detached renews the lease of its session, and else leaves one that expires', async () => {
+  const orphaned = async (name: string, options: object): Promise<Fields> =>
+    JSON.parse(await runOrphaned(sandbox, callWords(name, [options]))).value;
+  const session = { sessionId: 'a-session', workspace: elsewhere };
+  const env = { CLAUDE_PID: `${process.pid}` };
+  await callLibrary(sandbox, 'attachSession', [session], { env });
+  expect(await orphaned('attachSession', { ...session, server: 'one' })).toMatchObject({ holderPid: process.pid });
+  const lease = { session: 'a-session', servers: ['one'] };
+  expect(await leases()).toMatchObject({ [leaseOf(process.pid)]: lease });
+
+  // A session that left no lease: nobody can tell when it ends, so its lease does by itself, unless it is taken back.
+  const unheld = { sessionId: 'another', workspace: elsewhere };
+  const { id } = await orphaned('ensureServer', { ...unheld, port: 0 });
+  const { 'session-another.json': expiring, ...others } = await leases();
+  expect(others).toMatchObject({ [leaseOf(process.pid)]: lease });
+  expect(expiring).toMatchObject({ session: 'another', cwd: elsewhere, servers: [id] });
+  expect([Date.parse(String(expiring?.expiresAt)) - Date.now() > 86_000_000, expiring?.holder]).toEqual([
+    true,
+    undefined,
+  ]);
+  expect(await orphaned('releaseSession', unheld)).toMatchObject({ held: false });
+  expect(Object.keys(await leases())).toEqual([leaseOf(process.pid)]);
+});
+
+test('without a session nobody’s end is waited for, so there is no lease', async () => {
+  await callLibrary(sandbox, 'ensureServer', [{ port: 0 }], { env: { CLAUDE_PID: `${process.pid}` } });
+  expect(await leases()).toEqual({});
+});

@@ -1,0 +1,64 @@
+import { fileURLToPath } from 'node:url';
+import type { Changes, Sandbox } from './sandbox.js';
+
+const dist = (file: string): string => fileURLToPath(new URL(`../../dist/${file}`, import.meta.url));
+
+/** The library as npm installs it, and as a plugin vendors it. */
+export const BUILDS = { package: dist('index.js'), vendored: dist('opencode-reap.mjs') } as const;
+
+export interface Call {
+  readonly env?: Changes;
+  readonly cwd?: string;
+  readonly build?: string;
+  /** The program that runs it, node under another name for one. */
+  readonly node?: string;
+}
+
+export interface Answered {
+  /** What the promise resolved with; undefined when it rejected. */
+  readonly value?: Readonly<Record<string, unknown>>;
+  /** What it rejected with. */
+  readonly error?: { readonly message: string; readonly hint: unknown };
+  /** Whatever else was printed, which should be nothing. */
+  readonly stderr: string;
+}
+
+const SCRIPT = `const [file, name, args] = process.argv.slice(1);
+const library = await import(file);
+const told = await library[name](...JSON.parse(args)).then(
+  (value) => ({ value }), ({ message, hint }) => ({ error: { message, hint } }));
+process.stdout.write(JSON.stringify(told));`;
+
+/** The words after `node` that call one function of the library and print what it came to. */
+export const callWords = (name: string, args: readonly unknown[], build: string = BUILDS.package): string[] => [
+  '--input-type=module',
+  '-e',
+  SCRIPT,
+  build,
+  name,
+  JSON.stringify(args),
+];
+
+/** Calls a function of the library in a process of its own, as a plugin's companion does. */
+export const callLibrary = (
+  sandbox: Sandbox,
+  name: string,
+  args: readonly unknown[],
+  { env, cwd = sandbox.project, build, node = process.execPath }: Call = {},
+): Promise<Answered> => {
+  const child = sandbox.spawn(node, callWords(name, args, build), { cwd, env: sandbox.env(env) });
+  const output = { stdout: '', stderr: '' };
+  for (const stream of ['stdout', 'stderr'] as const) {
+    child[stream]?.setEncoding('utf8').on('data', (text: string) => {
+      output[stream] += text;
+    });
+  }
+  child.stdin?.end();
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code) => {
+      if (output.stdout === '') reject(new Error(`${name}: exit code ${code}\n${output.stderr}`));
+      else resolve({ ...JSON.parse(output.stdout), stderr: output.stderr });
+    });
+  });
+};
