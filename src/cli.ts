@@ -26,7 +26,7 @@ export async function run(argv: readonly string[]): Promise<number> {
   }
 }
 
-const DEFAULTS = ['OPENCODE_REAP_OLDER_THAN', 'OPENCODE_REAP_GRACE'] as const;
+const DEFAULTS = ['OPENCODE_REAP_OLDER_THAN', 'OPENCODE_REAP_GRACE', 'OPENCODE_REAP_RETIRE_AFTER'] as const;
 
 const UNWRITABLE = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST', 'ENOSPC', 'EDQUOT']);
 
@@ -94,6 +94,7 @@ function addActing(program: Command, finish: Finish): void {
         .argParser(duration)
         .default(60_000, '60s'),
     )
+    .addOption(retireAfter())
     .action(async (args, _, command) =>
       finish(await (await import('./commands/start.js')).startCommand(args, optionsOf(command))),
     );
@@ -128,6 +129,11 @@ function addHooks(program: Command, finish: Finish): void {
     .addOption(olderThan())
     .addOption(grace())
     .action(async (_, command) => finish(await (await import('./commands/sweep.js')).sweepCommand(optionsOf(command))));
+  common(program.command('retire <id>', { hidden: true }))
+    .description('what a server starts that has had nothing to do for long')
+    .action(async (id, _, command) =>
+      finish(await (await import('./commands/retire.js')).retireCommand(id, optionsOf(command))),
+    );
   inSettings(program.command('install'))
     .description('put the hooks into Claude Code’s settings')
     .addOption(new Option('--port <port>', 'the port that the sessions’ plugins use').argParser(port))
@@ -181,6 +187,12 @@ const grace = (): Option =>
     .env('OPENCODE_REAP_GRACE')
     .argParser(duration)
     .default(5_000, '5s');
+
+const retireAfter = (): Option =>
+  new Option('--retire-after <duration>', 'stop it by itself after so long without use, 0s for never')
+    .env('OPENCODE_REAP_RETIRE_AFTER')
+    .argParser(duration)
+    .default(1_800_000, '30m');
 
 function duration(text: string): number {
   const ms = parseDuration(text);

@@ -73,9 +73,14 @@ function forgetGone(servers: readonly Judgement[]): void {
   for (const { record, verdict } of servers) if (verdict.kind === 'gone') forgetRecord(record);
 }
 
-export function writeLog(servers: readonly Judged[], { folder }: World): void {
-  appendLog(folder, servers.map(lineFor));
+export function writeLog(servers: readonly Judged[], { folder }: World, areRetiring = false): void {
+  const lines = servers.map(lineFor);
+  const told = areRetiring ? lines.map(asRetired) : lines;
+  appendLog(folder, told);
 }
+
+const asRetired = (line: LogLine): LogLine =>
+  line.event === 'stopped' ? { ...line, detail: `retired: ${line.detail}` } : line;
 
 function lineFor({ record, seen, verdict, outcome }: Judged): LogLine {
   const pid = seen.located.kind === 'present' ? seen.located.server.pid : record.spawned?.pid;

@@ -1,0 +1,21 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { cmdline, environ, pids } from './proc.js';
+import type { Sandbox } from './sandbox.js';
+
+export interface Logged {
+  readonly event: string;
+  readonly id: string;
+  readonly detail: string;
+}
+
+/** What the runs of this sandbox have written down so far, oldest first. */
+export const logged = ({ stateDir }: Sandbox): Logged[] => {
+  const file = join(stateDir, 'log.ndjson');
+  const lines = existsSync(file) ? readFileSync(file, 'utf8').split('\n').filter(Boolean) : [];
+  return lines.map((line) => JSON.parse(line));
+};
+
+/** The background runs of this sandbox. */
+export const sweepers = ({ home }: Sandbox): number[] =>
+  pids().filter((pid) => cmdline(pid).includes('sweep') && environ(pid).includes(`HOME=${home}`));
