@@ -1,4 +1,4 @@
-import { existsSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
@@ -9,7 +9,7 @@ import { type Fields, installFake, recordsIn, writeState } from './support/fake.
 import { installOpencode, type Release, request, spawnServer } from './support/opencode.js';
 import { alive, environ } from './support/proc.js';
 import { test } from './support/reaped.js';
-import { logged, sweepers } from './support/retiring.js';
+import { judging, logged } from './support/retiring.js';
 import type { Changes, Environment, Sandbox } from './support/sandbox.js';
 import { waitFor } from './support/wait.js';
 
@@ -56,6 +56,18 @@ describe.concurrent('what a server is given so that it retires', { timeout: 60_0
     const said = began.map(({ env }) => [env.OPENCODE_REAP_RETIRE, env.OPENCODE_CONFIG_CONTENT]);
     const unchanged = [undefined, given.OPENCODE_CONFIG_CONTENT];
     expect(said).toEqual([unchanged, unchanged, unchanged, unchanged, [undefined, broken.OPENCODE_CONFIG_CONTENT]]);
+  });
+
+  test('is nothing where the plugin cannot be written, or others could change it', async ({ sandbox }) => {
+    await installFake(sandbox);
+    const [closed, open] = [join(sandbox.root, 'closed'), join(sandbox.root, 'open')];
+    await writeState(closed, 'retire', 'a file where the folder should be');
+    mkdirSync(join(open, 'retire'), { recursive: true });
+    chmodSync(join(open, 'retire'), 0o777);
+    for (const stateDir of [closed, open]) {
+      const { env } = await start(sandbox, {}, '--state-dir', stateDir);
+      expect([env.OPENCODE_REAP_RETIRE, env.OPENCODE_CONFIG_CONTENT]).toEqual([undefined, undefined]);
+    }
   });
 
   test('costs one that is not to retire not even a request', async ({ sandbox }) => {
@@ -108,7 +120,7 @@ describe.concurrent('a run that a server has asked for', { timeout: 60_000 }, ()
     const [asking, other] = await Promise.all([start(sandbox, SOON), start(sandbox, SOON)]);
     expect(await runCli(sandbox, ['retire', asking.id], { env: SOON })).toEqual({ code: 0, stdout: '', stderr: '' });
     await waitFor('it ends', () => !alive(asking.pid));
-    await waitFor('the run is done', () => sweepers(sandbox).length === 0);
+    await waitFor('the run is done', () => judging(sandbox).length === 0);
     expect(logged(sandbox)).toMatchObject([{ event: 'stopped', id: asking.id }]);
     expect(alive(other.pid)).toBe(true);
   });
@@ -119,7 +131,7 @@ describe.concurrent('a run that a server has asked for', { timeout: 60_000 }, ()
     await runCli(sandbox, ['retire', young.id], { env: { OPENCODE_REAP_OLDER_THAN: '1h' } });
     await waitFor('it is judged', () => logged(sandbox).length > 0);
     // It would look again only after 30 s.
-    await waitFor('the run is done', () => sweepers(sandbox).length === 0, 10_000);
+    await waitFor('the run is done', () => judging(sandbox).length === 0, 10_000);
     expect(logged(sandbox)).toMatchObject([{ event: 'spared', id: young.id }]);
     expect(alive(young.pid)).toBe(true);
   });

@@ -10,7 +10,7 @@ import { abort, createSession, prompt, type Release, request } from './support/o
 import { alive, cmdline, environ, parent, sessionId } from './support/proc.js';
 import type { Mode, Provider } from './support/provider.js';
 import { attach, expectNothingLeft, mcpOf, type Recorded, startAndLeave, test } from './support/reaped.js';
-import { logged, sweepers } from './support/retiring.js';
+import { judging, logged, sweeper } from './support/retiring.js';
 import type { Sandbox } from './support/sandbox.js';
 import { waitFor } from './support/wait.js';
 
@@ -66,7 +66,7 @@ describe.concurrent.each<Release>(['native', 'launcher'])('a %s server that has 
     // While it streams, in another directory than all else, nobody is asked for a judgement.
     const stopStreaming = await prompted(provider, server, elsewhere, 'slow');
     detach();
-    await waitFor('no judgement is under way', () => sweepers(sandbox).length === 0);
+    await waitFor('no judgement is under way', () => judging(sandbox).length === 0);
     const before = logged(sandbox);
     await sleep(2.5 * RETIRE_MS);
     expect(logged(sandbox)).toEqual(before);
@@ -78,7 +78,7 @@ describe.concurrent.each<Release>(['native', 'launcher'])('a %s server that has 
 
     provider.release();
     await waitFor('it ends', () => !alive(server.listener));
-    await waitFor('the judgement is done', () => sweepers(sandbox).length === 0);
+    await waitFor('the judgement is done', () => judging(sandbox).length === 0);
     expect(alive(mcp)).toBe(false);
     expectNothingLeft(expect, sandbox, server);
     const last = (await runCli(sandbox, ['log'])).stdout.trim().split('\n').at(-1);
@@ -90,7 +90,7 @@ describe.concurrent.each<Release>(['native', 'launcher'])('a %s server that has 
   test('is judged by a run outside of it, without its tag and its password', async ({ sandbox, expect }) => {
     const password = 'for the server alone';
     const server = await startAndLeave(sandbox, release, {}, { ...SOON, OPENCODE_SERVER_PASSWORD: password });
-    const run = await waitFor('the run', () => sweepers(sandbox)[0]);
+    const run = await waitFor('the run', () => sweeper(sandbox));
     const [variables, tree] = [environ(run), [parent(run), sessionId(run)]];
     expect(cmdline(run).slice(2)).toEqual(['sweep', '--state-dir', sandbox.stateDir]);
     const own = variables.filter((variable) => /^OPENCODE(?!_REAP_(STATE_DIR|OLDER_THAN))/.test(variable));

@@ -16,6 +16,10 @@ export const logged = ({ stateDir }: Sandbox): Logged[] => {
   return lines.map((line) => JSON.parse(line));
 };
 
-/** The background runs of this sandbox. */
-export const sweepers = ({ home }: Sandbox): number[] =>
-  pids().filter((pid) => cmdline(pid).includes('sweep') && environ(pid).includes(`HOME=${home}`));
+/** Whatever of this sandbox is about to judge, or judges. */
+export const judging = ({ home }: Sandbox): number[] =>
+  pids().filter((pid) => /\0(retire|sweep)\0/.test(cmdline(pid).join('\0')) && environ(pid).includes(`HOME=${home}`));
+
+/** The background run itself, and not the shell that gives it away. */
+export const sweeper = (sandbox: Sandbox): number | undefined =>
+  judging(sandbox).find((pid) => cmdline(pid)[2] === 'sweep');
