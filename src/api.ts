@@ -42,7 +42,10 @@ export interface ServerOptions extends SessionOptions, StateOptions {
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
   /** How long the server may take to answer. Default: 60,000. */
   readonly readyTimeout?: number | undefined;
-  /** How long the server may be idle before it has itself looked at. Absent leaves it to the default. */
+  /**
+   * How long the server may have nothing to do before it has itself judged like any other; 0 never. Default:
+   * `$OPENCODE_REAP_RETIRE_AFTER`, else 1,800,000 (30 min).
+   */
   readonly retireAfter?: number | undefined;
   /** Gives the server a random password of its own. Default: false. */
   readonly secure?: boolean | undefined;

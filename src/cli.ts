@@ -1,5 +1,5 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { complain } from './commands/output.js';
+import { type Common, complain } from './commands/output.js';
 import { parseDuration } from './decide/duration.js';
 import { DEFAULTS } from './defaults.js';
 import { unwritable } from './unwritable.js';
@@ -28,7 +28,7 @@ export async function run(argv: readonly string[]): Promise<number> {
   }
 }
 
-const VARIABLES = ['OPENCODE_REAP_OLDER_THAN', 'OPENCODE_REAP_GRACE'] as const;
+const VARIABLES = ['OPENCODE_REAP_OLDER_THAN', 'OPENCODE_REAP_GRACE', 'OPENCODE_REAP_RETIRE_AFTER'] as const;
 
 function cannotWrite(error: unknown): number {
   const sentence = unwritable(error);
@@ -95,6 +95,7 @@ function addActing(program: Command, finish: Finish): void {
         .argParser(duration)
         .default(DEFAULTS.readyTimeoutMs, '60s'),
     )
+    .addOption(retireAfter())
     .action(async (args, _, command) =>
       finish(await (await import('./commands/start.js')).startCommand(args, optionsOf(command))),
     );
@@ -129,6 +130,17 @@ function addHooks(program: Command, finish: Finish): void {
     .addOption(olderThan())
     .addOption(grace())
     .action(async (_, command) => finish(await (await import('./commands/sweep.js')).sweepCommand(optionsOf(command))));
+  common(program.command('retire <id>', { hidden: true }))
+    .description('what a server starts that has had nothing to do for long')
+    .action(async (id, _, command) =>
+      finish(
+        (await import('./commands/retire.js')).retireCommand(
+          id,
+          optionsOf<Common>(command).stateDir,
+          process.argv[1] ?? '',
+        ),
+      ),
+    );
   inSettings(program.command('install'))
     .description('put the hooks into Claude Code’s settings')
     .addOption(new Option('--port <port>', 'the port that the sessions’ plugins use').argParser(port))
@@ -182,6 +194,12 @@ const grace = (): Option =>
     .env('OPENCODE_REAP_GRACE')
     .argParser(duration)
     .default(DEFAULTS.graceMs, '5s');
+
+const retireAfter = (): Option =>
+  new Option('--retire-after <duration>', 'stop it by itself after so long without use, 0s for never')
+    .env('OPENCODE_REAP_RETIRE_AFTER')
+    .argParser(duration)
+    .default(DEFAULTS.retireAfterMs, '30m');
 
 function duration(text: string): number {
   const ms = parseDuration(text);

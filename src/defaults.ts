@@ -3,6 +3,8 @@ export const DEFAULTS = {
   port: 4096,
   hostname: '127.0.0.1',
   readyTimeoutMs: 60_000,
+  /** A session's pauses are shorter, and a server that is asked for again starts in 2 s. */
+  retireAfterMs: 1_800_000,
   olderThanMs: 300_000,
   graceMs: 5_000,
   limit: 20,

@@ -73,11 +73,15 @@ function forgetGone(servers: readonly Judgement[]): void {
   for (const { record, verdict } of servers) if (verdict.kind === 'gone') forgetRecord(record);
 }
 
-export function writeLog(servers: readonly Judged[], { folder }: World): void {
+export function writeLog(servers: readonly Judged[], { folder }: World, areRetiring = false): void {
   // A plugin's file about a server that is no more stays, and would be said again in every run.
   const news = servers.filter(({ record, verdict }) => verdict.kind !== 'gone' || record.source.format === 'native');
-  appendLog(folder, news.map(lineFor));
+  const lines = news.map(lineFor);
+  appendLog(folder, areRetiring ? lines.map(asRetired) : lines);
 }
+
+const asRetired = (line: LogLine): LogLine =>
+  line.event === 'stopped' ? { ...line, detail: `retired: ${line.detail}` } : line;
 
 function lineFor({ record, seen, verdict, outcome }: Judged): LogLine {
   const pid = seen.located.kind === 'present' ? seen.located.server.pid : record.spawned?.pid;

@@ -11,9 +11,10 @@ import type { Snapshot } from './decide/snapshot.js';
 import { spawnEnvironment } from './decide/spawn-environment.js';
 import { targetOfSpawn } from './decide/verdict.js';
 import { duration } from './decide/words.js';
-import { lockOn, whoAnswers } from './observe/answers.js';
+import { loadPlugins, lockOn, whoAnswers } from './observe/answers.js';
 import { takeSnapshot } from './observe/snapshot.js';
 import { newPassword, withPassword } from './password.js';
+import { retirement } from './retire/retirement.js';
 import type { Variables } from './state/folders.js';
 import { type NativeRecord, urlOf } from './state/record-file.js';
 import { asServerRecord, dropRecord, writeRecord } from './state/registry.js';
@@ -31,8 +32,10 @@ export interface Wanted {
   readonly args: readonly string[];
   readonly env: Variables;
   readonly readyTimeoutMs: number;
-  /** Undefined leaves it to the default. */
-  readonly retireAfterMs?: number | undefined;
+  /** After how long without anything to do the server asks to be judged; 0 never. */
+  readonly retireAfterMs: number;
+  /** This very program, as a file that node runs; undefined where there is none, and then no server retires. */
+  readonly program: string | undefined;
   /** The server gets a password of its own. */
   readonly secure?: boolean | undefined;
 }
@@ -68,11 +71,13 @@ export async function launch(wanted: Wanted, world: World): Promise<Started | Re
   if (spawning === undefined)
     return refused('the processes of this machine cannot be listed', 'run opencode-reap doctor');
   writeRecord(world.folder, spawning);
+  const retiring = retirement(spawning.id, wanted, world.folder);
+  const environment = { ...withPassword(spawnEnvironment(wanted.env, spawning.tag), spawning.password), ...retiring };
   const spawned = await spawnDetached({
     command: wanted.command,
     args: argsFor(wanted),
     cwd: wanted.workspace,
-    env: withPassword(spawnEnvironment(wanted.env, spawning.tag), spawning.password),
+    env: environment,
   });
   if (typeof spawned === 'string') {
     dropRecord(world.folder, spawning.id);
@@ -89,6 +94,7 @@ export async function launch(wanted: Wanted, world: World): Promise<Started | Re
   const ready = await waitReady(starting, spawned, wanted, world);
   if (typeof ready === 'string') return giveUp(ready, starting, wanted, world);
   writeRecord(world.folder, ready);
+  if (Object.keys(retiring).length > 0) await loadPlugins(ready.hostname, ready.port ?? 0, environment);
   spawned.unref();
   return {
     kind: 'started',

@@ -1,4 +1,8 @@
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type * as Api from './api.js';
+import { parseDuration } from './decide/duration.js';
 import type { Outcome } from './decide/outcome.js';
 import type { Scope } from './decide/plan.js';
 import { DEFAULTS } from './defaults.js';
@@ -88,7 +92,8 @@ function wantedFrom(options: Api.ServerOptions): Wanted {
     args,
     env,
     readyTimeoutMs: duration('readyTimeout', options.readyTimeout) ?? DEFAULTS.readyTimeoutMs,
-    retireAfterMs: duration('retireAfter', options.retireAfter),
+    retireAfterMs: duration('retireAfter', options.retireAfter) ?? retireAfterDefault(),
+    program: programBeside(fileURLToPath(import.meta.url)),
     secure,
   };
 }
@@ -118,4 +123,13 @@ function duration(name: string, ms: number | undefined): number | undefined {
 function scopeFrom({ all, port, workspace }: Api.ReapOptions): Scope {
   if (all) return { kind: 'all', port };
   return { kind: 'workspace', workspace: hashedPlaceOf(workspaceOf(workspace ?? process.cwd())), port };
+}
+
+const retireAfterDefault = (): number =>
+  parseDuration(process.env.OPENCODE_REAP_RETIRE_AFTER ?? '') ?? DEFAULTS.retireAfterMs;
+
+/** What node can run to have a server judged: the program of the package, else this very file, which a plugin vendors. */
+function programBeside(here: string): string {
+  const program = join(dirname(here), 'opencode-reap.cjs');
+  return existsSync(program) ? program : here;
 }

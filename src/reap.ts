@@ -13,6 +13,8 @@ export interface Request {
   readonly graceMs: number;
   readonly limit: number;
   readonly endStrays: boolean;
+  /** The one server that is judged, since it asked for it itself; undefined judges all of them. */
+  readonly retiring?: string | undefined;
 }
 
 /** Reads what was written down, looks at the machine, judges, plans, stops and reports. */
@@ -21,7 +23,7 @@ export async function reap(request: Request, world: World): Promise<Reaped> {
   const sight = await lookAround(world);
   const unannounce = announce(world, sight, request.dryRun);
   try {
-    const judged = await judgeAll(sight, request, world);
+    const judged = await judgeAll(narrowed(sight, request), request, world);
     const servers = judged.filter(({ record }) => inScope(request.scope, record, sight.snapshot.places));
     const done = request.dryRun ? untouched(servers) : await carryOut(servers, sight, request, world);
     return {
@@ -39,6 +41,9 @@ export async function reap(request: Request, world: World): Promise<Reaped> {
     unannounce();
   }
 }
+
+const narrowed = (sight: Sight, { retiring }: Request): Sight =>
+  retiring === undefined ? sight : { ...sight, records: sight.records.filter(({ id }) => id === retiring) };
 
 const untouched = (servers: readonly Judgement[]): Judged[] =>
   servers.map((server) => ({ ...server, outcome: undefined }));
@@ -61,7 +66,7 @@ async function carryOut(
     outcome: outcomes.get(server.record.id) ?? refusal(server, plan.refused),
   }));
   await tidyUp(servers, sight, world);
-  writeLog(done, world);
+  writeLog(done, world, request.retiring !== undefined);
   return done;
 }
 

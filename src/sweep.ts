@@ -11,7 +11,8 @@ import type { World } from './world.js';
 
 /*
  * The background run: what Claude Code's hooks ask for, done after they have returned. It looks once the session is
- * over, and again while a server is spared only because it is too young or busy. It ends by itself.
+ * over, and again while a server is spared only because it is too young or busy. A server that asks for itself is
+ * looked at once: it asks again. The run ends by itself.
  */
 
 export interface SweepPolicy {
@@ -61,7 +62,9 @@ async function serve(policy: SweepPolicy, world: World): Promise<void> {
   let again: { readonly at: number; readonly delayMs: number } | undefined;
   while (Date.now() < until) {
     const pending = pendingRequests(world.folder);
-    const due = await dueOf(pending, world);
+    const requested = await dueOf(pending, world);
+    for (const request of requested.filter(({ server }) => server !== undefined)) await retire(request, policy, world);
+    const due = requested.filter(({ server }) => server === undefined);
     if (due.length > 0 || (again && again.at <= Date.now())) {
       const reaped = await look(due, policy, world);
       for (const request of due) closeRequest(request);
@@ -94,6 +97,12 @@ async function stillThere({ ending }: StoredRequest, eyes: World['eyes']): Promi
   return ending !== undefined && seen !== undefined && typeof seen !== 'string' && sameProcess(ending, seen) === 'same';
 }
 
+/** Only the server that asks, since what it knows about itself says nothing about others. */
+async function retire(request: StoredRequest, policy: SweepPolicy, world: World): Promise<void> {
+  await look([request], policy, world);
+  closeRequest(request);
+}
+
 async function look(due: readonly StoredRequest[], policy: SweepPolicy, world: World): Promise<Reaped> {
   const ages = due.flatMap(({ olderThanMs }) => olderThanMs ?? []);
   const configDirs = [...world.configDirs, ...due.flatMap(({ configDir }) => configDir ?? [])];
@@ -103,6 +112,7 @@ async function look(due: readonly StoredRequest[], policy: SweepPolicy, world: W
     olderThanMs,
     dryRun: false,
     endStrays: false,
+    retiring: due[0]?.server,
     scope: { kind: 'all', port: undefined },
   } as const;
   const dataDirs = [...world.dataDirs, ...due.flatMap(({ dataDir }) => dataDir ?? [])];

@@ -2,6 +2,7 @@ import { realpathSync } from 'node:fs';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startSweep } from './act/start-sweep.js';
+import { retireCommand } from './commands/retire.js';
 import { parseDuration } from './decide/duration.js';
 import { DEFAULTS } from './defaults.js';
 import { parseHookCall, runHook } from './hook.js';
@@ -10,7 +11,7 @@ import { openWorld } from './world.js';
 
 /*
  * The library, the hooks and their background run in the one file that a plugin copies into itself. Imported it only
- * exports; run by node it acts on `hook` and `sweep`.
+ * exports; run by node it acts on `hook`, `sweep` and `retire`.
  */
 
 export * from './index.js';
@@ -33,9 +34,13 @@ function isRun(): boolean {
   }
 }
 
-async function runSweep(): Promise<void> {
+function stateDir(): string | undefined {
   const at = args.indexOf('--state-dir');
-  const world = await openWorld(at < 0 ? undefined : args[at + 1], process.env);
+  return at < 0 ? undefined : args[at + 1];
+}
+
+async function runSweep(): Promise<void> {
+  const world = await openWorld(stateDir(), process.env);
   const { OPENCODE_REAP_OLDER_THAN: age = '', OPENCODE_REAP_GRACE: grace = '' } = process.env;
   const olderThanMs = parseDuration(age) ?? DEFAULTS.olderThanMs;
   const graceMs = parseDuration(grace) ?? DEFAULTS.graceMs;
@@ -47,6 +52,7 @@ function act(): void {
     const call = parseHookCall(args, process.env, async (stateDir) => startSweep(here, stateDir, process.env));
     runHook(call, () => process.exit(0));
   } else if (word === 'sweep') void runSweep();
+  else if (word === 'retire') retireCommand(args[0] ?? '', stateDir(), here);
   // Built into another program, this is that program's file, and its words are its own.
   else if (basename(here) === 'opencode-reap.mjs') {
     process.stderr.write('error: this file is for plugins: hook session-start, hook session-end, or import it\n');

@@ -7,6 +7,7 @@ export interface StartOptions extends Common {
   readonly port: number;
   readonly hostname: string;
   readonly readyTimeout: number;
+  readonly retireAfter: number;
 }
 
 /** Starts (or reuses) a server and prints its URL, and nothing else, on standard output. */
@@ -23,6 +24,8 @@ export async function startCommand(args: readonly string[], options: StartOption
     args,
     env: process.env,
     readyTimeoutMs: options.readyTimeout,
+    retireAfterMs: options.retireAfter,
+    program: process.argv[1],
   };
   const started = await ensureForSession(wanted, process.env.CLAUDE_PID, world).finally(done);
   if (started.kind === 'refused') {

@@ -7,7 +7,7 @@ type Variables = Readonly<Record<string, string | undefined>>;
 const SESSION =
   /^(CLAUDECODE|CLAUDE_PID|CLAUDE_EFFORT|CLAUDE_ENV_FILE|CLAUDE_PROJECT_DIR|CLAUDE_CODE_.*|CLAUDE_PLUGIN_.*|AI_AGENT)$/;
 const OUTER_SERVER =
-  /^(OPENCODE|AGENT|OPENCODE_PID|OPENCODE_RUN_ID|OPENCODE_PROCESS_ROLE|OPENCODE_TERMINAL|OPENCODE_REAP_TAG)$/;
+  /^(OPENCODE|AGENT|OPENCODE_PID|OPENCODE_RUN_ID|OPENCODE_PROCESS_ROLE|OPENCODE_TERMINAL|OPENCODE_REAP_TAG|OPENCODE_REAP_RETIRE)$/;
 
 /** The environment of a server: the caller's, without what belongs to the caller alone, and with the tag. */
 export function spawnEnvironment(callers: Variables, tag: string): Record<string, string> {

@@ -13,6 +13,7 @@ export interface StateFolder {
   readonly runs: string;
   readonly starts: string;
   readonly keep: string;
+  readonly retire: string;
   readonly log: string;
 }
 
@@ -25,6 +26,7 @@ export const stateFolder = (root: string): StateFolder => ({
   runs: join(root, 'runs'),
   starts: join(root, 'starts'),
   keep: join(root, 'keep'),
+  retire: join(root, 'retire'),
   log: join(root, 'log.ndjson'),
 });
 

@@ -5,11 +5,13 @@ import type { StateFolder } from './folders.js';
 import { identity, isObject, parseOurs, SCHEMA, text, time, wholeNumber } from './parse.js';
 import { readFolder } from './read-folder.js';
 
-/** "A session began or ended, look again." */
+/** "A session began or ended, or a server has had nothing to do for long: look again." */
 export interface SweepRequest {
   /** Epoch milliseconds. */
   readonly at: number;
   readonly event: string;
+  /** The one server to look at, which asks for it itself; undefined means all of them. */
+  readonly server?: string | undefined;
   readonly session: string | undefined;
   /** The Claude process that ends; undefined when it could not be told, or when nothing ends. */
   readonly ending: Identity | undefined;
@@ -49,6 +51,7 @@ export function parseRequest(file: string, content: string): StoredRequest | str
     content,
     at,
     event: text(json.event) ?? 'unknown',
+    server: text(json.server),
     session: text(json.session),
     ending: isObject(json.ending) ? identity(json.ending.pid, json.ending.startToken) : undefined,
     configDir: text(json.configDir),

@@ -11,7 +11,7 @@ import { type McpKind, mcpConfig } from './mcp.js';
 import { installOpencode, type Release, type Server } from './opencode.js';
 import { children, cmdline, portHolder } from './proc.js';
 import { type Provider, startProvider } from './provider.js';
-import { createSandbox, type Sandbox } from './sandbox.js';
+import { type Changes, createSandbox, type Sandbox } from './sandbox.js';
 import { waitFor } from './wait.js';
 
 /** Each test gets a sandbox and a slow provider of its own, so that tests can wait at the same time. */
@@ -63,10 +63,15 @@ export interface Recorded extends Server {
 }
 
 /** Starts a server in the sandbox's project, by the program itself, with nobody using it afterwards. */
-export const startAndLeave = async (sandbox: Sandbox, release: Release, config: Config = {}): Promise<Recorded> => {
+export const startAndLeave = async (
+  sandbox: Sandbox,
+  release: Release,
+  config: Config = {},
+  settings: Changes = {},
+): Promise<Recorded> => {
   await installOpencode(sandbox, release);
   const port = await sandbox.reserve();
-  const env = configEnv(config);
+  const env = { ...configEnv(config), ...settings };
   const { code, stdout, stderr } = await runCli(sandbox, ['start', '--port', `${port}`, '--json'], {
     env,
     timeoutMs: 90_000,
@@ -111,7 +116,7 @@ export const attach = async (url: string): Promise<() => void> => {
   return () => client.destroy();
 };
 
-/** Nothing of the sandbox lives, nobody is on the port, and no file but the log tells that there was a server. */
+/** Nothing of the sandbox lives, nobody is on the port, and no file of that server's own is left. */
 export const expectNothingLeft = (
   expect: ExpectStatic,
   sandbox: Sandbox,
@@ -119,5 +124,8 @@ export const expectNothingLeft = (
 ): void => {
   expect(inhabitants(sandbox)).toEqual([]);
   expect(portHolder(port)).toBeUndefined();
-  expect(Object.keys(stateFiles(sandbox.stateDir))).toEqual(['log.ndjson']);
+  const files = Object.keys(stateFiles(sandbox.stateDir)).filter(
+    (name) => !/^retire\/opencode-reap-\w+\.mjs$/.test(name),
+  );
+  expect(files).toEqual(['log.ndjson']);
 };
