@@ -93,7 +93,7 @@ describe.concurrent.each<Release>(['native', 'launcher'])('a %s server that has 
     const run = await waitFor('the run', () => sweeper(sandbox));
     const [variables, tree] = [environ(run), [parent(run), sessionId(run)]];
     expect(cmdline(run).slice(2)).toEqual(['sweep', '--state-dir', sandbox.stateDir]);
-    const own = variables.filter((variable) => /^OPENCODE(?!_REAP_(STATE_DIR|OLDER_THAN))/.test(variable));
+    const own = variables.filter((variable) => /^OPENCODE(?!_REAP_(TMP|STATE_DIR|OLDER_THAN))/.test(variable));
     expect(own).toEqual([]);
     expect(tree).not.toContain(server.listener);
     await waitFor('it ends', () => !alive(server.listener));
