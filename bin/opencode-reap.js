@@ -1,8 +1,10 @@
 #!/usr/bin/env node
 // CommonJS, since an empty ES module alone takes as long as the whole hook does.
 if (process.argv[2] === 'hook') require('../dist/hook.cjs');
-else {
-  import('../dist/cli.js').then(async ({ run }) => {
-    process.exitCode = await run(process.argv);
-  });
+// On Windows ps-list starts a helper that lies beside its own sources. Elsewhere one file loads in 20 ms less.
+else if (process.platform === 'win32') import('../dist/cli.js').then(({ run }) => run(process.argv)).then(end);
+else require('../dist/opencode-reap.cjs');
+
+function end(code) {
+  process.exitCode = code;
 }
