@@ -1,0 +1,61 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, test as plain } from 'vitest';
+import { type ClaudeSandbox, createClaudeSandbox } from './claude.js';
+import { hookSettings, writeUserSettings } from './claude-hooks.js';
+import { claudeBinary } from './claude-release.js';
+import { installOpencode } from './opencode.js';
+import { alive, portHolder } from './proc.js';
+import { withoutTmux } from './tmux.js';
+import { waitFor } from './wait.js';
+
+/** What a test that needs the real client says where it is skipped; empty where it can run. */
+export const withoutClaude =
+  claudeBinary() === undefined ? ' (skipped: the Claude Code client could not be fetched)' : withoutTmux;
+
+/** The real client with our hooks in its settings, and a port for the server that its sessions start. */
+export interface Client {
+  readonly box: ClaudeSandbox;
+  readonly port: number;
+  /** The command that starts the server. */
+  readonly start: string;
+  /** The pid of the server, once it is there. */
+  started(): Promise<number>;
+  isLeftAlone(pid: number): Promise<void>;
+  /** Says what the runs saw where it does not end. */
+  isGone(ms?: number): Promise<void>;
+}
+
+/** Linger, the client's end and one look, on a machine that is busy with other tests. */
+const SOON_MS = 20_000;
+/** Longer than linger and a look take, so what still lives then was left alone. */
+const LEFT_ALONE_MS = 5_000;
+
+/** A client takes seconds of processor time to start, so one after the other is fastest. */
+export const test = plain.extend<{ client: Client }>({
+  client: async ({ task: _ }, use) => {
+    const box = await createClaudeSandbox('client');
+    await installOpencode(box, 'native');
+    const port = await box.reserve();
+    await writeUserSettings(box.home, hookSettings(port));
+    await use({
+      box,
+      port,
+      start: `opencode-reap start --port ${port}`,
+      started: () => waitFor('the server', () => portHolder(port)),
+      isLeftAlone: async (pid) => {
+        await sleep(LEFT_ALONE_MS);
+        expect(alive(pid)).toBe(true);
+      },
+      isGone: async (ms = SOON_MS) => {
+        const until = performance.now() + ms;
+        while (portHolder(port) !== undefined && performance.now() < until) await sleep(50);
+        const log = join(box.stateDir, 'log.ndjson');
+        const seen = portHolder(port) === undefined || !existsSync(log) ? '' : readFileSync(log, 'utf8');
+        expect(portHolder(port), seen).toBeUndefined();
+      },
+    });
+    await box.dispose();
+  },
+});
