@@ -140,5 +140,6 @@ function unrecorded({ record, seen }: Judged, home: string | undefined): string 
     process?.terminal ? 'at a terminal' : '',
     record.workspace === undefined ? '' : `in ${shorten(tilde(record.workspace, home), MAX_PATH)}`,
   ].filter((word) => word !== '');
-  return `not recorded: ${known.join(', ')}; never stopped by itself, to hand it over: opencode-reap adopt ${pid}`;
+  const ways = `opencode-reap stop ${pid} ends it, opencode-reap adopt ${pid} hands it over`;
+  return `not recorded: ${known.join(', ')}; left alone (${ways})`;
 }
