@@ -70,6 +70,10 @@ describe('of a file that says too little, nothing is taken for over:', () => {
   });
 });
 
+test('the result of a job is no job', async () => {
+  expect(await usesOf(`${DATA}/jobs/task-1.json`, { type: 'review', rendered: 'all is well' })).toEqual([]);
+});
+
 test('a job of TheViniAlmeida’s counts for its own server, whatever else is in its file', async () => {
   const job = { ...running, claudeSessionId: 's', prompt: 'do it', workspaceRoot: '/x' };
   const covers = { kind: 'record', file: join(root, DATA, 'server.json') };

@@ -21,6 +21,7 @@ export const tasictLine: Format = {
 
 const isList = (json: Json): boolean => json.version === undefined && json.claudeSessions === undefined;
 
-const isJob = (json: Json): boolean => typeof json.type === 'string' && json.jobClass === undefined;
+/** Most of that line keep a job's result there, which says nothing of a job in flight. */
+const isJob = (json: Json): boolean => typeof json.type === 'string' && 'status' in json && json.jobClass === undefined;
 
 const inList = (source: Source, jobs: unknown): Use[] => unfinished(jobs, (job) => jobFrom(source, job, COVERS));
