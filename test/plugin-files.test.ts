@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import fc from 'fast-check';
@@ -78,6 +78,24 @@ test('a job of TheViniAlmeida’s counts for its own server, whatever else is in
   const job = { ...running, claudeSessionId: 's', prompt: 'do it', workspaceRoot: '/x' };
   const covers = { kind: 'record', file: join(root, DATA, 'server.json') };
   expect(await usesOf(`${DATA}/jobs/task-1.json`, job)).toMatchObject([{ covers }]);
+});
+
+// Only root can give a folder away, and then look at it like anybody else.
+test.runIf(process.getuid?.() === 0)('a folder that another user keeps closed is passed over, all of it', async () => {
+  const companion = join(root, 'shared/opencode-companion');
+  mkdirSync(companion, { recursive: true });
+  chmodSync(companion, 0o700);
+  chmodSync(root, 0o755);
+  chownSync(companion, 1, 1);
+  process.seteuid?.(65_534);
+  try {
+    expect(await read()).toMatchObject({
+      unread: [],
+      skipped: [{ file: companion }, { file: join(companion, 'state') }],
+    });
+  } finally {
+    process.seteuid?.(0);
+  }
 });
 
 type Row = [sentence: string, path: string, content: unknown, expected: object];
