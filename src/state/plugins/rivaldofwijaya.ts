@@ -57,6 +57,8 @@ function leasesIn(source: Source, [session, holders]: [string, unknown]): Use[] 
 }
 
 function leaseFrom(source: Source, session: string, holder: Json): Use {
+  // Of a session, `pid` is the hook's own, which has long ended, and `sessionPid` is the Claude process, if it was found.
+  const isSession = holder.scope === 'session' || 'sessionPid' in holder;
   const from = time(holder.at);
   const until = time(holder.expiresAt);
   return {
@@ -65,8 +67,7 @@ function leaseFrom(source: Source, session: string, holder: Json): Use {
     name: text(session) ?? 'a session',
     session: text(session),
     covers: SERVER,
-    // Of a session, `pid` is the hook's own, which has long ended, and `sessionPid` is the Claude process, if it was found.
-    holder: identity(holder.scope === 'session' ? holder.sessionPid : holder.pid, undefined),
+    holder: identity(isSession ? holder.sessionPid : holder.pid, undefined),
     seenAt: from,
     countsForMs: from === undefined || until === undefined ? SIX_HOURS_MS : until - from,
     directories: [],
