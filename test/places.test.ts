@@ -33,6 +33,12 @@ type Row = [where: string, path: string, content: unknown, env?: Record<string, 
 const ROWS: Row[] = [
   ['a plugin’s data folder', `home/.claude/plugins/data/any-plugin/state/${HASH}/server.json`, JV],
   ['another Claude’s', `claude/plugins/data/x/state/${HASH}/server.json`, JV, { CLAUDE_CONFIG_DIR: 'claude' }],
+  [
+    'the usual Claude’s, too',
+    `home/.claude/plugins/data/x/state/${HASH}/server.json`,
+    JV,
+    { CLAUDE_CONFIG_DIR: 'claude' },
+  ],
   ['a plugin cache of one’s own', `p/data/x/state/${HASH}/server.json`, JV, { CLAUDE_CODE_PLUGIN_CACHE_DIR: 'p' }],
   ['the folder of the hook’s plugin', `data/state/s-${HASH}/server.json`, JV, { CLAUDE_PLUGIN_DATA: 'data' }],
   ['opencode-state', `data/opencode-state/s-${HASH}/server.json`, JV, { OPENCODE_COMPANION_DATA_DIR: 'data' }],

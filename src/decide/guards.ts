@@ -175,10 +175,14 @@ function fitting({ startsAfterMs, port, password }: WeakProof): string {
   return ['user', 'command line', ...more].join(', ').replace(/, (?=[^,]*$)/, ' and ');
 }
 
+/** A sentence should fit a terminal. */
+const MOST_NAMED = 3;
+
 function inFlight(seen: Evidence, live: 'yes' | 'unknown'): string | undefined {
   const flights = seen.flights.filter((flight) => flight.live === live);
   const named = flights.map(({ name, holderPid }) => (holderPid === undefined ? name : `${name}, pid ${holderPid}`));
-  const jobs = `${count(flights.length, 'job')} of a plugin (${named.join('; ')})`;
+  const more = named.length > MOST_NAMED ? [`and ${named.length - MOST_NAMED} more`] : [];
+  const jobs = `${count(flights.length, 'job')} of a plugin (${[...named.slice(0, MOST_NAMED), ...more].join('; ')})`;
   if (flights.length === 0) return undefined;
   return live === 'yes' ? `${jobs} in flight` : `cannot tell whether ${jobs} still runs`;
 }

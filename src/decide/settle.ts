@@ -2,7 +2,7 @@ import { locate } from './locate.js';
 import type { Process } from './process.js';
 import type { ServerRecord } from './record.js';
 import type { Snapshot } from './snapshot.js';
-import { weakProofOf, whyDoubted } from './weak-proof.js';
+import { type WeakProof, weakProofOf, whyDoubted } from './weak-proof.js';
 
 /*
  * Plugins write down less than we do, and several of them may speak of one server. Before anything is judged, each
@@ -39,14 +39,17 @@ function tie(record: ServerRecord, snapshot: Snapshot): Tied {
   const { launcher, server } = located;
   const processes = launcher ? [launcher, server] : [server];
   const pids = processes.map(({ pid }) => pid);
-  const isDoubted =
-    located.proof === 'start time' && whyDoubted(weakProofOf(record, processes, snapshot)) !== undefined;
+  const isDoubted = located.proof === 'start time' && isDoubtful(weakProofOf(record, processes, snapshot));
   if (record.machine !== undefined) return { record, pids, isDoubted };
   const top = launcher ?? server;
   const spawned = record.spawned && record.spawned.pid !== top.pid ? record.spawned : identity(top);
   const id = `${top.pid}-${top.startToken ?? 'unknown'}`;
   return { record: { ...record, id, spawned, server: identity(server) }, pids, isDoubted };
 }
+
+/** Nobody has looked at sockets yet, and many command lines say `--port 0`, so that only another port is a doubt. */
+const isDoubtful = (proof: WeakProof): boolean =>
+  whyDoubted(proof.port === 'unknown' ? { ...proof, port: 'unstated' } : proof) !== undefined;
 
 const identity = ({ pid, startToken }: Process) => ({ pid, startToken });
 

@@ -55,6 +55,7 @@ function passwordOf(
 /** Why the process may be another one than the recorded; undefined when all fits. */
 export function whyDoubted(proof: WeakProof): string | undefined {
   const { startsAfterMs, port, password } = proof;
+  if (password === 'different') return 'it has not the recorded password';
   // A random password is as good as a tag: only what the plugin spawned, or what that spawned, ever had it.
   if (startsAfterMs === undefined && password !== 'same') return 'cannot tell whether it started when the record says';
   if ((startsAfterMs ?? 0) < -MAY_START_BEFORE_MS) return 'it started before the record says, so it may be another one';
@@ -62,6 +63,5 @@ export function whyDoubted(proof: WeakProof): string | undefined {
     return 'it started later than the record says, so it may be another one';
   if (port === 'different') return 'it listens on another port than the recorded one';
   if (port === 'unknown') return 'its ports cannot be seen';
-  if (password === 'different') return 'it has not the recorded password';
   return password === 'unknown' ? 'its environment cannot be read' : undefined;
 }

@@ -5,13 +5,16 @@ export const SCHEMA = 'opencode-reap/1';
 
 export type Json = Readonly<Record<string, unknown>>;
 
+/** What a file is while somebody writes it in place, too. */
+export const TORN = 'not valid JSON';
+
 /** A JSON object, or a sentence that says why it is none. */
 export function parseObject(text: string): Json | string {
   try {
     const value: unknown = JSON.parse(text);
     return isObject(value) ? value : 'not a JSON object';
   } catch (error) {
-    if (error instanceof SyntaxError) return 'not valid JSON';
+    if (error instanceof SyntaxError) return TORN;
     throw error;
   }
 }

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ServerRecord, Skipped, Unread, Use } from '../decide/record.js';
+import { TORN } from './parse.js';
 import { recordFrom, type Source } from './plugins/format.js';
 import { FORMATS } from './plugins/formats.js';
 import { type Known, placesOf } from './plugins/places.js';
@@ -23,8 +24,6 @@ export async function readPlugins(known: Known): Promise<PluginsWritten> {
   await sleep(TORN_FOR_MS);
   return readOnce(known);
 }
-
-const TORN = 'not valid JSON';
 
 function readOnce(known: Known): PluginsWritten {
   const found = scan(placesOf(known));

@@ -1,7 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { answer, GUARD_NAMES, GUARDS, type GuardName } from '../../src/decide/guards.js';
+import { secret } from '../../src/decide/secret.js';
+import { but, recorded, written } from './changes.js';
 import { evidence, native, policy, type Situation, verdict } from './given.js';
 import { CASES, type Case } from './guard-cases.js';
+import { job, weak } from './plugin-cases.js';
 
 /** Starts lower-case, is one line, and ends without a full stop: it is printed after the name of the guard. */
 const SENTENCE = /^[a-z0-9][^\r\n]*[^\s.]$/;
@@ -33,6 +36,19 @@ describe.each(GUARD_NAMES)('%s', (name) => {
     expect(GUARDS[name].asks).toMatch(/^[a-z][^\r\n]*\?$/);
     expect(GUARDS[name].remedy).toMatch(/^[a-z`][^\r\n]*[^\s.]$/);
   });
+});
+
+const detailOf = (given: Situation, name: GuardName) => answer(name, evidence(given), policy).detail;
+
+test('of many jobs only the first few are named', () => {
+  const jobs = [1, 2, 3, 4, 5].map((number) => ({ ...job, name: `task-${number}`, holder: undefined }));
+  const given = but(native, recorded({ source: { format: 'a plugin', file: '/x' } }), written({ uses: jobs }));
+  expect(detailOf(given, 'idle')).toBe('5 jobs of a plugin (task-1; task-2; task-3; and 2 more) in flight');
+});
+
+test('another password is named before a time that is not there', () => {
+  const given = but(weak, recorded({ password: secret('x'), startedAt: undefined }));
+  expect(detailOf(given, 'identity')).toBe('it has not the recorded password');
 });
 
 test('a guard that finds no answer does not know', () => {

@@ -165,7 +165,7 @@ export const weakIdentity: readonly Case[] = [
 ];
 
 /** A job that works on every server of this plugin. */
-const job: Use = {
+export const job: Use = {
   kind: 'job',
   file: '/data/state/state.json',
   name: 'task-1',

@@ -13,7 +13,7 @@ export const codexLine: Format = {
     const { json } = source;
     if (json === undefined) return undefined;
     const read = (job: Json) => jobFrom(source, job, coverageOf(job));
-    if (Array.isArray(json.jobs)) return isList(json) ? unfinished(json.jobs, read) : undefined;
+    if ('jobs' in json) return isList(json) ? unfinished(json.jobs, read) : undefined;
     if (!isJob(json)) return undefined;
     return isOver(json.status) || isListed(source, json.id) ? [] : [read(json)];
   },
@@ -21,8 +21,11 @@ export const codexLine: Format = {
 
 const isList = (json: Json): boolean => json.version !== undefined && json.claudeSessions === undefined;
 
+/** TheViniAlmeida's, which come from it too, have another name for the session. */
 const isJob = (json: Json): boolean =>
-  json.status !== undefined && (json.jobClass !== undefined || json.workspaceRoot !== undefined);
+  json.status !== undefined &&
+  json.claudeSessionId === undefined &&
+  (json.jobClass !== undefined || json.workspaceRoot !== undefined);
 
 function coverageOf({ serverUrl }: Json): Coverage {
   const port = portIn(serverUrl);

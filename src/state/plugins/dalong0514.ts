@@ -1,5 +1,5 @@
 import { time } from '../parse.js';
-import { type Format, hashIn, passwordIn, portIn, urlOn } from './format.js';
+import { type Format, hashIn, ownPortIn, passwordIn, urlOn } from './format.js';
 
 /** `server.json` with the session that started it, or why none is started for a while. */
 export const dalong0514: Format = {
@@ -9,7 +9,7 @@ export const dalong0514: Format = {
     if (json === undefined) return undefined;
     if ('disabledUntil' in json && json.pid === undefined) return 'no server';
     if (!('startedBySession' in json && 'url' in json)) return undefined;
-    const port = portIn(json.url);
+    const port = ownPortIn(json.url);
     if (port === undefined) return 'its URL names no port of this machine';
     return {
       ownership: 'plugin',

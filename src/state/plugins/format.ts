@@ -79,7 +79,13 @@ export function recordFrom({ name, plugin }: Format, source: Source, said: Serve
   };
 }
 
-/** The port in a URL of this machine, and the URL without a user or a password. */
+/** Plugins start their own servers on a loopback address; a URL of anything else is not about them. */
+export const ownPortIn = (url: unknown): number | undefined =>
+  typeof url === 'string' && /^http:\/\/(127\.\d+\.\d+\.\d+|localhost|\[::1?\]|0\.0\.0\.0)(:|\/|$)/i.test(url)
+    ? portIn(url)
+    : undefined;
+
+/** The port in a URL, whatever its host: this machine has many names. */
 export function portIn(url: unknown): number | undefined {
   if (typeof url !== 'string' || !URL.canParse(url)) return undefined;
   const { protocol, port: named } = new URL(url);

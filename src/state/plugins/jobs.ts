@@ -29,9 +29,19 @@ export function jobFrom(source: Source, job: Json, covers: Coverage): Use {
   };
 }
 
+/** The same job with other signs of its life. */
+export function alsoSeen(job: Use, ...signs: readonly (number | undefined)[]): Use {
+  const known = [job.seenAt, ...signs].filter((sign) => sign !== undefined);
+  return { ...job, seenAt: known.length > 0 ? Math.max(...known) : undefined };
+}
+
+/** What is no list, where one should be, is taken for one thing of which nothing is known. */
+export const listIn = (value: unknown): readonly unknown[] =>
+  Array.isArray(value) ? value : value === undefined || value === null ? [] : [undefined];
+
 /** The jobs of a list that are not over. One that is no object cannot be told to be over either. */
-export const unfinished = (jobs: readonly unknown[], read: (job: Json) => Use): Use[] =>
-  jobs.flatMap((job) => {
+export const unfinished = (jobs: unknown, read: (job: Json) => Use): Use[] =>
+  listIn(jobs).flatMap((job) => {
     const known = isObject(job) ? job : {};
     return isOver(known.status) ? [] : [read(known)];
   });

@@ -1,7 +1,7 @@
 import type { Coverage } from '../../decide/record.js';
 import { isObject, port, text, time } from '../parse.js';
 import { type Format, passwordIn, urlOn } from './format.js';
-import { isOver, jobFrom } from './jobs.js';
+import { alsoSeen, isOver, jobFrom } from './jobs.js';
 
 const COVERS: Coverage = { kind: 'plugins', formats: ['masuda-masuo'], ports: [] };
 
@@ -28,10 +28,9 @@ export const masudaMasuo: Format = {
     const { json, name } = source;
     if (json === undefined || name !== 'job.json' || !('status' in json)) return undefined;
     if (isOver(json.status)) return [];
-    const job = jobFrom(source, json, COVERS);
     // It has no process: what it wrote last, to its log of events too, is its only sign of life.
     const lastActivity = isObject(json.stats) ? time(json.stats.lastActivity) : undefined;
-    const signs = [job.seenAt, lastActivity, source.touchedAt(), source.touchedAt('events.ndjson')];
-    return [{ ...job, seenAt: Math.max(...signs.filter((sign) => sign !== undefined)) }];
+    const written = [source.touchedAt(), source.touchedAt('events.ndjson')];
+    return [alsoSeen(jobFrom(source, json, COVERS), lastActivity, ...written)];
   },
 };

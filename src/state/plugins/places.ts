@@ -37,7 +37,10 @@ export interface Known {
 export function placesOf({ env, configDirs, dataDirs, stateDir }: Known): Places {
   const home = env.HOME || homedir();
   const chosen = stateDir === undefined ? [] : [stateDir];
-  const plugins = [configDirOf(env), ...configDirs].map((configDir) => join(configDir, 'plugins'));
+  // Some know only the default one, and other sessions may see other variables.
+  const plugins = [configDirOf(env), join(home, '.claude'), ...configDirs].map((configDir) =>
+    join(configDir, 'plugins'),
+  );
   const stores = distinct([...plugins, ...named(env, ['CLAUDE_CODE_PLUGIN_CACHE_DIR'])]).map((folder) =>
     foldersIn(join(folder, 'data')),
   );

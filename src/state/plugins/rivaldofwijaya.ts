@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Coverage, Use } from '../../decide/record.js';
 import { identity, isObject, type Json, port, text, time } from '../parse.js';
 import { type Format, passwordIn, type Source, urlOn } from './format.js';
-import { isOver, jobFrom } from './jobs.js';
+import { alsoSeen, isOver, jobFrom } from './jobs.js';
 
 /** One server for everything: `broker/port.json`, which only a fitting `owner.json` makes the plugin's; `refs.json`. */
 export const rivaldofwijaya: Format = {
@@ -12,6 +12,7 @@ export const rivaldofwijaya: Format = {
     const { json, name } = source;
     if (json === undefined || name !== 'port.json' || !('password' in json && 'port' in json)) return undefined;
     const number = port(json.port);
+    if (number === undefined) return 'it names no port';
     const owner = source.near('owner.json');
     if (owner !== undefined && owner.trust.kind !== 'trusted') return `owner.json: ${owner.trust.because}`;
     return {
@@ -29,16 +30,19 @@ export const rivaldofwijaya: Format = {
     if (name === 'refs.json' && folder === 'broker')
       return Object.entries(json).flatMap((ref) => leasesIn(source, ref));
     if (name !== 'meta.json' || !('state' in json)) return undefined;
-    return isOver(json.state) ? [] : [jobFrom(source, json, SERVER)];
+    // Its process is only started, and written down, once the server answers: long after `startedAt`.
+    return isOver(json.state) ? [] : [alsoSeen(jobFrom(source, json, SERVER), source.touchedAt())];
   },
 };
 
 const SERVER: Coverage = { kind: 'plugins', formats: ['rivaldofwijaya'], ports: [] };
 
 function isOwners(record: Json, owner: Json | undefined): boolean {
-  const hash = createHash('sha256').update(String(record.password)).digest('hex');
+  const password = text(record.password);
+  const hash = password && createHash('sha256').update(password).digest('hex');
   return (
     owner !== undefined &&
+    hash !== undefined &&
     owner.pid === record.pid &&
     owner.port === record.port &&
     owner.startedAt === record.startedAt &&
@@ -53,6 +57,8 @@ function leasesIn(source: Source, [session, holders]: [string, unknown]): Use[] 
 }
 
 function leaseFrom(source: Source, session: string, holder: Json): Use {
+  // Of a session, `pid` is the hook's own, which has long ended, and `sessionPid` is the Claude process, if it was found.
+  const isSession = holder.scope === 'session' || 'sessionPid' in holder;
   const from = time(holder.at);
   const until = time(holder.expiresAt);
   return {
@@ -61,8 +67,7 @@ function leaseFrom(source: Source, session: string, holder: Json): Use {
     name: text(session) ?? 'a session',
     session: text(session),
     covers: SERVER,
-    // `pid` is the hook's own, which has long ended; `sessionPid` is the Claude process.
-    holder: identity(holder.sessionPid ?? holder.pid, undefined),
+    holder: identity(isSession ? holder.sessionPid : holder.pid, undefined),
     seenAt: from,
     countsForMs: from === undefined || until === undefined ? SIX_HOURS_MS : until - from,
     directories: [],

@@ -1,5 +1,5 @@
 import { type Dirent, lstatSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Skipped, Unread } from '../../decide/record.js';
 import { errorCode } from '../files.js';
 import type { Places } from './places.js';
@@ -95,7 +95,7 @@ function isForeign(path: string): boolean {
   try {
     return process.getuid !== undefined && lstatSync(path).uid !== process.getuid();
   } catch (error) {
-    errorCode(error);
-    return false;
+    // What lies in a folder that is closed to us is its owner's.
+    return errorCode(error) === 'EACCES' && isForeign(dirname(path));
   }
 }

@@ -13,7 +13,7 @@ export const tasictLine: Format = {
   usesIn: (source) => {
     const { json } = source;
     if (json === undefined) return undefined;
-    if (Array.isArray(json.jobs)) return isList(json) ? inList(source, json.jobs) : undefined;
+    if ('jobs' in json) return isList(json) ? inList(source, json.jobs) : undefined;
     if (!isJob(json)) return undefined;
     return isOver(json.status) || isListed(source, json.id) ? [] : [jobFrom(source, json, COVERS)];
   },
@@ -21,7 +21,7 @@ export const tasictLine: Format = {
 
 const isList = (json: Json): boolean => json.version === undefined && json.claudeSessions === undefined;
 
-const isJob = (json: Json): boolean => typeof json.type === 'string' && json.jobClass === undefined;
+/** Most of that line keep a job's result there, which says nothing of a job in flight. */
+const isJob = (json: Json): boolean => typeof json.type === 'string' && 'status' in json && json.jobClass === undefined;
 
-const inList = (source: Source, jobs: readonly unknown[]): Use[] =>
-  unfinished(jobs, (job) => jobFrom(source, job, COVERS));
+const inList = (source: Source, jobs: unknown): Use[] => unfinished(jobs, (job) => jobFrom(source, job, COVERS));

@@ -1,6 +1,7 @@
 import type { Use } from '../../decide/record.js';
 import { identity, isObject, text, time } from '../parse.js';
-import { type Format, hashIn, passwordIn, portIn, type Source, urlOn } from './format.js';
+import { type Format, hashIn, ownPortIn, passwordIn, portIn, type Source, urlOn } from './format.js';
+import { listIn } from './jobs.js';
 
 /**
  * `server.json`, without a time: only its password ties a process to it. Also of servers that the user started (`external`), with a lease for
@@ -11,22 +12,23 @@ export const therealdinghydog: Format = {
   plugin: 'opencode-plugin-cc (TheRealDinghyDog)',
   serverIn: ({ json, folder }) => {
     if (json === undefined || !('external' in json && 'url' in json)) return undefined;
-    const port = portIn(json.url);
-    if (port === undefined) return 'its URL names no port of this machine';
+    const isUsers = json.external === true;
+    const port = isUsers ? portIn(json.url) : ownPortIn(json.url);
+    if (port === undefined) return isUsers ? 'no server' : 'its URL names no port of this machine';
     const said = {
-      ownership: json.external === false ? 'plugin' : json.external === true ? 'user' : 'unmarked',
+      ownership: isUsers ? 'user' : json.external === false ? 'plugin' : 'unmarked',
       port,
       url: urlOn(port),
       workspaceHash: hashIn(folder),
       startedAt: undefined,
       password: passwordIn(json.password),
     } as const;
-    return json.pid === null && json.external === true ? { ...said, byPort: true } : { ...said, pid: json.pid };
+    return isUsers ? { ...said, byPort: true } : { ...said, pid: json.pid };
   },
   usesIn: (source) => {
     const { json } = source;
     if (json === undefined || !('external' in json && 'url' in json)) return undefined;
-    return Array.isArray(json.leases) ? json.leases.map((lease) => leaseFrom(source, lease)) : [];
+    return listIn(json.leases).map((lease) => leaseFrom(source, lease));
   },
 };
 

@@ -1,7 +1,7 @@
 import type { Coverage, Use } from '../../decide/record.js';
 import { identity, isObject, type Json, port as portOf, text, time } from '../parse.js';
 import { type Format, hashIn, passwordIn, portIn, type Source, tickToken, urlOn } from './format.js';
-import { isOver, jobFrom, unfinished } from './jobs.js';
+import { isOver, jobFrom, listIn, unfinished } from './jobs.js';
 
 /** "opc": `server.json` with a start token, `state.json` with the sessions and jobs of its workspace, `jobs/<id>.json`. */
 export const thevinialmeida: Format = {
@@ -25,15 +25,17 @@ export const thevinialmeida: Format = {
   usesIn: (source) => {
     const { json } = source;
     if (json === undefined) return undefined;
-    if (Array.isArray(json.claudeSessions))
-      return [...sessionsIn(source, json.claudeSessions), ...listedIn(source, json)];
-    if (!('claudeSessionId' in json && 'status' in json) || 'prompt' in json) return undefined;
+    if ('claudeSessions' in json) return [...sessionsIn(source, json.claudeSessions), ...listedIn(source, json)];
+    if (!isJob(json)) return undefined;
     return isOver(json.status) ? [] : [jobFrom(source, json, coverageOf(source, json))];
   },
 };
 
-const sessionsIn = (source: Source, sessions: readonly unknown[]): Use[] =>
-  sessions.map((session) => leaseFrom(source, isObject(session) ? session : {}));
+/** ZaraLcy's, which are alike, have no `id`. */
+const isJob = (json: Json): boolean => 'id' in json && 'claudeSessionId' in json && 'status' in json;
+
+const sessionsIn = (source: Source, sessions: unknown): Use[] =>
+  listIn(sessions).map((session) => leaseFrom(source, isObject(session) ? session : {}));
 
 function leaseFrom(source: Source, session: Json): Use {
   return {
@@ -54,12 +56,16 @@ const DAY_MS = 24 * 3_600_000;
 
 /** The list has a summary of each job; its own file knows its process. */
 const listedIn = (source: Source, { jobs }: Json): Use[] =>
-  Array.isArray(jobs)
-    ? unfinished(
-        jobs.filter((job) => !(isObject(job) && source.near(`jobs/${String(job.id)}.json`))),
-        (job) => jobFrom(source, job, besideIt(source, 'server.json')),
-      )
-    : [];
+  unfinished(
+    listIn(jobs).filter((job) => !hasOwnFile(source, job)),
+    (job) => jobFrom(source, job, besideIt(source, 'server.json')),
+  );
+
+function hasOwnFile(source: Source, job: unknown): boolean {
+  const id = isObject(job) ? text(job.id) : undefined;
+  const own = id === undefined ? undefined : source.near(`jobs/${id}.json`)?.json;
+  return own !== undefined && own.id === id && isJob(own);
+}
 
 function coverageOf(source: Source, { serverUrlRef }: Json): Coverage {
   const port = portIn(serverUrlRef);

@@ -1,0 +1,17 @@
+import { expect, test } from 'vitest';
+import { settle } from '../../src/decide/settle.js';
+import { but, seen, shown } from './changes.js';
+import { SERVER, serve } from './given.js';
+import { weak } from './plugin-cases.js';
+
+test('of two records of a server whose command line names no port, the one that proves it speaks for both', () => {
+  // Sockets are only looked at once it is known whose to look at.
+  const { record, snapshot } = but(
+    weak,
+    seen(SERVER, { command: { ...serve, port: undefined } }),
+    shown({ sockets: new Map() }),
+  );
+  const vague = { ...record, source: { format: 'a vague plugin', file: '/x' }, startedAt: undefined };
+  const settled = settle([vague, record], snapshot);
+  expect(settled).toMatchObject([{ source: record.source, alsoIn: [{ source: vague.source }] }]);
+});

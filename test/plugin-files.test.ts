@@ -1,0 +1,179 @@
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Use } from '../src/decide/record.js';
+import { readPlugins } from '../src/state/plugins.js';
+import { type Files, PLUGIN_FORMATS } from './support/plugin-state.js';
+
+const HASH = '0123456789abcdef';
+const DATA = `home/.claude/plugins/data/x/state/s-${HASH}`;
+const SHARED = 'home/.local/state/opencode-plugin-cc';
+const AT = 1_776_100_000_000;
+
+let root: string;
+beforeEach(() => {
+  root = realpathSync(mkdtempSync(join(tmpdir(), 'opencode-reap-files-')));
+});
+afterEach(() => rmSync(root, { recursive: true }));
+
+const put = (files: Record<string, unknown>): void => {
+  for (const [path, content] of Object.entries(files)) {
+    mkdirSync(dirname(join(root, path)), { recursive: true });
+    writeFileSync(join(root, path), typeof content === 'string' ? content : JSON.stringify(content));
+  }
+};
+
+const read = () => {
+  const env = { HOME: join(root, 'home'), TMPDIR: join(root, 'tmp'), OPENCODE_REAP_TMP: join(root, 'shared') };
+  return readPlugins({ env, configDirs: [], dataDirs: [], stateDir: undefined });
+};
+
+const usesOf = async (path: string, content: unknown): Promise<readonly Use[]> => {
+  put({ [path]: content });
+  return (await read()).uses;
+};
+
+const running = { id: 'task-1', status: 'running' };
+const nothingKnown = { holder: undefined, seenAt: undefined };
+
+describe('of a file that says too little, nothing is taken for over:', () => {
+  test('a session of rivaldofwijaya’s whose Claude process was not found lasts until it expires', async () => {
+    const session = { pid: 99, at: AT, scope: 'session', sessionPid: null, expiresAt: AT + 1000 };
+    const uses = await usesOf(`${SHARED}/broker/refs.json`, { s: { 'session:s': session } });
+    expect(uses).toMatchObject([{ kind: 'lease', holder: undefined, seenAt: AT, countsForMs: 1000 }]);
+  });
+
+  test('a job of rivaldofwijaya’s lived when its file was last written, not only when it was queued', async () => {
+    const job = { id: 'job_1', state: 'running', pid: 99, startedAt: AT };
+    const [use] = await usesOf(`${SHARED}/jobs/job_1/meta.json`, job);
+    expect(use?.seenAt).toBeGreaterThan(Date.now() - 60_000);
+  });
+
+  test.each<[string, unknown]>([
+    ['jobs that are no list', { version: 1, jobs: { 'task-1': running } }],
+    ['jobs that are no list, in the older line', { jobs: { 'task-1': running } }],
+    ['sessions that are no list', { version: 1, claudeSessions: { s: { pid: 99 } }, jobs: [] }],
+    ['a job with a nonsensical id', { version: 1, claudeSessions: [], jobs: [{ ...running, id: { toString: 1 } }] }],
+    [
+      'a job whose own file would be another',
+      { version: 1, claudeSessions: [], jobs: [{ ...running, id: '../state' }] },
+    ],
+  ])('%s', async (_, content) => {
+    expect(await usesOf(`${DATA}/state.json`, content)).toMatchObject([nothingKnown]);
+  });
+
+  test('leases of TheRealDinghyDog’s that are no list', async () => {
+    const record = { url: 'http://127.0.0.1:4999', pid: 99, external: false, leases: { a: 1 } };
+    expect(await usesOf(`${DATA}/server.json`, record)).toMatchObject([nothingKnown]);
+  });
+});
+
+test('the result of a job is no job', async () => {
+  expect(await usesOf(`${DATA}/jobs/task-1.json`, { type: 'review', rendered: 'all is well' })).toEqual([]);
+});
+
+test('a job of TheViniAlmeida’s counts for its own server, whatever else is in its file', async () => {
+  const job = { ...running, claudeSessionId: 's', prompt: 'do it', workspaceRoot: '/x' };
+  const covers = { kind: 'record', file: join(root, DATA, 'server.json') };
+  expect(await usesOf(`${DATA}/jobs/task-1.json`, job)).toMatchObject([{ covers }]);
+});
+
+// Only root can give a folder away, and then look at it like anybody else.
+test.runIf(process.getuid?.() === 0)('a folder that another user keeps closed is passed over, all of it', async () => {
+  const companion = join(root, 'shared/opencode-companion');
+  mkdirSync(companion, { recursive: true });
+  chmodSync(companion, 0o700);
+  chmodSync(root, 0o755);
+  chownSync(companion, 1, 1);
+  process.seteuid?.(65_534);
+  try {
+    expect(await read()).toMatchObject({
+      unread: [],
+      skipped: [{ file: companion }, { file: join(companion, 'state') }],
+    });
+  } finally {
+    process.seteuid?.(0);
+  }
+});
+
+type Row = [sentence: string, path: string, content: unknown, expected: object];
+
+test.each<Row>([
+  [
+    'a server that the user runs elsewhere is nobody’s business',
+    `${DATA}/server.json`,
+    { url: 'https://box.example', pid: null, external: true },
+    { records: [], unread: [] },
+  ],
+  [
+    'a server of the user’s is known by its port, whatever pid is there',
+    `${DATA}/server.json`,
+    { url: 'http://box.example:4999', external: true },
+    { records: [{ ownership: 'user', port: 4999, spawned: undefined }], unread: [] },
+  ],
+  [
+    'a plugin’s own server listens here',
+    'shared/oc-bridge-state.json',
+    { url: 'http://127.0.0.1.example:4999', sessionID: 's', cwd: '/', startedAt: AT },
+    { records: [], unread: [{ error: 'its URL names no port of this machine' }] },
+  ],
+  [
+    'a broker without a port is not understood',
+    `${SHARED}/broker/port.json`,
+    { port: '4999', pid: 99, password: { toString: 1 }, startedAt: AT },
+    { records: [], unread: [{ error: 'it names no port' }] },
+  ],
+  [
+    'a broker whose password is none is not proven to be the plugin’s',
+    `${SHARED}/broker/port.json`,
+    { port: 4999, pid: 99, password: { toString: 1 }, startedAt: AT },
+    { records: [{ ownership: 'unmarked' }], unread: [] },
+  ],
+])('%s', async (_, path, content, expected) => {
+  put({ [path]: content, [`${SHARED}/broker/owner.json`]: { port: 4999, pid: 99, startedAt: AT } });
+  expect(await read()).toMatchObject(expected);
+});
+
+/** What every known plugin writes, all at once. */
+const WRITTEN: Files = Object.assign(
+  {},
+  ...PLUGIN_FORMATS.flatMap(({ record, job, session }) => {
+    const server = { pid: 999_999, startToken: '1', port: 4999, project: '/x', startedAt: AT };
+    const user = { pid: 999_998, at: AT };
+    return [record(server), job?.(server, user, 'running') ?? {}, session?.(server, user) ?? {}];
+  }),
+);
+
+const ODD = fc.constantFrom<unknown>(
+  ...[-1, 0, 1, 1.5, 5, 65_536, 1e300, '', '5', '\0', '\ud800', 'running', true, null],
+  ...[[], {}, [null, 1, []], { a: null }, { toString: 1 }, { __proto__: null, pid: 5 }],
+);
+
+/** The text with one of its values, or all of it, replaced. */
+const spoiled = (content: unknown, at: number, odd: unknown): string => {
+  let seen = 0;
+  const visit = (_: string, value: unknown) => (seen++ === at ? odd : value);
+  return JSON.stringify(JSON.parse(JSON.stringify(content), visit));
+};
+
+test('whatever a file says, reading it never fails and never names a process or a port that cannot be', async () => {
+  const damage = fc.tuple(...Object.keys(WRITTEN).map(() => fc.tuple(fc.nat(20), ODD)));
+  await fc.assert(
+    fc.asyncProperty(damage, async (pieces) => {
+      put(
+        Object.fromEntries(
+          Object.entries(WRITTEN).map(([path, content], at) => [path, spoiled(content, ...(pieces[at] ?? [-1, null]))]),
+        ),
+      );
+      const { records } = await read();
+      for (const { spawned, port, startedAt } of records) {
+        expect(spawned?.pid ?? 2).toBeGreaterThan(1);
+        expect(port ?? 1).toSatisfy((value: number) => Number.isInteger(value) && value > 0 && value < 65_536);
+        expect(() => new Date(startedAt ?? 0).toISOString()).not.toThrow();
+      }
+    }),
+    { numRuns: 100 },
+  );
+});
