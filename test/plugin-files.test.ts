@@ -74,14 +74,15 @@ test('the result of a job is no job', async () => {
   expect(await usesOf(`${DATA}/jobs/task-1.json`, { type: 'review', rendered: 'all is well' })).toEqual([]);
 });
 
-test('a job of TheViniAlmeida’s counts for its own server, whatever else is in its file', async () => {
+test('a job of TheViniAlmeida’s counts for its plugin’s servers, whatever else is in its file', async () => {
   const job = { ...running, claudeSessionId: 's', prompt: 'do it', workspaceRoot: '/x' };
-  const covers = { kind: 'record', file: join(root, DATA, 'server.json') };
+  const covers = { kind: 'plugins', formats: ['thevinialmeida'] };
   expect(await usesOf(`${DATA}/jobs/task-1.json`, job)).toMatchObject([{ covers }]);
 });
 
 // Only root can give a folder away, and then look at it like anybody else.
-test.runIf(process.getuid?.() === 0)('a folder that another user keeps closed is passed over, all of it', async () => {
+test('a folder that another user keeps closed is passed over, all of it', async ({ skip }) => {
+  if (process.getuid?.() !== 0) skip('only root can give a folder away');
   const companion = join(root, 'shared/opencode-companion');
   mkdirSync(companion, { recursive: true });
   chmodSync(companion, 0o700);

@@ -14,6 +14,7 @@ export function why(server: Judged, paint: Paint): string[] {
   return [
     `${paint.bold(clean(name))} is ${verdict.kind}${verdict.kind === 'gone' ? `: ${clean(reason(server))}` : ''}`,
     ...(record.source.file === '' ? [] : [`recorded in ${clean(record.source.file)}`]),
+    ...record.alsoIn.map(({ source }) => `and in ${clean(source.file)}`),
     ...verdict.guards.map(
       ({ name: guard, outcome, detail }) =>
         `  ${colour[outcome](`${MARKS[outcome]} ${guard.padEnd(9)}`)} ${GUARDS[guard].asks}  ${paint.dim(clean(detail))}`,

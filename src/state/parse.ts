@@ -7,12 +7,13 @@ export type Json = Readonly<Record<string, unknown>>;
 
 /** What a file is while somebody writes it in place, too. */
 export const TORN = 'not valid JSON';
+export const NO_OBJECT = 'not a JSON object';
 
 /** A JSON object, or a sentence that says why it is none. */
 export function parseObject(text: string): Json | string {
   try {
     const value: unknown = JSON.parse(text);
-    return isObject(value) ? value : 'not a JSON object';
+    return isObject(value) ? value : NO_OBJECT;
   } catch (error) {
     if (error instanceof SyntaxError) return TORN;
     throw error;

@@ -1,6 +1,7 @@
+import { basename } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ServerRecord, Skipped, Unread, Use } from '../decide/record.js';
-import { TORN } from './parse.js';
+import { NO_OBJECT, TORN } from './parse.js';
 import { recordFrom, type Source } from './plugins/format.js';
 import { FORMATS } from './plugins/formats.js';
 import { type Known, placesOf } from './plugins/places.js';
@@ -42,11 +43,16 @@ function readOnce(known: Known): PluginsWritten {
   const uses = [...new Set([...found.servers, ...found.uses])].flatMap((file) => {
     const source = read(file);
     if (typeof source === 'object') return usesIn(source);
-    if (source !== undefined && found.uses.includes(file)) unread.push({ file, error: source, kind: 'use' });
+    if (source === undefined || !found.uses.includes(file)) return [];
+    if (source === NO_OBJECT && !isList(file)) skipped.push({ file, because: 'of no known format' });
+    else unread.push({ file, error: source, kind: 'use' });
     return [];
   });
   return { records, uses, unread, skipped };
 }
+
+/** Beside these, folders of jobs hold whatever else their plugin puts there. */
+const isList = (file: string): boolean => /^(state|refs)\.json$/.test(basename(file));
 
 function recordIn(source: Source): ServerRecord | string | undefined {
   for (const format of FORMATS) {

@@ -1,5 +1,5 @@
 import { time } from '../parse.js';
-import { type Format, hashIn, ownPortIn, passwordIn, urlOn } from './format.js';
+import { atUrl, type Format, hashIn, passwordIn } from './format.js';
 
 /** `server.json` with the session that started it, or why none is started for a while. */
 export const dalong0514: Format = {
@@ -9,16 +9,12 @@ export const dalong0514: Format = {
     if (json === undefined) return undefined;
     if ('disabledUntil' in json && json.pid === undefined) return 'no server';
     if (!('startedBySession' in json && 'url' in json)) return undefined;
-    const port = ownPortIn(json.url);
-    if (port === undefined) return 'its URL names no port of this machine';
-    return {
+    return atUrl(json.url, {
       ownership: 'plugin',
       pid: json.pid,
-      port,
-      url: urlOn(port),
       workspaceHash: hashIn(folder),
       startedAt: time(json.startedAt),
       password: passwordIn(json.password),
-    };
+    });
   },
 };

@@ -1,8 +1,9 @@
-import { basename, dirname } from 'node:path';
+import { createHash } from 'node:crypto';
 import { parsePid } from '../../decide/identity.js';
 import type { Ownership, ServerRecord, Trust, Use } from '../../decide/record.js';
 import { type Secret, secret } from '../../decide/secret.js';
 import { type Json, port, text, wholeNumber } from '../parse.js';
+import { urlOf } from '../record-file.js';
 
 /** How one plugin writes down its servers, and who uses them. A file is told to be its own by what is in it. */
 export interface Format {
@@ -24,7 +25,6 @@ export interface Server {
   /** Only where the format has one in this platform's own form. */
   readonly startToken?: string | undefined;
   readonly port?: number | undefined;
-  readonly url?: string | undefined;
   readonly workspace?: string | undefined;
   readonly workspaceHash?: string | undefined;
   readonly startedAt: number | undefined;
@@ -55,7 +55,8 @@ export function recordFrom({ name, plugin }: Format, source: Source, said: Serve
   const pid = parsePid(said.pid);
   if (pid === undefined && !said.byPort) return 'it names no process';
   return {
-    id: `${name}-${basename(dirname(source.file))}-${source.name}`,
+    // Until its process is known; a file's place is its own.
+    id: `${name}-${createHash('sha256').update(source.file).digest('hex').slice(0, 10)}`,
     source: { format: name, file: source.file },
     trust: source.trust,
     ownership: said.ownership,
@@ -68,7 +69,7 @@ export function recordFrom({ name, plugin }: Format, source: Source, said: Serve
     uid: undefined,
     hostname: undefined,
     port: said.port,
-    url: said.url,
+    url: said.port === undefined ? undefined : urlOf('127.0.0.1', said.port),
     workspace: said.workspace,
     workspaceHash: said.workspaceHash,
     startedAt: said.startedAt,
@@ -80,7 +81,7 @@ export function recordFrom({ name, plugin }: Format, source: Source, said: Serve
 }
 
 /** Plugins start their own servers on a loopback address; a URL of anything else is not about them. */
-export const ownPortIn = (url: unknown): number | undefined =>
+const ownPortIn = (url: unknown): number | undefined =>
   typeof url === 'string' && /^http:\/\/(127\.\d+\.\d+\.\d+|localhost|\[::1?\]|0\.0\.0\.0)(:|\/|$)/i.test(url)
     ? portIn(url)
     : undefined;
@@ -92,9 +93,17 @@ export function portIn(url: unknown): number | undefined {
   return protocol === 'http:' ? port(Number(named || '80')) : undefined;
 }
 
-/** As it may be shown. */
-export const urlOn = (number: number | undefined): string | undefined =>
-  number === undefined ? undefined : `http://127.0.0.1:${number}`;
+/** A server whose record names its port. */
+export function onPort(value: unknown, server: Server): Said {
+  const number = port(value);
+  return number === undefined ? 'it names no port' : { ...server, port: number };
+}
+
+/** A server whose record names its URL. */
+export function atUrl(url: unknown, server: Server): Said {
+  const number = ownPortIn(url);
+  return number === undefined ? 'its URL names no port of this machine' : { ...server, port: number };
+}
 
 export const passwordIn = (value: unknown): Secret | undefined => {
   const password = text(value);

@@ -1,6 +1,6 @@
 import type { Coverage } from '../../decide/record.js';
-import { port, text, time } from '../parse.js';
-import { type Format, passwordIn, urlOn } from './format.js';
+import { text, time } from '../parse.js';
+import { type Format, onPort, passwordIn } from './format.js';
 import { isOver, jobFrom } from './jobs.js';
 
 const COVERS: Coverage = { kind: 'plugins', formats: ['joelfrancisco'], ports: [] };
@@ -11,17 +11,12 @@ export const joelfrancisco: Format = {
   plugin: 'opencode-plugin-cc (JoelFrancisco)',
   serverIn: ({ json }) => {
     if (json === undefined || !('started' in json && 'workspace' in json && 'port' in json)) return undefined;
-    const number = port(json.port);
-    if (number === undefined) return 'it names no port';
-    return {
-      ownership: 'plugin',
-      pid: json.pid,
-      port: number,
-      url: urlOn(number),
+    const said = {
       workspace: text(json.workspace),
       startedAt: time(json.started),
       password: passwordIn(json.password),
     };
+    return onPort(json.port, { ...said, ownership: 'plugin', pid: json.pid });
   },
   usesIn: (source) => {
     const { json } = source;

@@ -1,6 +1,6 @@
 import type { Coverage } from '../../decide/record.js';
-import { isObject, port, text, time } from '../parse.js';
-import { type Format, passwordIn, urlOn } from './format.js';
+import { isObject, text, time } from '../parse.js';
+import { type Format, onPort, passwordIn } from './format.js';
 import { alsoSeen, isOver, jobFrom } from './jobs.js';
 
 const COVERS: Coverage = { kind: 'plugins', formats: ['masuda-masuo'], ports: [] };
@@ -12,17 +12,8 @@ export const masudaMasuo: Format = {
   serverIn: ({ json }) => {
     const isOne = json !== undefined && 'cwd' in json && 'port' in json && 'startedAt' in json && 'password' in json;
     if (!isOne || 'url' in json) return undefined;
-    const number = port(json.port);
-    if (number === undefined) return 'it names no port';
-    return {
-      ownership: 'plugin',
-      pid: json.pid,
-      port: number,
-      url: urlOn(number),
-      workspace: text(json.cwd),
-      startedAt: time(json.startedAt),
-      password: passwordIn(json.password),
-    };
+    const said = { workspace: text(json.cwd), startedAt: time(json.startedAt), password: passwordIn(json.password) };
+    return onPort(json.port, { ...said, ownership: 'plugin', pid: json.pid });
   },
   usesIn: (source) => {
     const { json, name } = source;

@@ -1,5 +1,5 @@
-import { port, text, time } from '../parse.js';
-import { type Format, urlOn } from './format.js';
+import { text, time } from '../parse.js';
+import { type Format, onPort } from './format.js';
 
 /** `servers/serve-<port>.json`, one for each port. */
 export const naicud: Format = {
@@ -7,15 +7,7 @@ export const naicud: Format = {
   plugin: 'opencode-plugin-cc (naicud)',
   serverIn: ({ json }) => {
     if (json === undefined || !('account' in json && 'logFile' in json && 'host' in json)) return undefined;
-    const number = port(json.port);
-    if (number === undefined) return 'it names no port';
-    return {
-      ownership: 'plugin',
-      pid: json.pid,
-      port: number,
-      url: urlOn(number),
-      workspace: text(json.cwd),
-      startedAt: time(json.startedAt),
-    };
+    const said = { workspace: text(json.cwd), startedAt: time(json.startedAt) };
+    return onPort(json.port, { ...said, ownership: 'plugin', pid: json.pid });
   },
 };

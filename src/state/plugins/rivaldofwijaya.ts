@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Coverage, Use } from '../../decide/record.js';
-import { identity, isObject, type Json, port, text, time } from '../parse.js';
-import { type Format, passwordIn, type Source, urlOn } from './format.js';
+import { identity, isObject, type Json, text, time } from '../parse.js';
+import { type Format, onPort, passwordIn, type Source } from './format.js';
 import { alsoSeen, isOver, jobFrom } from './jobs.js';
 
 /** One server for everything: `broker/port.json`, which only a fitting `owner.json` makes the plugin's; `refs.json`. */
@@ -11,18 +11,14 @@ export const rivaldofwijaya: Format = {
   serverIn: (source) => {
     const { json, name } = source;
     if (json === undefined || name !== 'port.json' || !('password' in json && 'port' in json)) return undefined;
-    const number = port(json.port);
-    if (number === undefined) return 'it names no port';
     const owner = source.near('owner.json');
     if (owner !== undefined && owner.trust.kind !== 'trusted') return `owner.json: ${owner.trust.because}`;
-    return {
+    return onPort(json.port, {
       ownership: isOwners(json, owner?.json) ? 'plugin' : 'unmarked',
       pid: json.pid,
-      port: number,
-      url: urlOn(number),
       startedAt: time(json.startedAt),
       password: passwordIn(json.password),
-    };
+    });
   },
   usesIn: (source) => {
     const { json, name, folder } = source;

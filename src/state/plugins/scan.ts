@@ -13,7 +13,7 @@ export interface Scan {
 }
 
 /** More than any person has workspaces or keeps jobs; a folder of more is not looked through to its end, and named. */
-const MOST_ENTRIES = 2_000;
+const MOST_ENTRIES = 5_000;
 
 /** `<hash>` or `<slug>-<hash>`, of 12 or 16 digits. */
 const WORKSPACE = /^([^/]*-)?[0-9a-f]{12}([0-9a-f]{4})?$/;

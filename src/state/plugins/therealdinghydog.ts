@@ -1,29 +1,23 @@
 import type { Use } from '../../decide/record.js';
 import { identity, isObject, text, time } from '../parse.js';
-import { type Format, hashIn, ownPortIn, passwordIn, portIn, type Source, urlOn } from './format.js';
+import { atUrl, type Format, hashIn, passwordIn, portIn, type Source } from './format.js';
 import { listIn } from './jobs.js';
 
 /**
- * `server.json`, without a time: only its password ties a process to it. Also of servers that the user started (`external`), with a lease for
- * each of its own processes.
+ * `server.json`, without a time: only its password ties a process to it. Also of servers that the user started
+ * (`external`), with a lease for each of the plugin's own processes.
  */
 export const therealdinghydog: Format = {
   name: 'therealdinghydog',
   plugin: 'opencode-plugin-cc (TheRealDinghyDog)',
   serverIn: ({ json, folder }) => {
     if (json === undefined || !('external' in json && 'url' in json)) return undefined;
-    const isUsers = json.external === true;
-    const port = isUsers ? portIn(json.url) : ownPortIn(json.url);
-    if (port === undefined) return isUsers ? 'no server' : 'its URL names no port of this machine';
-    const said = {
-      ownership: isUsers ? 'user' : json.external === false ? 'plugin' : 'unmarked',
-      port,
-      url: urlOn(port),
-      workspaceHash: hashIn(folder),
-      startedAt: undefined,
-      password: passwordIn(json.password),
-    } as const;
-    return isUsers ? { ...said, byPort: true } : { ...said, pid: json.pid };
+    const said = { workspaceHash: hashIn(folder), startedAt: undefined, password: passwordIn(json.password) };
+    if (json.external !== true)
+      return atUrl(json.url, { ...said, ownership: json.external === false ? 'plugin' : 'unmarked', pid: json.pid });
+    // The user's may be on another machine, which is nobody's business here.
+    const port = portIn(json.url);
+    return port === undefined ? 'no server' : { ...said, ownership: 'user', port, byPort: true };
   },
   usesIn: (source) => {
     const { json } = source;

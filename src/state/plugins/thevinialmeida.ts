@@ -1,6 +1,6 @@
 import type { Coverage, Use } from '../../decide/record.js';
-import { identity, isObject, type Json, port as portOf, text, time } from '../parse.js';
-import { type Format, hashIn, passwordIn, portIn, type Source, tickToken, urlOn } from './format.js';
+import { identity, isObject, type Json, text, time } from '../parse.js';
+import { type Format, hashIn, onPort, passwordIn, portIn, type Source, tickToken } from './format.js';
 import { isOver, jobFrom, listIn, unfinished } from './jobs.js';
 
 /** "opc": `server.json` with a start token, `state.json` with the sessions and jobs of its workspace, `jobs/<id>.json`. */
@@ -10,24 +10,21 @@ export const thevinialmeida: Format = {
   serverIn: ({ json, folder }) => {
     if (json === undefined || !('spawnedBy' in json && 'schemaVersion' in json)) return undefined;
     if (json.schemaVersion !== 1) return 'a schema version that is not known';
-    const port = portOf(json.port);
-    return {
+    return onPort(json.port, {
       ownership: json.spawnedBy === 'opc' ? 'plugin' : 'unmarked',
       pid: json.pid,
       startToken: tickToken(json.startTime),
-      port,
-      url: urlOn(port),
       workspaceHash: hashIn(folder),
       startedAt: time(json.startedAt),
       password: passwordIn(json.password),
-    };
+    });
   },
   usesIn: (source) => {
     const { json } = source;
     if (json === undefined) return undefined;
     if ('claudeSessions' in json) return [...sessionsIn(source, json.claudeSessions), ...listedIn(source, json)];
     if (!isJob(json)) return undefined;
-    return isOver(json.status) ? [] : [jobFrom(source, json, coverageOf(source, json))];
+    return isOver(json.status) ? [] : [jobFrom(source, json, coverageOf(json))];
   },
 };
 
@@ -43,7 +40,7 @@ function leaseFrom(source: Source, session: Json): Use {
     file: source.file,
     name: text(session.sessionId) ?? 'a session',
     session: text(session.sessionId),
-    covers: besideIt(source, 'server.json'),
+    covers: { kind: 'record', file: source.pathOf('server.json') },
     holder: identity(session.pid, tickToken(session.pidStartTime)),
     seenAt: time(session.startedAt),
     countsForMs: DAY_MS,
@@ -58,7 +55,7 @@ const DAY_MS = 24 * 3_600_000;
 const listedIn = (source: Source, { jobs }: Json): Use[] =>
   unfinished(
     listIn(jobs).filter((job) => !hasOwnFile(source, job)),
-    (job) => jobFrom(source, job, besideIt(source, 'server.json')),
+    (job) => jobFrom(source, job, ALL),
   );
 
 function hasOwnFile(source: Source, job: unknown): boolean {
@@ -67,9 +64,9 @@ function hasOwnFile(source: Source, job: unknown): boolean {
   return own !== undefined && own.id === id && isJob(own);
 }
 
-function coverageOf(source: Source, { serverUrlRef }: Json): Coverage {
-  const port = portIn(serverUrlRef);
-  return port === undefined ? besideIt(source, '../server.json') : { kind: 'port', port };
-}
+const ALL: Coverage = { kind: 'plugins', formats: ['thevinialmeida'], ports: [] };
 
-const besideIt = (source: Source, path: string): Coverage => ({ kind: 'record', file: source.pathOf(path) });
+function coverageOf({ serverUrlRef }: Json): Coverage {
+  const port = portIn(serverUrlRef);
+  return port === undefined ? ALL : { kind: 'port', port };
+}

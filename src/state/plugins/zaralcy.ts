@@ -1,6 +1,6 @@
 import type { Coverage } from '../../decide/record.js';
-import { port, time } from '../parse.js';
-import { type Format, urlOn } from './format.js';
+import { time } from '../parse.js';
+import { type Format, onPort } from './format.js';
 import { isOver, jobFrom } from './jobs.js';
 
 const COVERS: Coverage = { kind: 'plugins', formats: ['zaralcy'], ports: [4567] };
@@ -12,9 +12,7 @@ export const zaralcy: Format = {
   serverIn: ({ json, name }) => {
     if (json === undefined || name !== 'server.json') return undefined;
     if (Object.keys(json).sort().join() !== 'pid,port,startedAt') return undefined;
-    const number = port(json.port);
-    if (number === undefined) return 'it names no port';
-    return { ownership: 'plugin', pid: json.pid, port: number, url: urlOn(number), startedAt: time(json.startedAt) };
+    return onPort(json.port, { ownership: 'plugin', pid: json.pid, startedAt: time(json.startedAt) });
   },
   usesIn: (source) => {
     const { json } = source;
