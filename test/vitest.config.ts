@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { LongestFirst } from './longest-first.js';
 
 const LAST = '**/*.time.test.ts';
 
@@ -11,6 +12,7 @@ export default defineConfig({
     globalSetup: './global-setup.ts',
     testTimeout: 120_000,
     hookTimeout: 120_000,
+    sequence: { sequencer: LongestFirst },
     reporters: ['default'],
     projects: [
       { extends: true, test: { name: 'all', include: ['**/*.test.ts'], exclude: [LAST], sequence: { groupOrder: 0 } } },
