@@ -12,6 +12,7 @@ import { spawnEnvironment } from './decide/spawn-environment.js';
 import { targetOfSpawn } from './decide/verdict.js';
 import { duration } from './decide/words.js';
 import { loadPlugins, lockOn, whoAnswers } from './observe/answers.js';
+import { isDirectory } from './observe/places.js';
 import { takeSnapshot } from './observe/snapshot.js';
 import { newPassword, withPassword } from './password.js';
 import { retirement } from './retire/retirement.js';
@@ -66,6 +67,8 @@ const PROBE_EVERY_MS = 100;
 
 /** Starts a server, with its record written before it exists, and stops and forgets what does not become ready. */
 export async function launch(wanted: Wanted, world: World): Promise<Started | Refused> {
+  if (!isDirectory(wanted.workspace))
+    return refused(`the workspace ${wanted.workspace} is no directory`, 'name one that exists');
   const began = await takeSnapshot([], [], world.eyes);
   const spawning = newRecord(wanted, began);
   if (spawning === undefined)

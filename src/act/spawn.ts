@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { type Pid, parsePid } from '../decide/identity.js';
 
@@ -18,8 +18,9 @@ export interface Spawning {
 }
 
 /** Starts a server that outlives us: in a session of its own, with no pipe that could fill or break. Else a reason. */
-export async function spawnDetached({ command, args, cwd, env }: Spawning): Promise<Spawned | string> {
-  const child = spawn(command, args, { cwd, env, detached: true, stdio: 'ignore', windowsHide: true });
+export async function spawnDetached(spawning: Spawning): Promise<Spawned | string> {
+  const child = begin(spawning);
+  if (typeof child === 'string') return child;
   let ended: string | undefined;
   child.on('exit', (code, signal) => {
     ended = signal ? `ended by ${signal}` : `exit code ${code}`;
@@ -29,4 +30,14 @@ export async function spawnDetached({ command, args, cwd, env }: Spawning): Prom
   if (failure !== undefined || pid === undefined)
     return failure?.[0] instanceof Error ? failure[0].message : 'no process was made';
   return { pid, ended: () => ended, unref: () => child.unref() };
+}
+
+/** Some errors come later as an event; others are thrown: an environment that is too long, a NUL, an empty command. */
+function begin({ command, args, cwd, env }: Spawning): ChildProcess | string {
+  try {
+    return spawn(command, args, { cwd, env, detached: true, stdio: 'ignore', windowsHide: true });
+  } catch (error) {
+    if (error instanceof Error) return error.message;
+    throw error;
+  }
 }

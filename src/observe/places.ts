@@ -16,6 +16,8 @@ export function workspaceOf(directory: string): string {
   return gitTop(real) ?? real;
 }
 
+export const isDirectory = (path: string): boolean => tryRead(() => statSync(path).isDirectory()) === true;
+
 function gitTop(directory: string): string | undefined {
   for (let at = directory; ; at = dirname(at)) {
     if (existsSync(join(at, '.git'))) return at;
@@ -26,7 +28,7 @@ function gitTop(directory: string): string | undefined {
 /** In a worktree `.git` is a file that names a folder below the common one, which that folder's `commondir` leads to. */
 function gitCommon(top: string): string | undefined {
   const git = join(top, '.git');
-  if (tryRead(() => statSync(git).isDirectory())) return tryRead(() => realpathSync.native(git));
+  if (isDirectory(git)) return tryRead(() => realpathSync.native(git));
   const named = /^gitdir: (.+)$/m.exec(tryRead(() => readFileSync(git, 'utf8')) ?? '')?.[1];
   if (named === undefined) return undefined;
   const folder = resolve(top, named);
