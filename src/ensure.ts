@@ -1,7 +1,10 @@
+import { DEFAULTS } from './defaults.js';
 import type { Refused, Started, Wanted } from './launch.js';
+import { whoAnswers } from './observe/answers.js';
 import { attach } from './session.js';
 import { ensureServer } from './start.js';
 import { jsonNames } from './state/files.js';
+import { findServer, forbidding, stopOnWord } from './stop.js';
 import type { World } from './world.js';
 
 const ATTEMPTS = 3;
@@ -20,10 +23,26 @@ export async function ensureForSession(
     if (started.kind === 'refused' || wanted.sessionId === undefined) return started;
     const port = Number(new URL(started.url).port);
     const { sessionId: session, workspace } = wanted;
-    await attach({ session, claudePid, workspace, port, server: started.id }, world);
+    try {
+      await attach({ session, claudePid, workspace, port, server: started.id }, world);
+    } catch (error) {
+      await takeBack(started, world);
+      throw error;
+    }
     // A run that had raised its fence by now may not have seen the lease; one that raises it later looks once more.
-    if (attempt === ATTEMPTS || !isFenced(started, world)) return started;
+    if (attempt === ATTEMPTS || !(isFenced(started, world) || (await isOver(wanted.hostname, port)))) return started;
   }
+}
+
+/** A run may even be done by now, and have taken its fence down. */
+const isOver = async (host: string, port: number): Promise<boolean> => (await whoAnswers(host, port)) === 'nobody';
+
+/** Where no lease can be written, the caller gets an error and no server. */
+async function takeBack({ id, alreadyRunning }: Started, world: World): Promise<void> {
+  if (id === undefined || alreadyRunning) return;
+  const manner = { olderThanMs: 0, graceMs: DEFAULTS.graceMs, endStrays: false, onWord: true };
+  const found = await findServer(id, manner, world);
+  if (found.kind === 'named' && !forbidding(found)) await stopOnWord(found, manner, world);
 }
 
 function isFenced({ id }: Started, { folder }: World): boolean {

@@ -63,13 +63,16 @@ async function claimAndLaunch(wanted: Wanted, { snapshot }: Sight, world: World)
     return beingStarted(claim.by);
   }
   try {
-    return (await whoAnswers(wanted.hostname, wanted.port)) === 'nobody'
-      ? await launch(wanted, world)
-      : again('somebody was faster');
+    if (!(await isFree(wanted))) return again('somebody was faster');
+    const launched = await launch(wanted, world);
+    // Whoever starts one by hand, or with another state folder, has no claim that we could see.
+    return launched.kind === 'refused' && !(await isFree(wanted)) ? again(launched.error) : launched;
   } finally {
     claim.release();
   }
 }
+
+const isFree = async ({ hostname, port }: Wanted): Promise<boolean> => (await whoAnswers(hostname, port)) === 'nobody';
 
 /** A record may be written only just now; whoever writes it holds a claim on the port until it is there. */
 async function reused(wanted: Wanted, sight: Sight, world: World): Promise<Tried> {

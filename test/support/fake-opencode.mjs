@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // Stands in for `opencode serve --port N` where many are needed and what they are does not matter: it answers as an
-// idle server does. With OPENCODE_SERVER_PASSWORD it wants that, unless FAKE_OPENCODE=open. FAKE_OPENCODE=silent accepts connections and never answers; `old` cannot list its sessions.
+// idle server does. With OPENCODE_SERVER_PASSWORD it wants that, unless FAKE_OPENCODE=open. FAKE_OPENCODE=silent accepts connections and never answers; `old` cannot list its sessions; `last`
+// ends once it has answered.
 import { createServer } from 'node:http';
 
 const optionOf = (name, otherwise) => {
@@ -29,6 +30,7 @@ const server = createServer((request, response) => {
   const answer = ANSWERS[new URL(request.url, 'http://fake').pathname];
   const [type, body] =
     answer === undefined ? ['text/html', '<html></html>'] : ['application/json', JSON.stringify(answer)];
+  if (process.env.FAKE_OPENCODE === 'last') response.on('close', () => process.exit());
   response.writeHead(200, { 'content-type': type }).end(body);
 });
 
