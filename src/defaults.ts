@@ -9,3 +9,6 @@ export const DEFAULTS = {
   graceMs: 5_000,
   limit: 20,
 } as const;
+
+/** What a plugin copies. Under another name it is part of another program. */
+export const VENDORED_FILE = 'opencode-reap.mjs';

@@ -4,14 +4,14 @@ import { fileURLToPath } from 'node:url';
 import { startSweep } from './act/start-sweep.js';
 import { retireCommand } from './commands/retire.js';
 import { parseDuration } from './decide/duration.js';
-import { DEFAULTS } from './defaults.js';
+import { DEFAULTS, VENDORED_FILE } from './defaults.js';
 import { parseHookCall, runHook } from './hook.js';
 import { sweep } from './sweep.js';
 import { openWorld } from './world.js';
 
 /*
  * The library, the hooks and their background run in the one file that a plugin copies into itself. Imported it only
- * exports; run by node it acts on `hook`, `sweep` and `retire`.
+ * exports; run by node, under its own name, it acts on `hook`, `sweep` and `retire`.
  */
 
 export * from './index.js';
@@ -22,9 +22,13 @@ const here = fileURLToPath(import.meta.url);
 /** With these, what follows is no script's name, and may be ours all the same. */
 const EVALUATES = /^(-e|-p|-pe|--eval|--print)(=|$)/;
 
-/** By what both names lead to: a plugin's folder may be a symlink. */
+/**
+ * By what both names lead to: a plugin's folder may be a symlink. Built into another program, this is that program's
+ * file, and its words are its own.
+ */
 function isRun(): boolean {
-  if (script === undefined || process.execArgv.some((arg) => EVALUATES.test(arg))) return false;
+  if (script === undefined || basename(here) !== VENDORED_FILE || process.execArgv.some((arg) => EVALUATES.test(arg)))
+    return false;
   try {
     return realpathSync(script) === realpathSync(here);
   } catch (error) {
@@ -53,8 +57,7 @@ function act(): void {
     runHook(call, () => process.exit(0));
   } else if (word === 'sweep') void runSweep();
   else if (word === 'retire') retireCommand(args[0] ?? '', stateDir(), here);
-  // Built into another program, this is that program's file, and its words are its own.
-  else if (basename(here) === 'opencode-reap.mjs') {
+  else {
     process.stderr.write('error: this file is for plugins: hook session-start, hook session-end, or import it\n');
     process.stderr.write('hint: npx opencode-reap is the program\n');
     process.exitCode = 2;

@@ -115,3 +115,10 @@ test('without a session nobody’s end is waited for, so there is no lease', asy
   await callLibrary(sandbox, 'ensureServer', [{ port: 0 }], { env: { CLAUDE_PID: `${process.pid}` } });
   expect(await leases()).toEqual({});
 });
+
+test('port 0 names no port, and what is no id is refused', async () => {
+  const attach = (options: object) => callLibrary(sandbox, 'attachSession', [{ sessionId: 'a-session', ...options }]);
+  expect((await attach({ port: 0, server: 'one' })).value).toMatchObject({ held: true, servers: ['one'] });
+  expect(await leases()).toMatchObject({ 'session-a-session.json': { port: 4096, servers: ['one'] } });
+  expect((await attach({ server: 5 })).error?.message).toMatch(/^server is not a text/);
+});

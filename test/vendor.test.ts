@@ -5,8 +5,10 @@ import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { execa } from '../src/act/execa.js';
-import { filesIn } from './support/fake.js';
+import { filesIn, installFake } from './support/fake.js';
 import { inhabitants } from './support/inhabitants.js';
+import { callLibrary } from './support/library.js';
+import { environ } from './support/proc.js';
 import { createSandbox, type Sandbox } from './support/sandbox.js';
 import { waitFor } from './support/wait.js';
 
@@ -71,6 +73,24 @@ test('imported, it exports the library and does nothing', () => {
   // The second looks as if the file were run with a word of its own.
   for (const words of [[], ['hook', 'session-start']]) expect(node(['-e', script, copy, ...words])).toEqual(said);
   expect(filesIn(sandbox.stateDir)).toEqual([]);
+});
+
+test('built into another program, it leaves that program its words, and no server has that program run', async () => {
+  const program = join(sandbox.root, 'program.mjs');
+  const entry = `export * from '${copy}'; setTimeout(() => process.argv.length === 3 && console.log('its own'), 200);`;
+  const build = ['--bundle', '--platform=node', '--format=esm', `--outfile=${program}`];
+  const built = spawnSync(join(ROOT, 'node_modules/.bin/esbuild'), build, {
+    cwd: ROOT,
+    input: entry,
+    encoding: 'utf8',
+  });
+  expect(built.status, built.stderr).toBe(0);
+  for (const word of ['hook', 'sweep', 'retire', 'help'])
+    expect(node([program, word])).toEqual({ code: 0, stdout: 'its own\n', stderr: '' });
+  expect(filesIn(sandbox.stateDir)).toEqual([]);
+  await installFake(sandbox);
+  const { value } = await callLibrary(sandbox, 'ensureServer', [{ port: 0 }], { build: program });
+  expect(environ(Number(value?.pid)).filter((variable) => /^OPENCODE_REAP_RETIRE=/.test(variable))).toEqual([]);
 });
 
 test('where there is no /proc, it lists processes without what was left out of it', async () => {

@@ -1,0 +1,57 @@
+import type { ReapError } from './api.js';
+import type { Variables } from './state/folders.js';
+
+/*
+ * What the callers of the library say, looked at before anything is done: they may be written in JavaScript, and what
+ * they say may come from a setting of a user's.
+ */
+
+export const failure = (error: string, hint: string): ReapError => Object.assign(new Error(error), { hint });
+
+/** The types of the options are TypeScript's word only. */
+const as = <T>(name: string, value: T | undefined, isOne: (value: unknown) => boolean, kind: string): T | undefined => {
+  if (value === undefined || isOne(value)) return value;
+  throw failure(`${name} is not ${kind}`, `give ${name} as ${kind}, or leave it out`);
+};
+
+/** What a system call takes: a NUL would end it early. */
+const isText = (value: unknown): boolean => typeof value === 'string' && value !== '' && !value.includes('\0');
+
+export const text = (name: string, value: string | undefined): string | undefined =>
+  as(name, value, isText, 'a text that is not empty');
+
+export const texts = (name: string, value: readonly string[] | undefined): readonly string[] | undefined =>
+  as(name, value, (all) => Array.isArray(all) && all.every((one) => one === '' || isText(one)), 'a list of texts');
+
+export const flag = (name: string, value: boolean | undefined): boolean =>
+  as(name, value, (one) => typeof one === 'boolean', 'true or false') ?? false;
+
+export const count = (name: string, value: number | undefined): number | undefined =>
+  as(name, value, (one) => Number.isInteger(one) && Number(one) >= 0, 'a whole number from 0');
+
+export const variables = (name: string, value: Variables | undefined): Variables | undefined =>
+  as(
+    name,
+    value,
+    (all) => typeof all === 'object' && all !== null && Object.values(all).every(isValue),
+    'texts by name',
+  );
+
+const isValue = (value: unknown): boolean => value === undefined || value === '' || isText(value);
+
+export function port(value: number | undefined): number | undefined {
+  if (value === undefined || (Number.isInteger(value) && value >= 0 && value < 65_536)) return value;
+  throw failure(`${value} is no port`, 'ports are whole numbers below 65536');
+}
+
+export function duration(name: string, ms: number | undefined): number | undefined {
+  if (ms === undefined || (Number.isFinite(ms) && ms >= 0)) return ms;
+  throw failure(`${name} cannot be ${ms}`, 'times are milliseconds from 0');
+}
+
+/** 127.x.x.x, of which every one is this machine. */
+export function loopback(host: string): string {
+  if (host === 'localhost') return '127.0.0.1';
+  if (/^127(\.(25[0-5]|2[0-4]\d|1?\d?\d)){3}$/.test(host)) return host;
+  throw failure(`${host} is not kept to this machine`, 'only 127.x.x.x addresses are');
+}

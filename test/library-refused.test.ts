@@ -1,0 +1,87 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { filesIn, installFake, recordsIn, writeState } from './support/fake.js';
+import { inhabitants } from './support/inhabitants.js';
+import { type Answered, callLibrary } from './support/library.js';
+import { createSandbox, type Sandbox } from './support/sandbox.js';
+import { waitFor } from './support/wait.js';
+
+let sandbox: Sandbox;
+
+beforeEach(async () => {
+  sandbox = await createSandbox('library');
+});
+
+afterEach(() => sandbox.dispose());
+
+test('nothing is reaped on a word that is not understood', async () => {
+  const reap = async (options: object) => (await callLibrary(sandbox, 'reap', [options])).error?.message;
+  expect(await reap({ dryRun: 'true' })).toMatch(/^dryRun is not true or false/);
+  expect(await reap({ limit: '20' })).toMatch(/^limit is not a whole number/);
+  expect(await reap({ port: '4096' })).toMatch(/^4096 is no port/);
+});
+
+describe('a server that cannot be had', () => {
+  const ensure = (options: object): Promise<Answered> => callLibrary(sandbox, 'ensureServer', [options]);
+
+  test.each<[string, string, object, RegExp]>([
+    ['is missing', '', {}, /^opencode could not be started: .*ENOENT/],
+    ['ends at once', '#!/bin/sh\nexit 3\n', {}, /^opencode ended before it answered .exit code 3/],
+    ['never listens', '#!/bin/sh\nexec sleep 60\n', { readyTimeout: 500 }, /^opencode did not answer within 500 ms/],
+  ])('is an error with a hint when it %s, and leaves nothing', async (_, script, options, message) => {
+    if (script) await writeFile(join(sandbox.binDir, 'opencode'), script, { mode: 0o755 });
+    const began = performance.now();
+    const { error } = await ensure({ port: await sandbox.reserve(), sessionId: 'a-session', ...options });
+    expect(performance.now() - began).toBeLessThan(10_000);
+    expect(error).toEqual({ message: expect.stringMatching(message), hint: expect.stringMatching(/./) });
+    await waitFor('nothing is left running', () => inhabitants(sandbox).length === 0, 1_000);
+    expect(filesIn(sandbox.stateDir)).toEqual([]);
+  });
+
+  test.each<[object, RegExp]>([
+    [{ hostname: '0.0.0.0' }, /^0\.0\.0\.0 is not kept to this machine/],
+    [{ port: 65_536 }, /^65536 is no port/],
+    [{ readyTimeout: '5s' }, /^readyTimeout cannot be 5s/],
+    [{ hostname: '127.0.0.999' }, /^127\.0\.0\.999 is not kept to this machine/],
+    [{ workspace: '/no/such/folder' }, /^the workspace \/no\/such\/folder is no directory/],
+    [{ workspace: '/etc/passwd' }, /^the workspace \/etc\/passwd is no directory/],
+    [{ cwd: 5 }, /^workspace is not a text/],
+    [{ command: '' }, /^command is not a text/],
+    [{ args: '--print-logs' }, /^args is not a list of texts/],
+    [{ env: { X: 'a\0b' } }, /^env is not texts by name/],
+    [{ sessionId: 5 }, /^sessionId is not a text/],
+    [{ secure: 'no' }, /^secure is not true or false/],
+  ])('is an error when it is asked for with %j', async (options, message) => {
+    expect((await ensure({ port: await sandbox.reserve(), ...options })).error).toEqual({
+      message: expect.stringMatching(message),
+      hint: expect.any(String),
+    });
+    expect(filesIn(sandbox.stateDir)).toEqual([]);
+  });
+
+  test('is an error when no process is made of what it is given', async () => {
+    await installFake(sandbox);
+    // With the one plugin more it is longer than the system takes.
+    const env = { OPENCODE_CONFIG_CONTENT: JSON.stringify({ username: 'x'.repeat(131_000) }) };
+    const { error } = await callLibrary(sandbox, 'ensureServer', [{ port: await sandbox.reserve() }], { env });
+    expect(error).toMatchObject({ message: expect.stringMatching(/could not be started: .*E2BIG/) });
+    expect(filesIn(sandbox.stateDir)).toEqual([]);
+  });
+
+  test('is an error when its lease cannot be written, and no server is left', async () => {
+    await installFake(sandbox);
+    const leases = await writeState(sandbox.stateDir, 'leases', 'no folder');
+    const { error } = await ensure({ port: await sandbox.reserve(), sessionId: 'a-session' });
+    expect(error?.message).toMatch(`could not write ${leases}`);
+    expect(inhabitants(sandbox)).toEqual([]);
+    expect(recordsIn(sandbox.stateDir)).toEqual([]);
+  });
+
+  test('is an error when nothing can be written', async () => {
+    await installFake(sandbox);
+    await writeFile(sandbox.stateDir, '');
+    const message = expect.stringContaining(`could not write ${sandbox.stateDir}`);
+    expect((await ensure({ port: await sandbox.reserve() })).error).toMatchObject({ message });
+  });
+});
