@@ -80,15 +80,16 @@ export interface ReapError extends Error {
  *
  * With a session, the session is attached, as `attachSession` does it.
  *
- * Throws a `ReapError` when there is no server to be had: the program is missing, ends, or stays silent; the port is held
- * by something that is not OpenCode; or `secure` is wanted and the server on the port has no password known here.
+ * Throws a `ReapError` when there is no server to be had: an option is not what it should be; the program is missing,
+ * ends, or stays silent; the port is held by something that is not OpenCode, or by OpenCode that does not answer; or
+ * `secure` is wanted and the server on the port has no password known here.
  */
 export declare function ensureServer(options?: ServerOptions): Promise<EnsuredServer>;
 
 export interface AttachOptions extends SessionOptions, StateOptions {
   /** The server's `id`. */
   readonly server?: string | undefined;
-  /** The server's port, for a session that has no lease yet. Default: 4096. */
+  /** The server's port, for a session that has no lease yet. Default: 4096, for 0 too. */
   readonly port?: number | undefined;
 }
 
