@@ -1,5 +1,5 @@
-import { ensureForSession } from '../ensure.js';
 import { workspaceOf } from '../observe/places.js';
+import { ensureForSession } from '../start/ensure-for-session.js';
 import { openWorld } from '../world.js';
 import { type Common, complain, print, printJson, progress } from './output.js';
 

@@ -1,13 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { lives } from './decide/lives.js';
-import { locate } from './decide/locate.js';
-import type { ServerRecord } from './decide/record.js';
-import { launch, type Refused, refused, type Started, type Wanted } from './launch.js';
-import { lookAround, type Sight, selfIn } from './look.js';
-import { whoAnswers } from './observe/answers.js';
-import { type Claimant, claimStart, starterOn } from './state/claims.js';
-import { urlOf } from './state/record-file.js';
-import type { World } from './world.js';
+import { lives } from '../decide/lives.js';
+import { locate } from '../decide/locate.js';
+import type { ServerRecord } from '../decide/record.js';
+import { lookAround, type Sight, selfIn } from '../look.js';
+import { whoAnswers } from '../observe/answers.js';
+import { type Claimant, claimStart, starterOn } from '../state/claims.js';
+import { urlOf } from '../state/record-file.js';
+import type { World } from '../world.js';
+import { launch } from './launch.js';
+import { type Refused, refused, type Started, type Wanted } from './wanted.js';
 
 /** Long enough for a server that is being stopped on this port to be gone. */
 const CLOSING_MS = 20_000;

@@ -1,11 +1,11 @@
-import { DEFAULTS } from './defaults.js';
-import type { Refused, Started, Wanted } from './launch.js';
-import { whoAnswers } from './observe/answers.js';
+import { DEFAULTS } from '../defaults.js';
+import { whoAnswers } from '../observe/answers.js';
+import { jsonNames } from '../state/files.js';
+import { findServer, forbidding, stopOnWord } from '../stop.js';
+import type { World } from '../world.js';
+import { ensureServer } from './ensure-server.js';
 import { attach } from './session.js';
-import { ensureServer } from './start.js';
-import { jsonNames } from './state/files.js';
-import { findServer, forbidding, stopOnWord } from './stop.js';
-import type { World } from './world.js';
+import type { Refused, Started, Wanted } from './wanted.js';
 
 const ATTEMPTS = 3;
 

@@ -1,17 +1,17 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { SessionLease } from './api.js';
-import type { Identity, Machine } from './decide/identity.js';
-import { isLive } from './decide/leases.js';
-import type { Lease } from './decide/record.js';
-import type { Snapshot } from './decide/snapshot.js';
-import { claudeAbove } from './hook/holder.js';
-import { takeSnapshot } from './observe/snapshot.js';
-import { readSmall, removeFile, replaceFile } from './state/files.js';
-import type { StateFolder } from './state/folders.js';
-import { formatLease, leaseName, type NativeLease, parseLease } from './state/lease-file.js';
-import { readFolder } from './state/read-folder.js';
-import type { World } from './world.js';
+import type { SessionLease } from '../api.js';
+import type { Identity, Machine } from '../decide/identity.js';
+import { isLive } from '../decide/leases.js';
+import type { Lease } from '../decide/record.js';
+import type { Snapshot } from '../decide/snapshot.js';
+import { claudeAbove } from '../hook/holder.js';
+import { takeSnapshot } from '../observe/snapshot.js';
+import { readSmall, removeFile, replaceFile } from '../state/files.js';
+import type { StateFolder } from '../state/folders.js';
+import { formatLease, leaseName, type NativeLease, parseLease } from '../state/lease-file.js';
+import { readFolder } from '../state/read-folder.js';
+import type { World } from '../world.js';
 
 /*
  * What a plugin's own process says about its session. It is a child of the shell tool's and soon gone, so the holder is

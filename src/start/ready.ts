@@ -1,0 +1,68 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Spawned } from '../act/spawn.js';
+import type { Identity } from '../decide/identity.js';
+import { locate } from '../decide/locate.js';
+import { type Secret, secret } from '../decide/secret.js';
+import { duration } from '../decide/words.js';
+import { lockOn, whoAnswers } from '../observe/answers.js';
+import { takeSnapshot } from '../observe/snapshot.js';
+import type { NativeRecord } from '../state/record-file.js';
+import { asServerRecord } from '../state/registry.js';
+import type { World } from '../world.js';
+import type { Wanted } from './wanted.js';
+
+/** A new connection this often; a server takes 0.7 to 2 s, up to 31 s on a starved host. */
+export const PROBE_EVERY_MS = 100;
+
+/** Waits until the server answers, through a socket that is its own. Returns the record as it is then, or what went wrong. */
+export async function waitReady(
+  record: NativeRecord,
+  spawned: Spawned,
+  wanted: Wanted,
+  world: World,
+): Promise<NativeRecord | string> {
+  const until = performance.now() + wanted.readyTimeoutMs;
+  while (performance.now() < until) {
+    const ended = spawned.ended();
+    if (ended !== undefined) return endedEarly(wanted, ended);
+    const found = await listenerOf(record, world);
+    const lock = found && (await readiness(record, wanted.hostname, found.port));
+    if (lock === 'open') return `${wanted.command} does not ask for its password`;
+    if (found && lock === 'ready') {
+      return { ...record, state: 'ready', port: found.port, server: found.server };
+    }
+    await sleep(PROBE_EVERY_MS);
+  }
+  return `${wanted.command} did not answer within ${duration(wanted.readyTimeoutMs)}`;
+}
+
+export const passwordOf = ({ password }: NativeRecord): Secret | undefined =>
+  password === undefined ? undefined : secret(password);
+
+async function readiness(record: NativeRecord, host: string, port: number): Promise<'ready' | 'open' | 'not yet'> {
+  if ((await whoAnswers(host, port)) !== 'opencode') return 'not yet';
+  const password = passwordOf(record);
+  const lock = password === undefined ? 'locked' : await lockOn(host, port, password);
+  return lock === 'locked' ? 'ready' : lock === 'open' ? 'open' : 'not yet';
+}
+
+/** The process of our own tree that listens. Where sockets cannot be seen, the spawned one on the port it was given. */
+async function listenerOf(
+  record: NativeRecord,
+  world: World,
+): Promise<{ port: number; server: Identity | undefined } | undefined> {
+  const parsed = asServerRecord(world.folder, record);
+  const snapshot = await takeSnapshot([parsed], [], world.eyes);
+  const sockets = snapshot.sockets.get(record.id);
+  if (sockets === undefined)
+    return record.port === undefined || process.platform === 'linux'
+      ? undefined
+      : { port: record.port, server: undefined };
+  const listening = sockets.listening.find(({ port }) => record.port === undefined || port === record.port);
+  const located = locate(parsed, snapshot);
+  if (listening === undefined || located.kind !== 'present') return undefined;
+  const seen = snapshot.processes?.get(listening.pid);
+  return seen && { port: listening.port, server: { pid: seen.pid, startToken: seen.startToken } };
+}
+
+export const endedEarly = ({ command }: Wanted, how: string): string => `${command} ended before it answered (${how})`;

@@ -1,0 +1,53 @@
+import type { Secret } from '../decide/secret.js';
+import type { Variables } from '../state/folders.js';
+
+export interface Wanted {
+  /** 0 lets the server choose one. */
+  readonly port: number;
+  /** A loopback address. */
+  readonly hostname: string;
+  readonly workspace: string;
+  readonly sessionId: string | undefined;
+  readonly plugin: string;
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly env: Variables;
+  readonly readyTimeoutMs: number;
+  /** After how long without anything to do the server asks to be judged; 0 never. */
+  readonly retireAfterMs: number;
+  /** This very program, as a file that node runs; undefined where there is none, and then no server retires. */
+  readonly program: string | undefined;
+  /** The server gets a password of its own. */
+  readonly secure?: boolean | undefined;
+}
+
+export interface Started {
+  readonly kind: 'started';
+  readonly url: string;
+  /** The process that listens; undefined where it cannot be seen. */
+  readonly pid: number | undefined;
+  readonly alreadyRunning: boolean;
+  readonly startedByPlugin: boolean;
+  /** Undefined for a server that nothing was written down about. */
+  readonly id: string | undefined;
+  /** Of a server that was given one of its own. */
+  readonly password?: Secret | undefined;
+}
+
+export interface Refused {
+  readonly kind: 'refused';
+  readonly error: string;
+  readonly hint: string;
+}
+
+export const refused = (error: string, hint: string): Refused => ({ kind: 'refused', error, hint });
+
+/** What follows the command. */
+export const argsFor = ({ hostname, port, args }: Wanted): string[] => [
+  'serve',
+  '--hostname',
+  hostname,
+  '--port',
+  String(port),
+  ...args,
+];
