@@ -7,9 +7,10 @@ import { type HookInput, readInput } from './hook/input.js';
 import { linuxGlance, linuxMachine } from './observe/linux.js';
 import { workspaceOf } from './observe/places.js';
 import { sweeper } from './state/claims.js';
-import { readSmall, removeFile, replaceFile } from './state/files.js';
+import { replaceFile } from './state/files.js';
 import { chosenRoot, type StateFolder, stateFolder, type Variables } from './state/folders.js';
-import { formatLease, leaseName, parseLease } from './state/lease-file.js';
+import { formatLease, leaseName } from './state/lease-file.js';
+import { removeLeases } from './state/leases.js';
 import { leaveRequest } from './state/requests.js';
 
 /*
@@ -60,7 +61,7 @@ async function sessionStart(call: HookCall, input: HookInput, folder: StateFolde
 async function sessionEnd(call: HookCall, input: HookInput, folder: StateFolder): Promise<void> {
   if (input.reason === 'clear' || input.reason === 'resume') return;
   const holder = holderOf(call);
-  if (holder === undefined) removeFile(join(folder.leases, leaseName(undefined, sessionOf(call, input))));
+  if (holder === undefined) removeLeases(folder, undefined, sessionOf(call, input));
   await request(call, input, holder, folder);
 }
 
@@ -84,16 +85,13 @@ function leaseFor(
 ): { readonly file: string; readonly text: string } {
   const at = Date.now();
   const session = sessionOf(call, input);
-  const file = join(folder.leases, leaseName(holder, session));
-  // What the session has attached to outlives `/clear`; and at its start another plugin's hook may have been faster.
-  const before = readSmall(file);
-  const known = before.kind === 'text' ? parseLease(file, before.text) : undefined;
+  const file = join(folder.leases, leaseName(holder, session, { port: call.port }));
   const lease = {
     holder: holder && { ...holder, machine: linuxMachine() },
     session,
     cwd: workspaceOf(input.cwd ?? process.cwd()),
     port: call.port,
-    servers: typeof known === 'object' ? known.servers : [],
+    servers: [],
     at,
     expiresAt: holder ? undefined : at + LEASE_WITHOUT_HOLDER_MS,
   };

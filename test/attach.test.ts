@@ -26,7 +26,7 @@ const leases = async (): Promise<Record<string, Fields>> => {
   const read = files.map(async (file) => [basename(file), JSON.parse(await readFile(file, 'utf8'))] as const);
   return Object.fromEntries(await Promise.all(read));
 };
-const leaseOf = (pid: number): string => `${pid}-${startToken(pid)}.json`;
+const leaseOf = (pid: number, besides = ''): string => `${pid}-${startToken(pid)}${besides}.json`;
 const verdict = async (): Promise<unknown[]> => {
   const { value } = await callLibrary(sandbox, 'scan', [{ olderThan: 0 }]);
   return Object.values(value ?? {}).map((server) => [(server as Fields).verdict, (server as Fields).reasons]);
@@ -49,11 +49,19 @@ test('whoever asks for a server holds it, by the Claude process above, until tha
     { ...ask, cwd: elsewhere },
     { CLAUDE_PID: `${startBystander(sandbox)}` },
   );
-  expect(await leases()).toMatchObject({ [leaseOf(session.pid)]: { ...lease, servers: [id] } });
+  const naming = { holder, session: 'a-session', servers: [id] };
+  expect(await leases()).toMatchObject({
+    [leaseOf(session.pid)]: { ...lease, servers: [] },
+    [leaseOf(session.pid, `.${id}`)]: naming,
+  });
   expect(await verdict()).toEqual([['spared', ['unleased']]]);
   // Another plugin's hook is later than this one's, which has started its server by then.
   await session.run([HOOK, 'hook', 'session-start', '--port', '5000'], {}, said.replace('clear', 'startup'));
-  expect(await leases()).toMatchObject({ [leaseOf(session.pid)]: { port: 5000, servers: [id] } });
+  expect(await leases()).toMatchObject({
+    [leaseOf(session.pid)]: lease,
+    [leaseOf(session.pid, '.port-5000')]: { ...lease, port: 5000 },
+    [leaseOf(session.pid, `.${id}`)]: naming,
+  });
 
   expect(await call('releaseSession', { sessionId: 'another-session' })).toMatchObject({ held: true, servers: [id] });
   expect(await call('releaseSession', { sessionId: 'a-session', server: 'other' })).toMatchObject({ servers: [id] });
@@ -76,15 +84,26 @@ test('CLAUDE_PID counts where that process is above the caller, whatever it is c
   const env = { CLAUDE_PID: `${process.pid}`, CLAUDE_CODE_SESSION_ID: 'from-the-client' };
   const { value } = await callLibrary(sandbox, 'ensureServer', [{ port: 0, cwd: elsewhere }], { env });
   const lease = { session: 'from-the-client', cwd: elsewhere, port: Number(new URL(String(value?.url)).port) };
-  expect(await leases()).toMatchObject({ [leaseOf(process.pid)]: { ...lease, servers: [value?.id] } });
+  expect(await leases()).toMatchObject({
+    [leaseOf(process.pid)]: lease,
+    [leaseOf(process.pid, `.${value?.id}`)]: { session: 'from-the-client', servers: [value?.id] },
+  });
 });
 
-test('servers that are attached at the same moment are all in the lease', async () => {
+test('of servers that are attached and released at the same moment none is lost, and none is kept', async () => {
   const env = { CLAUDE_PID: `${process.pid}` };
-  const ids = ['one', 'two', 'three', 'four'];
-  await Promise.all(ids.map((server) => callLibrary(sandbox, 'attachSession', [{ server }], { env })));
-  const held = (await leases())[leaseOf(process.pid)]?.servers;
-  expect([...(held as string[])].sort()).toEqual(ids.sort());
+  const call = (name: string, server: string) => callLibrary(sandbox, name, [{ server }], { env });
+  const [kept, released] = [
+    ['one', 'two', 'three', 'four'],
+    ['five', 'six'],
+  ];
+  await Promise.all(released.map((server) => call('attachSession', server)));
+  await Promise.all([
+    ...kept.map((server) => call('attachSession', server)),
+    ...released.map((server) => call('releaseSession', server)),
+  ]);
+  const { value } = await callLibrary(sandbox, 'attachSession', [{}], { env });
+  expect(new Set(value?.servers as string[])).toEqual(new Set(kept));
 });
 
 test('a worker that was detached renews the lease of its session, and else leaves one that expires', async () => {
@@ -94,21 +113,25 @@ test('a worker that was detached renews the lease of its session, and else leave
   const env = { CLAUDE_PID: `${process.pid}` };
   await callLibrary(sandbox, 'attachSession', [session], { env });
   expect(await orphaned('attachSession', { ...session, server: 'one' })).toMatchObject({ holderPid: process.pid });
-  const lease = { session: 'a-session', servers: ['one'] };
-  expect(await leases()).toMatchObject({ [leaseOf(process.pid)]: lease });
+  const held = {
+    [leaseOf(process.pid)]: {},
+    [leaseOf(process.pid, '.one')]: { session: 'a-session', servers: ['one'] },
+  };
+  expect(await leases()).toMatchObject(held);
 
   // A session that left no lease: nobody can tell when it ends, so its lease does by itself, unless it is taken back.
   const unheld = { sessionId: 'another', workspace: elsewhere };
   const { id } = await orphaned('ensureServer', { ...unheld, port: 0 });
-  const { 'session-another.json': expiring, ...others } = await leases();
-  expect(others).toMatchObject({ [leaseOf(process.pid)]: lease });
-  expect(expiring).toMatchObject({ session: 'another', cwd: elsewhere, servers: [id] });
+  const { 'session-another.json': expiring, [`session-another.${id}.json`]: naming, ...others } = await leases();
+  expect(others).toMatchObject(held);
+  expect(expiring).toMatchObject({ session: 'another', cwd: elsewhere });
+  expect(naming).toMatchObject({ session: 'another', servers: [id] });
   expect([Date.parse(String(expiring?.expiresAt)) - Date.now() > 86_000_000, expiring?.holder]).toEqual([
     true,
     undefined,
   ]);
   expect(await orphaned('releaseSession', unheld)).toMatchObject({ held: false });
-  expect(Object.keys(await leases())).toEqual([leaseOf(process.pid)]);
+  expect(Object.keys(await leases()).sort()).toEqual(Object.keys(held).sort());
 });
 
 test('without a session nobody’s end is waited for, so there is no lease', async () => {
@@ -119,6 +142,9 @@ test('without a session nobody’s end is waited for, so there is no lease', asy
 test('port 0 names no port, and what is no id is refused', async () => {
   const attach = (options: object) => callLibrary(sandbox, 'attachSession', [{ sessionId: 'a-session', ...options }]);
   expect((await attach({ port: 0, server: 'one' })).value).toMatchObject({ held: true, servers: ['one'] });
-  expect(await leases()).toMatchObject({ 'session-a-session.json': { port: 4096, servers: ['one'] } });
+  expect(await leases()).toMatchObject({
+    'session-a-session.json': { port: 4096 },
+    'session-a-session.one.json': { servers: ['one'] },
+  });
   expect((await attach({ server: 5 })).error?.message).toMatch(/^server is not a text/);
 });

@@ -3,7 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { runCli } from './support/cli.js';
-import { startBystander } from './support/fake.js';
+import { startBystander, startFake } from './support/fake.js';
 import { inhabitants } from './support/inhabitants.js';
 import { spawnServer, waitFor } from './support/opencode.js';
 import { type Files, HEX, PLUGIN_FORMATS, type Subject } from './support/plugin-state.js';
@@ -82,7 +82,7 @@ test('the password in a record is used to ask, and is never seen', async () => {
 });
 
 test('a server that two plugins wrote down is judged once, and a job of one spares it for both', async () => {
-  const { pid, port } = await spawnServer(sandbox, { release: 'native', port: await sandbox.reserve() });
+  const { pid, port } = await startFake(sandbox);
   const [jv, naicud] = [formatOf('johnnyvicious'), formatOf('naicud')];
   const runner = { pid: startBystander(sandbox), at: Date.now() };
   const server = subject(pid, port);
@@ -120,7 +120,7 @@ test('a server that its plugin did not write down is named with all that helps t
 });
 
 test('what a record does not prove can be stopped or handed over by whoever names the process', async () => {
-  const { pid, port } = await spawnServer(sandbox, { release: 'native', port: await sandbox.reserve() });
+  const { pid, port } = await startFake(sandbox);
   await writeDown(formatOf('brahmsyaifullah').record(subject(pid, port)));
   expect((await reapJson(sandbox, NOW)).servers).toMatchObject([{ verdict: 'unsure' }]);
   expect((await runCli(sandbox, ['adopt', `${pid}`])).code).toBe(0);

@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { SessionLease } from '../api.js';
 import type { Identity, Machine } from '../decide/identity.js';
 import { isLive } from '../decide/leases.js';
@@ -9,7 +8,8 @@ import { claudeAbove } from '../hook/holder.js';
 import { takeSnapshot } from '../observe/snapshot.js';
 import { readSmall, removeFile, replaceFile } from '../state/files.js';
 import type { StateFolder } from '../state/folders.js';
-import { formatLease, leaseName, type NativeLease, parseLease } from '../state/lease-file.js';
+import { type Besides, formatLease, leaseName, type NativeLease, parseLease } from '../state/lease-file.js';
+import { leasesOf } from '../state/leases.js';
 import { readFolder } from '../state/read-folder.js';
 import type { World } from '../world.js';
 
@@ -29,33 +29,41 @@ export interface Attaching {
 }
 
 const WITHOUT_HOLDER_MS = 24 * 3_600_000;
-const NOTHING: SessionLease = { held: false, holderPid: undefined, servers: [] };
 
-/** Another process of the session may renew the same lease between our read and our write, in less than a millisecond. */
-const SETTLED_MS = 20;
-const ATTEMPTS = 4;
-
-/** Writes or renews the lease of the Claude process above us, and has it name the server. */
-export async function attach(wanted: Attaching, world: World): Promise<SessionLease> {
-  const snapshot = await takeSnapshot([], [], world.eyes);
-  const files = filesToWrite(wanted, snapshot, world.folder);
-  for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
-    const lacking = files.filter((file) => lacks(file, wanted));
-    if (attempt > 0 && lacking.length === 0) break;
-    for (const file of attempt === 0 ? files : lacking) renew(file, wanted, snapshot);
-    await sleep(SETTLED_MS);
-  }
-  return said(files[0]);
+/** Whose lease it is: a Claude process, or where none can be told a session. */
+interface Owner {
+  readonly holder: Identity | undefined;
+  readonly machine: Machine;
+  readonly session: string | undefined;
 }
 
-/** Takes a server, or all of them, out of the session's lease. One whose holder is known ends with that process only. */
+/** Writes or renews the lease of the Claude process above us, and another one that names the server. */
+export async function attach(wanted: Attaching, world: World): Promise<SessionLease> {
+  const snapshot = await takeSnapshot([], [], world.eyes);
+  const owners = ownersOf(wanted, snapshot, world.folder);
+  for (const owner of owners) {
+    hold(owner, { cwd: wanted.workspace, port: wanted.port, servers: [] }, world.folder);
+    const { server } = wanted;
+    if (server !== undefined)
+      write(owner, { cwd: undefined, port: undefined, servers: [server] }, { server }, world.folder);
+  }
+  return said(owners[0], world.folder);
+}
+
+/** Takes a server, or all of them, back from the session. What a known process holds besides ends with that process only. */
 export async function release(wanted: Attaching, world: World): Promise<SessionLease> {
   const snapshot = await takeSnapshot([], [], world.eyes);
-  const holder = holderAbove(wanted, snapshot);
-  const byHolder = holder && join(world.folder.leases, leaseName(holder, undefined));
-  const bySession = sessionFile(wanted, world.folder);
-  for (const file of [byHolder, bySession].flatMap((one) => one ?? [])) takeOut(file, wanted);
-  return said(byHolder ?? bySession);
+  const { session, server } = wanted;
+  const above = holderAbove(wanted, snapshot);
+  const owners = [above, undefined].map((holder) => ({ holder, machine: snapshot.machine, session }));
+  for (const owner of above ? owners : owners.slice(1)) {
+    if (owner.holder === undefined && session === undefined) continue;
+    for (const file of leasesOf(world.folder, owner.holder, session)) takeBack(file, server, session);
+  }
+  return said(
+    owners.find(({ holder }) => holder !== undefined || session !== undefined),
+    world.folder,
+  );
 }
 
 /** Where no machine can be told, a lease by identity would never be known to have ended. */
@@ -65,73 +73,54 @@ function holderAbove({ claudePid }: Attaching, { processes, machine }: Snapshot)
   return holder?.startToken === undefined ? undefined : holder;
 }
 
-const sessionFile = ({ session }: Attaching, { leases }: StateFolder): string | undefined =>
-  session === undefined ? undefined : join(leases, leaseName(undefined, session));
-
 /** A worker that was detached has no Claude above it, but its session may have left a lease. */
-function filesToWrite(wanted: Attaching, snapshot: Snapshot, folder: StateFolder): string[] {
-  const holder = holderAbove(wanted, snapshot);
-  if (holder) return [join(folder.leases, leaseName(holder, undefined))];
+function ownersOf(wanted: Attaching, snapshot: Snapshot, folder: StateFolder): Owner[] {
   const { session } = wanted;
+  const { machine } = snapshot;
+  const holder = holderAbove(wanted, snapshot);
+  if (holder) return [{ holder, machine, session }];
   if (session === undefined) return [];
   const leases = readFolder<Lease>('lease', folder.leases, parseLease, []);
   const live = leases.filter((lease) => lease.session === session && isLive(lease, snapshot) === 'yes');
-  return live.length > 0 ? live.map(({ file }) => file) : [join(folder.leases, leaseName(undefined, session))];
+  const holders = new Map(live.flatMap((lease) => (lease.holder ? [[lease.holder.pid, lease.holder] as const] : [])));
+  return holders.size === 0
+    ? [{ holder: undefined, machine, session }]
+    : [...holders.values()].map((known) => ({ holder: known, machine, session }));
 }
 
-/** Undefined when there is none; a sentence for what another version has written, which spares as it is. */
-function leaseIn(file: string): Lease | string | undefined {
-  const read = readSmall(file);
-  return read.kind === 'text' ? parseLease(file, read.text) : read.kind === 'unread' ? read.error : undefined;
+type Covering = Pick<NativeLease, 'cwd' | 'port' | 'servers'>;
+
+/** A hook's word on where the session works is better than ours; without a holder it must be renewed. */
+function hold(owner: Owner, covering: Covering, folder: StateFolder): void {
+  const file = join(folder.leases, leaseName(owner.holder, owner.session));
+  if (owner.holder === undefined || readSmall(file).kind === 'absent') write(owner, covering, undefined, folder);
 }
 
-function lacks(file: string, { server }: Attaching): boolean {
-  const lease = leaseIn(file);
-  return lease === undefined || (typeof lease === 'object' && server !== undefined && !lease.servers.includes(server));
-}
-
-function renew(file: string, wanted: Attaching, snapshot: Snapshot): void {
-  const known = leaseIn(file);
-  if (typeof known === 'string') return;
+function write(owner: Owner, covering: Covering, besides: Besides | undefined, folder: StateFolder): void {
   const at = Date.now();
-  const holder = known ? holderOf(known) : heldBy(holderAbove(wanted, snapshot), snapshot.machine);
-  const servers = new Set([...(known?.servers ?? []), ...(wanted.server === undefined ? [] : [wanted.server])]);
-  write(file, {
-    holder,
-    session: known?.session ?? wanted.session,
-    cwd: known?.path ?? wanted.workspace,
-    port: known?.port ?? wanted.port,
-    servers: [...servers],
-    at,
-    expiresAt: holder ? undefined : at + WITHOUT_HOLDER_MS,
-  });
+  const holder = owner.holder && { ...owner.holder, machine: owner.machine };
+  const expiresAt = holder ? undefined : at + WITHOUT_HOLDER_MS;
+  const lease = { ...covering, holder, session: owner.session, at, expiresAt };
+  replaceFile(join(folder.leases, leaseName(holder, owner.session, besides)), formatLease(lease), 'until reboot');
 }
 
-/** A nested client may have its outer one's pid, so only a lease that is this session's own is changed. */
-function takeOut(file: string, { session, server, workspace, port }: Attaching): void {
+/** A nested client may have its outer one's pid, so only what this very session has said is taken back. */
+function takeBack(file: string, server: string | undefined, session: string | undefined): void {
   const lease = leaseIn(file);
-  if (typeof lease !== 'object' || (lease.session !== undefined && lease.session !== session)) return;
-  if (lease.holder === undefined && server === undefined) {
-    removeFile(file);
-    return;
-  }
-  const { path, expiresAt } = lease;
-  const servers = server === undefined ? [] : lease.servers.filter((one) => one !== server);
-  const kept = { session: lease.session, cwd: path ?? workspace, port: lease.port ?? port, expiresAt };
-  write(file, { ...kept, holder: holderOf(lease), servers, at: Date.now() });
+  if (lease === undefined || (lease.session !== undefined && lease.session !== session)) return;
+  const namesIt = server === undefined ? lease.servers.length > 0 : lease.servers.includes(server);
+  if (namesIt || (server === undefined && lease.holder === undefined)) removeFile(file);
 }
 
-const write = (file: string, lease: NativeLease): void => replaceFile(file, formatLease(lease), 'until reboot');
+/** Undefined when there is none, or when another version has written what spares as it is. */
+function leaseIn(file: string): Lease | undefined {
+  const read = readSmall(file);
+  const lease = read.kind === 'text' ? parseLease(file, read.text) : undefined;
+  return typeof lease === 'object' ? lease : undefined;
+}
 
-const heldBy = (holder: Identity | undefined, machine: Machine | undefined): NativeLease['holder'] =>
-  holder && { ...holder, machine: machine ?? { id: undefined, boot: undefined, pidNamespace: undefined, name: '' } };
-
-const holderOf = ({ holder, machine }: Lease): NativeLease['holder'] => heldBy(holder, machine);
-
-function said(file: string | undefined): SessionLease {
-  const lease = file === undefined ? undefined : leaseIn(file);
-  if (lease === undefined) return NOTHING;
-  return typeof lease === 'string'
-    ? { ...NOTHING, held: true }
-    : { held: true, holderPid: lease.holder?.pid, servers: lease.servers };
+function said(owner: Owner | undefined, folder: StateFolder): SessionLease {
+  const leases = owner ? leasesOf(folder, owner.holder, owner.session).flatMap((file) => leaseIn(file) ?? []) : [];
+  const servers = [...new Set(leases.flatMap((lease) => lease.servers))];
+  return { held: leases.length > 0, holderPid: leases.length > 0 ? owner?.holder?.pid : undefined, servers };
 }

@@ -32,8 +32,9 @@ function coverIsClear({ cwd, port: number, servers }: Json, lease: Lease): boole
 export interface NativeLease {
   readonly holder: (Identity & { readonly machine: Machine }) | undefined;
   readonly session: string | undefined;
-  readonly cwd: string;
-  readonly port: number;
+  /** A lease that only names servers has neither this nor a port. */
+  readonly cwd: string | undefined;
+  readonly port: number | undefined;
   readonly servers: readonly string[];
   /** Epoch milliseconds. */
   readonly at: number;
@@ -46,8 +47,27 @@ export function formatLease({ at, expiresAt, ...lease }: NativeLease): string {
   return `${JSON.stringify({ schema: SCHEMA, ...lease, at: new Date(at).toISOString(), expiresAt: expires }, null, 2)}\n`;
 }
 
-/** A lease is named after its holder, or after its session where the holder has no identity. */
-export function leaseName(holder: Identity | undefined, session: string | undefined): string {
-  if (holder?.startToken !== undefined) return `${holder.pid}-${holder.startToken.replace(/\W/g, '_')}.json`;
-  return `session-${(session ?? 'unknown').replace(/[^\w-]/g, '_').slice(0, 100)}.json`;
+/** What a lease covers beside the workspace and the usual port of its session, in a file of its own. */
+export type Besides = { readonly port: number } | { readonly server: string };
+
+const USUAL_PORT = 4096;
+
+/**
+ * A lease is named after its holder, or after its session where the holder has no identity. Each thing that it covers
+ * besides has a file of its own: two hooks or commands of one session may write at the same moment, and neither may
+ * take back what the other has said.
+ */
+export function leaseName(holder: Identity | undefined, session: string | undefined, besides?: Besides): string {
+  const whose =
+    holder?.startToken === undefined
+      ? `session-${plain(session ?? 'unknown')}`
+      : `${holder.pid}-${holder.startToken.replace(/\W/g, '_')}`;
+  if (besides === undefined || ('port' in besides && besides.port === USUAL_PORT)) return `${whose}.json`;
+  return `${whose}.${'port' in besides ? `port-${besides.port}` : plain(besides.server)}.json`;
 }
+
+/** Whether a file is one of that holder's or session's. */
+export const isLeaseOf = (name: string, holder: Identity | undefined, session: string | undefined): boolean =>
+  name.startsWith(leaseName(holder, session).replace(/json$/, ''));
+
+const plain = (text: string): string => text.replace(/[^\w-]/g, '_').slice(0, 100);
