@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, linkSync, mkdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Judged } from '../src/decide/plan.js';
@@ -131,6 +131,21 @@ describe.each(PLUGIN_FORMATS)('$format', (plugin) => {
     expect((await run()).servers.map(kindOf)).toEqual(['gone']);
     expect(existsSync(at('state/servers'))).toBe(false);
   });
+});
+
+test('in a folder where others may add files, but not replace ours, the file alone decides', async () => {
+  const apoapps = PLUGIN_FORMATS.find(({ format }) => format === 'apoapps') as PluginFormat;
+  const { run, at } = machineWith(apoapps.record(await startFor(apoapps)));
+  const verdict = async () => (await run(true)).servers.map((server) => server.verdict.kind);
+  const [file, folder] = [at('shared/oc-bridge-state.json'), at('shared')];
+  chmodSync(folder, 0o1777);
+  expect(await verdict()).toEqual(['stale']);
+  chmodSync(folder, 0o777);
+  expect(await verdict()).toEqual(['spared']);
+  chmodSync(folder, 0o1777);
+  // Somebody may have put a file of ours there that meant something else elsewhere.
+  linkSync(file, at('second-name'));
+  expect(await verdict()).toEqual(['spared']);
 });
 
 const kindOf = ({ verdict, outcome }: Judged): string => outcome?.kind ?? verdict.kind;

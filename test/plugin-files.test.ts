@@ -99,6 +99,14 @@ test('a folder that another user keeps closed is passed over, all of it', async 
   }
 });
 
+test('a file of another user’s is passed over, and makes nothing unsure', async ({ skip }) => {
+  if (process.getuid?.() !== 0) skip('only root can give a file away');
+  put({ [`${DATA}/state.json`]: 'torn' });
+  const file = join(root, DATA, 'state.json');
+  chownSync(file, 65_534, 65_534);
+  expect(await read()).toMatchObject({ unread: [], skipped: [{ file, because: 'it belongs to another user' }] });
+});
+
 type Row = [sentence: string, path: string, content: unknown, expected: object];
 
 test.each<Row>([
