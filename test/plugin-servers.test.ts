@@ -128,3 +128,14 @@ test('what a record does not prove can be stopped or handed over by whoever name
     { source: { format: 'native' }, alsoIn: [{ format: 'brahmsyaifullah' }], outcome: { kind: 'stopped' } },
   ]);
 });
+
+test('a server of a plugin’s is used again as its own, and one that its record does not prove as nobody’s', async () => {
+  const { pid, port } = await startFake(sandbox);
+  const start = async () => JSON.parse((await runCli(sandbox, ['start', '--port', `${port}`, '--json'])).stdout);
+  const server = subject(pid, port);
+  await writeDown(formatOf('johnnyvicious').record({ ...server, startedAt: server.startedAt - 3_600_000 }));
+  expect(await start()).toMatchObject({ pid, alreadyRunning: true, startedByPlugin: false, id: null });
+  await writeDown(formatOf('johnnyvicious').record(server));
+  const id = `${pid}-${server.startToken}`;
+  expect(await start()).toMatchObject({ pid, alreadyRunning: true, startedByPlugin: true, id });
+});

@@ -1,7 +1,7 @@
 import { compare, type Sameness } from './identity.js';
 import { type Hold, holdsOn, type Leasable, witnessed } from './leases.js';
 import { type Answer, lives } from './lives.js';
-import { type Located, locate } from './locate.js';
+import { type Located, locate, processesOf } from './locate.js';
 import { type Connection, childrenOf, type Process } from './process.js';
 import type { LiveRun, Ownership, ServerRecord, Trust, Written } from './record.js';
 import type { Snapshot } from './snapshot.js';
@@ -51,7 +51,7 @@ export interface Looks {
 export function evidenceOf(record: ServerRecord, written: Written, snapshot: Snapshot, word: Word): Evidence {
   const located = locate(record, snapshot);
   const server = located.kind === 'present' ? located.server : undefined;
-  const processes = located.kind === 'present' ? [...(located.launcher ? [located.launcher] : []), located.server] : [];
+  const processes = processesOf(located);
   const usable = { records: [record, ...record.alsoIn], ports: portsOf(record, snapshot) };
   return {
     ownership: ownershipOf(record),
@@ -61,10 +61,7 @@ export function evidenceOf(record: ServerRecord, written: Written, snapshot: Sna
     where: whereFrom(record, snapshot),
     located,
     looks: processes.length > 0 ? looksOf(record, processes, snapshot) : undefined,
-    weak:
-      located.kind === 'present' && located.proof === 'start time'
-        ? weakProofOf(record, processes, snapshot)
-        : undefined,
+    weak: weakProofOf(record, located, snapshot),
     holds: holdsFor(usable, written, snapshot),
     leasesUnread: written.unread.some((file) => file.kind === 'lease'),
     flights: flightsOn(usable, written.uses, snapshot),

@@ -23,6 +23,9 @@ export type Located =
  */
 export type Proof = 'start token' | 'tag' | 'start time';
 
+export const processesOf = (located: Located): readonly Process[] =>
+  located.kind !== 'present' ? [] : located.launcher ? [located.launcher, located.server] : [located.server];
+
 export function locate(record: ServerRecord, snapshot: Snapshot): Located {
   if (snapshot.processes === undefined) return unknown('the processes could not be listed');
   if (record.provenBy === 'start time') return locateByTime(record, snapshot);

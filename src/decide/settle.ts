@@ -1,4 +1,4 @@
-import { locate } from './locate.js';
+import { locate, processesOf } from './locate.js';
 import type { Process } from './process.js';
 import type { ServerRecord } from './record.js';
 import type { Snapshot } from './snapshot.js';
@@ -37,9 +37,8 @@ function tie(record: ServerRecord, snapshot: Snapshot): Tied {
   const located = locate(record, snapshot);
   if (located.kind !== 'present') return { record, pids: [], isDoubted: true };
   const { launcher, server } = located;
-  const processes = launcher ? [launcher, server] : [server];
-  const pids = processes.map(({ pid }) => pid);
-  const isDoubted = located.proof === 'start time' && isDoubtful(weakProofOf(record, processes, snapshot));
+  const pids = processesOf(located).map(({ pid }) => pid);
+  const isDoubted = isDoubtful(weakProofOf(record, located, snapshot));
   if (record.machine !== undefined) return { record, pids, isDoubted };
   const top = launcher ?? server;
   const spawned = record.spawned && record.spawned.pid !== top.pid ? record.spawned : identity(top);
@@ -48,8 +47,8 @@ function tie(record: ServerRecord, snapshot: Snapshot): Tied {
 }
 
 /** Nobody has looked at sockets yet, and many command lines say `--port 0`, so that only another port is a doubt. */
-const isDoubtful = (proof: WeakProof): boolean =>
-  whyDoubted(proof.port === 'unknown' ? { ...proof, port: 'unstated' } : proof) !== undefined;
+const isDoubtful = (proof: WeakProof | undefined): boolean =>
+  proof !== undefined && whyDoubted(proof.port === 'unknown' ? { ...proof, port: 'unstated' } : proof) !== undefined;
 
 const identity = ({ pid, startToken }: Process) => ({ pid, startToken });
 

@@ -1,4 +1,5 @@
 import type { Sameness } from './identity.js';
+import { type Located, processesOf } from './locate.js';
 import type { Process } from './process.js';
 import type { ServerRecord } from './record.js';
 import { sameSecret } from './secret.js';
@@ -18,7 +19,10 @@ export const MAY_START_BEFORE_MS = 120_000;
 /** A record may be written before the process is there; clocks and their resolution account for the rest. */
 export const MAY_START_AFTER_MS = 5_000;
 
-export function weakProofOf(record: ServerRecord, processes: readonly Process[], snapshot: Snapshot): WeakProof {
+/** Undefined when a start token or a tag ties the process to the record, or when there is none. */
+export function weakProofOf(record: ServerRecord, located: Located, snapshot: Snapshot): WeakProof | undefined {
+  if (located.kind !== 'present' || located.proof !== 'start time') return undefined;
+  const processes = processesOf(located);
   const started = processes.flatMap(({ ageMs }) => (ageMs === undefined ? [] : [snapshot.at - ageMs]));
   const known = started.length === processes.length && record.startedAt !== undefined;
   return {

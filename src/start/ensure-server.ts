@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { lives } from '../decide/lives.js';
-import { locate } from '../decide/locate.js';
+import { locate, processesOf } from '../decide/locate.js';
 import type { ServerRecord } from '../decide/record.js';
+import { weakProofOf, whyDoubted } from '../decide/weak-proof.js';
 import { lookAround, type Sight, selfIn } from '../look.js';
 import { whoAnswers } from '../observe/answers.js';
 import { type Claimant, claimStart, starterOn } from '../state/claims.js';
@@ -112,11 +113,11 @@ function running(wanted: Wanted, pid: number | undefined, record: ServerRecord |
   };
 }
 
-/** By identity; a record whose server has only just answered names its launcher alone. */
+/** By what proves it; a record whose server has only just answered names its launcher alone. */
 function isServerOf(record: ServerRecord, pid: number | undefined, { snapshot }: Sight): boolean {
   const located = locate(record, snapshot);
-  if (located.kind !== 'present' || pid === undefined) return false;
-  return located.server.pid === pid || located.launcher?.pid === pid;
+  const weak = weakProofOf(record, located, snapshot);
+  return processesOf(located).some((process) => process.pid === pid) && !(weak && whyDoubted(weak));
 }
 
 async function heldByStranger(wanted: Wanted, sight: Sight, { eyes }: World): Promise<Refused> {
