@@ -1,7 +1,8 @@
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { type Common, complain } from './commands/output.js';
 import { parseDuration } from './decide/duration.js';
 import { DEFAULTS } from './defaults.js';
+import { SHELLS } from './report/completion.js';
 import { unwritable } from './unwritable.js';
 import { VERSION } from './version.js';
 
@@ -64,8 +65,39 @@ function describe(finish: Finish): Command {
   addLooking(program, finish);
   addActing(program, finish);
   addHooks(program, finish);
+  addCompletion(program, finish);
   return program;
 }
+
+function addCompletion(program: Command, finish: Finish): void {
+  program
+    .command('completion')
+    .description('a script that completes commands and options in a shell')
+    .addArgument(new Argument('<shell>', 'which shell').choices(SHELLS))
+    .action(async (shell) =>
+      finish(
+        (await import('./commands/completion.js')).completionCommand(
+          shell,
+          [program, ...commandsOf(program)].map(words),
+        ),
+      ),
+    );
+}
+
+const commandsOf = (program: Command): readonly Command[] =>
+  program
+    .createHelp()
+    .visibleCommands(program)
+    .filter((command) => command.name() !== 'help');
+
+const words = (command: Command) => ({
+  name: command.parent ? command.name() : '',
+  description: command.description(),
+  options: command
+    .createHelp()
+    .visibleOptions(command)
+    .flatMap(({ long }) => long ?? []),
+});
 
 function addLooking(program: Command, finish: Finish): void {
   common(program.command('list'))
