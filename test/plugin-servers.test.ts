@@ -62,6 +62,9 @@ test('the server whose launcher a plugin killed is found in its group, and stopp
   // Others may run on this machine; neither of these two is one of them.
   expect(report.unrecorded.filter((one) => one.pid === pid || one.pid === listener)).toEqual([]);
   expect([inhabitants(sandbox), portHolder(port), isUntouched(written)]).toEqual([[], undefined, true]);
+  // The record stays, and would be said in every run.
+  expect((await runCli(sandbox, NOW)).stdout).toMatch(/^no server is recorded here$/m);
+  expect((await runCli(sandbox, [...NOW, '--verbose'])).stdout).toMatch(new RegExp(`^gone +${pid} `, 'm'));
 });
 
 test('the password in a record is used to ask, and is never seen', async () => {

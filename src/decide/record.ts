@@ -30,6 +30,8 @@ export interface ServerRecord {
   readonly uid: number | undefined;
   readonly hostname: string | undefined;
   readonly port: number | undefined;
+  /** False when the port was only seen: then it proves nothing. */
+  readonly portIsStated: boolean;
   readonly url: string | undefined;
   readonly workspace: string | undefined;
   /** The first digits of the SHA-256 of the workspace's path, where that is all that was written down. */

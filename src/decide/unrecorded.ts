@@ -43,6 +43,7 @@ function asRecord(top: Process, servers: readonly Process[], snapshot: Snapshot)
     uid: snapshot.uid,
     hostname: undefined,
     port: server.command?.kind === 'serve' ? server.command.port : undefined,
+    portIsStated: false,
     url: undefined,
     workspace: undefined,
     workspaceHash: undefined,

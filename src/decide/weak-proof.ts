@@ -34,7 +34,7 @@ export function weakProofOf(record: ServerRecord, located: Located, snapshot: Sn
 
 /** By its sockets; where it has none (yet, or any more), by its command line. */
 function portOf(record: ServerRecord, processes: readonly Process[], snapshot: Snapshot): WeakProof['port'] {
-  if (record.port === undefined) return 'unstated';
+  if (record.port === undefined || !record.portIsStated) return 'unstated';
   const ordered = processes.flatMap(({ command }) => (command?.kind === 'serve' ? (command.port ?? []) : []));
   if (ordered.includes(record.port)) return 'same';
   const listening = snapshot.sockets.get(record.id)?.listening;

@@ -16,7 +16,7 @@ const MAX_PATH = 40;
 
 /** One line a server: what was decided, which one, and why in words; where they do not fit, a line more for the reason. */
 export function table(all: readonly Judged[], page: Page): string[] {
-  const servers = all.filter((server) => page.verbose || !isHistory(server));
+  const servers = shown(all, page);
   if (servers.length === 0) return [];
   const rows = [HEADINGS, ...servers.map((server) => cells(server, page))];
   const widths = HEADINGS.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
@@ -31,6 +31,9 @@ export function table(all: readonly Judged[], page: Page): string[] {
 }
 
 const GAP = '  ';
+
+const shown = (all: readonly Judged[], { verbose }: Page): readonly Judged[] =>
+  verbose ? all : all.filter((server) => !isHistory(server));
 
 /** What a plugin wrote about a server that is no more. It is not ours to remove, so it would be shown for ever. */
 const isHistory = ({ record, verdict }: Judged): boolean =>
@@ -107,10 +110,11 @@ function aftermath({ successor, leftBehind }: Extract<Outcome, { kind: 'stopped'
 }
 
 /** The lines below the table: what was done, what was not looked at, and the next step. */
-export function closing(reaped: Reaped, { home, verbose }: Page): string[] {
+export function closing(reaped: Reaped, page: Page): string[] {
+  const { home, verbose } = page;
   const elsewhere = reaped.staleElsewhere;
   return [
-    summary(reaped),
+    summary({ ...reaped, servers: shown(reaped.servers, page) }),
     ...(elsewhere === 0 ? [] : [`${count(elsewhere, 'stale server')} in other workspaces: opencode-reap --all-stale`]),
     ...reaped.unrecorded.map((server) => clean(unrecorded(server, home))),
     ...(verbose ? reaped.skipped.map(({ file, because }) => clean(`passed over: ${file}: ${because}`)) : []),

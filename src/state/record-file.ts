@@ -72,6 +72,7 @@ function described(json: Json) {
     uid: wholeNumber(json.uid),
     hostname: text(json.hostname),
     port: port(json.port),
+    portIsStated: true,
     url: text(json.url),
     workspace: text(json.workspace),
     workspaceHash: undefined,

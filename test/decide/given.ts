@@ -96,6 +96,7 @@ export const record: ServerRecord = {
   uid: ME,
   hostname: '127.0.0.1',
   port: PORT,
+  portIsStated: true,
   url: `http://127.0.0.1:${PORT}`,
   workspace: '/repo',
   workspaceHash: undefined,

@@ -69,6 +69,7 @@ export function recordFrom({ name, plugin }: Format, source: Source, said: Serve
     uid: undefined,
     hostname: undefined,
     port: said.port,
+    portIsStated: said.port !== undefined,
     url: said.port === undefined ? undefined : urlOf('127.0.0.1', said.port),
     workspace: said.workspace,
     workspaceHash: said.workspaceHash,
