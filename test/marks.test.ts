@@ -81,6 +81,13 @@ describe('keep and unkeep', () => {
     expect(await reap('--dry-run')).toMatchObject({ servers: [{ verdict: 'stale' }] });
   });
 
+  test('count in a run that keeps its records elsewhere, too', async () => {
+    const mark = { schema: 'opencode-reap/1', id: 'known' };
+    await writeState(join(sandbox.home, '.local/state/opencode-reap'), 'keep/known.json', mark);
+    await record();
+    expect(await reap()).toMatchObject({ servers: [{ verdict: 'spared', reasons: ['unkept'] }] });
+  });
+
   test('a server that was started with OPENCODE_REAP=keep is kept', async () => {
     await record({ id: 'other' }, await startFake(sandbox, { OPENCODE_REAP: 'keep' }));
     expect(await reap()).toMatchObject({ servers: [{ verdict: 'spared', reasons: ['unkept'] }] });

@@ -107,6 +107,14 @@ test('a file of another user’s is passed over, and makes nothing unsure', asyn
   expect(await read()).toMatchObject({ unread: [], skipped: [{ file, because: 'it belongs to another user' }] });
 });
 
+test('an owner that cannot be read is named, and nobody else’s', async () => {
+  put({
+    [`${SHARED}/broker/port.json`]: { port: 4999, pid: 99, password: 'x', startedAt: AT },
+    [`${SHARED}/broker/owner.json`]: '{"pid":',
+  });
+  expect(await read()).toMatchObject({ records: [], unread: [{ error: 'its owner.json could not be read' }] });
+});
+
 type Row = [sentence: string, path: string, content: unknown, expected: object];
 
 test.each<Row>([

@@ -4,7 +4,7 @@ import { type AddressInfo, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type CliResult, runCli } from './support/cli.js';
-import { deadPid, filesIn, installFake, machine, recordsIn, SCHEMA, writeState } from './support/fake.js';
+import { deadPid, filesIn, installFake, machine, recordsIn, SCHEMA, startFake, writeState } from './support/fake.js';
 import { inhabitants } from './support/inhabitants.js';
 import { portHolder } from './support/proc.js';
 import { createSandbox, type Sandbox } from './support/sandbox.js';
@@ -66,6 +66,14 @@ describe('a port that something else holds', () => {
     );
     expectNothingLeft();
   });
+});
+
+test('an OpenCode on the port that does not answer is waited for no longer than one that is started', async () => {
+  const { port, pid } = await startFake(sandbox, { FAKE_OPENCODE: 'silent' });
+  const began = performance.now();
+  const result = await runCli(sandbox, ['start', '--port', `${port}`, '--ready-timeout', '1s']);
+  expect(performance.now() - began).toBeLessThan(8_000);
+  expectRefusal(result, new RegExp(`the OpenCode on it .pid ${pid}. does not answer`), /--port/);
 });
 
 describe('a server that cannot be started', () => {

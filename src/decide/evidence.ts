@@ -15,6 +15,8 @@ export interface Evidence {
   readonly ownership: Ownership;
   readonly plugin: string | undefined;
   readonly trust: Trust;
+  /** A record that could not be read has its pid or its port in it, and may say whose it is. */
+  readonly alsoUnread: boolean;
   readonly sharedDaemon: Answer;
   /** Undefined when the record does not say where it was written. */
   readonly where: { readonly machine: Sameness; readonly boot: Sameness; readonly pidNamespace: Sameness } | undefined;
@@ -57,6 +59,7 @@ export function evidenceOf(record: ServerRecord, written: Written, snapshot: Sna
     ownership: ownershipOf(record),
     plugin: record.plugin,
     trust: record.trust,
+    alsoUnread: isMentioned([...processes.map(({ pid }) => pid), ...usable.ports], written),
     sharedDaemon: server?.command?.kind === 'serve' ? (server.command.sharedDaemon ? 'yes' : 'no') : 'unknown',
     where: whereFrom(record, snapshot),
     located,
@@ -87,6 +90,9 @@ function whereFrom({ machine }: ServerRecord, snapshot: Snapshot): Evidence['whe
     pidNamespace: compare(machine.pidNamespace, snapshot.machine.pidNamespace),
   };
 }
+
+const isMentioned = (numbers: readonly number[], { unread }: Written): boolean =>
+  unread.some(({ kind, mentions }) => kind === 'server' && numbers.some((number) => mentions?.has(number)));
 
 /** Whoever says that the user started it is believed. */
 function ownershipOf({ ownership, alsoIn }: ServerRecord): Ownership {

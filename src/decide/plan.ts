@@ -4,6 +4,7 @@ import type { Outcome } from './outcome.js';
 import type { ServerRecord, Skipped, Unread } from './record.js';
 import type { Place } from './snapshot.js';
 import type { Verdict } from './verdict.js';
+import { count } from './words.js';
 
 export interface Judged {
   readonly record: ServerRecord;
@@ -58,7 +59,7 @@ export function planStops(
     stop: [],
     refused: {
       kind: 'withheld',
-      because: `${stale.length} servers are stale, more than --limit ${limit}`,
+      because: `${count(stale.length, 'server is', 'servers are')} stale, more than --limit ${limit}`,
       overLimit: true,
     },
   };

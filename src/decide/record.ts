@@ -98,6 +98,8 @@ export interface Unread {
   readonly file: string;
   readonly error: string;
   readonly kind: 'server' | 'lease' | 'use' | 'keep' | 'fence' | 'run' | 'request' | 'claim';
+  /** Of a record whose text is there and not understood: the numbers in it, among which are a pid and a port. */
+  readonly mentions?: ReadonlySet<number>;
 }
 
 /** What lies where plugins write, and was passed over: another user's, a link, or of no known format. */

@@ -17,11 +17,13 @@ const AGAIN_MS = 100;
 
 /** Reuses the server that answers on the port, or starts one that can be recognised later; never two at once. */
 export async function ensureServer(wanted: Wanted, world: World): Promise<Started | Refused> {
-  const until = performance.now() + wanted.readyTimeoutMs + CLOSING_MS;
+  const began = performance.now();
+  let patienceMs = wanted.readyTimeoutMs;
   let last = refused(`port ${wanted.port} stayed busy`, 'try another one with --port');
-  while (performance.now() < until) {
+  while (performance.now() - began < patienceMs) {
     const tried = await tryOnce(wanted, world);
     if (tried.kind !== 'again') return tried;
+    patienceMs = wanted.readyTimeoutMs + (tried.isClosing ? CLOSING_MS : 0);
     last = refused(
       `port ${wanted.port} cannot be used: ${tried.because}`,
       `opencode-reap why ${wanted.port} says more; or choose another --port`,
@@ -31,12 +33,12 @@ export async function ensureServer(wanted: Wanted, world: World): Promise<Starte
   return last;
 }
 
-type Tried = Started | Refused | { readonly kind: 'again'; readonly because: string };
+type Tried = Started | Refused | { readonly kind: 'again'; readonly because: string; readonly isClosing?: true };
 
 async function tryOnce(wanted: Wanted, world: World): Promise<Tried> {
   if (wanted.port === 0) return launch(wanted, world);
   const sight = await lookAround(world);
-  if (isClosing(wanted.port, sight)) return again('the server on it is being stopped');
+  if (isClosing(wanted.port, sight)) return { ...again('the server on it is being stopped'), isClosing: true };
   switch (await whoAnswers(wanted.hostname, wanted.port)) {
     case 'opencode':
       return reused(wanted, sight, world);
@@ -138,4 +140,4 @@ async function heldBySilent(wanted: Wanted, sight: Sight, world: World): Promise
   return again(`the OpenCode on it${pid === undefined ? '' : ` (pid ${pid})`} does not answer`);
 }
 
-const again = (because: string): Tried => ({ kind: 'again', because });
+const again = (because: string): Extract<Tried, { kind: 'again' }> => ({ kind: 'again', because });

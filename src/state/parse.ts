@@ -26,6 +26,10 @@ export function parseOurs(text: string): Json | string {
   return typeof json.schema === 'string' ? `written by another version (schema ${json.schema})` : 'it has no schema';
 }
 
+/** What a text that was not understood may be about. */
+export const numbersIn = (content: string): ReadonlySet<number> =>
+  new Set(Array.from(content.slice(0, 65_536).matchAll(/\d{2,7}/g), ([digits]) => Number(digits)));
+
 export const isObject = (value: unknown): value is Json =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 

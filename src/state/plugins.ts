@@ -1,7 +1,8 @@
 import { basename } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ServerRecord, Skipped, Unread, Use } from '../decide/record.js';
-import { NO_OBJECT, TORN } from './parse.js';
+import { readSmall } from './files.js';
+import { NO_OBJECT, numbersIn, TORN } from './parse.js';
 import { recordFrom, type Source } from './plugins/format.js';
 import { FORMATS } from './plugins/formats.js';
 import { type Known, placesOf } from './plugins/places.js';
@@ -37,7 +38,7 @@ function readOnce(known: Known): PluginsWritten {
     const record = typeof source === 'string' ? source : recordIn(source);
     if (typeof record === 'object') return [record];
     if (record === undefined) skipped.push({ file, because: 'of no known format' });
-    else if (record !== 'no server') unread.push({ file, error: record, kind: 'server' });
+    else if (record !== 'no server') unread.push({ file, error: record, kind: 'server', mentions: numbersOf(file) });
     return [];
   });
   const uses = [...new Set([...found.servers, ...found.uses])].flatMap((file) => {
@@ -49,6 +50,11 @@ function readOnce(known: Known): PluginsWritten {
     return [];
   });
   return { records, uses, unread, skipped };
+}
+
+function numbersOf(file: string): ReadonlySet<number> {
+  const read = readSmall(file);
+  return numbersIn(read.kind === 'text' ? read.text : '');
 }
 
 /** Beside these, folders of jobs hold whatever else their plugin puts there. */

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Trust, Unread } from '../decide/record.js';
 import { jsonNames, readSmall } from './files.js';
+import { numbersIn } from './parse.js';
 
 /** What a file holds, or a sentence that says why it cannot be told. */
 export type Parser<T> = (file: string, content: string, trust: Trust) => T | string;
@@ -19,7 +20,7 @@ export function readFolder<T>(kind: Unread['kind'], folder: string, parse: Parse
     if (read.kind === 'absent') return [];
     const parsed = read.kind === 'text' ? parse(file, read.text, read.trust) : read.error;
     if (typeof parsed !== 'string') return [parsed];
-    unread.push({ file, error: parsed, kind });
+    unread.push({ file, error: parsed, kind, ...(read.kind === 'text' ? { mentions: numbersIn(read.text) } : {}) });
     return [];
   });
 }

@@ -30,7 +30,7 @@ export function readRegistry(
     witnesses: readClaudeSessions(configDirs),
     fences: read<Fence>('fence', chosen.closing, (file, content, trust) => parseFence(chosen, file, content, trust)),
     runs: leaseFolders.flatMap((folder) => read<LiveRun>('run', folder.runs, parseRun)),
-    kept: keptIds(chosen, unread),
+    kept: new Set(leaseFolders.flatMap((folder) => [...keptIds(folder, unread)])),
     unread,
     skipped: [],
   };

@@ -261,5 +261,19 @@ export const pluginsOwned: readonly Case[] = [
     'spared',
     ['owned'],
   ],
+  [
+    'a record that cannot be read has its pid in it',
+    on(written({ unread: [{ file: '/x', error: 'x', kind: 'server', mentions: new Set([SERVER]) }] })),
+    'unknown',
+    'unsure',
+    ['owned'],
+  ],
+  [
+    'a record that cannot be read is about another one',
+    on(written({ unread: [{ file: '/x', error: 'x', kind: 'server', mentions: new Set([FREE]) }] })),
+    'pass',
+    'stale',
+    [],
+  ],
   ['a second plugin wrote it down too', on(recorded({ alsoIn: [second] })), 'pass', 'stale', []],
 ];
