@@ -3,7 +3,7 @@ import { isGone } from './act/signal.js';
 import { compare, type Identity, sameProcess } from './decide/identity.js';
 import { isLive } from './decide/leases.js';
 import { lives } from './decide/lives.js';
-import type { Judged } from './decide/plan.js';
+import { isHistory, type Judged } from './decide/plan.js';
 import type { Fence, LiveRun } from './decide/record.js';
 import type { Manner } from './hands.js';
 import type { Judgement, Sight } from './look.js';
@@ -74,9 +74,7 @@ function forgetGone(servers: readonly Judgement[]): void {
 }
 
 export function writeLog(servers: readonly Judged[], { folder }: World, areRetiring = false): void {
-  // A plugin's file about a server that is no more stays, and would be said again in every run.
-  const news = servers.filter(({ record, verdict }) => verdict.kind !== 'gone' || record.source.format === 'native');
-  const lines = news.map(lineFor);
+  const lines = servers.filter((server) => !isHistory(server)).map(lineFor);
   appendLog(folder, areRetiring ? lines.map(asRetired) : lines);
 }
 

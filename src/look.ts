@@ -60,7 +60,7 @@ export async function unrecordedServers(sight: Sight, policy: Policy, world: Wor
   return records.map((record) => judgeOne(record, around, policy, { kind: 'not asked' }));
 }
 
-/** The port that it really listens on, since `--port 0` says nothing, and the directory it works in. */
+/** What a record of nobody or of a plugin leaves out: the port that it listens on, and the directory it works in. */
 function withWhereabouts(record: ServerRecord, { eyes }: World): ServerRecord {
   const pid = record.server?.pid;
   if (pid === undefined || record.source.format === 'native') return record;

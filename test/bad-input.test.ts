@@ -7,10 +7,10 @@ import {
   type Fake,
   type Fields,
   filesIn,
-  recordOf,
   SCHEMA,
   startBystander,
   startFake,
+  writeRecord,
   writeState,
 } from './support/fake.js';
 import { alive } from './support/proc.js';
@@ -24,7 +24,7 @@ beforeEach(async () => {
   sandbox = await createSandbox('bad-input');
   server = await startFake(sandbox);
   bystander = startBystander(sandbox);
-  await writeState(sandbox.stateDir, 'servers/good.json', recordOf(sandbox, 'good', server));
+  await writeRecord(sandbox, 'good', server);
 });
 
 afterEach(() => sandbox.dispose());

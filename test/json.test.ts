@@ -14,6 +14,7 @@ import {
   SCHEMA,
   startBystander,
   startFake,
+  writeRecord,
   writeState,
 } from './support/fake.js';
 import { createSandbox, type Sandbox } from './support/sandbox.js';
@@ -39,10 +40,7 @@ beforeEach(async () => {
 
 afterEach(() => sandbox.dispose());
 
-const record = (changes: Fields = {}): Promise<string> => {
-  const fields = { ...recordOf(sandbox, 'one', server), ...changes };
-  return writeState(sandbox.stateDir, `servers/${fields.id}.json`, fields);
-};
+const record = (changes: Fields = {}): Promise<string> => writeRecord(sandbox, 'one', server, changes);
 
 const lease = (content: Fields): Promise<string> =>
   writeState(sandbox.stateDir, 'leases/a.json', { schema: SCHEMA, session: 'a', cwd: sandbox.project, ...content });

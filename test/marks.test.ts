@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type CliResult, runCli } from './support/cli.js';
-import { type Fake, type Fields, recordOf, recordsIn, startFake, writeState } from './support/fake.js';
+import { type Fake, type Fields, recordsIn, startFake, writeRecord, writeState } from './support/fake.js';
 import { alive } from './support/proc.js';
 import { createSandbox, type Sandbox } from './support/sandbox.js';
 
@@ -18,10 +18,7 @@ afterEach(() => sandbox.dispose());
 
 const run = (...args: string[]): Promise<CliResult> => runCli(sandbox, args);
 
-const record = (changes: Fields = {}, fake = server): Promise<string> => {
-  const fields = { ...recordOf(sandbox, 'known', fake), ...changes };
-  return writeState(sandbox.stateDir, `servers/${fields.id}.json`, fields);
-};
+const record = (changes: Fields = {}, fake = server): Promise<string> => writeRecord(sandbox, 'known', fake, changes);
 
 const reap = async (...args: string[]) => {
   const { code, stdout } = await run('--older-than', '0s', '--json', ...args);

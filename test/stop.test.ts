@@ -4,7 +4,16 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type CliResult, runCli } from './support/cli.js';
-import { type Fake, type Fields, filesIn, recordOf, startBystander, startFake, writeState } from './support/fake.js';
+import {
+  type Fake,
+  type Fields,
+  filesIn,
+  recordOf,
+  startBystander,
+  startFake,
+  writeRecord,
+  writeState,
+} from './support/fake.js';
 import { waitFor } from './support/opencode.js';
 import { alive } from './support/proc.js';
 import { createSandbox, type Sandbox } from './support/sandbox.js';
@@ -21,10 +30,7 @@ afterEach(() => sandbox.dispose());
 
 const run = (...args: string[]): Promise<CliResult> => runCli(sandbox, args);
 
-const record = (changes: Fields = {}, fake = server): Promise<string> => {
-  const fields = { ...recordOf(sandbox, 'known', fake), ...changes };
-  return writeState(sandbox.stateDir, `servers/${fields.id}.json`, fields);
-};
+const record = (changes: Fields = {}, fake = server): Promise<string> => writeRecord(sandbox, 'known', fake, changes);
 
 const refused = (error: RegExp, hint: RegExp) => ({
   code: 1,

@@ -11,10 +11,10 @@ import {
   filesIn,
   identityOf,
   machine,
-  recordOf,
   SCHEMA,
   startBystander,
   startFake,
+  writeRecord,
   writeState,
 } from './support/fake.js';
 import { alive } from './support/proc.js';
@@ -32,7 +32,7 @@ beforeEach(async () => {
   sandbox = await createSandbox('untrusted');
   server = await startFake(sandbox);
   bystander = startBystander(sandbox);
-  await writeState(sandbox.stateDir, 'servers/good.json', recordOf(sandbox, 'good', server));
+  await writeRecord(sandbox, 'good', server);
 });
 
 afterEach(() => sandbox.dispose());

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 
-/* In place of `node:child_process` in the vendored file, as observe/lazy-http.ts: loading it takes 12 ms. */
+/* In place of `node:child_process` in the vendored file, as vendored/http.ts: loading it takes 12 ms. */
 
 type Loaded = typeof import('node:child_process');
 

@@ -14,6 +14,10 @@ export interface Judged {
   readonly outcome: Outcome | undefined;
 }
 
+/** What a plugin wrote about a server that is no more. It is not ours to remove, so every run would say it again. */
+export const isHistory = ({ record, verdict }: Judged): boolean =>
+  verdict.kind === 'gone' && record.source.format !== 'native';
+
 export type Scope =
   | { readonly kind: 'all'; readonly port: number | undefined }
   | { readonly kind: 'workspace'; readonly workspace: Place; readonly port: number | undefined };

@@ -1,5 +1,5 @@
 import type { Outcome } from '../decide/outcome.js';
-import type { Judged, Reaped } from '../decide/plan.js';
+import { isHistory, type Judged, type Reaped } from '../decide/plan.js';
 import { count, duration } from '../decide/words.js';
 import { clean, memory, type Paint, shorten, tilde } from './text.js';
 
@@ -34,10 +34,6 @@ const GAP = '  ';
 
 const shown = (all: readonly Judged[], { verbose }: Page): readonly Judged[] =>
   verbose ? all : all.filter((server) => !isHistory(server));
-
-/** What a plugin wrote about a server that is no more. It is not ours to remove, so it would be shown for ever. */
-const isHistory = ({ record, verdict }: Judged): boolean =>
-  verdict.kind === 'gone' && record.source.format !== 'native';
 
 function cells(server: Judged, { home }: Page): string[] {
   const { record, seen } = server;

@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ServerRecord, Skipped, Unread, Use } from '../decide/record.js';
+import type { ServerRecord, Skipped, Unread, Use, Written } from '../decide/record.js';
 import { readSmall } from './files.js';
 import { NO_OBJECT, numbersIn, TORN } from './parse.js';
 import { recordFrom, type Source } from './plugins/format.js';
@@ -10,12 +10,7 @@ import { scan } from './plugins/scan.js';
 import { readerOf } from './plugins/source.js';
 
 /** What the plugins wrote down. Their files are only ever read. */
-export interface PluginsWritten {
-  readonly records: readonly ServerRecord[];
-  readonly uses: readonly Use[];
-  readonly unread: readonly Unread[];
-  readonly skipped: readonly Skipped[];
-}
+export type PluginsWritten = Pick<Written, 'records' | 'uses' | 'unread' | 'skipped'>;
 
 /** Most plugins write in place, so a file may be seen half written. */
 const TORN_FOR_MS = 50;

@@ -102,6 +102,12 @@ export const writeState = async (stateDir: string, name: string, content: unknow
   return file;
 };
 
+/** Writes down a process as `start` would have, but for these changes; returns the path of the record. */
+export const writeRecord = (sandbox: Sandbox, id: string, fake: Fake, changes: Fields = {}): Promise<string> => {
+  const fields = { ...recordOf(sandbox, id, fake), ...changes };
+  return writeState(sandbox.stateDir, `servers/${fields.id}.json`, fields);
+};
+
 export interface StateFile {
   readonly file: string;
   readonly fields: Fields;

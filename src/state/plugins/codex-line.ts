@@ -1,7 +1,7 @@
 import type { Coverage } from '../../decide/record.js';
 import type { Json } from '../parse.js';
 import { type Format, portIn } from './format.js';
-import { isListed, isOver, jobFrom, unfinished } from './jobs.js';
+import { jobsIn } from './jobs.js';
 
 const ALL: Coverage = { kind: 'plugins', formats: ['dalong0514', 'therealdinghydog', 'apoapps'], ports: [] };
 
@@ -9,14 +9,7 @@ const ALL: Coverage = { kind: 'plugins', formats: ['dalong0514', 'therealdinghyd
 export const codexLine: Format = {
   name: 'codex-line',
   plugin: 'opencode-plugin-cc (codex line)',
-  usesIn: (source) => {
-    const { json } = source;
-    if (json === undefined) return undefined;
-    const read = (job: Json) => jobFrom(source, job, coverageOf(job));
-    if ('jobs' in json) return isList(json) ? unfinished(json.jobs, read) : undefined;
-    if (!isJob(json)) return undefined;
-    return isOver(json.status) || isListed(source, json.id) ? [] : [read(json)];
-  },
+  usesIn: (source) => jobsIn(source, { isList, isJob, coverageOf }),
 };
 
 const isList = (json: Json): boolean => json.version !== undefined && json.claudeSessions === undefined;

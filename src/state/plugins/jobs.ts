@@ -46,8 +46,25 @@ export const unfinished = (jobs: unknown, read: (job: Json) => Use): Use[] =>
     return isOver(known.status) ? [] : [read(known)];
   });
 
+/** How a line of plugins lists its jobs: one list for a workspace, and a file for each job beside it. */
+export interface Line {
+  readonly isList: (json: Json) => boolean;
+  readonly isJob: (json: Json) => boolean;
+  readonly coverageOf: (job: Json) => Coverage;
+}
+
+/** The jobs of a line in a file of its own; undefined for a file of another one. */
+export function jobsIn(source: Source, { isList, isJob, coverageOf }: Line): Use[] | undefined {
+  const { json } = source;
+  if (json === undefined) return undefined;
+  const read = (job: Json): Use => jobFrom(source, job, coverageOf(job));
+  if ('jobs' in json) return isList(json) ? unfinished(json.jobs, read) : undefined;
+  if (!isJob(json)) return undefined;
+  return isOver(json.status) || isListed(source, json.id) ? [] : [read(json)];
+}
+
 /** Whether the list beside a job's own file has it: the list is written later, and drops the oldest. */
-export function isListed(source: Source, id: unknown): boolean {
+function isListed(source: Source, id: unknown): boolean {
   const jobs = source.near('../state.json')?.json?.jobs;
   return Array.isArray(jobs) && jobs.some((job) => isObject(job) && job.id === id);
 }

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 
-/* In place of `node:crypto` in the vendored file, as observe/lazy-http.ts: loading it takes 7 ms. */
+/* In place of `node:crypto` in the vendored file, as http.ts: loading it takes 7 ms. */
 
 const load = (): typeof import('node:crypto') => createRequire(import.meta.url)('node:crypto');
 
