@@ -14,6 +14,8 @@ import { type Refused, refused, type Started, type Wanted } from './wanted.js';
 /** Long enough for a server that is being stopped on this port to be gone. */
 const CLOSING_MS = 20_000;
 const AGAIN_MS = 100;
+/** The port of a server that was just ended is let go some 35 ms after its process looks dead. */
+const LETTING_GO_MS = 1_000;
 
 /** Reuses the server that answers on the port, or starts one that can be recognised later; never two at once. */
 export async function ensureServer(wanted: Wanted, world: World): Promise<Started | Refused> {
@@ -70,13 +72,22 @@ async function claimAndLaunch(wanted: Wanted, { snapshot }: Sight, world: World)
     if (!(await isFree(wanted))) return again('somebody was faster');
     const launched = await launch(wanted, world);
     // Whoever starts one by hand, or with another state folder, has no claim that we could see.
-    return launched.kind === 'refused' && !(await isFree(wanted)) ? again(launched.error) : launched;
+    return launched.kind === 'refused' && (await isStillHeld(wanted)) ? again(launched.error) : launched;
   } finally {
     claim.release();
   }
 }
 
 const isFree = async ({ hostname, port }: Wanted): Promise<boolean> => (await whoAnswers(hostname, port)) === 'nobody';
+
+async function isStillHeld({ hostname, port }: Wanted): Promise<boolean> {
+  const until = performance.now() + LETTING_GO_MS;
+  for (;;) {
+    const who = await whoAnswers(hostname, port);
+    if (who !== 'silent' || performance.now() > until) return who !== 'nobody';
+    await sleep(AGAIN_MS);
+  }
+}
 
 /** A record may be written only just now; whoever writes it holds a claim on the port until it is there. */
 async function reused(wanted: Wanted, sight: Sight, world: World): Promise<Tried> {

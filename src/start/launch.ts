@@ -103,18 +103,18 @@ async function unseen(
   return refused(endedEarly(wanted, spawned.ended() ?? 'its end was not seen'), toSeeWhy(wanted));
 }
 
-/** Whatever did not become ready is ended with all it started, and forgotten. */
+/** Whatever did not become ready is ended with all it started, and forgotten; what would not end keeps its record. */
 async function giveUp(error: string, record: NativeRecord, wanted: Wanted, world: World): Promise<Refused> {
   const parsed: ServerRecord = asServerRecord(world.folder, record);
   const snapshot = await takeSnapshot([parsed], [], world.eyes);
   const located = locate(parsed, snapshot);
   const target = targetOfSpawn(located);
-  if (target)
-    await endTree(target, treeAt(parsed, snapshot), {
-      look: world.eyes.look,
-      lineage: snapshot.lineage,
-      graceMs: 5_000,
-    });
+  const { look } = world.eyes;
+  const ended = target
+    ? await endTree(target, treeAt(parsed, snapshot), { look, lineage: snapshot.lineage, graceMs: 5_000 })
+    : located;
+  const stays = ended.kind !== 'ended' && ended.kind !== 'gone' && ended.kind !== 'replaced';
+  if (stays) return refused(`${error}, and could not be ended`, `opencode-reap why ${record.id} says more`);
   dropRecord(world.folder, record.id);
   return refused(error, toSeeWhy(wanted));
 }
