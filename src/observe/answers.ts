@@ -5,16 +5,16 @@ import { type Address, ask, type Reply } from './http.js';
 export type Answering = 'opencode' | 'stranger' | 'silent' | 'nobody';
 
 /** Early requests hang for ever, so a probe gets this long, and the next one a connection of its own. */
-const PROBE_MS = 1_500;
+export const PROBE_MS = 1_500;
 
-export async function whoAnswers(host: string, port: number): Promise<Answering> {
+export async function whoAnswers(host: string, port: number, deadlineMs = PROBE_MS): Promise<Answering> {
   const address: Address = { host, port, username: undefined, password: undefined };
-  const health = await ask(address, { path: '/global/health', deadlineMs: PROBE_MS });
+  const health = await ask(address, { path: '/global/health', deadlineMs });
   if (health.kind === 'silent') return 'silent';
   if (health.kind === 'refused') return health.code === 'ECONNREFUSED' ? 'nobody' : 'silent';
   if (isHealthy(health) || health.realm === 'Secure Area') return 'opencode';
   // OpenCode 2 answers unknown paths with its web page.
-  const info = await ask(address, { path: '/api/info', deadlineMs: PROBE_MS });
+  const info = await ask(address, { path: '/api/info', deadlineMs });
   const second = info.kind === 'json' && (info.status === 401 || (info.status === 200 && hasVersion(info.body)));
   return second ? 'opencode' : 'stranger';
 }

@@ -4,7 +4,7 @@ import type { Identity } from '../decide/identity.js';
 import { locate } from '../decide/locate.js';
 import { type Secret, secret } from '../decide/secret.js';
 import { duration } from '../decide/words.js';
-import { lockOn, whoAnswers } from '../observe/answers.js';
+import { lockOn, PROBE_MS, whoAnswers } from '../observe/answers.js';
 import { takeSnapshot } from '../observe/snapshot.js';
 import type { NativeRecord } from '../state/record-file.js';
 import { asServerRecord } from '../state/registry.js';
@@ -13,6 +13,11 @@ import type { Wanted } from './wanted.js';
 
 /** A new connection this often; a server takes 0.7 to 2 s, up to 31 s on a starved host. */
 export const PROBE_EVERY_MS = 100;
+/**
+ * 1.18 listens up to 450 ms before it can answer, and never answers what came in between: waiting long for the first
+ * probe took 0.7 s of every start. A server that is slow gets twice as long each time.
+ */
+const FIRST_PROBE_MS = 150;
 
 /** Waits until the server answers, through a socket that is its own. Returns the record as it is then, or what went wrong. */
 export async function waitReady(
@@ -22,15 +27,17 @@ export async function waitReady(
   world: World,
 ): Promise<NativeRecord | string> {
   const until = performance.now() + wanted.readyTimeoutMs;
+  let patienceMs = FIRST_PROBE_MS;
   while (performance.now() < until) {
     const ended = spawned.ended();
     if (ended !== undefined) return endedEarly(wanted, ended);
     const found = await listenerOf(record, world);
-    const lock = found && (await readiness(record, wanted.hostname, found.port));
+    const lock = found && (await readiness(record, wanted.hostname, found.port, patienceMs));
     if (lock === 'open') return `${wanted.command} does not ask for its password`;
     if (found && lock === 'ready') {
       return { ...record, state: 'ready', port: found.port, server: found.server };
     }
+    if (found) patienceMs = Math.min(patienceMs * 2, PROBE_MS);
     await sleep(PROBE_EVERY_MS);
   }
   return `${wanted.command} did not answer within ${duration(wanted.readyTimeoutMs)}`;
@@ -39,8 +46,13 @@ export async function waitReady(
 export const passwordOf = ({ password }: NativeRecord): Secret | undefined =>
   password === undefined ? undefined : secret(password);
 
-async function readiness(record: NativeRecord, host: string, port: number): Promise<'ready' | 'open' | 'not yet'> {
-  if ((await whoAnswers(host, port)) !== 'opencode') return 'not yet';
+async function readiness(
+  record: NativeRecord,
+  host: string,
+  port: number,
+  patienceMs: number,
+): Promise<'ready' | 'open' | 'not yet'> {
+  if ((await whoAnswers(host, port, patienceMs)) !== 'opencode') return 'not yet';
   const password = passwordOf(record);
   const lock = password === undefined ? 'locked' : await lockOn(host, port, password);
   return lock === 'locked' ? 'ready' : lock === 'open' ? 'open' : 'not yet';

@@ -43,9 +43,8 @@ export interface Server {
 export const listenerOf = (pid: number): number | undefined =>
   [pid, ...descendants(pid)].find((one) => portsOf(one).length > 0);
 
-const healthy = async (url: string, password: string | undefined): Promise<boolean> => {
-  // A 1.18 accepts connections for up to 450 ms before it can answer, and never answers those: ask again on a new one.
-  const asked = { timeoutMs: 1_500, ...(password === undefined ? {} : { password }) };
+const healthy = async (url: string, password: string | undefined, timeoutMs: number): Promise<boolean> => {
+  const asked = { timeoutMs, ...(password === undefined ? {} : { password }) };
   const answer = await request(url, '/global/health', asked).catch((error: unknown): Answer | undefined => {
     if (error instanceof Error && (error.name === 'AbortError' || 'code' in error)) return undefined;
     throw error;
@@ -67,9 +66,12 @@ export const spawnServer = async (sandbox: Sandbox, options: ServerOptions): Pro
   if (pid === undefined) throw new Error(`opencode ${RELEASES[release]} could not be spawned`);
   child.unref();
   const url = `http://127.0.0.1:${port}`;
+  // A 1.18 accepts connections for up to 450 ms before it can answer, and never answers those: ask again on a new one.
+  let patienceMs = 200;
   const answers = async (): Promise<boolean> => {
     if (!alive(pid)) throw new Error(`opencode ${RELEASES[release]} ended before it answered on port ${port}`);
-    return healthy(url, password);
+    patienceMs = Math.min(patienceMs * 1.2, 1_500);
+    return healthy(url, password, patienceMs);
   };
   await waitFor(`opencode ${RELEASES[release]} answers on port ${port}`, answers, 60_000);
   return { pid, port, url };
