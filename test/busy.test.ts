@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { runCli } from './support/cli.js';
 import { providerConfig } from './support/config.js';
-import { abort, createSession, isIdle, prompt, pty, request, status, waitFor } from './support/opencode.js';
+import { abort, createSession, isIdle, prompt, pty, releases, request, status, waitFor } from './support/opencode.js';
 import { children, cmdline, descendants, sessionId, startToken } from './support/proc.js';
 import { type Mode, type Provider, startProvider } from './support/provider.js';
 import { type Recorded, reapJson, startAndLeave } from './support/reaped.js';
@@ -22,7 +22,7 @@ interface Use {
   readonly end: () => unknown;
 }
 
-describe.concurrent.each(['native', 'launcher'] as const)('a %s server', (release) => {
+describe.concurrent.each(releases('native'))('a %s server', (release) => {
   let sandbox: Sandbox;
   let provider: Provider;
   let server: Recorded;

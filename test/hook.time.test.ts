@@ -18,7 +18,7 @@ describe('the time a hook takes', () => {
   afterEach(() => box.dispose());
 
   // What other tests have ended is still being torn down: some hundred megabytes each.
-  beforeAll(() => sleep(5_000));
+  beforeAll(() => sleep(2_000));
 
   /** A copy beside a program that ends at once, so that no background run takes the processor from what is measured. */
   const alone = (): string => {
@@ -42,11 +42,11 @@ describe('the time a hook takes', () => {
   const median = (times: readonly number[]): number =>
     [...times].sort((a, b) => a - b)[times.length >> 1] ?? Number.NaN;
 
-  /** Medians of 20 in turn. Others work on this machine too, so the best of up to forty counts. */
+  /** Medians of 10 in turn. Others work on this machine too, so the best of up to forty counts. */
   const ratio = (args: readonly string[], enough: number): number => {
     let best = Number.POSITIVE_INFINITY;
     for (let attempt = 0; attempt < 40 && best > enough; attempt += 1) {
-      const pairs = Array.from({ length: 20 }, () => [timed(args), timed(['-e', '0'])] as const);
+      const pairs = Array.from({ length: 10 }, () => [timed(args), timed(['-e', '0'])] as const);
       best = Math.min(best, median(pairs.map(([hook]) => hook)) / median(pairs.map(([, node]) => node)));
     }
     return best;

@@ -3,15 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe } from 'vitest';
 import { recordOf, writeByHand } from './support/by-hand.js';
 import { providerConfig } from './support/config.js';
-import {
-  createSession,
-  installOpencode,
-  listenerOf,
-  prompt,
-  type Release,
-  request,
-  waitFor,
-} from './support/opencode.js';
+import { createSession, installOpencode, listenerOf, prompt, releases, request, waitFor } from './support/opencode.js';
 import { alive, cpuTicks, startToken } from './support/proc.js';
 import {
   attach,
@@ -41,7 +33,7 @@ const reapWhenQuiet = async (sandbox: Sandbox, attempts = 4): Promise<Report> =>
 
 // All at once, since each of them waits for a minute.
 describe.concurrent('a server that does not answer', { timeout: 180_000 }, () => {
-  test.for<Release>(['native', 'launcher'])(
+  test.for(releases('launcher'))(
     'is ended once it is a minute old (%s)',
     async (release, { sandbox, provider, expect }) => {
       const server = await startWithMcp(sandbox, release, provider, ['stubborn']);
@@ -73,7 +65,7 @@ describe.concurrent('a server that does not answer', { timeout: 180_000 }, () =>
       recordOf({ pid, listener, port, tag: 'by hand', workspace: sandbox.project }),
     );
     // Late, so that it does not spin for longer than it must.
-    await sleep(Math.max(0, 56_000 - ageMs(listener)));
+    await sleep(Math.max(0, 58_000 - ageMs(listener)));
     child.stderr?.destroy();
     const asked = request(`http://127.0.0.1:${port}`, '/session', { timeoutMs: 2_000 });
     await expect(asked).rejects.toThrow();

@@ -6,7 +6,7 @@ import { describe, expect } from 'vitest';
 import { runCli } from './support/cli.js';
 import { configEnv, providerConfig } from './support/config.js';
 import { type Fields, installFake, recordsIn, writeState } from './support/fake.js';
-import { installOpencode, type Release, request, spawnServer } from './support/opencode.js';
+import { installOpencode, releases, request, spawnServer } from './support/opencode.js';
 import { alive, environ } from './support/proc.js';
 import { test } from './support/reaped.js';
 import { judging, logged } from './support/retiring.js';
@@ -79,7 +79,7 @@ describe.concurrent('what a server is given so that it retires', { timeout: 60_0
     expect(isLoaded()).toBe(true);
   });
 
-  test.for<Release>(['native', 'launcher'])('leaves its other plugins in place (%s)', async (release, { sandbox }) => {
+  test.for(releases('launcher'))('leaves its other plugins in place (%s)', async (release, { sandbox }) => {
     await installOpencode(sandbox, release);
     const [given, configured] = [marker(sandbox, 'given'), marker(sandbox, 'configured')];
     writeFileSync(join(sandbox.home, '.config/opencode/opencode.json'), JSON.stringify({ plugin: [configured.url] }));

@@ -6,7 +6,7 @@ import { runCli } from './support/cli.js';
 import { providerConfig } from './support/config.js';
 import { identityOf, machine, writeState } from './support/fake.js';
 import { type McpKind, mcpConfig } from './support/mcp.js';
-import { abort, createSession, prompt, type Release, request } from './support/opencode.js';
+import { abort, createSession, prompt, releases, request } from './support/opencode.js';
 import { alive, cmdline, environ, parent, sessionId } from './support/proc.js';
 import type { Mode, Provider } from './support/provider.js';
 import { attach, expectNothingLeft, mcpOf, type Recorded, startAndLeave, test } from './support/reaped.js';
@@ -41,7 +41,7 @@ const prompted = async (provider: Provider, { url }: Recorded, directory: string
   return () => abort(url, session, directory);
 };
 
-describe.concurrent.each<Release>(['native', 'launcher'])('a %s server that has nothing to do', (release) => {
+describe.concurrent.each(releases('native'))('a %s server that has nothing to do', (release) => {
   test('ends once nothing holds it, with its MCP server', { timeout: 120_000 }, async ({
     sandbox,
     provider,

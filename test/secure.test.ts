@@ -5,7 +5,7 @@ import { type CliResult, runCli } from './support/cli.js';
 import { filesIn, installFake, recordsIn } from './support/fake.js';
 import { inhabitants } from './support/inhabitants.js';
 import { type Answered, BUILDS, callLibrary } from './support/library.js';
-import { installOpencode, type Release, request } from './support/opencode.js';
+import { installOpencode, releases, request } from './support/opencode.js';
 import { alive, environ, portHolder } from './support/proc.js';
 import { type Changes, createSandbox, type Sandbox } from './support/sandbox.js';
 
@@ -26,7 +26,7 @@ const ensure = (options: object, build: string = BUILDS.package, changes: Change
     env: { OPENCODE_SERVER_USERNAME: 'somebody', OPENCODE_SERVER_PASSWORD: 'everybody-knows', ...changes },
   });
 
-describe.each<Release>(['native', 'launcher'])('a %s server with a password of its own', (release) => {
+describe.each(releases('launcher'))('a %s server with a password of its own', (release) => {
   test('lets in whoever started it or uses it again, and is judged and stopped, with the password in no output', async () => {
     await installOpencode(sandbox, release);
     const first = await ensure({ secure: true });

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type CliResult, runCli } from './support/cli.js';
 import { deadPid, type Fields, filesIn, installFake, recordsIn, type StateFile } from './support/fake.js';
 import { inhabitants } from './support/inhabitants.js';
-import { installOpencode, type Release, request, waitFor } from './support/opencode.js';
+import { installOpencode, releases, request, waitFor } from './support/opencode.js';
 import { alive, environ, portHolder } from './support/proc.js';
 import { createSandbox, type Sandbox } from './support/sandbox.js';
 
@@ -33,7 +33,7 @@ const answers = async (): Promise<boolean> =>
     () => false,
   ));
 
-describe.each<Release>(['native', 'launcher'])('a %s server whose starter was killed', (release) => {
+describe.each(releases('launcher'))('a %s server whose starter was killed', (release) => {
   /** Ends the starter between its spawn and the server's first answer. */
   const startAndKill = async (): Promise<StateFile> => {
     await installOpencode(sandbox, release);

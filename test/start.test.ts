@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { runCli } from './support/cli.js';
 import { type Fields, installFake, machine, recordsIn } from './support/fake.js';
 import { inhabitants } from './support/inhabitants.js';
-import { installOpencode, type Release, request } from './support/opencode.js';
+import { installOpencode, releases, request } from './support/opencode.js';
 import { cmdline, environ, parent, portHolder, startToken } from './support/proc.js';
 import { createSandbox, type Sandbox } from './support/sandbox.js';
 
@@ -17,7 +17,7 @@ const recordsOf = (sandbox: Sandbox): Fields[] => recordsIn(sandbox.stateDir).ma
 const serversOn = (sandbox: Sandbox, port: number): number[] =>
   inhabitants(sandbox).filter((pid) => cmdline(pid).includes('serve') && cmdline(pid).includes(`${port}`));
 
-describe.each<Release>(['native', 'launcher'])('a %s server that `start` has started', (release) => {
+describe.each(releases('launcher'))('a %s server that `start` has started', (release) => {
   const SESSION = { CLAUDECODE: '1', CLAUDE_PID: '77', CLAUDE_CODE_SESSION_ID: 'session-1', OPENCODE_PID: '78' };
   let sandbox: Sandbox;
   let port: number;

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe } from 'vitest';
 import { runCli } from './support/cli.js';
 import { inhabitants } from './support/inhabitants.js';
-import { createSession, isIdle, prompt, type Release, status, waitFor } from './support/opencode.js';
+import { createSession, isIdle, prompt, releases, status, waitFor } from './support/opencode.js';
 import { alive, portHolder, startToken } from './support/proc.js';
 import { MAIN } from './support/provider.js';
 import {
@@ -51,7 +51,7 @@ const withoutServer = (record: string): string => {
   return JSON.stringify({ ...rest, state: 'starting' });
 };
 
-describe.concurrent.each<Release>(['native', 'launcher'])('a %s server that is left alone', SLOW, (release) => {
+describe.concurrent.each(releases('launcher'))('a %s server that is left alone', SLOW, (release) => {
   test('is ended with its MCP servers, one of which ignores every hint', async ({ sandbox, provider, expect }) => {
     const server = await startWithMcp(sandbox, release, provider, ['polite', 'stubborn']);
     const report = await reapJson(sandbox, NOW);

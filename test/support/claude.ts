@@ -6,6 +6,7 @@ import { type ClaudeApi, startClaudeApi } from './claude-api.js';
 import { claudeBinary } from './claude-release.js';
 import { alive } from './proc.js';
 import { type Changes, createSandbox, type Sandbox } from './sandbox.js';
+import { inTurn } from './turn.js';
 import { waitFor } from './wait.js';
 
 /** A sandbox in which the real client runs: its own home, a stand-in model, and the program on the PATH. */
@@ -56,9 +57,9 @@ export const createClaudeSandbox = async (name: string): Promise<ClaudeSandbox> 
   return {
     ...sandbox,
     env: (changes) => sandbox.env({ ...clientEnvironment(api), ...changes }),
-    print: (prompt, options) => print(sandbox, api, prompt, options),
+    print: (prompt, options) => inTurn(() => print(sandbox, api, prompt, options)),
     open: async (options) => {
-      const terminal = await openTerminal(sandbox, api, options);
+      const terminal = await inTurn(() => openTerminal(sandbox, api, options));
       terminals.push(terminal.close);
       return terminal;
     },

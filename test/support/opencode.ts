@@ -6,10 +6,11 @@ import { type Answer, request } from './client.js';
 import { alive, descendants, portsOf } from './proc.js';
 import { binOf, RELEASES, type Release } from './releases.js';
 import type { Changes, Sandbox } from './sandbox.js';
+import { inTurn } from './turn.js';
 import { waitFor } from './wait.js';
 
 export { abort, createSession, isIdle, prompt, pty, request, shell, status } from './client.js';
-export { RELEASES, type Release } from './releases.js';
+export { RELEASES, type Release, releases } from './releases.js';
 export { waitFor } from './wait.js';
 
 /** Puts `opencode` on the sandbox's PATH as npm does, by a symlink, and returns its path. */
@@ -53,7 +54,10 @@ const healthy = async (url: string, password: string | undefined, timeoutMs: num
 };
 
 /** Spawned as plugins do it, detached and without a handle on it; returns once it answers. */
-export const spawnServer = async (sandbox: Sandbox, options: ServerOptions): Promise<Server> => {
+export const spawnServer = (sandbox: Sandbox, options: ServerOptions): Promise<Server> =>
+  inTurn(() => spawnAndWait(sandbox, options));
+
+const spawnAndWait = async (sandbox: Sandbox, options: ServerOptions): Promise<Server> => {
   const { release, port, cwd = sandbox.project, args = [], stdio = 'ignore', password } = options;
   const command = join(sandbox.binDir, 'opencode');
   if (!existsSync(command) || realpathSync(command) !== realpathSync(binOf(release))) {

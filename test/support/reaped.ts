@@ -12,6 +12,7 @@ import { installOpencode, type Release, type Server } from './opencode.js';
 import { children, cmdline, portHolder } from './proc.js';
 import { type Provider, startProvider } from './provider.js';
 import { type Changes, createSandbox, type Sandbox } from './sandbox.js';
+import { inTurn } from './turn.js';
 import { waitFor } from './wait.js';
 
 /** Each test gets a sandbox and a slow provider of its own, so that tests can wait at the same time. */
@@ -72,10 +73,8 @@ export const startAndLeave = async (
   await installOpencode(sandbox, release);
   const port = await sandbox.reserve();
   const env = { ...configEnv(config), ...settings };
-  const { code, stdout, stderr } = await runCli(sandbox, ['start', '--port', `${port}`, '--json'], {
-    env,
-    timeoutMs: 90_000,
-  });
+  const args = ['start', '--port', `${port}`, '--json'];
+  const { code, stdout, stderr } = await inTurn(() => runCli(sandbox, args, { env, timeoutMs: 90_000 }));
   if (code !== 0) throw new Error(`opencode-reap start: exit code ${code}\n${stderr}`);
   const { id, url } = JSON.parse(stdout);
   const { pid, serverPid } = JSON.parse(readFileSync(join(sandbox.stateDir, `servers/${id}.json`), 'utf8'));

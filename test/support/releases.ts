@@ -10,6 +10,13 @@ import { fileURLToPath } from 'node:url';
 export const RELEASES = { native: '1.18.33', launcher: '1.14.41' } as const;
 export type Release = keyof typeof RELEASES;
 
+/**
+ * The releases that a test is run with: the one that has more to show, and with EVERY_RELEASE, as in CI, both. A second
+ * one costs two seconds of processor time for every server.
+ */
+export const releases = (one: Release): readonly Release[] =>
+  process.env.EVERY_RELEASE ? (Object.keys(RELEASES) as Release[]) : [one];
+
 const cache = fileURLToPath(new URL('../../node_modules/.cache/opencode-reap/', import.meta.url));
 const folderOf = (release: Release): string => join(cache, `opencode-${RELEASES[release]}`);
 
