@@ -34,7 +34,7 @@ export interface Naming extends Policy {
 export async function findServer(name: string, policy: Naming, world: World): Promise<Named | Unnamed> {
   const sight = await lookAround(world);
   const unrecorded = (await unrecordedServers(sight, policy, world)).map(({ record }) => record);
-  const all = named(name, [...sight.records, ...unrecorded], sight.snapshot);
+  const all = named(name, [...sight.records, ...unrecorded], sight.written.kept, sight.snapshot);
   const [record, ...others] = all;
   if (record === undefined) return { kind: 'missing', unread: sight.written.unread };
   if (others.length > 0) return { kind: 'ambiguous', ids: all.map(({ id }) => id) };

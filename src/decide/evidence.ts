@@ -1,4 +1,5 @@
 import { compare, type Sameness } from './identity.js';
+import { marksOn } from './keep-marks.js';
 import { type Hold, holdsOn, type Leasable, witnessed } from './leases.js';
 import { type Answer, lives } from './lives.js';
 import { type Located, locate, processesOf } from './locate.js';
@@ -185,7 +186,9 @@ function ownSessionsBelow(
 
 function keptOf(record: ServerRecord, server: Process | undefined, written: Written, snapshot: Snapshot): Answer {
   const environment = server && snapshot.environments.get(server.pid);
-  if ([record, ...record.alsoIn].some(({ id }) => written.kept.has(id)) || environment?.keep) return 'yes';
+  const marks = marksOn(record, written.kept, snapshot);
+  if (marks.some(({ means }) => means === 'same') || environment?.keep) return 'yes';
+  if (marks.length > 0) return 'unknown';
   if (server && environment === undefined && snapshot.showsEnvironments) return 'unknown';
   return written.unread.some((file) => file.kind === 'keep') ? 'unknown' : 'no';
 }
