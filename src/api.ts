@@ -153,8 +153,8 @@ export type StopOutcome =
 
 /**
  * Stops one server of this user's by id, pid or port, whoever started it and even while it is in use, as
- * `opencode-reap stop --yes` does. Resolves with `withheld` when no server, or more than one, goes by that name. To end
- * only what nobody uses, call `reap`.
+ * `opencode-reap stop --yes` does. Resolves with `withheld` when no server, or more than one, goes by that name; the
+ * start of an id is no name here. To end only what nobody uses, call `reap`.
  */
 export declare function stopServer(server: string | number, options?: StopOptions): Promise<StopOutcome>;
 

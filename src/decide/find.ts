@@ -9,6 +9,7 @@ export function named(
   records: readonly ServerRecord[],
   kept: readonly KeepMark[],
   snapshot: Snapshot,
+  wholly = false,
 ): ServerRecord[] {
   const called = kept.filter(({ id }) => id === name);
   const exact = records.filter(
@@ -18,11 +19,13 @@ export function named(
   );
   if (exact.length > 0) return exact;
   const number = /^\d+$/.test(name) ? Number(name) : undefined;
-  const numbered = records.filter(
-    (record) => number !== undefined && (record.port === number || pidsOf(record, snapshot).includes(number)),
-  );
-  return numbered.length > 0 ? numbered : records.filter(({ id }) => name.length >= 3 && id.startsWith(name));
+  if (number === undefined) return wholly ? [] : records.filter(({ id }) => isStartOf(name, id));
+  return records.filter((record) => record.port === number || pidsOf(record, snapshot).includes(number));
 }
+
+/** Half a pid is another one. */
+const isStartOf = (name: string, id: string): boolean =>
+  name.length >= 3 && !/^(pid-|adopted-)?\d+$/.test(name) && id.startsWith(name);
 
 function pidsOf(record: ServerRecord, snapshot: Snapshot): number[] {
   const located = locate(record, snapshot);
