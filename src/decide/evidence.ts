@@ -95,10 +95,11 @@ function whereFrom({ machine }: ServerRecord, snapshot: Snapshot): Evidence['whe
 const isMentioned = (numbers: readonly number[], { unread }: Written): boolean =>
   unread.some(({ kind, mentions }) => kind === 'server' && numbers.some((number) => mentions?.has(number)));
 
-/** Whoever says that the user started it is believed. */
+/** Whoever says that no plugin started it is believed, but for a person who has handed over this very process since. */
 function ownershipOf({ ownership, alsoIn }: ServerRecord): Ownership {
-  const others = alsoIn.map((other) => other.ownership);
-  return others.includes('user') ? 'user' : ownership;
+  const said = [ownership, ...alsoIn.map((other) => other.ownership)];
+  const sparing = (['user', 'unmarked'] as const).find((one) => said.includes(one));
+  return ownership === 'adopted' ? ownership : (sparing ?? ownership);
 }
 
 function looksOf(record: ServerRecord, processes: readonly Process[], snapshot: Snapshot): Looks {
