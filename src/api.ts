@@ -57,7 +57,10 @@ export interface EnsuredServer {
   readonly pid: number | undefined;
   /** False when this call started it. */
   readonly alreadyRunning: boolean;
-  /** False for a server that the user, or nobody known, has started: it is never reaped. */
+  /**
+   * False for a server that the user, or nobody known, has started: it is never reaped, unless somebody has handed it
+   * over with `opencode-reap adopt`.
+   */
   readonly startedByPlugin: boolean;
   /** Names the server to the other functions; absent for a server that nothing was written down about. */
   readonly id: string | undefined;
