@@ -13,8 +13,9 @@ import {
   writeRecord,
   writeState,
 } from './support/fake.js';
-import { alive } from './support/proc.js';
+import { alive, portHolder } from './support/proc.js';
 import { createSandbox, type Sandbox } from './support/sandbox.js';
+import { waitFor } from './support/wait.js';
 
 let sandbox: Sandbox;
 let server: Fake;
@@ -151,4 +152,17 @@ describe('adopt', () => {
       expect(alive(server.pid)).toBe(false);
     },
   );
+
+  test('refuses a shared daemon, and is not said to be a way for one', async () => {
+    const port = await sandbox.reserve();
+    const args = ['serve', '--service', '--port', `${port}`];
+    const { pid } = sandbox.spawn('opencode', args, { env: sandbox.env(), detached: true, stdio: 'ignore' });
+    await waitFor('it listens', () => portHolder(port) === pid);
+    const lines = (await run()).stdout.split('\n').filter((line) => line.includes(`pid ${pid},`));
+    expect(lines).toEqual([expect.stringMatching(`left alone \\(opencode-reap stop ${pid} ends it\\)$`)]);
+    expect(await run('adopt', `${port}`)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('it is a shared daemon'),
+    });
+  });
 });

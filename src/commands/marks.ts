@@ -1,9 +1,11 @@
+import type { Identity } from '../decide/identity.js';
 import { marksOn } from '../decide/keep-marks.js';
 import { processesOf } from '../decide/locate.js';
-import { UNRECORDED } from '../decide/unrecorded.js';
+import { mayBeHandedOver } from '../decide/remedies.js';
 import { workspaceOf } from '../observe/places.js';
 import { clean } from '../report/text.js';
 import { keep, recordFile, unkeep, writeRecord } from '../state/registry.js';
+import { forbidding } from '../stop.js';
 import { openWorld, type World } from '../world.js';
 import { type Chosen, choose } from './choose.js';
 import { type Common, complain, print } from './output.js';
@@ -16,7 +18,7 @@ export async function keepCommand(name: string, options: Common): Promise<number
   const chosen = await choose(name, POLICY, world);
   if (chosen === undefined) return 1;
   const { id } = chosen.server.record;
-  const processes = processesOf(chosen.server.seen.located).map(({ pid, startToken }) => ({ pid, startToken }));
+  const processes = processesOf(chosen.server.seen.located).map(identityOf);
   keep(world.folder, { id, processes, machine: chosen.sight.snapshot.machine });
   if (!options.quiet) print([clean(`${id} is kept until opencode-reap unkeep ${id}`)]);
   return 0;
@@ -55,6 +57,8 @@ const BY_ITS_ENVIRONMENT: [string, string] = [
   'start it without, or end it with opencode-reap stop',
 ];
 
+const identityOf = ({ pid, startToken }: Identity): Identity => ({ pid, startToken });
+
 /** Declares that a running server may be reaped from now on. */
 export async function adoptCommand(name: string, options: Common): Promise<number> {
   const world = await openWorld(options.stateDir, process.env);
@@ -70,18 +74,18 @@ export async function adoptCommand(name: string, options: Common): Promise<numbe
   return 0;
 }
 
-function whyNotAdopt({ server }: Chosen): string | undefined {
-  if (server.record.source.format !== UNRECORDED) return `it is recorded already, as ${server.record.id}`;
-  if (server.seen.sharedDaemon !== 'no') return 'it is a shared daemon, or cannot be told from one';
-  const identity = server.verdict.guards.find(({ name }) => name === 'identity');
-  return identity?.outcome === 'pass' ? undefined : identity?.detail;
+function whyNotAdopt(chosen: Chosen): string | undefined {
+  const { record, seen } = chosen.server;
+  const forbids = forbidding(chosen);
+  if (forbids) return forbids.detail;
+  if (seen.sharedDaemon !== 'no') return 'it is a shared daemon, or cannot be told from one';
+  return mayBeHandedOver(seen) ? undefined : `it is recorded already, as ${record.id}`;
 }
 
-function adopt({ server: { record }, sight: { snapshot } }: Chosen, world: World): string {
-  const { spawned, server, machine } = record;
+function adopt({ server: { record, seen }, sight: { snapshot } }: Chosen, world: World): string {
   const us = snapshot.processes?.get(snapshot.self);
-  if (spawned?.startToken === undefined || server === undefined || machine === undefined || us === undefined)
-    throw new Error('an identified server has no identity');
+  if (seen.located.kind !== 'present' || us === undefined) throw new Error('an identified server was not seen');
+  const { server, launcher } = seen.located;
   const id = `adopted-${server.pid}-${server.startToken}`;
   const hostname = '127.0.0.1';
   writeRecord(world.folder, {
@@ -90,10 +94,10 @@ function adopt({ server: { record }, sight: { snapshot } }: Chosen, world: World
     adopted: true,
     plugin: 'opencode-reap adopt',
     tag: undefined,
-    starter: { pid: us.pid, startToken: us.startToken },
-    spawned,
-    server,
-    machine,
+    starter: identityOf(us),
+    spawned: identityOf(launcher?.startToken === undefined ? server : launcher),
+    server: identityOf(server),
+    machine: snapshot.machine,
     uid: snapshot.uid,
     hostname,
     port: record.port,

@@ -16,8 +16,8 @@ export interface Evidence {
   readonly ownership: Ownership;
   readonly plugin: string | undefined;
   readonly trust: Trust;
-  /** A record that could not be read has its pid or its port in it, and may say whose it is. */
-  readonly alsoUnread: boolean;
+  /** Records that could not be read, have its pid or its port in them, and may say whose it is. */
+  readonly alsoUnread: readonly string[];
   readonly sharedDaemon: Answer;
   /** Undefined when the record does not say where it was written. */
   readonly where: { readonly machine: Sameness; readonly boot: Sameness; readonly pidNamespace: Sameness } | undefined;
@@ -60,7 +60,7 @@ export function evidenceOf(record: ServerRecord, written: Written, snapshot: Sna
     ownership: ownershipOf(record),
     plugin: record.plugin,
     trust: record.trust,
-    alsoUnread: isMentioned([...processes.map(({ pid }) => pid), ...usable.ports], written),
+    alsoUnread: mentioning([...processes.map(({ pid }) => pid), ...usable.ports], written),
     sharedDaemon: server?.command?.kind === 'serve' ? (server.command.sharedDaemon ? 'yes' : 'no') : 'unknown',
     where: whereFrom(record, snapshot),
     located,
@@ -92,8 +92,10 @@ function whereFrom({ machine }: ServerRecord, snapshot: Snapshot): Evidence['whe
   };
 }
 
-const isMentioned = (numbers: readonly number[], { unread }: Written): boolean =>
-  unread.some(({ kind, mentions }) => kind === 'server' && numbers.some((number) => mentions?.has(number)));
+const mentioning = (numbers: readonly number[], { unread }: Written): string[] =>
+  unread
+    .filter(({ kind, mentions }) => kind === 'server' && numbers.some((number) => mentions?.has(number)))
+    .map(({ file }) => file);
 
 /** Whoever says that no plugin started it is believed, but for a person who has handed over this very process since. */
 function ownershipOf({ ownership, alsoIn }: ServerRecord): Ownership {
