@@ -57,7 +57,10 @@ export interface EnsuredServer {
   readonly pid: number | undefined;
   /** False when this call started it. */
   readonly alreadyRunning: boolean;
-  /** False for a server that the user, or nobody known, has started: it is never reaped. */
+  /**
+   * False for a server that the user, or nobody known, has started: it is never reaped, unless somebody has handed it
+   * over with `opencode-reap adopt`.
+   */
   readonly startedByPlugin: boolean;
   /** Names the server to the other functions; absent for a server that nothing was written down about. */
   readonly id: string | undefined;
@@ -153,8 +156,8 @@ export type StopOutcome =
 
 /**
  * Stops one server of this user's by id, pid or port, whoever started it and even while it is in use, as
- * `opencode-reap stop --yes` does. Resolves with `withheld` when no server, or more than one, goes by that name. To end
- * only what nobody uses, call `reap`.
+ * `opencode-reap stop --yes` does. Resolves with `withheld` when no server, or more than one, goes by that name; the
+ * start of an id is no name here. To end only what nobody uses, call `reap`.
  */
 export declare function stopServer(server: string | number, options?: StopOptions): Promise<StopOutcome>;
 

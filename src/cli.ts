@@ -144,16 +144,16 @@ function addActing(program: Command, finish: Finish): void {
     .action(async (server, _, command) =>
       finish(await (await import('./commands/marks.js')).adoptCommand(server, optionsOf(command))),
     );
-  for (const [name, wanted] of [
-    ['keep', true],
-    ['unkeep', false],
-  ] as const) {
-    common(program.command(`${name} <server>`))
-      .description(wanted ? 'never stop this server by itself' : 'take that back')
-      .action(async (server, _, command) =>
-        finish(await (await import('./commands/marks.js')).keepCommand(server, wanted, optionsOf(command))),
-      );
-  }
+  common(program.command('keep <server>'))
+    .description('never stop this server by itself')
+    .action(async (server, _, command) =>
+      finish(await (await import('./commands/marks.js')).keepCommand(server, optionsOf(command))),
+    );
+  common(program.command('unkeep <server>'))
+    .description('take that back')
+    .action(async (server, _, command) =>
+      finish(await (await import('./commands/marks.js')).unkeepCommand(server, optionsOf(command))),
+    );
 }
 
 function addHooks(program: Command, finish: Finish): void {

@@ -25,6 +25,8 @@ export interface Naming extends Policy {
   readonly onWord?: boolean;
   /** The process with that pid or port is meant, whatever a record that does not fit it says. */
   readonly meansProcess?: boolean;
+  /** The start of an id names nothing: nobody is there to see which server it has found. */
+  readonly wholly?: boolean;
 }
 
 /**
@@ -34,7 +36,7 @@ export interface Naming extends Policy {
 export async function findServer(name: string, policy: Naming, world: World): Promise<Named | Unnamed> {
   const sight = await lookAround(world);
   const unrecorded = (await unrecordedServers(sight, policy, world)).map(({ record }) => record);
-  const all = named(name, [...sight.records, ...unrecorded], sight.snapshot);
+  const all = named(name, [...sight.records, ...unrecorded], sight.written.kept, sight.snapshot, policy.wholly);
   const [record, ...others] = all;
   if (record === undefined) return { kind: 'missing', unread: sight.written.unread };
   if (others.length > 0) return { kind: 'ambiguous', ids: all.map(({ id }) => id) };

@@ -91,6 +91,8 @@ test('a server is found by scan, left by a dry run and by the wrong workspace, a
   expect(await reap({ dryRun: true })).toMatchObject({ dryRun: true, summary: { stale: 1, stopped: 0 } });
   expect(await reap({ workspace: sandbox.home })).toMatchObject({ servers: [], staleElsewhere: 1 });
   expect(alive(Number(pid))).toBe(true);
+  const half = String(id).slice(0, -1);
+  expect((await callLibrary(sandbox, 'stopServer', [half])).value).toMatchObject({ kind: 'withheld' });
   expect(await reap({ all: true })).toMatchObject({ schema: 'opencode-reap/1', summary: { stopped: 1 } });
   expect(alive(Number(pid))).toBe(false);
   const missing = { kind: 'withheld', because: `no server is known by the id, pid or port ${id}` };

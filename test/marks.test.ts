@@ -1,10 +1,21 @@
+import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type CliResult, runCli } from './support/cli.js';
-import { type Fake, type Fields, recordsIn, startFake, writeRecord, writeState } from './support/fake.js';
-import { alive } from './support/proc.js';
+import {
+  type Fake,
+  type Fields,
+  filesIn,
+  identityOf,
+  recordsIn,
+  startFake,
+  writeRecord,
+  writeState,
+} from './support/fake.js';
+import { alive, portHolder } from './support/proc.js';
 import { createSandbox, type Sandbox } from './support/sandbox.js';
+import { waitFor } from './support/wait.js';
 
 let sandbox: Sandbox;
 let server: Fake;
@@ -85,9 +96,39 @@ describe('keep and unkeep', () => {
     expect(await reap()).toMatchObject({ servers: [{ verdict: 'spared', reasons: ['unkept'] }] });
   });
 
+  test('hold for a server that nobody wrote down once it is handed over, and are taken back together', async () => {
+    const before = `pid-${server.pid}`;
+    const id = `adopted-${server.pid}-${identityOf(server.pid).startToken}`;
+    await run('keep', `${server.pid}`);
+    await run('adopt', `${server.pid}`);
+    expect(await reap()).toMatchObject({ servers: [{ id, verdict: 'spared', reasons: ['unkept'] }] });
+    await run('keep', `${server.pid}`);
+    expect(filesIn(join(sandbox.stateDir, 'keep'))).toHaveLength(2);
+    expect(await run('unkeep', before)).toMatchObject({ code: 0, stdout: `${id} is no longer kept\n` });
+    expect(filesIn(join(sandbox.stateDir, 'keep'))).toEqual([]);
+    expect(await reap('--dry-run')).toMatchObject({ servers: [{ verdict: 'stale' }] });
+  });
+
+  test('are not taken back while a mark stays: one is in another folder, one cannot be removed', async () => {
+    await record();
+    const elsewhere = join(sandbox.home, '.local/state/opencode-reap');
+    const mark = await writeState(elsewhere, 'keep/known.json', '{}');
+    const stays = join(sandbox.stateDir, 'keep/known.json');
+    await mkdir(stays, { recursive: true });
+    expect(await run('unkeep', 'known')).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: expect.stringMatching(`^error: known stays kept: could not remove ${stays}: E[A-Z]+\nhint: .+\n$`),
+    });
+    expect(existsSync(mark)).toBe(false);
+    expect(await reap()).toMatchObject({ servers: [{ verdict: 'spared', reasons: ['unkept'] }] });
+  });
+
   test('a server that was started with OPENCODE_REAP=keep is kept', async () => {
     await record({ id: 'other' }, await startFake(sandbox, { OPENCODE_REAP: 'keep' }));
     expect(await reap()).toMatchObject({ servers: [{ verdict: 'spared', reasons: ['unkept'] }] });
+    const stderr = expect.stringContaining('other stays kept: it was started with OPENCODE_REAP=keep\n');
+    expect(await run('unkeep', 'other')).toMatchObject({ code: 1, stdout: '', stderr });
   });
 });
 
@@ -111,4 +152,17 @@ describe('adopt', () => {
       expect(alive(server.pid)).toBe(false);
     },
   );
+
+  test('refuses a shared daemon, and is not said to be a way for one', async () => {
+    const port = await sandbox.reserve();
+    const args = ['serve', '--service', '--port', `${port}`];
+    const { pid } = sandbox.spawn('opencode', args, { env: sandbox.env(), detached: true, stdio: 'ignore' });
+    await waitFor('it listens', () => portHolder(port) === pid);
+    const lines = (await run()).stdout.split('\n').filter((line) => line.includes(`pid ${pid},`));
+    expect(lines).toEqual([expect.stringMatching(`left alone \\(opencode-reap stop ${pid} ends it\\)$`)]);
+    expect(await run('adopt', `${port}`)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('it is a shared daemon'),
+    });
+  });
 });

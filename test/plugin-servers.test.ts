@@ -132,6 +132,23 @@ test('what a record does not prove can be stopped or handed over by whoever name
   ]);
 });
 
+test('what a plugin says is the user’s, or has not marked, is reaped once a person has handed it over', async () => {
+  const server = async (name: string) => {
+    const { pid, port } = await startFake(sandbox, { OPENCODE_SERVER_PASSWORD: HEX });
+    await writeDown(formatOf(name).foreign?.(subject(pid, port)) ?? {});
+    return pid;
+  };
+  const pids = [await server('therealdinghydog'), await server('thevinialmeida')];
+  expect((await reapJson(sandbox, NOW)).servers.map(({ reasons }) => reasons[0])).toEqual(['owned', 'owned']);
+  for (const pid of pids) {
+    expect(await runCli(sandbox, ['adopt', `${pid}`])).toMatchObject({ code: 0, stderr: '' });
+    expect(await runCli(sandbox, ['adopt', `${pid}`])).toMatchObject({ code: 1, stdout: '' });
+  }
+  const { servers } = await reapJson(sandbox, NOW);
+  expect(servers.map(({ outcome }) => outcome?.kind)).toEqual(['stopped', 'stopped']);
+  expect(pids.filter(alive)).toEqual([]);
+});
+
 test('a server of a plugin’s is used again as its own, and one that its record does not prove as nobody’s', async () => {
   const { pid, port } = await startFake(sandbox);
   const start = async () => JSON.parse((await runCli(sandbox, ['start', '--port', `${port}`, '--json'])).stdout);

@@ -1,25 +1,63 @@
-import { UNRECORDED } from '../decide/unrecorded.js';
+import type { Identity } from '../decide/identity.js';
+import { marksOn } from '../decide/keep-marks.js';
+import { processesOf } from '../decide/locate.js';
+import { mayBeHandedOver } from '../decide/remedies.js';
 import { workspaceOf } from '../observe/places.js';
 import { clean } from '../report/text.js';
 import { keep, recordFile, unkeep, writeRecord } from '../state/registry.js';
+import { forbidding } from '../stop.js';
 import { openWorld, type World } from '../world.js';
 import { type Chosen, choose } from './choose.js';
 import { type Common, complain, print } from './output.js';
 
 const POLICY = { olderThanMs: 0 };
 
-/** The user wants a server left alone, or no longer so. A server without a record is left alone anyway. */
-export async function keepCommand(name: string, wanted: boolean, options: Common): Promise<number> {
+/** The user wants a server left alone. One without a record is left alone anyway, but a plugin may yet write it down. */
+export async function keepCommand(name: string, options: Common): Promise<number> {
   const world = await openWorld(options.stateDir, process.env);
   const chosen = await choose(name, POLICY, world);
   if (chosen === undefined) return 1;
   const { id } = chosen.server.record;
-  if (wanted) keep(world.folder, id);
-  else unkeep(world.folder, id);
-  const said = wanted ? `${id} is kept until opencode-reap unkeep ${id}` : `${id} is no longer kept`;
-  if (!options.quiet) print([clean(said)]);
+  const processes = processesOf(chosen.server.seen.located).map(identityOf);
+  keep(world.folder, { id, processes, machine: chosen.sight.snapshot.machine });
+  if (!options.quiet) print([clean(`${id} is kept until opencode-reap unkeep ${id}`)]);
   return 0;
 }
+
+/** Every mark that keeps the server goes, whatever it was called then and whichever folder the mark is in. */
+export async function unkeepCommand(name: string, options: Common): Promise<number> {
+  const world = await openWorld(options.stateDir, process.env);
+  const chosen = await choose(name, POLICY, world);
+  if (chosen === undefined) return 1;
+  const { id } = chosen.server.record;
+  const because = stillKept(chosen);
+  for (const [error, hint] of because) complain(`${id} stays kept: ${error}`, hint);
+  if (because.length > 0) return 1;
+  if (!options.quiet) print([clean(`${id} is no longer kept`)]);
+  return 0;
+}
+
+/** What keeps it after its marks were taken away, each with what can be done about it. */
+function stillKept({ server: { record, seen }, sight }: Chosen): [error: string, hint: string][] {
+  const { written, snapshot } = sight;
+  const left = marksOn(record, written.kept, snapshot).flatMap((mark): [string, string][] => {
+    const error = unkeep(mark);
+    return error === undefined ? [] : [[`could not remove ${mark.file}: ${error}`, 'remove that file']];
+  });
+  const unread = written.unread.flatMap(({ kind, file, error }): [string, string][] =>
+    kind === 'keep' ? [[`could not read ${file}: ${error}`, 'mend it, or remove it if it is nobody’s']] : [],
+  );
+  const server = seen.located.kind === 'present' ? seen.located.server.pid : undefined;
+  const asks = server !== undefined && snapshot.environments.get(server)?.keep;
+  return [...left, ...unread, ...(asks ? [BY_ITS_ENVIRONMENT] : [])];
+}
+
+const BY_ITS_ENVIRONMENT: [string, string] = [
+  'it was started with OPENCODE_REAP=keep',
+  'start it without, or end it with opencode-reap stop',
+];
+
+const identityOf = ({ pid, startToken }: Identity): Identity => ({ pid, startToken });
 
 /** Declares that a running server may be reaped from now on. */
 export async function adoptCommand(name: string, options: Common): Promise<number> {
@@ -36,18 +74,18 @@ export async function adoptCommand(name: string, options: Common): Promise<numbe
   return 0;
 }
 
-function whyNotAdopt({ server }: Chosen): string | undefined {
-  if (server.record.source.format !== UNRECORDED) return `it is recorded already, as ${server.record.id}`;
-  if (server.seen.sharedDaemon !== 'no') return 'it is a shared daemon, or cannot be told from one';
-  const identity = server.verdict.guards.find(({ name }) => name === 'identity');
-  return identity?.outcome === 'pass' ? undefined : identity?.detail;
+function whyNotAdopt(chosen: Chosen): string | undefined {
+  const { record, seen } = chosen.server;
+  const forbids = forbidding(chosen);
+  if (forbids) return forbids.detail;
+  if (seen.sharedDaemon !== 'no') return 'it is a shared daemon, or cannot be told from one';
+  return mayBeHandedOver(seen) ? undefined : `it is recorded already, as ${record.id}`;
 }
 
-function adopt({ server: { record }, sight: { snapshot } }: Chosen, world: World): string {
-  const { spawned, server, machine } = record;
+function adopt({ server: { record, seen }, sight: { snapshot } }: Chosen, world: World): string {
   const us = snapshot.processes?.get(snapshot.self);
-  if (spawned?.startToken === undefined || server === undefined || machine === undefined || us === undefined)
-    throw new Error('an identified server has no identity');
+  if (seen.located.kind !== 'present' || us === undefined) throw new Error('an identified server was not seen');
+  const { server, launcher } = seen.located;
   const id = `adopted-${server.pid}-${server.startToken}`;
   const hostname = '127.0.0.1';
   writeRecord(world.folder, {
@@ -56,10 +94,10 @@ function adopt({ server: { record }, sight: { snapshot } }: Chosen, world: World
     adopted: true,
     plugin: 'opencode-reap adopt',
     tag: undefined,
-    starter: { pid: us.pid, startToken: us.startToken },
-    spawned,
-    server,
-    machine,
+    starter: identityOf(us),
+    spawned: identityOf(launcher?.startToken === undefined ? server : launcher),
+    server: identityOf(server),
+    machine: snapshot.machine,
     uid: snapshot.uid,
     hostname,
     port: record.port,

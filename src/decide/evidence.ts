@@ -1,4 +1,5 @@
 import { compare, type Sameness } from './identity.js';
+import { marksOn } from './keep-marks.js';
 import { type Hold, holdsOn, type Leasable, witnessed } from './leases.js';
 import { type Answer, lives } from './lives.js';
 import { type Located, locate, processesOf } from './locate.js';
@@ -15,8 +16,8 @@ export interface Evidence {
   readonly ownership: Ownership;
   readonly plugin: string | undefined;
   readonly trust: Trust;
-  /** A record that could not be read has its pid or its port in it, and may say whose it is. */
-  readonly alsoUnread: boolean;
+  /** Records that could not be read, have its pid or its port in them, and may say whose it is. */
+  readonly alsoUnread: readonly string[];
   readonly sharedDaemon: Answer;
   /** Undefined when the record does not say where it was written. */
   readonly where: { readonly machine: Sameness; readonly boot: Sameness; readonly pidNamespace: Sameness } | undefined;
@@ -59,7 +60,7 @@ export function evidenceOf(record: ServerRecord, written: Written, snapshot: Sna
     ownership: ownershipOf(record),
     plugin: record.plugin,
     trust: record.trust,
-    alsoUnread: isMentioned([...processes.map(({ pid }) => pid), ...usable.ports], written),
+    alsoUnread: mentioning([...processes.map(({ pid }) => pid), ...usable.ports], written),
     sharedDaemon: server?.command?.kind === 'serve' ? (server.command.sharedDaemon ? 'yes' : 'no') : 'unknown',
     where: whereFrom(record, snapshot),
     located,
@@ -91,13 +92,16 @@ function whereFrom({ machine }: ServerRecord, snapshot: Snapshot): Evidence['whe
   };
 }
 
-const isMentioned = (numbers: readonly number[], { unread }: Written): boolean =>
-  unread.some(({ kind, mentions }) => kind === 'server' && numbers.some((number) => mentions?.has(number)));
+const mentioning = (numbers: readonly number[], { unread }: Written): string[] =>
+  unread
+    .filter(({ kind, mentions }) => kind === 'server' && numbers.some((number) => mentions?.has(number)))
+    .map(({ file }) => file);
 
-/** Whoever says that the user started it is believed. */
+/** Whoever says that no plugin started it is believed, but for a person who has handed over this very process since. */
 function ownershipOf({ ownership, alsoIn }: ServerRecord): Ownership {
-  const others = alsoIn.map((other) => other.ownership);
-  return others.includes('user') ? 'user' : ownership;
+  const said = [ownership, ...alsoIn.map((other) => other.ownership)];
+  const sparing = (['user', 'unmarked'] as const).find((one) => said.includes(one));
+  return ownership === 'adopted' ? ownership : (sparing ?? ownership);
 }
 
 function looksOf(record: ServerRecord, processes: readonly Process[], snapshot: Snapshot): Looks {
@@ -185,7 +189,9 @@ function ownSessionsBelow(
 
 function keptOf(record: ServerRecord, server: Process | undefined, written: Written, snapshot: Snapshot): Answer {
   const environment = server && snapshot.environments.get(server.pid);
-  if ([record, ...record.alsoIn].some(({ id }) => written.kept.has(id)) || environment?.keep) return 'yes';
+  const marks = marksOn(record, written.kept, snapshot);
+  if (marks.some(({ means }) => means === 'same') || environment?.keep) return 'yes';
+  if (marks.length > 0) return 'unknown';
   if (server && environment === undefined && snapshot.showsEnvironments) return 'unknown';
   return written.unread.some((file) => file.kind === 'keep') ? 'unknown' : 'no';
 }

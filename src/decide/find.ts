@@ -1,17 +1,31 @@
+import { marksOn } from './keep-marks.js';
 import { locate } from './locate.js';
-import type { ServerRecord } from './record.js';
+import type { KeepMark, ServerRecord } from './record.js';
 import type { Snapshot } from './snapshot.js';
 
-/** The servers that a person may mean by an id (or the start of one), a pid or a port. */
-export function named(name: string, records: readonly ServerRecord[], snapshot: Snapshot): ServerRecord[] {
-  const exact = records.filter((record) => [record, ...record.alsoIn].some(({ id }) => id === name));
+/** The servers that a person may mean by an id, a pid or a port; where nothing has that name, by the start of an id. */
+export function named(
+  name: string,
+  records: readonly ServerRecord[],
+  kept: readonly KeepMark[],
+  snapshot: Snapshot,
+  wholly = false,
+): ServerRecord[] {
+  const called = kept.filter(({ id }) => id === name);
+  const exact = records.filter(
+    (record) =>
+      [record, ...record.alsoIn].some(({ id }) => id === name) ||
+      marksOn(record, called, snapshot).some(({ means }) => means === 'same'),
+  );
   if (exact.length > 0) return exact;
   const number = /^\d+$/.test(name) ? Number(name) : undefined;
-  const numbered = records.filter(
-    (record) => number !== undefined && (record.port === number || pidsOf(record, snapshot).includes(number)),
-  );
-  return numbered.length > 0 ? numbered : records.filter(({ id }) => name.length >= 3 && id.startsWith(name));
+  if (number === undefined) return wholly ? [] : records.filter(({ id }) => isStartOf(name, id));
+  return records.filter((record) => record.port === number || pidsOf(record, snapshot).includes(number));
 }
+
+/** Half a pid is another one. */
+const isStartOf = (name: string, id: string): boolean =>
+  name.length >= 3 && !/^(pid-|adopted-)?\d+$/.test(name) && id.startsWith(name);
 
 function pidsOf(record: ServerRecord, snapshot: Snapshot): number[] {
   const located = locate(record, snapshot);

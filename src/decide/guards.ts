@@ -21,8 +21,6 @@ type Row = readonly [outcome: GuardOutcome, says: (seen: Evidence, policy: Polic
 
 interface Guard {
   readonly asks: string;
-  /** What would change a veto or an unknown, for whoever asks `why`. */
-  readonly remedy: string;
   readonly answers: readonly Row[];
 }
 
@@ -34,7 +32,6 @@ interface Guard {
 export const GUARDS: Readonly<Record<GuardName, Guard>> = {
   owned: {
     asks: 'did a plugin start it?',
-    remedy: 'a server that no plugin started is never stopped by itself; `opencode-reap adopt` hands one over',
     answers: [
       ['veto', (seen) => seen.ownership === 'unrecorded' && 'nothing was written down about it'],
       ['veto', (seen) => seen.ownership === 'user' && 'the record says that the user started it'],
@@ -42,14 +39,13 @@ export const GUARDS: Readonly<Record<GuardName, Guard>> = {
       ['veto', (seen) => seen.trust.kind === 'untrusted' && `the record proves nothing: ${seen.trust.because}`],
       ['veto', (seen) => seen.sharedDaemon === 'yes' && 'it is a shared daemon (--service or --stdio)'],
       ['unknown', (seen) => seen.trust.kind === 'unexamined' && `the record cannot be examined: ${seen.trust.because}`],
-      ['unknown', (seen) => seen.alsoUnread && 'another record speaks of it, and could not be read'],
+      ['unknown', (seen) => seen.alsoUnread.length > 0 && 'another record speaks of it, and could not be read'],
       ['pass', (seen) => seen.ownership === 'adopted' && 'it was handed over with `opencode-reap adopt`'],
       ['pass', (seen) => (seen.plugin ? `started by ${seen.plugin}` : 'started by a plugin')],
     ],
   },
   local: {
     asks: 'was it started on this machine, since it booted?',
-    remedy: 'run opencode-reap on the machine or in the container that started it',
     answers: [
       ['veto', (seen) => seen.where?.machine === 'different' && 'started on another machine'],
       ['veto', (seen) => seen.where?.boot === 'different' && 'started before this machine booted'],
@@ -63,7 +59,6 @@ export const GUARDS: Readonly<Record<GuardName, Guard>> = {
   },
   identity: {
     asks: 'is this process the one that was recorded?',
-    remedy: 'only a person can tell: `opencode-reap adopt` hands the process over, `opencode-reap stop` ends it',
     answers: [
       ['veto', (seen) => seen.looks?.user === 'different' && 'the process belongs to another user'],
       ['veto', (seen) => seen.looks?.command === 'other' && 'the process is no `opencode serve`'],
@@ -87,7 +82,6 @@ export const GUARDS: Readonly<Record<GuardName, Guard>> = {
   },
   unleased: {
     asks: 'has every session that may use it ended?',
-    remedy: 'end the session that holds it',
     answers: [
       ['veto', (seen) => leased(seen)],
       ['veto', (seen) => seen.waitingStarter !== undefined && `process ${seen.waitingStarter} is still starting it`],
@@ -98,7 +92,6 @@ export const GUARDS: Readonly<Record<GuardName, Guard>> = {
   },
   idle: {
     asks: 'is nobody using it, and nothing running in it?',
-    remedy: 'wait until its work is done, or disconnect its clients',
     answers: [
       ['veto', (seen) => seen.runsUs && 'this command runs inside it'],
       ['veto', (seen) => seen.clients?.length !== 0 && seen.clients && connected(seen.clients)],
@@ -132,7 +125,6 @@ export const GUARDS: Readonly<Record<GuardName, Guard>> = {
   },
   aged: {
     asks: 'is it old enough?',
-    remedy: 'wait, or lower --older-than',
     answers: [
       ['unknown', (seen) => !(seen.ageMs !== undefined && seen.ageMs >= 0) && 'its age cannot be computed'],
       [
@@ -147,7 +139,6 @@ export const GUARDS: Readonly<Record<GuardName, Guard>> = {
   },
   unkept: {
     asks: 'has nobody asked to keep it?',
-    remedy: '`opencode-reap unkeep`, or start it without OPENCODE_REAP=keep',
     answers: [
       ['veto', (seen) => seen.kept === 'yes' && 'the user wants it kept'],
       ['unknown', (seen) => seen.kept === 'unknown' && 'the keep marks could not be read'],

@@ -131,6 +131,16 @@ export interface Fence {
   readonly content: string;
 }
 
+/** "The user wants this server left alone." */
+export interface KeepMark {
+  readonly file: string;
+  /** What the server was called then. */
+  readonly id: string;
+  /** The processes that it had then, each with its start token; none where the mark does not say. */
+  readonly processes: readonly Identity[];
+  readonly machine: Machine | undefined;
+}
+
 /** Everything that was written down, by us and by plugins. */
 export interface Written {
   readonly records: readonly ServerRecord[];
@@ -139,7 +149,7 @@ export interface Written {
   readonly witnesses: readonly Witness[];
   readonly fences: readonly Fence[];
   readonly runs: readonly LiveRun[];
-  readonly kept: ReadonlySet<string>;
+  readonly kept: readonly KeepMark[];
   readonly unread: readonly Unread[];
   readonly skipped: readonly Skipped[];
 }

@@ -1,5 +1,6 @@
 import type { Outcome } from '../decide/outcome.js';
 import { isHistory, type Judged, type Reaped } from '../decide/plan.js';
+import { mayBeHandedOver } from '../decide/remedies.js';
 import { count, duration } from '../decide/words.js';
 import { clean, memory, type Paint, shorten, tilde } from './text.js';
 
@@ -140,6 +141,9 @@ function unrecorded({ record, seen }: Judged, home: string | undefined): string 
     process?.terminal ? 'at a terminal' : '',
     record.workspace === undefined ? '' : `in ${shorten(tilde(record.workspace, home), MAX_PATH)}`,
   ].filter((word) => word !== '');
-  const ways = `opencode-reap stop ${pid} ends it, opencode-reap adopt ${pid} hands it over`;
-  return `not recorded: ${known.join(', ')}; left alone (${ways})`;
+  const ways = [
+    `opencode-reap stop ${pid} ends it`,
+    ...(mayBeHandedOver(seen) ? [`opencode-reap adopt ${pid} hands it over`] : []),
+  ];
+  return `not recorded: ${known.join(', ')}; left alone (${ways.join(', ')})`;
 }

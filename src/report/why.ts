@@ -1,5 +1,6 @@
 import { GUARDS } from '../decide/guards.js';
 import type { Judged } from '../decide/plan.js';
+import { REMEDIES } from '../decide/remedies.js';
 import { reason } from './table.js';
 import { clean, type Paint } from './text.js';
 
@@ -7,7 +8,7 @@ const MARKS = { pass: '✓', veto: '✗', unknown: '?' } as const;
 
 /** Every guard with what was seen, and what would change the verdict. */
 export function why(server: Judged, paint: Paint): string[] {
-  const { record, verdict } = server;
+  const { record, seen, verdict } = server;
   const colour = { pass: paint.green, veto: paint.red, unknown: paint.yellow };
   const name = record.source.file === '' ? `pid ${record.server?.pid}` : record.id;
   const open = verdict.guards.filter(({ outcome }) => outcome !== 'pass');
@@ -22,6 +23,6 @@ export function why(server: Judged, paint: Paint): string[] {
     ...(verdict.kind === 'stale' ? ['every guard passed: the next run stops it'] : []),
     ...(verdict.kind === 'stale' || verdict.kind === 'gone'
       ? []
-      : open.map(({ name: guard }) => `to change ${guard}: ${GUARDS[guard].remedy}`)),
+      : open.map(({ name: guard }) => `to change ${guard}: ${clean(REMEDIES[guard](seen))}`)),
   ];
 }

@@ -39,6 +39,8 @@ export const text = (value: unknown): string | undefined =>
 export const texts = (value: unknown): string[] =>
   Array.isArray(value) ? value.flatMap((item) => text(item) ?? []) : [];
 
+export const objects = (value: unknown): Json[] => (Array.isArray(value) ? value.filter(isObject) : []);
+
 export const port = (value: unknown): number | undefined =>
   typeof value === 'number' && Number.isInteger(value) && value > 0 && value < 65_536 ? value : undefined;
 

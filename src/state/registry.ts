@@ -1,12 +1,12 @@
 import { basename, join } from 'node:path';
-import type { Fence, Lease, LiveRun, ServerRecord, Trust, Unread, Written } from '../decide/record.js';
+import type { Fence, KeepMark, Lease, LiveRun, ServerRecord, Trust, Unread, Written } from '../decide/record.js';
 import { parseClaimant } from './claims.js';
 import { readClaudeSessions } from './claude-sessions.js';
 import { parseFence } from './fences.js';
-import { createFile, errorCode, jsonNames, readSmall, removeFile, removeUnchanged, replaceFile } from './files.js';
+import { errorCode, jsonNames, readSmall, removeFile, removeUnchanged, replaceFile } from './files.js';
 import type { StateFolder } from './folders.js';
 import { parseLease } from './lease-file.js';
-import { identity, isObject, machine, parseOurs, SCHEMA } from './parse.js';
+import { identity, isObject, machine, objects, parseOurs, SCHEMA } from './parse.js';
 import { type Parser, readFolder } from './read-folder.js';
 import { formatRecord, type NativeRecord, parseRecord } from './record-file.js';
 import { parseRequest } from './requests.js';
@@ -30,18 +30,27 @@ export function readRegistry(
     witnesses: readClaudeSessions(configDirs),
     fences: read<Fence>('fence', chosen.closing, (file, content, trust) => parseFence(chosen, file, content, trust)),
     runs: leaseFolders.flatMap((folder) => read<LiveRun>('run', folder.runs, parseRun)),
-    kept: new Set(leaseFolders.flatMap((folder) => [...keptIds(folder, unread)])),
+    kept: leaseFolders.flatMap((folder) => keepMarks(folder, unread)),
     unread,
     skipped: [],
   };
 }
 
 /** A keep mark counts by its name, whatever is in it. */
-function keptIds(folder: StateFolder, unread: Unread[]): Set<string> {
-  const listed = jsonNames(folder.keep);
-  if (listed.kind === 'names') return new Set(listed.names.map((name) => basename(name, '.json')));
-  unread.push({ file: folder.keep, error: listed.error, kind: 'keep' });
-  return new Set();
+function keepMarks({ keep: folder }: StateFolder, unread: Unread[]): KeepMark[] {
+  const listed = jsonNames(folder);
+  if (listed.kind === 'names') return listed.names.map((name) => keepMark(join(folder, name)));
+  unread.push({ file: folder, error: listed.error, kind: 'keep' });
+  return [];
+}
+
+function keepMark(file: string): KeepMark {
+  const read = readSmall(file);
+  const json = read.kind === 'text' ? parseOurs(read.text) : read.kind;
+  const said = typeof json === 'string' ? {} : json;
+  const processes = objects(said.processes).flatMap(({ pid, startToken }) => identity(pid, startToken) ?? []);
+  const known = processes.filter(({ startToken }) => startToken !== undefined);
+  return { file, id: basename(file, '.json'), processes: known, machine: machine(said.machine) };
 }
 
 /** Whoever can announce a run can make a client not count, so that takes a file of our own. */
@@ -92,11 +101,18 @@ export function forgetRecord(record: ServerRecord): boolean {
   return unchanged && removeUnchanged(record.source.file, read.text);
 }
 
-export function keep(folder: StateFolder, id: string): boolean {
-  return createFile(
+export const keep = (folder: StateFolder, { id, ...mark }: Omit<KeepMark, 'file'>): void =>
+  replaceFile(
     join(folder.keep, `${id}.json`),
-    `${JSON.stringify({ schema: SCHEMA, id, at: new Date().toISOString() }, null, 2)}\n`,
+    `${JSON.stringify({ schema: SCHEMA, id, ...mark, at: new Date().toISOString() }, null, 2)}\n`,
   );
-}
 
-export const unkeep = (folder: StateFolder, id: string): void => removeFile(join(folder.keep, `${id}.json`));
+/** Takes a mark away, or returns why it stays. */
+export function unkeep({ file }: KeepMark): string | undefined {
+  try {
+    removeFile(file);
+    return undefined;
+  } catch (error) {
+    return errorCode(error);
+  }
+}

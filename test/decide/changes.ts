@@ -1,6 +1,6 @@
 import type { Identity } from '../../src/decide/identity.js';
 import type { Environment, Process, Sockets } from '../../src/decide/process.js';
-import type { Lease, ServerRecord, Unread, Witness } from '../../src/decide/record.js';
+import type { KeepMark, Lease, ServerRecord, Unread, Witness } from '../../src/decide/record.js';
 import type { Snapshot } from '../../src/decide/snapshot.js';
 import type { Word } from '../../src/decide/word.js';
 import { environment, lease, type Situation, sockets, witness } from './given.js';
@@ -89,6 +89,10 @@ export const witnessed =
   (change: Partial<Witness>): Change =>
   (given) =>
     written({ witnesses: [...given.written.witnesses, { ...witness, ...change }] })(given);
+
+/** A mark as older versions wrote it, unless it says more. */
+export const keptAs = (id: string, change: Partial<KeepMark> = {}): Change =>
+  written({ kept: [{ file: `/state/keep/${id}.json`, id, processes: [], machine: undefined, ...change }] });
 
 /** Another run of this program that the process with this pid says it is. */
 export const announced = (holder: Identity): Change =>

@@ -173,7 +173,7 @@ const written: Written = {
   witnesses: [{ holder: identity(FREE), session: 'ended', path: '/repo' }],
   fences: [],
   runs: [],
-  kept: new Set(),
+  kept: [],
   unread: [],
   skipped: [],
 };

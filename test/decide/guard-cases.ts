@@ -7,6 +7,7 @@ import {
   client,
   ended,
   environmentHidden,
+  keptAs,
   leased,
   recorded,
   recordedOn,
@@ -18,11 +19,11 @@ import {
   spawnedWith,
   unread,
   witnessed,
-  written,
 } from './changes.js';
 import {
   CLAUDE,
   FREE,
+  here,
   identity,
   LAUNCHER,
   launched,
@@ -37,10 +38,11 @@ import {
   SERVER,
   type Situation,
   serve,
+  sockets,
   starting,
   witness,
 } from './given.js';
-import { flights, pluginLeases, pluginsOwned, weakIdentity } from './plugin-cases.js';
+import { flights, pluginLeases, pluginsOwned, weak, weakIdentity, weakLaunched } from './plugin-cases.js';
 
 /** What is the case, and what the guard says about it; then what becomes of the server, and for which reasons. */
 export type Case = readonly [
@@ -261,10 +263,65 @@ const aged: readonly Case[] = [
   ['its age is not a number', on(seen(SERVER, { ageMs: Number.NaN })), 'unknown', 'unsure', ['aged']],
 ];
 
+const marked = { processes: [identity(LAUNCHER), identity(SERVER)], machine: here };
+const recycled = { ...marked, processes: [{ pid: pid(SERVER), startToken: 'earlier' }] };
+const unrecorded = recorded({
+  ownership: 'unrecorded',
+  id: `pid-${SERVER}`,
+  source: { format: 'unrecorded', file: '' },
+});
+const shownAsUnrecorded = shown({ sockets: new Map([[`pid-${SERVER}`, sockets]]) });
+
 const unkept: readonly Case[] = [
   ['nobody asked to keep it', native, 'pass', 'stale', []],
-  ['another server is kept', on(written({ kept: new Set(['server-2']) })), 'pass', 'stale', []],
-  ['the user asked to keep it', on(written({ kept: new Set(['server-1']) })), 'veto', 'spared', ['unkept']],
+  ['another server is kept', on(keptAs('server-2')), 'pass', 'stale', []],
+  ['the user asked to keep it', on(keptAs('server-1')), 'veto', 'spared', ['unkept']],
+  ['it was kept under another id', on(keptAs('x', marked)), 'veto', 'spared', ['unkept']],
+  [
+    'it was kept while its launcher lived, whose process a plugin’s id is made of',
+    but(weakLaunched, ended(LAUNCHER), keptAs('x', marked)),
+    'veto',
+    'spared',
+    ['unkept'],
+  ],
+  ['a mark does not say where', on(keptAs('x', { ...marked, machine: undefined })), 'veto', 'spared', ['unkept']],
+  ['what had its pid before was kept', on(keptAs('x', recycled)), 'pass', 'stale', []],
+  [
+    'that was before this machine booted',
+    on(keptAs('x', { ...marked, machine: { ...here, boot: 'x' } })),
+    'pass',
+    'stale',
+    [],
+  ],
+  [
+    'that was in another container',
+    on(keptAs('x', { ...marked, machine: { ...here, pidNamespace: 'x' } })),
+    'pass',
+    'stale',
+    [],
+  ],
+  ['its record was kept, whatever had its pid', on(keptAs('server-1', recycled)), 'veto', 'spared', ['unkept']],
+  [
+    'nobody can tell whether it is the one that was kept',
+    but(weak, keptAs('x', marked), seen(SERVER, { startToken: undefined })),
+    'unknown',
+    'unsure',
+    ['unkept'],
+  ],
+  [
+    'nothing was written down about it, and an older version kept its pid',
+    on(unrecorded, shownAsUnrecorded, keptAs(`pid-${SERVER}`)),
+    'veto',
+    'spared',
+    ['owned', 'unkept'],
+  ],
+  [
+    'nothing was written down about it, and what had its pid before was kept',
+    on(unrecorded, shownAsUnrecorded, keptAs(`pid-${SERVER}`, recycled)),
+    'pass',
+    'spared',
+    ['owned'],
+  ],
   ['its environment asks to keep it', on(spawnedWith(SERVER, { keep: true })), 'veto', 'spared', ['unkept']],
   ['a keep mark cannot be read', on(unread('keep')), 'unknown', 'unsure', ['unkept']],
 ];

@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { answer, GUARD_NAMES, GUARDS, type GuardName } from '../../src/decide/guards.js';
+import type { ServerRecord } from '../../src/decide/record.js';
+import { REMEDIES } from '../../src/decide/remedies.js';
 import { secret } from '../../src/decide/secret.js';
-import { but, recorded, written } from './changes.js';
-import { evidence, native, policy, type Situation, verdict } from './given.js';
+import { but, type Change, recorded, seen, written } from './changes.js';
+import { evidence, native, policy, SERVER, type Situation, serve, verdict } from './given.js';
 import { CASES, type Case } from './guard-cases.js';
 import { job, weak } from './plugin-cases.js';
 
@@ -34,7 +36,7 @@ describe.each(GUARD_NAMES)('%s', (name) => {
 
   test('asks one question, and says what would change its answer', () => {
     expect(GUARDS[name].asks).toMatch(/^[a-z][^\r\n]*\?$/);
-    expect(GUARDS[name].remedy).toMatch(/^[a-z`][^\r\n]*[^\s.]$/);
+    for (const [, given] of CASES[name]) expect(REMEDIES[name](evidence(given))).toMatch(/^[a-z`][^\r\n]*[^\s.]$/);
   });
 });
 
@@ -49,6 +51,24 @@ test('of many jobs only the first few are named', () => {
 test('another password is named before a time that is not there', () => {
   const given = but(weak, recorded({ password: secret('x'), startedAt: undefined }));
   expect(detailOf(given, 'identity')).toBe('it has not the recorded password');
+});
+
+const unreadable = written({ unread: [{ file: '/x', error: 'x', kind: 'server', mentions: new Set([SERVER]) }] });
+const untrusted = recorded({ trust: { kind: 'untrusted', because: 'x' } });
+const daemon = seen(SERVER, { command: { ...serve, sharedDaemon: true } });
+const owner = (ownership: ServerRecord['ownership']): Change => recorded({ ownership });
+
+test.each<[string, Change[], RegExp]>([
+  ['nobody wrote it down', [owner('unrecorded')], /adopt/],
+  ['it is the user’s', [owner('user')], /adopt/],
+  ['it has not the plugin’s mark', [owner('unmarked'), unreadable], /adopt/],
+  ['anybody could have written its record', [untrusted], /adopt/],
+  ['anybody could have written that it was handed over', [owner('adopted'), untrusted], /^see that nobody else/],
+  ['another record of it cannot be read', [unreadable], /^mend \/x, or remove it/],
+  ['it was handed over, and another record of it cannot be read', [owner('adopted'), unreadable], /^mend \/x/],
+  ['it is a shared daemon', [owner('unrecorded'), daemon], /^a shared daemon .* `opencode-reap stop`/],
+])('adopt is advised only where it helps: %s', (_sentence, changes, advice) => {
+  expect(REMEDIES.owned(evidence(but(native, ...changes)))).toMatch(advice);
 });
 
 test('a guard that finds no answer does not know', () => {

@@ -262,6 +262,31 @@ export const pluginsOwned: readonly Case[] = [
     ['owned'],
   ],
   [
+    'a second plugin’s mark is not on its record',
+    on(recorded({ alsoIn: [second, { ...second, ownership: 'unmarked' }] })),
+    'veto',
+    'spared',
+    ['owned'],
+  ],
+  [
+    'a person handed it over, which a second plugin had found with the user',
+    but(native, recorded({ ownership: 'adopted', alsoIn: [{ ...second, ownership: 'user' }] })),
+    'pass',
+    'stale',
+    [],
+  ],
+  [
+    'a person handed it over, which a second plugin had not marked, and now has a job on',
+    but(
+      native,
+      recorded({ ownership: 'adopted', alsoIn: [{ ...second, ownership: 'unmarked' }] }),
+      using({ covers: { kind: 'plugins', formats: ['another plugin'], ports: [] } }),
+    ),
+    'pass',
+    'spared',
+    ['idle'],
+  ],
+  [
     'a record that cannot be read has its pid in it',
     on(written({ unread: [{ file: '/x', error: 'x', kind: 'server', mentions: new Set([SERVER]) }] })),
     'unknown',

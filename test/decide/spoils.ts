@@ -7,6 +7,7 @@ import {
   connected,
   ended,
   environmentHidden,
+  keptAs,
   leased,
   recorded,
   running,
@@ -16,7 +17,6 @@ import {
   spawnedWith,
   unread,
   witnessed,
-  written,
 } from './changes.js';
 import {
   CLAUDE,
@@ -81,7 +81,7 @@ export const SPARING: readonly Named[] = [
   ['somebody unseen is connected', client(undefined)],
   ['a tool runs in it', toolBelow],
   ['a session is busy', says({ kind: 'busy', sessions: 1, directory: '/repo' })],
-  ['the user keeps it', written({ kept: new Set(['server-1']) })],
+  ['the user keeps it', keptAs('server-1')],
   ['a keep mark is unread', unread('keep')],
   ['the user started it', recorded({ ownership: 'user' })],
   ['nobody wrote it down', recorded({ ownership: 'unrecorded' })],

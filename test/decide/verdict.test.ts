@@ -6,6 +6,7 @@ import {
   type Change,
   client,
   ended,
+  keptAs,
   leased,
   recorded,
   recordedOn,
@@ -15,7 +16,6 @@ import {
   shownOn,
   spawnedWith,
   unread,
-  written,
 } from './changes.js';
 import {
   CLAUDE,
@@ -35,7 +35,7 @@ const otherMachine = recordedOn({ id: 'other', boot: 'other' });
 const otherContainer = recordedOn({ pidNamespace: 'pid:[2]' });
 const earlierBoot = recordedOn({ boot: 'earlier' });
 const absent = ended(SERVER);
-const kept = written({ kept: new Set(['server-1']) });
+const kept = keptAs('server-1');
 const held = leased({ path: '/repo' });
 const theUsers = recorded({ ownership: 'user' });
 const socketsHidden = shown({ sockets: new Map() });

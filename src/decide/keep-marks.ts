@@ -1,0 +1,36 @@
+import { compare, type Identity, type Sameness, sameProcess } from './identity.js';
+import { locate, processesOf } from './locate.js';
+import type { KeepMark, ServerRecord } from './record.js';
+import type { Snapshot } from './snapshot.js';
+import { UNRECORDED } from './unrecorded.js';
+
+export interface Mark extends KeepMark {
+  readonly means: Exclude<Sameness, 'different'>;
+}
+
+/**
+ * The marks that keep, or may keep, a server. The id of a plugin's record changes with the process that the record leads
+ * to, so a mark also counts for whatever has one of the processes that were marked.
+ */
+export function marksOn(record: ServerRecord, kept: readonly KeepMark[], snapshot: Snapshot): Mark[] {
+  const recorded = [record.spawned, record.server].filter((one) => one !== undefined);
+  const processes = [...processesOf(locate(record, snapshot)), ...recorded];
+  return kept.flatMap((mark) => {
+    const means = isNamed(mark, record) ? 'same' : sameOf(mark, processes, snapshot);
+    return means === 'different' ? [] : [{ ...mark, means }];
+  });
+}
+
+/** The id of a server without a record is no more than its pid, which is handed out again. */
+const isNamed = ({ id, processes }: KeepMark, record: ServerRecord): boolean =>
+  [record, ...record.alsoIn].some(
+    (one) => one.id === id && (one.source.format !== UNRECORDED || processes.length === 0),
+  );
+
+function sameOf({ machine, processes: marked }: KeepMark, them: readonly Identity[], snapshot: Snapshot): Sameness {
+  const boot = compare(machine?.boot, snapshot.machine.boot);
+  const namespace = compare(machine?.pidNamespace, snapshot.machine.pidNamespace);
+  if (boot === 'different' || namespace === 'different') return 'different';
+  const all = marked.flatMap((one) => them.map((other) => sameProcess(one, other)));
+  return all.includes('same') ? 'same' : all.includes('unknown') ? 'unknown' : 'different';
+}

@@ -1,0 +1,25 @@
+import type { Evidence } from './evidence.js';
+import type { GuardName } from './guards.js';
+
+/** What would change a veto or an unknown, for whoever asks `why`. Apart from the guards, whose vendored copy says none. */
+export const REMEDIES: Readonly<Record<GuardName, (seen: Evidence) => string>> = {
+  owned: howToOwn,
+  local: () => 'run opencode-reap on the machine or in the container that started it',
+  identity: () => 'only a person can tell: `opencode-reap adopt` hands the process over, `opencode-reap stop` ends it',
+  unleased: () => 'end the session that holds it',
+  idle: () => 'wait until its work is done, or disconnect its clients',
+  aged: () => 'wait, or lower --older-than',
+  unkept: () => '`opencode-reap unkeep`, or start it without OPENCODE_REAP=keep',
+};
+
+/** A person has nothing to hand over where a record that counts says that it may be reaped. */
+export const mayBeHandedOver = ({ ownership, trust, sharedDaemon }: Evidence): boolean =>
+  sharedDaemon !== 'yes' && ownership !== 'adopted' && !(ownership === 'plugin' && trust.kind === 'trusted');
+
+function howToOwn(seen: Evidence): string {
+  if (mayBeHandedOver(seen))
+    return 'a server that no plugin started is never stopped by itself; `opencode-reap adopt` hands one over';
+  if (seen.sharedDaemon === 'yes') return 'a shared daemon is stopped by `opencode-reap stop` alone';
+  if (seen.alsoUnread.length > 0) return `mend ${seen.alsoUnread.join(', ')}, or remove it if it is nobody’s`;
+  return 'see that nobody else can write the record';
+}

@@ -1,0 +1,51 @@
+import { expect, test } from 'vitest';
+import { named } from '../../src/decide/find.js';
+import type { ServerRecord } from '../../src/decide/record.js';
+import { unrecordedIn } from '../../src/decide/unrecorded.js';
+import { here, identity, LAUNCHER, launched, PORT, SERVER } from './given.js';
+
+const { record: native, snapshot } = launched;
+const record: ServerRecord = { ...native, id: 'c0ffee1234' };
+const plugins: ServerRecord = { ...native, id: `${SERVER}-start-${SERVER}`, source: { format: 'x', file: '/x' } };
+const numeric: ServerRecord = { ...native, id: `${PORT}123456` };
+const handedOver: ServerRecord = { ...native, id: `adopted-${SERVER}-start` };
+const [unrecorded] = unrecordedIn([], snapshot);
+
+const finds = (name: string, one: ServerRecord | undefined, wholly?: boolean): boolean =>
+  named(name, one ? [one] : [], [], snapshot, wholly).length > 0;
+
+test.each([
+  ['its id', 'c0ffee1234', record],
+  ['the start of its id', 'c0f', record],
+  ['its pid', `${SERVER}`, record],
+  ['the pid of its launcher', `${LAUNCHER}`, record],
+  ['its port', `${PORT}`, record],
+  ['an id of digits alone', numeric.id, numeric],
+  ['the id that another file gives it', 'other', { ...record, alsoIn: [{ ...record, id: 'other' }] }],
+  ['its pid, in a plugin’s id', `${SERVER}-`, plugins],
+  ['what it is called without a record', `pid-${SERVER}`, unrecorded],
+])('a server goes by %s', (_sentence, name, one) => {
+  expect(finds(name, one)).toBe(true);
+});
+
+test.each([
+  ['too little of its id', 'c0', record],
+  ['half its pid', '500', record],
+  ['half its pid, where its id begins with that', '500', plugins],
+  ['half its pid, where it has no record', 'pid-500', unrecorded],
+  ['half its pid, where it was handed over', 'adopted-500', handedOver],
+  ['digits that its id begins with', `${PORT}123`, numeric],
+])('no server goes by %s', (_sentence, name, one) => {
+  expect(one).toBeDefined();
+  expect(finds(name, one)).toBe(false);
+});
+
+test('where nobody sees which server it has found, the start of an id is none', () => {
+  expect([finds('c0ffee', record, true), finds(record.id, record, true)]).toEqual([false, true]);
+});
+
+test('a server still goes by what it was called when it was kept', () => {
+  const mark = { file: '/x', id: 'pid-5000', processes: [identity(SERVER)], machine: here };
+  expect(named('pid-5000', [record], [mark], snapshot)).toEqual([record]);
+  expect(named('pid-5000', [record], [{ ...mark, processes: [identity(LAUNCHER + 1)] }], snapshot)).toEqual([]);
+});
