@@ -80,23 +80,54 @@ test('a job of TheViniAlmeida’s counts for its plugin’s servers, whatever el
   expect(await usesOf(`${DATA}/jobs/task-1.json`, job)).toMatchObject([{ covers }]);
 });
 
+const NOBODY = 65_534;
+const ANOTHERS = 'it belongs to another user';
+
+/** Reads as somebody whom modes bind, and who owns nothing here but what was given away. */
+const readAsNobody = async () => {
+  chmodSync(root, 0o755);
+  process.seteuid?.(NOBODY);
+  const getuid = process.getuid;
+  process.getuid = () => NOBODY;
+  try {
+    return await read();
+  } finally {
+    process.getuid = getuid as () => number;
+    process.seteuid?.(0);
+  }
+};
+
 // Only root can give a folder away, and then look at it like anybody else.
 test('a folder that another user keeps closed is passed over, all of it', async ({ skip }) => {
   if (process.getuid?.() !== 0) skip('only root can give a folder away');
   const companion = join(root, 'shared/opencode-companion');
   mkdirSync(companion, { recursive: true });
   chmodSync(companion, 0o700);
-  chmodSync(root, 0o755);
   chownSync(companion, 1, 1);
-  process.seteuid?.(65_534);
-  try {
-    expect(await read()).toMatchObject({
-      unread: [],
-      skipped: [{ file: companion }, { file: join(companion, 'state') }],
-    });
-  } finally {
-    process.seteuid?.(0);
-  }
+  expect(await readAsNobody()).toMatchObject({
+    unread: [],
+    skipped: [{ file: companion }, { file: join(companion, 'state') }],
+  });
+});
+
+test('a file in a folder that another user keeps closed is passed over', async ({ skip }) => {
+  if (process.getuid?.() !== 0) skip('only root can give a folder away');
+  put({ [`${SHARED}/broker/refs.json`]: {} });
+  chmodSync(join(root, SHARED, 'broker'), 0o700);
+  expect(await readAsNobody()).toMatchObject({
+    unread: [],
+    skipped: expect.arrayContaining([{ file: join(root, SHARED, 'broker/refs.json'), because: ANOTHERS }]),
+  });
+});
+
+test('a job in a folder that cannot be entered is a job that could not be read', async ({ skip }) => {
+  if (process.getuid?.() !== 0) skip('modes do not bind root, who can become somebody else');
+  put({ 'home/.kusabi/0123456789ab/jobs/job-1/job.json': { id: 'job-1', status: 'running' } });
+  const folder = join(root, 'home/.kusabi/0123456789ab/jobs/job-1');
+  const file = join(folder, 'job.json');
+  chmodSync(folder, 0o600);
+  for (const path of [file, folder, join(folder, '..'), join(folder, '../..')]) chownSync(path, NOBODY, NOBODY);
+  expect((await readAsNobody()).unread).toContainEqual({ file, error: 'EACCES', kind: 'use' });
 });
 
 test('a file of another user’s is passed over, and makes nothing unsure', async ({ skip }) => {
@@ -104,7 +135,7 @@ test('a file of another user’s is passed over, and makes nothing unsure', asyn
   put({ [`${DATA}/state.json`]: 'torn' });
   const file = join(root, DATA, 'state.json');
   chownSync(file, 65_534, 65_534);
-  expect(await read()).toMatchObject({ unread: [], skipped: [{ file, because: 'it belongs to another user' }] });
+  expect(await read()).toMatchObject({ unread: [], skipped: [{ file, because: ANOTHERS }] });
 });
 
 test('an owner that cannot be read is named, and nobody else’s', async () => {

@@ -1,7 +1,7 @@
 import { readdirSync, realpathSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { errorCode } from '../files.js';
+import { errorCode, isAbsent } from '../files.js';
 import { configDirOf, type Variables } from '../folders.js';
 
 /** Where plugins keep their state, by how it is laid out there. */
@@ -94,7 +94,7 @@ function foldersIn(store: string): Store {
     return { folders: readdirSync(store).map((name) => join(store, name)), unread: [] };
   } catch (error) {
     const code = errorCode(error);
-    return { folders: [], unread: code === 'ENOENT' || code === 'ENOTDIR' ? [] : [{ file: store, error: code }] };
+    return { folders: [], unread: isAbsent(code) ? [] : [{ file: store, error: code }] };
   }
 }
 

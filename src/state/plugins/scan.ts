@@ -1,7 +1,7 @@
-import { type Dirent, lstatSync, readdirSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { type Dirent, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Skipped, Unread } from '../../decide/record.js';
-import { errorCode } from '../files.js';
+import { errorCode, isAbsent, isForeign } from '../files.js';
 import type { Places } from './places.js';
 
 /** Files that may say something of a server, or of who uses one; whether they do, their content tells. */
@@ -87,15 +87,6 @@ function entriesOf(folder: string): Dirent[] | string {
     return readdirSync(folder, { withFileTypes: true });
   } catch (error) {
     const code = errorCode(error);
-    return code === 'ENOENT' || code === 'ENOTDIR' ? [] : code;
-  }
-}
-
-function isForeign(path: string): boolean {
-  try {
-    return process.getuid !== undefined && lstatSync(path).uid !== process.getuid();
-  } catch (error) {
-    // What lies in a folder that is closed to us is its owner's.
-    return errorCode(error) === 'EACCES' && isForeign(dirname(path));
+    return isAbsent(code) ? [] : code;
   }
 }
