@@ -184,6 +184,15 @@ test.each<Row>([
   expect(await read()).toMatchObject(expected);
 });
 
+test.each([
+  ['is all there speaks of what is in it', '{"pid":7,"port":4999', new Set([7, 4999])],
+  ['is far larger than a record may speak of anything', `{"pid":7${' '.repeat(70_000)}`, undefined],
+  ['is too large to be read may speak of anything', ' '.repeat(17 * 1024 * 1024), undefined],
+])('a broken record that %s', async (_, content, mentions) => {
+  put({ [`${DATA}/server.json`]: content });
+  expect((await read()).unread).toMatchObject([{ kind: 'server', mentions }]);
+});
+
 /** What every known plugin writes, all at once. */
 const WRITTEN: Files = Object.assign(
   {},

@@ -15,7 +15,7 @@ export interface Evidence {
   readonly ownership: Ownership;
   readonly plugin: string | undefined;
   readonly trust: Trust;
-  /** A record that could not be read has its pid or its port in it, and may say whose it is. */
+  /** A record that could not be read may be about this server, and say whose it is. */
   readonly alsoUnread: boolean;
   readonly sharedDaemon: Answer;
   /** Undefined when the record does not say where it was written. */
@@ -59,7 +59,7 @@ export function evidenceOf(record: ServerRecord, written: Written, snapshot: Sna
     ownership: ownershipOf(record),
     plugin: record.plugin,
     trust: record.trust,
-    alsoUnread: isMentioned([...processes.map(({ pid }) => pid), ...usable.ports], written),
+    alsoUnread: isMentioned([...processes.map(({ pid }) => pid), ...usable.ports], record, written),
     sharedDaemon: server?.command?.kind === 'serve' ? (server.command.sharedDaemon ? 'yes' : 'no') : 'unknown',
     where: whereFrom(record, snapshot),
     located,
@@ -91,8 +91,12 @@ function whereFrom({ machine }: ServerRecord, snapshot: Snapshot): Evidence['whe
   };
 }
 
-const isMentioned = (numbers: readonly number[], { unread }: Written): boolean =>
-  unread.some(({ kind, mentions }) => kind === 'server' && numbers.some((number) => mentions?.has(number)));
+/** What we wrote down ourselves has no other record of ours; but a plugin's may say that the user started it. */
+const isMentioned = (numbers: readonly number[], { source }: ServerRecord, { unread }: Written): boolean =>
+  unread.some(({ kind, mentions }) => {
+    if (kind !== 'server' && kind !== 'native') return false;
+    return mentions ? numbers.some((one) => mentions.has(one)) : kind === 'server' || source.format !== 'native';
+  });
 
 /** Whoever says that the user started it is believed. */
 function ownershipOf({ ownership, alsoIn }: ServerRecord): Ownership {

@@ -97,9 +97,10 @@ export interface Witness {
 export interface Unread {
   readonly file: string;
   readonly error: string;
-  readonly kind: 'server' | 'lease' | 'use' | 'keep' | 'fence' | 'run' | 'request' | 'claim';
-  /** Of a record whose text is there and not understood: the numbers in it, among which are a pid and a port. */
-  readonly mentions?: ReadonlySet<number>;
+  /** `native` is a server record of ours, `server` a plugin's. */
+  readonly kind: 'server' | 'native' | 'lease' | 'use' | 'keep' | 'fence' | 'run' | 'request' | 'claim';
+  /** Of a record that was not understood: the numbers in it, among which are its pid and port. Undefined: any at all. */
+  readonly mentions?: ReadonlySet<number> | undefined;
 }
 
 /** What lies where plugins write, and was passed over: another user's, a link, or of no known format. */

@@ -33,7 +33,8 @@ function readOnce(known: Known): PluginsWritten {
     const record = typeof source === 'string' ? source : recordIn(source);
     if (typeof record === 'object') return [record];
     if (record === undefined) skipped.push({ file, because: 'of no known format' });
-    else if (record !== 'no server') unread.push({ file, error: record, kind: 'server', mentions: numbersOf(file) });
+    else if (record !== 'no server')
+      unread.push({ file, error: record, kind: 'server', mentions: numbersIn(readSmall(file)) });
     return [];
   });
   const uses = [...new Set([...found.servers, ...found.uses])].flatMap((file) => {
@@ -45,11 +46,6 @@ function readOnce(known: Known): PluginsWritten {
     return [];
   });
   return { records, uses, unread, skipped };
-}
-
-function numbersOf(file: string): ReadonlySet<number> {
-  const read = readSmall(file);
-  return numbersIn(read.kind === 'text' ? read.text : '');
 }
 
 /** Beside these, folders of jobs hold whatever else their plugin puts there. */

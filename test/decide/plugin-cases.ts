@@ -1,5 +1,5 @@
 import type { GuardName, GuardOutcome } from '../../src/decide/guards.js';
-import type { ServerRecord, Use } from '../../src/decide/record.js';
+import type { ServerRecord, Unread, Use } from '../../src/decide/record.js';
 import { secret } from '../../src/decide/secret.js';
 import type { Verdict } from '../../src/decide/verdict.js';
 import {
@@ -252,6 +252,9 @@ export const pluginLeases: readonly Case[] = [
   ],
 ];
 
+const mentioning = (kind: Unread['kind'], value: number): Change =>
+  written({ unread: [{ file: '/x', error: 'x', kind, mentions: new Set([value]) }] });
+
 export const pluginsOwned: readonly Case[] = [
   ['no plugin’s mark is on its record', on(recorded({ ownership: 'unmarked' })), 'veto', 'spared', ['owned']],
   [
@@ -261,19 +264,30 @@ export const pluginsOwned: readonly Case[] = [
     'spared',
     ['owned'],
   ],
+  ['a record that cannot be read has its pid in it', on(mentioning('server', SERVER)), 'unknown', 'unsure', ['owned']],
+  ['a record that cannot be read is about another one', on(mentioning('server', FREE)), 'pass', 'stale', []],
+  ['the text of a record cannot be had', on(unread('server')), 'unknown', 'unsure', ['owned']],
+  ['the text of a record of ours cannot be had', on(unread('native')), 'unknown', 'unsure', ['owned']],
   [
-    'a record that cannot be read has its pid in it',
-    on(written({ unread: [{ file: '/x', error: 'x', kind: 'server', mentions: new Set([SERVER]) }] })),
+    'a record of ours that is not understood has its pid',
+    on(mentioning('native', SERVER)),
     'unknown',
     'unsure',
     ['owned'],
   ],
   [
-    'a record that cannot be read is about another one',
-    on(written({ unread: [{ file: '/x', error: 'x', kind: 'server', mentions: new Set([FREE]) }] })),
+    'ours was read, and the text of another one of ours cannot be had',
+    but(native, unread('native')),
     'pass',
     'stale',
     [],
+  ],
+  [
+    'ours was read, and the text of a plugin’s cannot be had',
+    but(native, unread('server')),
+    'unknown',
+    'unsure',
+    ['owned'],
   ],
   ['a second plugin wrote it down too', on(recorded({ alsoIn: [second] })), 'pass', 'stale', []],
 ];
