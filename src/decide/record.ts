@@ -80,9 +80,10 @@ export interface Use {
   readonly directories: readonly string[];
 }
 
-/** Which servers a use may be about: that of one record, whatever is on a port, or all of some plugins and ports. */
+/** Which servers a use may be about: one record's, a plugin's of one workspace, a port's, or all of some plugins and ports. */
 export type Coverage =
   | { readonly kind: 'record'; readonly file: string }
+  | { readonly kind: 'workspace'; readonly format: string; readonly hash: string }
   | { readonly kind: 'port'; readonly port: number }
   | { readonly kind: 'plugins'; readonly formats: readonly string[]; readonly ports: readonly number[] };
 

@@ -41,6 +41,10 @@ function covers({ covers: coverage }: Use, { records, ports }: Usable): boolean 
   switch (coverage.kind) {
     case 'record':
       return records.some(({ source }) => source.file === coverage.file);
+    case 'workspace':
+      return records.some(
+        ({ source, workspaceHash }) => source.format === coverage.format && workspaceHash === coverage.hash,
+      );
     case 'port':
       return ports.includes(coverage.port);
     case 'plugins':

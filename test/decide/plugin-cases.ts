@@ -238,6 +238,9 @@ export const flights: readonly Case[] = [
 
 const held = { kind: 'lease', covers: { kind: 'record', file: '/data/state/server.json' } } as const;
 
+const workspace = { kind: 'workspace', format: 'a plugin', hash: 'abc' } as const;
+const hashed = recorded({ workspaceHash: 'abc' });
+
 export const pluginLeases: readonly Case[] = [
   ['a plugin lists a live session', on(using(held)), 'veto', 'spared', ['unleased']],
   ['a plugin lists a session that ended', on(using({ ...held, holder: identity(FREE) })), 'pass', 'stale', []],
@@ -246,6 +249,21 @@ export const pluginLeases: readonly Case[] = [
   [
     'a plugin lists one for another server',
     on(using({ ...held, covers: { kind: 'record', file: '/x' } })),
+    'pass',
+    'stale',
+    [],
+  ],
+  [
+    'a plugin lists one in its workspace',
+    on(hashed, using({ ...held, covers: workspace })),
+    'veto',
+    'spared',
+    ['unleased'],
+  ],
+  ['a plugin lists one in another workspace', on(using({ ...held, covers: workspace })), 'pass', 'stale', []],
+  [
+    'another plugin lists one in its workspace',
+    on(hashed, using({ ...held, covers: { ...workspace, format: 'x' } })),
     'pass',
     'stale',
     [],

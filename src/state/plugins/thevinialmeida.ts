@@ -35,12 +35,14 @@ const sessionsIn = (source: Source, sessions: unknown): Use[] =>
   listIn(sessions).map((session) => leaseFrom(source, isObject(session) ? session : {}));
 
 function leaseFrom(source: Source, session: Json): Use {
+  const hash = hashIn(source.folder);
   return {
     kind: 'lease',
     file: source.file,
     name: text(session.sessionId) ?? 'a session',
     session: text(session.sessionId),
-    covers: { kind: 'record', file: source.pathOf('server.json') },
+    // Its hooks and its commands may write below different data folders, each under the name of the workspace.
+    covers: hash === undefined ? ALL : { kind: 'workspace', format: 'thevinialmeida', hash },
     holder: identity(session.pid, tickToken(session.pidStartTime)),
     seenAt: time(session.startedAt),
     countsForMs: DAY_MS,
