@@ -1,4 +1,14 @@
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  lchownSync,
+  mkdirSync,
+  mkdtempSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import fc from 'fast-check';
@@ -117,6 +127,19 @@ test('a file in a folder that another user keeps closed is passed over', async (
   expect(await readAsNobody()).toMatchObject({
     unread: [],
     skipped: expect.arrayContaining([{ file: join(root, SHARED, 'broker/refs.json'), because: ANOTHERS }]),
+  });
+});
+
+test('a loop that another user made is passed over', async ({ skip }) => {
+  if (process.getuid?.() !== 0) skip('only root can give a link away');
+  put({ 'shared/x': '' });
+  symlinkSync('claude', join(root, 'shared/claude'));
+  lchownSync(join(root, 'shared/claude'), NOBODY, NOBODY);
+  expect(await read()).toMatchObject({
+    unread: [],
+    skipped: expect.arrayContaining([
+      { because: ANOTHERS, file: join(root, 'shared/claude/opencode-companion/state') },
+    ]),
   });
 });
 

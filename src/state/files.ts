@@ -63,12 +63,12 @@ export function errorCode(error: unknown): string {
   throw error;
 }
 
-/** Whether another user's. What lies in a folder that is closed to us is its owner's. */
+/** Whether another user's. What lies where we cannot look is the owner's of what keeps us from it. */
 export function isForeign(path: string): boolean {
   try {
     return process.getuid !== undefined && lstatSync(path).uid !== process.getuid();
   } catch (error) {
-    return errorCode(error) === 'EACCES' && isForeign(dirname(path));
+    return !isAbsent(errorCode(error)) && isForeign(dirname(path));
   }
 }
 

@@ -45,8 +45,12 @@ export function placesOf({ env, configDirs, dataDirs, stateDir }: Known): Places
     foldersIn(join(folder, 'data')),
   );
   const data = [...stores.flatMap(({ folders }) => folders), ...dataDirs, ...named(env, DATA_VARIABLES), ...chosen];
-  // Some write to `/tmp` by that name, whatever the temporary folder is.
-  const temporary = [env.TMPDIR || tmpdir(), env.OPENCODE_REAP_TMP || '/tmp'];
+  // Some write to `/tmp` by that name, whatever the temporary folder is; a sandboxed command of Claude Code has its own.
+  const temporary = [
+    env.TMPDIR || tmpdir(),
+    env.OPENCODE_REAP_TMP || '/tmp',
+    ...named(env, ['CLAUDE_CODE_TMPDIR']),
+  ].flatMap((folder) => [folder, join(folder, 'claude'), join(folder, `claude-${process.getuid?.()}`)]);
   const companions = temporary.map((folder) => join(folder, 'opencode-companion'));
   const perUser = [env.XDG_STATE_HOME || join(home, '.local', 'state'), join(home, '.local', 'state')];
   return {
