@@ -107,6 +107,39 @@ const readAsNobody = async () => {
   }
 };
 
+describe('through a link of one’s own', () => {
+  const link = (from: string, to: string): void => {
+    mkdirSync(dirname(join(root, from)), { recursive: true });
+    symlinkSync(join(root, to), join(root, from));
+  };
+
+  test('to a workspace’s folder jobs are read, and records are not', async () => {
+    put({
+      'there/state.json': { jobs: [running] },
+      'there/server.json': { lastServerPid: 99, lastServerStartedAt: AT },
+    });
+    link(`home/.kusabi/${HASH}`, 'there');
+    expect(await read()).toMatchObject({
+      records: [],
+      uses: [{ name: 'task-1' }],
+      skipped: [{ because: 'a symbolic link' }],
+    });
+  });
+
+  test('to a job’s folder it is read, and to a job’s file it is unread', async () => {
+    put({ 'there/job.json': running, [`home/.kusabi/${HASH}/server.json`]: {} });
+    link(`home/.kusabi/${HASH}/jobs/task-1`, 'there');
+    expect(await read()).toMatchObject({ uses: [{ name: 'task-1' }], unread: [], skipped: [] });
+    link(`home/.kusabi/${HASH}/jobs/task-2.json`, 'there/job.json');
+    expect((await read()).unread).toMatchObject([{ kind: 'use', error: 'a symbolic link' }]);
+  });
+
+  test('that leads nowhere there is nothing', async () => {
+    link(`home/.kusabi/${HASH}`, 'nowhere');
+    expect(await read()).toMatchObject({ records: [], uses: [], unread: [] });
+  });
+});
+
 // Only root can give a folder away, and then look at it like anybody else.
 test('a folder that another user keeps closed is passed over, all of it', async ({ skip }) => {
   if (process.getuid?.() !== 0) skip('only root can give a folder away');
