@@ -194,12 +194,28 @@ test('a file of another user’s is passed over, and makes nothing unsure', asyn
   expect(await read()).toMatchObject({ unread: [], skipped: [{ file, because: ANOTHERS }] });
 });
 
-test('an owner that cannot be read is named, and nobody else’s', async () => {
-  put({
-    [`${SHARED}/broker/port.json`]: { port: 4999, pid: 99, password: 'x', startedAt: AT },
-    [`${SHARED}/broker/owner.json`]: '{"pid":',
+const broker = { port: 4999, pid: 99, password: 'x', startedAt: AT };
+
+test('an owner that cannot be read is named, and speaks of what it owns', async () => {
+  put({ [`${SHARED}/broker/port.json`]: broker, [`${SHARED}/broker/owner.json`]: '{"pid":' });
+  const file = join(root, SHARED, 'broker/owner.json');
+  expect(await read()).toMatchObject({
+    records: [],
+    unread: [{ file, error: 'not valid JSON', kind: 'server', mentions: new Set([4999, 99, AT]) }],
   });
-  expect(await read()).toMatchObject({ records: [], unread: [{ error: 'its owner.json could not be read' }] });
+});
+
+test('an owner that is only half written is read once more', async () => {
+  put({ [`${SHARED}/broker/port.json`]: broker, [`${SHARED}/broker/owner.json`]: '{"pid":' });
+  setTimeout(() => put({ [`${SHARED}/broker/owner.json`]: broker }), 20);
+  expect(await read()).toMatchObject({ records: [{ port: 4999 }], unread: [] });
+});
+
+test('an owner that everybody could have written is named', async () => {
+  put({ [`${SHARED}/broker/port.json`]: broker, [`${SHARED}/broker/owner.json`]: broker });
+  const file = join(root, SHARED, 'broker/owner.json');
+  chmodSync(file, 0o666);
+  expect(await read()).toMatchObject({ records: [], unread: [{ file, error: 'everybody may write the file' }] });
 });
 
 type Row = [sentence: string, path: string, content: unknown, expected: object];

@@ -1,6 +1,6 @@
 import type { Coverage, Use } from '../../decide/record.js';
 import { identity, isObject, type Json, text, texts, time } from '../parse.js';
-import { type Source, tickToken } from './format.js';
+import { jsonOf, type Source, tickToken } from './format.js';
 
 /** What is over; any other word, or none, is not. */
 const FINAL = new Set(
@@ -65,6 +65,6 @@ export function jobsIn(source: Source, { isList, isJob, coverageOf }: Line): Use
 
 /** Whether the list beside a job's own file has it: the list is written later, and drops the oldest. */
 function isListed(source: Source, id: unknown): boolean {
-  const jobs = source.near('../state.json')?.json?.jobs;
+  const jobs = jsonOf(source.near('../state.json'))?.jobs;
   return Array.isArray(jobs) && jobs.some((job) => isObject(job) && job.id === id);
 }

@@ -12,8 +12,8 @@ export const rivaldofwijaya: Format = {
     const { json, name } = source;
     if (json === undefined || name !== 'port.json' || !('password' in json && 'port' in json)) return undefined;
     const owner = source.near('owner.json');
-    if (owner === undefined && source.touchedAt('owner.json') !== undefined) return 'its owner.json could not be read';
-    if (owner !== undefined && owner.trust.kind !== 'trusted') return `owner.json: ${owner.trust.because}`;
+    if (typeof owner === 'string') return { file: source.pathOf('owner.json'), error: owner };
+    if (owner !== undefined && owner.trust.kind !== 'trusted') return { file: owner.file, error: owner.trust.because };
     return onPort(json.port, {
       ownership: isOwners(json, owner?.json) ? 'plugin' : 'unmarked',
       pid: json.pid,

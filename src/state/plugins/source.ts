@@ -3,13 +3,10 @@ import { basename, dirname, join } from 'node:path';
 import type { Skipped } from '../../decide/record.js';
 import { errorCode, isAbsent, isForeign, readSmall } from '../files.js';
 import { parseObject } from '../parse.js';
-import type { Source } from './format.js';
+import type { Read } from './format.js';
 
 /** A list of 50 jobs with their results is far below it. */
 const MAX_BYTES = 16 * 1024 * 1024;
-
-/** A file as it was read: undefined when it is not there or not ours, a sentence when it could not be read. */
-type Read = Source | string | undefined;
 
 /** Reads each file once, however many formats look at it. */
 export function readerOf(skipped: Skipped[]): (file: string) => Read {
@@ -43,10 +40,7 @@ function sourceOf(file: string, read: (file: string) => Read, skipped: Skipped[]
     json,
     trust: content.trust,
     pathOf: (path) => join(folder, path),
-    near: (path) => {
-      const other = read(join(folder, path));
-      return typeof other === 'object' ? other : undefined;
-    },
+    near: (path) => read(join(folder, path)),
     touchedAt: (path) => {
       const at = writtenAt(path === undefined ? file : join(folder, path));
       return typeof at === 'number' ? at : undefined;

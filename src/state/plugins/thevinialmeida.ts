@@ -1,6 +1,6 @@
 import type { Coverage, Use } from '../../decide/record.js';
 import { identity, isObject, type Json, text, time } from '../parse.js';
-import { type Format, hashIn, onPort, passwordIn, portIn, type Source, tickToken } from './format.js';
+import { type Format, hashIn, jsonOf, onPort, passwordIn, portIn, type Source, tickToken } from './format.js';
 import { isOver, jobFrom, listIn, unfinished } from './jobs.js';
 
 /** "opc": `server.json` with a start token, `state.json` with the sessions and jobs of its workspace, `jobs/<id>.json`. */
@@ -62,7 +62,7 @@ const listedIn = (source: Source, { jobs }: Json): Use[] =>
 
 function hasOwnFile(source: Source, job: unknown): boolean {
   const id = isObject(job) ? text(job.id) : undefined;
-  const own = id === undefined ? undefined : source.near(`jobs/${id}.json`)?.json;
+  const own = id === undefined ? undefined : jsonOf(source.near(`jobs/${id}.json`));
   return own !== undefined && own.id === id && isJob(own);
 }
 
