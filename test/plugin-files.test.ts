@@ -7,6 +7,7 @@ import {
   realpathSync,
   rmSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -106,6 +107,24 @@ const readAsNobody = async () => {
     process.seteuid?.(0);
   }
 };
+
+test('what was heard of in the future was heard of when its file was written', async () => {
+  const later = new Date(Date.now() + 365 * 86_400_000).toISOString();
+  const holder = { at: Date.parse(later), expiresAt: Date.parse(later) + 1000 };
+  const written = {
+    'home/.opencode-plugin/sessions/ses_1.json': { prompt: 'x', claudeSessionId: 's', startedAt: later },
+    [`home/.kusabi/${HASH}/jobs/job-1/job.json`]: { status: 'running', stats: { lastActivity: later } },
+    [`${SHARED}/broker/refs.json`]: { s: { 'session:s': holder } },
+    [`${DATA}/server.json`]: { external: false, url: '', leases: [{ createdAt: later }] },
+    [`${DATA}/state.json`]: { claudeSessions: [{ startedAt: later }], jobs: [{ updatedAt: later }] },
+  };
+  put(written);
+  const at = new Date(AT);
+  for (const path of Object.keys(written)) utimesSync(join(root, path), at, at);
+  const { uses } = await read();
+  expect(uses.map(({ seenAt }) => seenAt)).toEqual([AT, AT, AT, AT, AT, AT]);
+  expect(uses.map(({ countsForMs }) => countsForMs)).toContain(1000);
+});
 
 describe('through a link of one’s own', () => {
   const link = (from: string, to: string): void => {

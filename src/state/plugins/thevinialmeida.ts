@@ -1,7 +1,7 @@
 import type { Coverage, Use } from '../../decide/record.js';
 import { identity, isObject, type Json, text, time } from '../parse.js';
 import { type Format, hashIn, jsonOf, onPort, passwordIn, portIn, type Source, tickToken } from './format.js';
-import { isOver, jobFrom, listIn, unfinished } from './jobs.js';
+import { heardAt, isOver, jobFrom, listIn, unfinished } from './jobs.js';
 
 /** "opc": `server.json` with a start token, `state.json` with the sessions and jobs of its workspace, `jobs/<id>.json`. */
 export const thevinialmeida: Format = {
@@ -44,7 +44,7 @@ function leaseFrom(source: Source, session: Json): Use {
     // Its hooks and its commands may write below different data folders, each under the name of the workspace.
     covers: hash === undefined ? ALL : { kind: 'workspace', format: 'thevinialmeida', hash },
     holder: identity(session.pid, tickToken(session.pidStartTime)),
-    seenAt: time(session.startedAt),
+    seenAt: heardAt(source, session.startedAt),
     countsForMs: DAY_MS,
     directories: [],
   };
