@@ -1,4 +1,15 @@
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  lchownSync,
+  mkdirSync,
+  mkdtempSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import fc from 'fast-check';
@@ -80,23 +91,118 @@ test('a job of TheViniAlmeida’s counts for its plugin’s servers, whatever el
   expect(await usesOf(`${DATA}/jobs/task-1.json`, job)).toMatchObject([{ covers }]);
 });
 
+const NOBODY = 65_534;
+const ANOTHERS = 'it belongs to another user';
+
+/** Reads as somebody whom modes bind, and who owns nothing here but what was given away. */
+const readAsNobody = async () => {
+  chmodSync(root, 0o755);
+  process.seteuid?.(NOBODY);
+  const getuid = process.getuid;
+  process.getuid = () => NOBODY;
+  try {
+    return await read();
+  } finally {
+    process.getuid = getuid as () => number;
+    process.seteuid?.(0);
+  }
+};
+
+test('what was heard of in the future was heard of when its file was written', async () => {
+  const later = new Date(Date.now() + 365 * 86_400_000).toISOString();
+  const holder = { at: Date.parse(later), expiresAt: Date.parse(later) + 1000 };
+  const written = {
+    'home/.opencode-plugin/sessions/ses_1.json': { prompt: 'x', claudeSessionId: 's', startedAt: later },
+    [`home/.kusabi/${HASH}/jobs/job-1/job.json`]: { status: 'running', stats: { lastActivity: later } },
+    [`${SHARED}/broker/refs.json`]: { s: { 'session:s': holder } },
+    [`${DATA}/server.json`]: { external: false, url: '', leases: [{ createdAt: later }] },
+    [`${DATA}/state.json`]: { claudeSessions: [{ startedAt: later }], jobs: [{ updatedAt: later }] },
+  };
+  put(written);
+  const at = new Date(AT);
+  for (const path of Object.keys(written)) utimesSync(join(root, path), at, at);
+  const { uses } = await read();
+  expect(uses.map(({ seenAt }) => seenAt)).toEqual([AT, AT, AT, AT, AT, AT]);
+  expect(uses.map(({ countsForMs }) => countsForMs)).toContain(1000);
+});
+
+describe('through a link of one’s own', () => {
+  const link = (from: string, to: string): void => {
+    mkdirSync(dirname(join(root, from)), { recursive: true });
+    symlinkSync(join(root, to), join(root, from));
+  };
+
+  test('to a workspace’s folder jobs are read, and records are not', async () => {
+    put({
+      'there/state.json': { jobs: [running] },
+      'there/server.json': { lastServerPid: 99, lastServerStartedAt: AT },
+    });
+    link(`home/.kusabi/${HASH}`, 'there');
+    expect(await read()).toMatchObject({
+      records: [],
+      uses: [{ name: 'task-1' }],
+      skipped: [{ because: 'a symbolic link' }],
+    });
+  });
+
+  test('to a job’s folder it is read, and to a job’s file it is unread', async () => {
+    put({ 'there/job.json': running, [`home/.kusabi/${HASH}/server.json`]: {} });
+    link(`home/.kusabi/${HASH}/jobs/task-1`, 'there');
+    expect(await read()).toMatchObject({ uses: [{ name: 'task-1' }], unread: [], skipped: [] });
+    link(`home/.kusabi/${HASH}/jobs/task-2.json`, 'there/job.json');
+    expect((await read()).unread).toMatchObject([{ kind: 'use', error: 'a symbolic link' }]);
+  });
+
+  test('that leads nowhere there is nothing', async () => {
+    link(`home/.kusabi/${HASH}`, 'nowhere');
+    expect(await read()).toMatchObject({ records: [], uses: [], unread: [] });
+  });
+});
+
 // Only root can give a folder away, and then look at it like anybody else.
 test('a folder that another user keeps closed is passed over, all of it', async ({ skip }) => {
   if (process.getuid?.() !== 0) skip('only root can give a folder away');
   const companion = join(root, 'shared/opencode-companion');
   mkdirSync(companion, { recursive: true });
   chmodSync(companion, 0o700);
-  chmodSync(root, 0o755);
   chownSync(companion, 1, 1);
-  process.seteuid?.(65_534);
-  try {
-    expect(await read()).toMatchObject({
-      unread: [],
-      skipped: [{ file: companion }, { file: join(companion, 'state') }],
-    });
-  } finally {
-    process.seteuid?.(0);
-  }
+  expect(await readAsNobody()).toMatchObject({
+    unread: [],
+    skipped: [{ file: companion }, { file: join(companion, 'state') }],
+  });
+});
+
+test('a file in a folder that another user keeps closed is passed over', async ({ skip }) => {
+  if (process.getuid?.() !== 0) skip('only root can give a folder away');
+  put({ [`${SHARED}/broker/refs.json`]: {} });
+  chmodSync(join(root, SHARED, 'broker'), 0o700);
+  expect(await readAsNobody()).toMatchObject({
+    unread: [],
+    skipped: expect.arrayContaining([{ file: join(root, SHARED, 'broker/refs.json'), because: ANOTHERS }]),
+  });
+});
+
+test('a loop that another user made is passed over', async ({ skip }) => {
+  if (process.getuid?.() !== 0) skip('only root can give a link away');
+  put({ 'shared/x': '' });
+  symlinkSync('claude', join(root, 'shared/claude'));
+  lchownSync(join(root, 'shared/claude'), NOBODY, NOBODY);
+  expect(await read()).toMatchObject({
+    unread: [],
+    skipped: expect.arrayContaining([
+      { because: ANOTHERS, file: join(root, 'shared/claude/opencode-companion/state') },
+    ]),
+  });
+});
+
+test('a job in a folder that cannot be entered is a job that could not be read', async ({ skip }) => {
+  if (process.getuid?.() !== 0) skip('modes do not bind root, who can become somebody else');
+  put({ 'home/.kusabi/0123456789ab/jobs/job-1/job.json': { id: 'job-1', status: 'running' } });
+  const folder = join(root, 'home/.kusabi/0123456789ab/jobs/job-1');
+  const file = join(folder, 'job.json');
+  chmodSync(folder, 0o600);
+  for (const path of [file, folder, join(folder, '..'), join(folder, '../..')]) chownSync(path, NOBODY, NOBODY);
+  expect((await readAsNobody()).unread).toContainEqual({ file, error: 'EACCES', kind: 'use' });
 });
 
 test('a file of another user’s is passed over, and makes nothing unsure', async ({ skip }) => {
@@ -104,15 +210,31 @@ test('a file of another user’s is passed over, and makes nothing unsure', asyn
   put({ [`${DATA}/state.json`]: 'torn' });
   const file = join(root, DATA, 'state.json');
   chownSync(file, 65_534, 65_534);
-  expect(await read()).toMatchObject({ unread: [], skipped: [{ file, because: 'it belongs to another user' }] });
+  expect(await read()).toMatchObject({ unread: [], skipped: [{ file, because: ANOTHERS }] });
 });
 
-test('an owner that cannot be read is named, and nobody else’s', async () => {
-  put({
-    [`${SHARED}/broker/port.json`]: { port: 4999, pid: 99, password: 'x', startedAt: AT },
-    [`${SHARED}/broker/owner.json`]: '{"pid":',
+const broker = { port: 4999, pid: 99, password: 'x', startedAt: AT };
+
+test('an owner that cannot be read is named, and speaks of what it owns', async () => {
+  put({ [`${SHARED}/broker/port.json`]: broker, [`${SHARED}/broker/owner.json`]: '{"pid":' });
+  const file = join(root, SHARED, 'broker/owner.json');
+  expect(await read()).toMatchObject({
+    records: [],
+    unread: [{ file, error: 'not valid JSON', kind: 'server', mentions: new Set([4999, 99, AT]) }],
   });
-  expect(await read()).toMatchObject({ records: [], unread: [{ error: 'its owner.json could not be read' }] });
+});
+
+test('an owner that is only half written is read once more', async () => {
+  put({ [`${SHARED}/broker/port.json`]: broker, [`${SHARED}/broker/owner.json`]: '{"pid":' });
+  setTimeout(() => put({ [`${SHARED}/broker/owner.json`]: broker }), 20);
+  expect(await read()).toMatchObject({ records: [{ port: 4999 }], unread: [] });
+});
+
+test('an owner that everybody could have written is named', async () => {
+  put({ [`${SHARED}/broker/port.json`]: broker, [`${SHARED}/broker/owner.json`]: broker });
+  const file = join(root, SHARED, 'broker/owner.json');
+  chmodSync(file, 0o666);
+  expect(await read()).toMatchObject({ records: [], unread: [{ file, error: 'everybody may write the file' }] });
 });
 
 type Row = [sentence: string, path: string, content: unknown, expected: object];
@@ -151,6 +273,15 @@ test.each<Row>([
 ])('%s', async (_, path, content, expected) => {
   put({ [path]: content, [`${SHARED}/broker/owner.json`]: { port: 4999, pid: 99, startedAt: AT } });
   expect(await read()).toMatchObject(expected);
+});
+
+test.each([
+  ['is all there speaks of what is in it', '{"pid":7,"port":4999', new Set([7, 4999])],
+  ['is far larger than a record may speak of anything', `{"pid":7${' '.repeat(70_000)}`, undefined],
+  ['is too large to be read may speak of anything', ' '.repeat(17 * 1024 * 1024), undefined],
+])('a broken record that %s', async (_, content, mentions) => {
+  put({ [`${DATA}/server.json`]: content });
+  expect((await read()).unread).toMatchObject([{ kind: 'server', mentions }]);
 });
 
 /** What every known plugin writes, all at once. */

@@ -4,7 +4,7 @@ import { type Hold, holdsOn, type Leasable, witnessed } from './leases.js';
 import { type Answer, lives } from './lives.js';
 import { type Located, locate, processesOf } from './locate.js';
 import { type Connection, childrenOf, type Process } from './process.js';
-import type { LiveRun, Ownership, ServerRecord, Trust, Written } from './record.js';
+import type { LiveRun, Ownership, ServerRecord, Trust, Unread, Written } from './record.js';
 import type { Snapshot } from './snapshot.js';
 import { identified, treeOf } from './tree.js';
 import { type Flight, flightsOn, heldBy, type Usable } from './uses.js';
@@ -16,7 +16,7 @@ export interface Evidence {
   readonly ownership: Ownership;
   readonly plugin: string | undefined;
   readonly trust: Trust;
-  /** Records that could not be read, have its pid or its port in them, and may say whose it is. */
+  /** Records that could not be read, may be about this server, and may say whose it is. */
   readonly alsoUnread: readonly string[];
   readonly sharedDaemon: Answer;
   /** Undefined when the record does not say where it was written. */
@@ -60,7 +60,7 @@ export function evidenceOf(record: ServerRecord, written: Written, snapshot: Sna
     ownership: ownershipOf(record),
     plugin: record.plugin,
     trust: record.trust,
-    alsoUnread: mentioning([...processes.map(({ pid }) => pid), ...usable.ports], written),
+    alsoUnread: mentioning([...processes.map(({ pid }) => pid), ...usable.ports], record, written),
     sharedDaemon: server?.command?.kind === 'serve' ? (server.command.sharedDaemon ? 'yes' : 'no') : 'unknown',
     where: whereFrom(record, snapshot),
     located,
@@ -92,10 +92,14 @@ function whereFrom({ machine }: ServerRecord, snapshot: Snapshot): Evidence['whe
   };
 }
 
-const mentioning = (numbers: readonly number[], { unread }: Written): string[] =>
-  unread
-    .filter(({ kind, mentions }) => kind === 'server' && numbers.some((number) => mentions?.has(number)))
-    .map(({ file }) => file);
+/** What we wrote down ourselves has no other record of ours; but a plugin's may say that the user started it. */
+function mentioning(numbers: readonly number[], { source }: ServerRecord, { unread }: Written): string[] {
+  const mayMean = ({ kind, mentions }: Unread): boolean => {
+    if (kind !== 'server' && kind !== 'native') return false;
+    return mentions ? numbers.some((one) => mentions.has(one)) : kind === 'server' || source.format !== 'native';
+  };
+  return unread.filter(mayMean).map(({ file }) => file);
+}
 
 /** Whoever says that no plugin started it is believed, but for a person who has handed over this very process since. */
 function ownershipOf({ ownership, alsoIn }: ServerRecord): Ownership {

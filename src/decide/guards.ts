@@ -39,7 +39,7 @@ export const GUARDS: Readonly<Record<GuardName, Guard>> = {
       ['veto', (seen) => seen.trust.kind === 'untrusted' && `the record proves nothing: ${seen.trust.because}`],
       ['veto', (seen) => seen.sharedDaemon === 'yes' && 'it is a shared daemon (--service or --stdio)'],
       ['unknown', (seen) => seen.trust.kind === 'unexamined' && `the record cannot be examined: ${seen.trust.because}`],
-      ['unknown', (seen) => seen.alsoUnread.length > 0 && 'another record speaks of it, and could not be read'],
+      ['unknown', (seen) => seen.alsoUnread.length > 0 && 'a record that may be about it could not be read'],
       ['pass', (seen) => seen.ownership === 'adopted' && 'it was handed over with `opencode-reap adopt`'],
       ['pass', (seen) => (seen.plugin ? `started by ${seen.plugin}` : 'started by a plugin')],
     ],

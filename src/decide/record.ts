@@ -80,9 +80,10 @@ export interface Use {
   readonly directories: readonly string[];
 }
 
-/** Which servers a use may be about: that of one record, whatever is on a port, or all of some plugins and ports. */
+/** Which servers a use may be about: one record's, a plugin's of one workspace, a port's, or all of some plugins and ports. */
 export type Coverage =
   | { readonly kind: 'record'; readonly file: string }
+  | { readonly kind: 'workspace'; readonly format: string; readonly hash: string }
   | { readonly kind: 'port'; readonly port: number }
   | { readonly kind: 'plugins'; readonly formats: readonly string[]; readonly ports: readonly number[] };
 
@@ -97,9 +98,10 @@ export interface Witness {
 export interface Unread {
   readonly file: string;
   readonly error: string;
-  readonly kind: 'server' | 'lease' | 'use' | 'keep' | 'fence' | 'run' | 'request' | 'claim';
-  /** Of a record whose text is there and not understood: the numbers in it, among which are a pid and a port. */
-  readonly mentions?: ReadonlySet<number>;
+  /** `native` is a server record of ours, `server` a plugin's. */
+  readonly kind: 'server' | 'native' | 'lease' | 'use' | 'keep' | 'fence' | 'run' | 'request' | 'claim';
+  /** Of a record that was not understood: the numbers in it, among which are its pid and port. Undefined: any at all. */
+  readonly mentions?: ReadonlySet<number> | undefined;
 }
 
 /** What lies where plugins write, and was passed over: another user's, a link, or of no known format. */

@@ -41,6 +41,10 @@ function covers({ covers: coverage }: Use, { records, ports }: Usable): boolean 
   switch (coverage.kind) {
     case 'record':
       return records.some(({ source }) => source.file === coverage.file);
+    case 'workspace':
+      return records.some(
+        ({ source, workspaceHash }) => source.format === coverage.format && workspaceHash === coverage.hash,
+      );
     case 'port':
       return ports.includes(coverage.port);
     case 'plugins':
@@ -51,12 +55,15 @@ function covers({ covers: coverage }: Use, { records, ports }: Usable): boolean 
   }
 }
 
-/** Two clocks are never further apart: a process that started so much later than its last sign of life is another one. */
+/**
+ * Two clocks are never further apart: a process that started so much later than its last sign of life is another one,
+ * and a sign that lies so far ahead is none.
+ */
 const MARGIN_MS = 5_000;
 
 function isInUse({ kind, holder, seenAt, countsForMs }: Use, { at, processes }: Snapshot): Answer {
   if (holder === undefined) {
-    if (seenAt === undefined) return 'unknown';
+    if (!isPast(seenAt, at)) return 'unknown';
     if (at - seenAt >= countsForMs) return 'no';
     // A job without a process may be queued; a session without one may have ended long ago.
     return kind === 'job' ? 'yes' : 'unknown';
@@ -68,6 +75,8 @@ function isInUse({ kind, holder, seenAt, countsForMs }: Use, { at, processes }: 
     const sameness = compare(holder.startToken, seen.startToken);
     return sameness === 'same' ? 'yes' : sameness === 'different' ? 'no' : 'unknown';
   }
-  if (seenAt === undefined || seen.ageMs === undefined) return 'unknown';
+  if (!isPast(seenAt, at) || seen.ageMs === undefined) return 'unknown';
   return at - seen.ageMs <= seenAt + MARGIN_MS ? 'yes' : 'no';
 }
+
+const isPast = (sign: number | undefined, now: number): sign is number => sign !== undefined && sign <= now + MARGIN_MS;

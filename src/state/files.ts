@@ -50,14 +50,26 @@ export function readSmall(file: string, maxBytes = MAX_BYTES): FileRead {
 
 function failed(error: unknown): FileRead {
   const code = errorCode(error);
-  if (code === 'ENOENT' || code === 'ENOTDIR') return { kind: 'absent' };
+  if (isAbsent(code)) return { kind: 'absent' };
   return { kind: 'unread', error: code === 'ELOOP' ? 'a symbolic link' : code };
 }
+
+/** Whatever else a look fails with, something may be there. */
+export const isAbsent = (code: string): boolean => code === 'ENOENT' || code === 'ENOTDIR';
 
 /** The code of a file system error; anything else is a bug and is thrown on. */
 export function errorCode(error: unknown): string {
   if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code;
   throw error;
+}
+
+/** Whether another user's. What lies where we cannot look is the owner's of what keeps us from it. */
+export function isForeign(path: string): boolean {
+  try {
+    return process.getuid !== undefined && lstatSync(path).uid !== process.getuid();
+  } catch (error) {
+    return !isAbsent(errorCode(error)) && isForeign(dirname(path));
+  }
 }
 
 export type FolderRead =

@@ -1,4 +1,5 @@
 import { type Identity, type Machine, parsePid } from '../decide/identity.js';
+import type { FileRead } from './files.js';
 
 /** The form of every file that we write. Vendored copies of several versions share the folder. */
 export const SCHEMA = 'opencode-reap/1';
@@ -26,9 +27,11 @@ export function parseOurs(text: string): Json | string {
   return typeof json.schema === 'string' ? `written by another version (schema ${json.schema})` : 'it has no schema';
 }
 
-/** What a text that was not understood may be about. */
-export const numbersIn = (content: string): ReadonlySet<number> =>
-  new Set(Array.from(content.slice(0, 65_536).matchAll(/\d{2,7}/g), ([digits]) => Number(digits)));
+/** What a text that was not understood may be about; undefined when it could not be read, or is no record by its size. */
+export const numbersIn = (read: FileRead): ReadonlySet<number> | undefined =>
+  read.kind === 'text' && read.text.length < 65_536
+    ? new Set(Array.from(read.text.matchAll(/\d+/g), ([digits]) => Number(digits)))
+    : undefined;
 
 export const isObject = (value: unknown): value is Json =>
   typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ServerRecord, Skipped, Unread, Use, Written } from '../decide/record.js';
 import { readSmall } from './files.js';
 import { NO_OBJECT, numbersIn, TORN } from './parse.js';
-import { recordFrom, type Source } from './plugins/format.js';
+import { type Failure, recordFrom, type Source } from './plugins/format.js';
 import { FORMATS } from './plugins/formats.js';
 import { type Known, placesOf } from './plugins/places.js';
 import { scan } from './plugins/scan.js';
@@ -31,9 +31,11 @@ function readOnce(known: Known): PluginsWritten {
     const source = read(file);
     if (source === undefined) return [];
     const record = typeof source === 'string' ? source : recordIn(source);
-    if (typeof record === 'object') return [record];
     if (record === undefined) skipped.push({ file, because: 'of no known format' });
-    else if (record !== 'no server') unread.push({ file, error: record, kind: 'server', mentions: numbersOf(file) });
+    if (record === undefined || record === 'no server') return [];
+    if (typeof record === 'object' && 'id' in record) return [record];
+    const failure = typeof record === 'string' ? { file, error: record } : record;
+    unread.push({ ...failure, kind: 'server', mentions: numbersIn(readSmall(file)) });
     return [];
   });
   const uses = [...new Set([...found.servers, ...found.uses])].flatMap((file) => {
@@ -47,18 +49,14 @@ function readOnce(known: Known): PluginsWritten {
   return { records, uses, unread, skipped };
 }
 
-function numbersOf(file: string): ReadonlySet<number> {
-  const read = readSmall(file);
-  return numbersIn(read.kind === 'text' ? read.text : '');
-}
-
 /** Beside these, folders of jobs hold whatever else their plugin puts there. */
 const isList = (file: string): boolean => /^(state|refs)\.json$/.test(basename(file));
 
-function recordIn(source: Source): ServerRecord | string | undefined {
+function recordIn(source: Source): ServerRecord | Failure | string | undefined {
   for (const format of FORMATS) {
     const said = format.serverIn?.(source);
-    if (said !== undefined) return typeof said === 'string' ? said : recordFrom(format, source, said);
+    if (said !== undefined)
+      return typeof said === 'string' || 'error' in said ? said : recordFrom(format, source, said);
   }
   // What a plugin leaves of a record that it has taken back.
   return source.json && Object.keys(source.json).length === 0 ? 'no server' : undefined;

@@ -20,7 +20,7 @@ export function readFolder<T>(kind: Unread['kind'], folder: string, parse: Parse
     if (read.kind === 'absent') return [];
     const parsed = read.kind === 'text' ? parse(file, read.text, read.trust) : read.error;
     if (typeof parsed !== 'string') return [parsed];
-    unread.push({ file, error: parsed, kind, ...(read.kind === 'text' ? { mentions: numbersIn(read.text) } : {}) });
+    unread.push({ file, error: parsed, kind, mentions: numbersIn(read) });
     return [];
   });
 }

@@ -24,7 +24,7 @@ export function readRegistry(
   read('request', chosen.requests, parseRequest);
   read('claim', chosen.starts, (_file, content) => parseClaimant(content));
   return {
-    records: read('server', chosen.servers, parseRecord),
+    records: read('native', chosen.servers, parseRecord),
     leases: leaseFolders.flatMap((folder) => read<Lease>('lease', folder.leases, parseLease)),
     uses: [],
     witnesses: readClaudeSessions(configDirs),

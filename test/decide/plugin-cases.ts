@@ -1,5 +1,5 @@
 import type { GuardName, GuardOutcome } from '../../src/decide/guards.js';
-import type { ServerRecord, Use } from '../../src/decide/record.js';
+import type { ServerRecord, Unread, Use } from '../../src/decide/record.js';
 import { secret } from '../../src/decide/secret.js';
 import type { Verdict } from '../../src/decide/verdict.js';
 import {
@@ -192,6 +192,20 @@ export const flights: readonly Case[] = [
   ['a job of its plugin waits for its turn', on(using(nobody)), 'veto', 'spared', ['idle']],
   ['such a job was last heard of 30 min ago', on(using({ ...nobody, seenAt: NOW - 30 * MINUTE })), 'pass', 'stale', []],
   ['nobody knows when it was heard of', on(using({ ...nobody, seenAt: undefined })), 'unknown', 'unsure', ['idle']],
+  [
+    'it will only be heard of in a while',
+    on(using({ ...nobody, seenAt: NOW + MINUTE })),
+    'unknown',
+    'unsure',
+    ['idle'],
+  ],
+  [
+    'a job with a bare pid will only be heard of',
+    on(using({ ...barePid, seenAt: NOW + HOUR })),
+    'unknown',
+    'unsure',
+    ['idle'],
+  ],
   ['the process of a job has ended', on(using({ holder: identity(FREE) })), 'pass', 'stale', []],
   ['its pid is another process', on(using({ holder: { pid: pid(CLAUDE), startToken: 'x' } })), 'pass', 'stale', []],
   ['a job has a bare pid', on(using(barePid)), 'veto', 'spared', ['idle']],
@@ -238,6 +252,9 @@ export const flights: readonly Case[] = [
 
 const held = { kind: 'lease', covers: { kind: 'record', file: '/data/state/server.json' } } as const;
 
+const workspace = { kind: 'workspace', format: 'a plugin', hash: 'abc' } as const;
+const hashed = recorded({ workspaceHash: 'abc' });
+
 export const pluginLeases: readonly Case[] = [
   ['a plugin lists a live session', on(using(held)), 'veto', 'spared', ['unleased']],
   ['a plugin lists a session that ended', on(using({ ...held, holder: identity(FREE) })), 'pass', 'stale', []],
@@ -250,7 +267,25 @@ export const pluginLeases: readonly Case[] = [
     'stale',
     [],
   ],
+  [
+    'a plugin lists one in its workspace',
+    on(hashed, using({ ...held, covers: workspace })),
+    'veto',
+    'spared',
+    ['unleased'],
+  ],
+  ['a plugin lists one in another workspace', on(using({ ...held, covers: workspace })), 'pass', 'stale', []],
+  [
+    'another plugin lists one in its workspace',
+    on(hashed, using({ ...held, covers: { ...workspace, format: 'x' } })),
+    'pass',
+    'stale',
+    [],
+  ],
 ];
+
+const mentioning = (kind: Unread['kind'], value: number): Change =>
+  written({ unread: [{ file: '/x', error: 'x', kind, mentions: new Set([value]) }] });
 
 export const pluginsOwned: readonly Case[] = [
   ['no plugin’s mark is on its record', on(recorded({ ownership: 'unmarked' })), 'veto', 'spared', ['owned']],
@@ -261,6 +296,10 @@ export const pluginsOwned: readonly Case[] = [
     'spared',
     ['owned'],
   ],
+  ['a record that cannot be read has its pid in it', on(mentioning('server', SERVER)), 'unknown', 'unsure', ['owned']],
+  ['a record that cannot be read is about another one', on(mentioning('server', FREE)), 'pass', 'stale', []],
+  ['the text of a record cannot be had', on(unread('server')), 'unknown', 'unsure', ['owned']],
+  ['the text of a record of ours cannot be had', on(unread('native')), 'unknown', 'unsure', ['owned']],
   [
     'a second plugin’s mark is not on its record',
     on(recorded({ alsoIn: [second, { ...second, ownership: 'unmarked' }] })),
@@ -287,18 +326,25 @@ export const pluginsOwned: readonly Case[] = [
     ['idle'],
   ],
   [
-    'a record that cannot be read has its pid in it',
-    on(written({ unread: [{ file: '/x', error: 'x', kind: 'server', mentions: new Set([SERVER]) }] })),
+    'a record of ours that is not understood has its pid',
+    on(mentioning('native', SERVER)),
     'unknown',
     'unsure',
     ['owned'],
   ],
   [
-    'a record that cannot be read is about another one',
-    on(written({ unread: [{ file: '/x', error: 'x', kind: 'server', mentions: new Set([FREE]) }] })),
+    'ours was read, and the text of another one of ours cannot be had',
+    but(native, unread('native')),
     'pass',
     'stale',
     [],
+  ],
+  [
+    'ours was read, and the text of a plugin’s cannot be had',
+    but(native, unread('server')),
+    'unknown',
+    'unsure',
+    ['owned'],
   ],
   ['a second plugin wrote it down too', on(recorded({ alsoIn: [second] })), 'pass', 'stale', []],
 ];

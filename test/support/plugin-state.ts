@@ -210,8 +210,9 @@ export const PLUGIN_FORMATS: readonly PluginFormat[] = [
         updatedAt: iso(at),
       },
     }),
+    // The data folder of its hooks, as where the plugin is loaded from a folder.
     session: ({ project }, { pid, at }) => ({
-      [`${viniAt(project)}/state.json`]: {
+      [`${viniAt(project).replace('opc-opencode-plugin-cc', 'opc-inline')}/state.json`]: {
         version: 1,
         claudeSessions: [
           {

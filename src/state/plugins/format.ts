@@ -16,8 +16,18 @@ export interface Format {
   readonly usesIn?: (source: Source) => readonly Use[] | undefined;
 }
 
-/** What a plugin's record says, a sentence that says why it cannot be used, or that it holds no server. */
-export type Said = Server | string | 'no server';
+/** What a plugin's record says, why it (or a file that it needs) cannot be used, or that it holds no server. */
+export type Said = Server | Failure | string | 'no server';
+
+export interface Failure {
+  readonly file: string;
+  readonly error: string;
+}
+
+/** A file as it was read: undefined when it is not there or not ours, a sentence when it could not be read. */
+export type Read = Source | string | undefined;
+
+export const jsonOf = (read: Read): Json | undefined => (typeof read === 'object' ? read.json : undefined);
 
 export interface Server {
   readonly ownership: Ownership;
@@ -45,8 +55,7 @@ export interface Source {
   readonly trust: Trust;
   /** The path of a file by its path from this one's folder. */
   readonly pathOf: (path: string) => string;
-  /** Such a file itself; undefined when it is not there or cannot be read. */
-  readonly near: (path: string) => Source | undefined;
+  readonly near: (path: string) => Read;
   /** When such a file, or this one, was last written, in epoch milliseconds; undefined when it is not there. */
   readonly touchedAt: (path?: string) => number | undefined;
 }

@@ -1,6 +1,6 @@
 import type { Coverage, Use } from '../../decide/record.js';
 import { identity, isObject, type Json, text, texts, time } from '../parse.js';
-import { type Source, tickToken } from './format.js';
+import { jsonOf, type Source, tickToken } from './format.js';
 
 /** What is over; any other word, or none, is not. */
 const FINAL = new Set(
@@ -10,12 +10,22 @@ const FINAL = new Set(
 /** A job without a process may be queued, or may have died with the process that would have said so. */
 const JOB_COUNTS_FOR_MS = 30 * 60_000;
 
+/** Two clocks of one machine are never further apart. */
+const AHEAD_MS = 5_000;
+
+/** When something was last heard of. A time that is still to come was not heard of later than its file was written. */
+export function heardAt(source: Source, value: unknown): number | undefined {
+  const at = time(value);
+  return at !== undefined && at > Date.now() + AHEAD_MS ? source.touchedAt() : at;
+}
+
 export const isOver = (status: unknown): boolean => typeof status === 'string' && FINAL.has(status);
 
 /** A job that may be in flight, whatever its format calls the fields. */
 export function jobFrom(source: Source, job: Json, covers: Coverage): Use {
   const token = tickToken(job.pidStartToken ?? job.pidStartTime);
-  const signs = [job.updatedAt, job.startedAt, job.started, job.createdAt].flatMap((value) => time(value) ?? []);
+  const times = [job.updatedAt, job.startedAt, job.started, job.createdAt];
+  const signs = times.flatMap((value) => heardAt(source, value) ?? []);
   return {
     kind: 'job',
     file: source.file,
@@ -65,6 +75,6 @@ export function jobsIn(source: Source, { isList, isJob, coverageOf }: Line): Use
 
 /** Whether the list beside a job's own file has it: the list is written later, and drops the oldest. */
 function isListed(source: Source, id: unknown): boolean {
-  const jobs = source.near('../state.json')?.json?.jobs;
+  const jobs = jsonOf(source.near('../state.json'))?.jobs;
   return Array.isArray(jobs) && jobs.some((job) => isObject(job) && job.id === id);
 }

@@ -1,7 +1,7 @@
 import type { Coverage } from '../../decide/record.js';
 import { isObject, text, time } from '../parse.js';
 import { type Format, onPort, passwordIn } from './format.js';
-import { alsoSeen, isOver, jobFrom } from './jobs.js';
+import { alsoSeen, heardAt, isOver, jobFrom } from './jobs.js';
 
 const COVERS: Coverage = { kind: 'plugins', formats: ['masuda-masuo'], ports: [] };
 
@@ -20,7 +20,7 @@ export const masudaMasuo: Format = {
     if (json === undefined || name !== 'job.json' || !('status' in json)) return undefined;
     if (isOver(json.status)) return [];
     // It has no process: what it wrote last, to its log of events too, is its only sign of life.
-    const lastActivity = isObject(json.stats) ? time(json.stats.lastActivity) : undefined;
+    const lastActivity = isObject(json.stats) ? heardAt(source, json.stats.lastActivity) : undefined;
     const written = [source.touchedAt(), source.touchedAt('events.ndjson')];
     return [alsoSeen(jobFrom(source, json, COVERS), lastActivity, ...written)];
   },

@@ -1,7 +1,7 @@
 import { readdirSync, realpathSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { errorCode } from '../files.js';
+import { errorCode, isAbsent } from '../files.js';
 import { configDirOf, type Variables } from '../folders.js';
 
 /** Where plugins keep their state, by how it is laid out there. */
@@ -45,8 +45,12 @@ export function placesOf({ env, configDirs, dataDirs, stateDir }: Known): Places
     foldersIn(join(folder, 'data')),
   );
   const data = [...stores.flatMap(({ folders }) => folders), ...dataDirs, ...named(env, DATA_VARIABLES), ...chosen];
-  // Some write to `/tmp` by that name, whatever the temporary folder is.
-  const temporary = [env.TMPDIR || tmpdir(), env.OPENCODE_REAP_TMP || '/tmp'];
+  // Some write to `/tmp` by that name, whatever the temporary folder is; a sandboxed command of Claude Code has its own.
+  const temporary = [
+    env.TMPDIR || tmpdir(),
+    env.OPENCODE_REAP_TMP || '/tmp',
+    ...named(env, ['CLAUDE_CODE_TMPDIR']),
+  ].flatMap((folder) => [folder, join(folder, 'claude'), join(folder, `claude-${process.getuid?.()}`)]);
   const companions = temporary.map((folder) => join(folder, 'opencode-companion'));
   const perUser = [env.XDG_STATE_HOME || join(home, '.local', 'state'), join(home, '.local', 'state')];
   return {
@@ -94,7 +98,7 @@ function foldersIn(store: string): Store {
     return { folders: readdirSync(store).map((name) => join(store, name)), unread: [] };
   } catch (error) {
     const code = errorCode(error);
-    return { folders: [], unread: code === 'ENOENT' || code === 'ENOTDIR' ? [] : [{ file: store, error: code }] };
+    return { folders: [], unread: isAbsent(code) ? [] : [{ file: store, error: code }] };
   }
 }
 

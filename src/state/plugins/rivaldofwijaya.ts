@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Coverage, Use } from '../../decide/record.js';
 import { identity, isObject, type Json, text, time } from '../parse.js';
 import { type Format, onPort, passwordIn, type Source } from './format.js';
-import { alsoSeen, isOver, jobFrom } from './jobs.js';
+import { alsoSeen, heardAt, isOver, jobFrom } from './jobs.js';
 
 /** One server for everything: `broker/port.json`, which only a fitting `owner.json` makes the plugin's; `refs.json`. */
 export const rivaldofwijaya: Format = {
@@ -12,8 +12,8 @@ export const rivaldofwijaya: Format = {
     const { json, name } = source;
     if (json === undefined || name !== 'port.json' || !('password' in json && 'port' in json)) return undefined;
     const owner = source.near('owner.json');
-    if (owner === undefined && source.touchedAt('owner.json') !== undefined) return 'its owner.json could not be read';
-    if (owner !== undefined && owner.trust.kind !== 'trusted') return `owner.json: ${owner.trust.because}`;
+    if (typeof owner === 'string') return { file: source.pathOf('owner.json'), error: owner };
+    if (owner !== undefined && owner.trust.kind !== 'trusted') return { file: owner.file, error: owner.trust.because };
     return onPort(json.port, {
       ownership: isOwners(json, owner?.json) ? 'plugin' : 'unmarked',
       pid: json.pid,
@@ -65,7 +65,7 @@ function leaseFrom(source: Source, session: string, holder: Json): Use {
     session: text(session),
     covers: SERVER,
     holder: identity(isSession ? holder.sessionPid : holder.pid, undefined),
-    seenAt: from,
+    seenAt: heardAt(source, holder.at),
     countsForMs: from === undefined || until === undefined ? SIX_HOURS_MS : until - from,
     directories: [],
   };

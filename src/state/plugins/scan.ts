@@ -1,7 +1,7 @@
-import { type Dirent, lstatSync, readdirSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { type Dirent, readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Skipped, Unread } from '../../decide/record.js';
-import { errorCode } from '../files.js';
+import { errorCode, isAbsent, isForeign } from '../files.js';
 import type { Places } from './places.js';
 
 /** Files that may say something of a server, or of who uses one; whether they do, their content tells. */
@@ -18,34 +18,39 @@ const MOST_ENTRIES = 5_000;
 /** `<hash>` or `<slug>-<hash>`, of 12 or 16 digits. */
 const WORKSPACE = /^([^/]*-)?[0-9a-f]{12}([0-9a-f]{4})?$/;
 
-/** Lists each folder once, one level at a time, and follows no link. */
+const JSON_FILE = /^[^.].*\.json$/;
+
+/** Lists each folder once, one level at a time. No record is read through a link; jobs and sessions are, and only spare. */
 export function scan(places: Places): Scan {
   const unread: Unread[] = places.unread.map((one) => ({ ...one, kind: 'use' }));
   const skipped: Skipped[] = [];
-  const list = (folder: string): Entry[] => listed(folder, unread, skipped);
+  const list = (folder: string, links = skipped): Entry[] => listed(folder, unread, skipped, links);
   const workspaces = places.perWorkspace.flatMap((folder) =>
     list(folder).filter((entry) => entry.isFolder && WORKSPACE.test(entry.name)),
   );
-  const jsonIn = (folder: string): string[] =>
-    list(folder).flatMap(({ name, path, isFolder }) => (isFolder || !/^[^.].*\.json$/.test(name) ? [] : [path]));
-  const jobsIn = (folder: string): string[] =>
-    list(folder).flatMap(({ name, path, isFolder }) => {
+  const recordsIn = (folder: string): string[] =>
+    list(folder).flatMap((entry) =>
+      entry.isFolder || entry.isLink || !JSON_FILE.test(entry.name) ? [] : [entry.path],
+    );
+  const usesIn = (folder: string): string[] =>
+    list(folder, []).flatMap(({ name, path, isFolder }) => {
       if (isFolder) return [join(path, 'job.json'), join(path, 'meta.json')];
-      return /^[^.].*\.json$/.test(name) ? [path] : [];
+      return JSON_FILE.test(name) ? [path] : [];
     });
+  const own = workspaces.filter(({ isLink }) => !isLink);
   return {
     servers: [
-      ...workspaces.flatMap(({ path }) => [join(path, 'server.json'), ...jsonIn(join(path, 'servers'))]),
-      ...places.shared.flatMap((path) => [join(path, 'broker', 'port.json'), ...jsonIn(join(path, 'server'))]),
+      ...own.flatMap(({ path }) => [join(path, 'server.json'), ...recordsIn(join(path, 'servers'))]),
+      ...places.shared.flatMap((path) => [join(path, 'broker', 'port.json'), ...recordsIn(join(path, 'server'))]),
       ...places.single.flatMap((path) => [join(path, 'server.json'), join(path, 'pid')]),
       ...places.files,
     ],
     uses: [
-      ...workspaces.flatMap(({ path }) => [join(path, 'state.json'), ...jobsIn(join(path, 'jobs'))]),
-      ...places.shared.flatMap((path) => [join(path, 'broker', 'refs.json'), ...jobsIn(join(path, 'jobs'))]),
-      ...places.single.flatMap((path) => jsonIn(join(path, 'sessions'))),
+      ...workspaces.flatMap(({ path }) => [join(path, 'state.json'), ...usesIn(join(path, 'jobs'))]),
+      ...places.shared.flatMap((path) => [join(path, 'broker', 'refs.json'), ...usesIn(join(path, 'jobs'))]),
+      ...places.single.flatMap((path) => usesIn(join(path, 'sessions'))),
       ...places.jobs.flatMap((folder) =>
-        list(folder).flatMap(({ name, path }) => (name.startsWith('oc-') ? [join(path, 'pid')] : [])),
+        list(folder, []).flatMap(({ name, path }) => (name.startsWith('oc-') ? [join(path, 'pid')] : [])),
       ),
     ],
     unread,
@@ -56,10 +61,12 @@ export function scan(places: Places): Scan {
 interface Entry {
   readonly name: string;
   readonly path: string;
+  /** Also of a link that leads to one, or may. */
   readonly isFolder: boolean;
+  readonly isLink: boolean;
 }
 
-function listed(folder: string, unread: Unread[], skipped: Skipped[]): Entry[] {
+function listed(folder: string, unread: Unread[], skipped: Skipped[], links: Skipped[]): Entry[] {
   const entries = entriesOf(folder);
   if (typeof entries === 'string') {
     if (isForeign(folder)) skipped.push({ file: folder, because: 'it belongs to another user' });
@@ -71,15 +78,24 @@ function listed(folder: string, unread: Unread[], skipped: Skipped[]): Entry[] {
   }
   return entries.slice(0, MOST_ENTRIES).flatMap((entry) => {
     const path = join(folder, entry.name);
-    const passedOver = entry.isSymbolicLink() ? 'a symbolic link' : foreign(entry, path);
-    if (passedOver === undefined) return [{ name: entry.name, path, isFolder: entry.isDirectory() }];
-    skipped.push({ file: path, because: passedOver });
-    return [];
+    const isLink = entry.isSymbolicLink();
+    const isFolder = isLink ? leadsToFolder(path) : entry.isDirectory();
+    if ((isLink || isFolder) && isForeign(path)) {
+      skipped.push({ file: path, because: 'it belongs to another user' });
+      return [];
+    }
+    if (isLink) links.push({ file: path, because: 'a symbolic link' });
+    return [{ name: entry.name, path, isFolder, isLink }];
   });
 }
 
-const foreign = (entry: Dirent, path: string): string | undefined =>
-  entry.isDirectory() && isForeign(path) ? 'it belongs to another user' : undefined;
+function leadsToFolder(link: string): boolean {
+  try {
+    return statSync(link).isDirectory();
+  } catch (error) {
+    return !isAbsent(errorCode(error));
+  }
+}
 
 /** A folder that is not there has nothing in it. */
 function entriesOf(folder: string): Dirent[] | string {
@@ -87,15 +103,6 @@ function entriesOf(folder: string): Dirent[] | string {
     return readdirSync(folder, { withFileTypes: true });
   } catch (error) {
     const code = errorCode(error);
-    return code === 'ENOENT' || code === 'ENOTDIR' ? [] : code;
-  }
-}
-
-function isForeign(path: string): boolean {
-  try {
-    return process.getuid !== undefined && lstatSync(path).uid !== process.getuid();
-  } catch (error) {
-    // What lies in a folder that is closed to us is its owner's.
-    return errorCode(error) === 'EACCES' && isForeign(dirname(path));
+    return isAbsent(code) ? [] : code;
   }
 }

@@ -1,15 +1,12 @@
 import { lstatSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { Skipped } from '../../decide/record.js';
-import { errorCode, readSmall } from '../files.js';
+import { errorCode, isAbsent, isForeign, readSmall } from '../files.js';
 import { parseObject } from '../parse.js';
-import type { Source } from './format.js';
+import type { Read } from './format.js';
 
 /** A list of 50 jobs with their results is far below it. */
 const MAX_BYTES = 16 * 1024 * 1024;
-
-/** A file as it was read: undefined when it is not there or not ours, a sentence when it could not be read. */
-type Read = Source | string | undefined;
 
 /** Reads each file once, however many formats look at it. */
 export function readerOf(skipped: Skipped[]): (file: string) => Read {
@@ -22,12 +19,13 @@ export function readerOf(skipped: Skipped[]): (file: string) => Read {
 }
 
 function sourceOf(file: string, read: (file: string) => Read, skipped: Skipped[]): Read {
-  const stat = statOf(file);
-  if (stat === undefined) return undefined;
-  if (process.getuid !== undefined && stat.uid !== process.getuid()) {
+  const there = writtenAt(file);
+  if (there === undefined) return undefined;
+  if (isForeign(file)) {
     skipped.push({ file, because: 'it belongs to another user' });
     return undefined;
   }
+  if (typeof there === 'string') return there;
   const content = readSmall(file, MAX_BYTES);
   if (content.kind === 'absent') return undefined;
   if (content.kind === 'unread') return content.error;
@@ -42,20 +40,20 @@ function sourceOf(file: string, read: (file: string) => Read, skipped: Skipped[]
     json,
     trust: content.trust,
     pathOf: (path) => join(folder, path),
-    near: (path) => {
-      const other = read(join(folder, path));
-      return typeof other === 'object' ? other : undefined;
+    near: (path) => read(join(folder, path)),
+    touchedAt: (path) => {
+      const at = writtenAt(path === undefined ? file : join(folder, path));
+      return typeof at === 'number' ? at : undefined;
     },
-    touchedAt: (path) => statOf(path === undefined ? file : join(folder, path))?.mtimeMs,
   };
 }
 
-function statOf(file: string): { readonly uid: number; readonly mtimeMs: number } | undefined {
+/** Undefined when nothing is there, a word when that cannot be told: a folder can be listed and yet not be entered. */
+function writtenAt(file: string): number | string | undefined {
   try {
-    return lstatSync(file);
+    return lstatSync(file).mtimeMs;
   } catch (error) {
-    // What cannot even be looked at is in a folder that could not be listed either, which is named.
-    errorCode(error);
-    return undefined;
+    const code = errorCode(error);
+    return isAbsent(code) ? undefined : code;
   }
 }

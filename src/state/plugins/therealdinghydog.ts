@@ -1,7 +1,7 @@
 import type { Use } from '../../decide/record.js';
 import { identity, isObject, text, time } from '../parse.js';
 import { atUrl, type Format, hashIn, passwordIn, portIn, type Source } from './format.js';
-import { listIn } from './jobs.js';
+import { heardAt, listIn } from './jobs.js';
 
 /**
  * `server.json`, without a time: only its password ties a process to it. Also of servers that the user started
@@ -37,7 +37,7 @@ function leaseFrom(source: Source, lease: unknown): Use {
     session: undefined,
     covers: { kind: 'record', file: source.file },
     holder: identity(pid, undefined),
-    seenAt: from,
+    seenAt: heardAt(source, createdAt),
     countsForMs: from === undefined || until === undefined ? SIX_HOURS_MS : until - from,
     directories: [],
   };

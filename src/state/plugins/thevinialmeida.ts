@@ -1,7 +1,7 @@
 import type { Coverage, Use } from '../../decide/record.js';
 import { identity, isObject, type Json, text, time } from '../parse.js';
-import { type Format, hashIn, onPort, passwordIn, portIn, type Source, tickToken } from './format.js';
-import { isOver, jobFrom, listIn, unfinished } from './jobs.js';
+import { type Format, hashIn, jsonOf, onPort, passwordIn, portIn, type Source, tickToken } from './format.js';
+import { heardAt, isOver, jobFrom, listIn, unfinished } from './jobs.js';
 
 /** "opc": `server.json` with a start token, `state.json` with the sessions and jobs of its workspace, `jobs/<id>.json`. */
 export const thevinialmeida: Format = {
@@ -35,14 +35,16 @@ const sessionsIn = (source: Source, sessions: unknown): Use[] =>
   listIn(sessions).map((session) => leaseFrom(source, isObject(session) ? session : {}));
 
 function leaseFrom(source: Source, session: Json): Use {
+  const hash = hashIn(source.folder);
   return {
     kind: 'lease',
     file: source.file,
     name: text(session.sessionId) ?? 'a session',
     session: text(session.sessionId),
-    covers: { kind: 'record', file: source.pathOf('server.json') },
+    // Its hooks and its commands may write below different data folders, each under the name of the workspace.
+    covers: hash === undefined ? ALL : { kind: 'workspace', format: 'thevinialmeida', hash },
     holder: identity(session.pid, tickToken(session.pidStartTime)),
-    seenAt: time(session.startedAt),
+    seenAt: heardAt(source, session.startedAt),
     countsForMs: DAY_MS,
     directories: [],
   };
@@ -60,7 +62,7 @@ const listedIn = (source: Source, { jobs }: Json): Use[] =>
 
 function hasOwnFile(source: Source, job: unknown): boolean {
   const id = isObject(job) ? text(job.id) : undefined;
-  const own = id === undefined ? undefined : source.near(`jobs/${id}.json`)?.json;
+  const own = id === undefined ? undefined : jsonOf(source.near(`jobs/${id}.json`));
   return own !== undefined && own.id === id && isJob(own);
 }
 
