@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { waitingStarter } from '../decide/evidence.js';
 import { lives } from '../decide/lives.js';
 import { locate, processesOf } from '../decide/locate.js';
 import type { ServerRecord } from '../decide/record.js';
 import { weakProofOf, whyDoubted } from '../decide/weak-proof.js';
 import { lookAround, type Sight, selfIn } from '../look.js';
 import { whoAnswers } from '../observe/answers.js';
-import { type Claimant, claimStart, starterOn } from '../state/claims.js';
+import { claimStart, starterOn } from '../state/claims.js';
 import { urlOf } from '../state/record-file.js';
 import type { World } from '../world.js';
 import { launch } from './launch.js';
@@ -66,7 +67,7 @@ async function claimAndLaunch(wanted: Wanted, { snapshot }: Sight, world: World)
     return refused(`could not read ${claim.file}: ${claim.error}`, 'remove that file if no server is being started');
   if (claim.kind === 'taken') {
     if (lives(claim.by.holder, claim.by.machine, snapshot) === 'no') claim.takeAway();
-    return beingStarted(claim.by);
+    return beingStarted(claim.by.holder.pid);
   }
   try {
     if (!(await isFree(wanted))) return again('somebody was faster');
@@ -93,18 +94,22 @@ async function isStillHeld({ hostname, port }: Wanted): Promise<boolean> {
 async function reused(wanted: Wanted, sight: Sight, world: World): Promise<Tried> {
   const pid = await world.eyes.holder(wanted.port);
   const known = sight.records.find((one) => isServerOf(one, pid, sight));
-  if (known) return running(wanted, pid, known);
+  if (known) return taken(wanted, pid, known, sight);
   const starter = starterOn(world.folder, wanted.port);
   const now = await lookAround(world);
-  if (starter && lives(starter.holder, starter.machine, now.snapshot) === 'yes') return beingStarted(starter);
-  return running(
-    wanted,
-    pid,
-    now.records.find((one) => isServerOf(one, pid, now)),
-  );
+  if (starter && lives(starter.holder, starter.machine, now.snapshot) === 'yes')
+    return beingStarted(starter.holder.pid);
+  const found = now.records.find((one) => isServerOf(one, pid, now));
+  return found ? taken(wanted, pid, found, now) : running(wanted, pid, undefined);
 }
 
-const beingStarted = ({ holder }: Claimant): Tried => again(`process ${holder.pid} is starting a server on it`);
+/** Nobody gets a server whose starter still waits for it: it will end what does not answer in time, whoever uses it. */
+function taken(wanted: Wanted, pid: number | undefined, record: ServerRecord, { snapshot }: Sight): Tried {
+  const starter = waitingStarter(record, snapshot);
+  return starter === undefined ? running(wanted, pid, record) : beingStarted(starter);
+}
+
+const beingStarted = (pid: number): Tried => again(`process ${pid} is starting a server on it`);
 
 /** A password is wanted so that nobody else gets in, so a server that lets everybody in is none. */
 function running(wanted: Wanted, pid: number | undefined, record: ServerRecord | undefined): Started | Refused {
