@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { filesIn, installFake, recordsIn, writeState } from './support/fake.js';
@@ -71,11 +71,23 @@ describe('a server that cannot be had', () => {
 
   test('is an error when its lease cannot be written, and no server is left', async () => {
     await installFake(sandbox);
-    const leases = await writeState(sandbox.stateDir, 'leases', 'no folder');
+    await mkdir(sandbox.stateDir, { mode: 0o700 });
+    const leases = join(sandbox.stateDir, 'leases');
+    // Root may write wherever there is something to write to.
+    await symlink('/sys/fs', leases);
     const { error } = await ensure({ port: await sandbox.reserve(), sessionId: 'a-session' });
     expect(error?.message).toMatch(`could not write ${leases}`);
     expect(inhabitants(sandbox)).toEqual([]);
     expect(recordsIn(sandbox.stateDir)).toEqual([]);
+  });
+
+  test('is an error when leases cannot even be read, and whoever may have one keeps the server', async () => {
+    await installFake(sandbox);
+    const leases = await writeState(sandbox.stateDir, 'leases', 'no folder');
+    const { error } = await ensure({ port: await sandbox.reserve(), sessionId: 'a-session' });
+    expect(error?.message).toMatch(`could not write ${leases}`);
+    const [record] = recordsIn(sandbox.stateDir);
+    expect(inhabitants(sandbox)).toEqual([record?.fields.pid]);
   });
 
   test('is an error when nothing can be written', async () => {
