@@ -2,7 +2,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type CliResult, runCli } from './support/cli.js';
-import { filesIn, installFake, recordsIn } from './support/fake.js';
+import { filesIn, installFake, recordsIn, startFake, writeRecord } from './support/fake.js';
 import { inhabitants } from './support/inhabitants.js';
 import { type Answered, BUILDS, callLibrary } from './support/library.js';
 import { installOpencode, type Release, request } from './support/opencode.js';
@@ -78,3 +78,16 @@ test('a server that asks for no password is not taken for one that does', async 
   expect((await ensure({ secure: true })).error?.message).toBe(refused);
   expect(environ(portHolder(port) ?? 0)).toContain('OPENCODE_SERVER_PASSWORD=everybody-knows');
 });
+
+test.each<[string, object]>([
+  ['open', { error: { message: expect.stringMatching('does not ask for its password') } }],
+  ['locked', { value: { alreadyRunning: true, password: 'its-own' } }],
+])(
+  'a server whose starter died before it had asked is asked by whoever wants it secure: %s',
+  async (lock, expected) => {
+    const fake = await startFake(sandbox, { OPENCODE_SERVER_PASSWORD: 'its-own', FAKE_OPENCODE: lock });
+    const starter = { pid: process.pid, startToken: 'of a process before this one' };
+    await writeRecord(sandbox, 'aaaaaaaaaa', fake, { state: 'starting', starter, password: 'its-own' });
+    expect(await callLibrary(sandbox, 'ensureServer', [{ port: fake.port, secure: true }])).toMatchObject(expected);
+  },
+);

@@ -5,7 +5,7 @@ import { locate, processesOf } from '../decide/locate.js';
 import type { ServerRecord } from '../decide/record.js';
 import { weakProofOf, whyDoubted } from '../decide/weak-proof.js';
 import { lookAround, type Sight, selfIn } from '../look.js';
-import { whoAnswers } from '../observe/answers.js';
+import { lockOn, whoAnswers } from '../observe/answers.js';
 import { claimStart, starterOn } from '../state/claims.js';
 import { urlOf } from '../state/record-file.js';
 import type { World } from '../world.js';
@@ -104,22 +104,30 @@ async function reused(wanted: Wanted, sight: Sight, world: World): Promise<Tried
 }
 
 /** Nobody gets a server whose starter still waits for it: it will end what does not answer in time, whoever uses it. */
-function taken(wanted: Wanted, pid: number | undefined, record: ServerRecord, { snapshot }: Sight): Tried {
+async function taken(
+  wanted: Wanted,
+  pid: number | undefined,
+  record: ServerRecord,
+  { snapshot }: Sight,
+): Promise<Tried> {
   const starter = waitingStarter(record, snapshot);
   return starter === undefined ? running(wanted, pid, record) : beingStarted(starter);
 }
 
 const beingStarted = (pid: number): Tried => again(`process ${pid} is starting a server on it`);
 
+const GO_WITHOUT = 'stop it, choose another port, or go without';
+
 /** A password is wanted so that nobody else gets in, so a server that lets everybody in is none. */
-function running(wanted: Wanted, pid: number | undefined, record: ServerRecord | undefined): Started | Refused {
+async function running(wanted: Wanted, pid: number | undefined, record: ServerRecord | undefined): Promise<Tried> {
   const isOurs = record?.source.format === 'native' && record.trust.kind === 'trusted';
   const password = isOurs ? record.password : undefined;
   if (wanted.secure && password === undefined)
-    return refused(
-      `the OpenCode on port ${wanted.port} was not started with a password of its own`,
-      'stop it, choose another port, or go without',
-    );
+    return refused(`the OpenCode on port ${wanted.port} was not started with a password of its own`, GO_WITHOUT);
+  // Whoever started it may have died before asking.
+  const lock = wanted.secure && password ? await lockOn(wanted.hostname, wanted.port, password) : 'locked';
+  if (lock === 'open') return refused(`the OpenCode on port ${wanted.port} does not ask for its password`, GO_WITHOUT);
+  if (lock === 'unclear') return again('the OpenCode on it does not let in who says its password');
   return {
     kind: 'started',
     url: urlOf(wanted.hostname, wanted.port),
