@@ -91,3 +91,10 @@ test.each<[string, object]>([
     expect(await callLibrary(sandbox, 'ensureServer', [{ port: fake.port, secure: true }])).toMatchObject(expected);
   },
 );
+
+test('the password of a server is for its own address', async () => {
+  const fake = await startFake(sandbox, { OPENCODE_SERVER_PASSWORD: 'its-own' });
+  await writeRecord(sandbox, 'aaaaaaaaaa', fake, { hostname: '127.0.0.2', password: 'its-own' });
+  const { value } = await callLibrary(sandbox, 'ensureServer', [{ port: fake.port }]);
+  expect(value).toEqual({ url: fake.url, pid: fake.pid, alreadyRunning: true, startedByPlugin: false });
+});

@@ -92,14 +92,14 @@ async function isStillHeld({ hostname, port }: Wanted): Promise<boolean> {
 
 /** A record may be written only just now; whoever writes it holds a claim on the port until it is there. */
 async function reused(wanted: Wanted, sight: Sight, world: World): Promise<Tried> {
-  const pid = await world.eyes.holder(wanted.port);
-  const known = sight.records.find((one) => isServerOf(one, pid, sight));
+  const pid = await world.eyes.holder(wanted.port, wanted.hostname);
+  const known = sight.records.find((one) => isServerOf(one, pid, wanted, sight));
   if (known) return taken(wanted, pid, known, sight);
   const starter = starterOn(world.folder, wanted.port);
   const now = await lookAround(world);
   if (starter && lives(starter.holder, starter.machine, now.snapshot) === 'yes')
     return beingStarted(starter.holder.pid);
-  const found = now.records.find((one) => isServerOf(one, pid, now));
+  const found = now.records.find((one) => isServerOf(one, pid, wanted, now));
   return found ? taken(wanted, pid, found, now) : running(wanted, pid, undefined);
 }
 
@@ -140,14 +140,16 @@ async function running(wanted: Wanted, pid: number | undefined, record: ServerRe
 }
 
 /** By what proves it; a record whose server has only just answered names its launcher alone. */
-function isServerOf(record: ServerRecord, pid: number | undefined, { snapshot }: Sight): boolean {
+function isServerOf(record: ServerRecord, pid: number | undefined, wanted: Wanted, { snapshot }: Sight): boolean {
+  // Where addresses cannot be told, the one that was asked may be another's. Of what we did not start we only assume it.
+  if (record.ownership === 'plugin' && (record.hostname ?? wanted.hostname) !== wanted.hostname) return false;
   const located = locate(record, snapshot);
   const weak = weakProofOf(record, located, snapshot);
   return processesOf(located).some((process) => process.pid === pid) && !(weak && whyDoubted(weak));
 }
 
 async function heldByStranger(wanted: Wanted, sight: Sight, { eyes }: World): Promise<Refused> {
-  const pid = await eyes.holder(wanted.port);
+  const pid = await eyes.holder(wanted.port, wanted.hostname);
   const name = pid === undefined ? undefined : sight.snapshot.processes?.get(pid)?.name;
   const who = pid === undefined ? '' : ` (pid ${pid}${name ? `, ${name}` : ''})`;
   return refused(
@@ -158,7 +160,7 @@ async function heldByStranger(wanted: Wanted, sight: Sight, { eyes }: World): Pr
 
 /** OpenCode that does not answer may only be starting; anything else that is silent will not become OpenCode. */
 async function heldBySilent(wanted: Wanted, sight: Sight, world: World): Promise<Tried> {
-  const pid = await world.eyes.holder(wanted.port);
+  const pid = await world.eyes.holder(wanted.port, wanted.hostname);
   const command = pid === undefined ? undefined : sight.snapshot.processes?.get(pid)?.command;
   if (command?.kind === 'other') return heldByStranger(wanted, sight, world);
   return again(`the OpenCode on it${pid === undefined ? '' : ` (pid ${pid})`} does not answer`);
