@@ -31,7 +31,7 @@ describe.each<Release>(['native', 'launcher'])('a %s server with a password of i
     await installOpencode(sandbox, release);
     const first = await ensure({ secure: true });
     const { password, url, id } = first.value ?? {};
-    expect(password).toEqual(expect.stringMatching(/^[\w-]{32}$/));
+    expect(password).toEqual(expect.stringMatching(/^opencode-reap-[\w-]{32}$/));
     const statusFor = async (word?: string) =>
       (await request(String(url), '/global/health', word === undefined ? {} : { password: word })).status;
     expect([await statusFor(), await statusFor('everybody-knows')]).toEqual([401, 401]);
