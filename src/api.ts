@@ -37,7 +37,7 @@ export interface ServerOptions extends SessionOptions, StateOptions {
   readonly args?: readonly string[] | undefined;
   /**
    * The server's environment, in place of this process's. What belongs to the Claude session alone is left out of it,
-   * and the tag is added.
+   * or to an outer server whose tool this runs in, and the tag is added.
    */
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
   /** How long the server may take to answer. Default: 60,000. */

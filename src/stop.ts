@@ -73,7 +73,7 @@ export function forbidding({ server }: Named): GuardAnswer | undefined {
   return 'server' in target ? undefined : target;
 }
 
-/** Stops it, whoever started it and whoever uses it, and writes that down. */
+/** Stops it and writes that down; `onWord`, whoever started it and whoever uses it. */
 export async function stopOnWord({ server, sight }: Named, manner: Manner, world: World): Promise<Judged> {
   const { hands, tree } = handsFor(server.record, sight, manner, world);
   const judged = { ...server, outcome: await stopServer(tree, hands) };

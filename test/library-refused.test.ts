@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { mkdir, rename, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { filesIn, installFake, recordsIn, writeState } from './support/fake.js';
@@ -28,6 +28,8 @@ describe('a server that cannot be had', () => {
   test.each<[string, string, object, RegExp]>([
     ['is missing', '', {}, /^opencode could not be started: .*ENOENT/],
     ['ends at once', '#!/bin/sh\nexit 3\n', {}, /^opencode ended before it answered .exit code 3/],
+    ['ends and leaves what it started', '#!/bin/sh\nsleep 60 &\nsleep 0.3\nexit 3\n', {}, /^opencode ended before/],
+    ['ends at once and leaves what it started', '#!/bin/sh\nsleep 60 &\n', {}, /^opencode ended before/],
     ['never listens', '#!/bin/sh\nexec sleep 60\n', { readyTimeout: 500 }, /^opencode did not answer within 500 ms/],
   ])('is an error with a hint when it %s, and leaves nothing', async (_, script, options, message) => {
     if (script) await writeFile(join(sandbox.binDir, 'opencode'), script, { mode: 0o755 });
@@ -69,13 +71,41 @@ describe('a server that cannot be had', () => {
     expect(filesIn(sandbox.stateDir)).toEqual([]);
   });
 
+  test('is an error when it cannot be written down once it runs, and it is ended', async () => {
+    await installFake(sandbox);
+    const real = join(sandbox.binDir, 'opencode');
+    await rename(real, `${real}.mjs`);
+    const servers = join(sandbox.stateDir, 'servers');
+    await writeFile(real, `#!/bin/sh\nmv ${servers} ${servers}-moved\n: >${servers}\nexec "$0.mjs" "$@"\n`, {
+      mode: 0o755,
+    });
+    const { error } = await ensure({ port: await sandbox.reserve() });
+    expect(error).toMatchObject({
+      message: expect.stringMatching(/^could not write .*ENOTDIR/),
+      hint: expect.any(String),
+    });
+    expect(inhabitants(sandbox)).toEqual([]);
+  });
+
   test('is an error when its lease cannot be written, and no server is left', async () => {
     await installFake(sandbox);
-    const leases = await writeState(sandbox.stateDir, 'leases', 'no folder');
+    await mkdir(sandbox.stateDir, { mode: 0o700 });
+    const leases = join(sandbox.stateDir, 'leases');
+    // Root may write wherever there is something to write to.
+    await symlink('/sys/fs', leases);
     const { error } = await ensure({ port: await sandbox.reserve(), sessionId: 'a-session' });
     expect(error?.message).toMatch(`could not write ${leases}`);
     expect(inhabitants(sandbox)).toEqual([]);
     expect(recordsIn(sandbox.stateDir)).toEqual([]);
+  });
+
+  test('is an error when leases cannot even be read, and whoever may have one keeps the server', async () => {
+    await installFake(sandbox);
+    const leases = await writeState(sandbox.stateDir, 'leases', 'no folder');
+    const { error } = await ensure({ port: await sandbox.reserve(), sessionId: 'a-session' });
+    expect(error?.message).toMatch(`could not write ${leases}`);
+    const [record] = recordsIn(sandbox.stateDir);
+    expect(inhabitants(sandbox)).toEqual([record?.fields.pid]);
   });
 
   test('is an error when nothing can be written', async () => {

@@ -1,7 +1,7 @@
 import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { filesIn, installFake, recordsIn, startFake } from './support/fake.js';
+import { filesIn, identityOf, installFake, recordsIn, startFake, writeRecord } from './support/fake.js';
 import { inhabitants } from './support/inhabitants.js';
 import { BUILDS, callLibrary } from './support/library.js';
 import { installOpencode, releases } from './support/opencode.js';
@@ -70,6 +70,24 @@ test('whoever is beaten to the port by somebody without a claim on it gets that 
     startedByPlugin: false,
   });
   expect(filesIn(sandbox.stateDir)).toEqual([]);
+});
+
+test('nobody gets a server that whoever started it may still end', async () => {
+  const fake = await startFake(sandbox);
+  const { port, pid } = fake;
+  const ask = async () => callLibrary(sandbox, 'ensureServer', [{ port, readyTimeout: 300 }]);
+  await writeRecord(sandbox, 'aaaaaaaaaa', fake, { state: 'starting', starter: identityOf(process.pid) });
+  expect((await ask()).error?.message).toMatch(`process ${process.pid} is starting a server on it`);
+  await writeRecord(sandbox, 'aaaaaaaaaa', fake, { state: 'starting', starter: { pid: process.pid, startToken: '1' } });
+  expect((await ask()).value).toMatchObject({ alreadyRunning: true, pid, id: 'aaaaaaaaaa' });
+});
+
+test('a server that has become healthy when the time is up is not ended', async () => {
+  await installFake(sandbox);
+  const port = await sandbox.reserve();
+  const env = { FAKE_OPENCODE: 'late' };
+  const { value } = await callLibrary(sandbox, 'ensureServer', [{ port, readyTimeout: 1_200 }], { env });
+  expect(value).toMatchObject({ alreadyRunning: false, pid: portHolder(port) });
 });
 
 test('a server that ends while it is being held is not what the caller gets', async () => {

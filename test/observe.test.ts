@@ -4,7 +4,7 @@ import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { linuxLook, parseStat } from '../src/observe/linux.js';
-import { linuxHolder, linuxSockets, parseTcp } from '../src/observe/linux-sockets.js';
+import { linuxHolder, linuxSockets, listenerAt, parseTcp } from '../src/observe/linux-sockets.js';
 import { reservePort } from './support/port.js';
 import { children, parent, processGroup, sessionId, startToken } from './support/proc.js';
 import { createSandbox, type Sandbox } from './support/sandbox.js';
@@ -55,6 +55,18 @@ describe('the table of sockets', () => {
   });
 });
 
+test.each([
+  [['127.0.0.2', ANY6, '0.0.0.0', '127.0.0.1'], '127.0.0.1'],
+  [['127.0.0.2', LOOPBACK6, ANY6, '0.0.0.0'], '0.0.0.0'],
+  [['127.0.0.2', LOOPBACK6, ANY6], ANY6],
+  [['127.0.0.2', LOOPBACK6], undefined],
+])('of those that listen at %j a connection to 127.0.0.1 goes to %s', (locals, expected) => {
+  const rows = locals.map(
+    (local) => ({ local, localPort: 1, remote: ANY6, remotePort: 0, state: 'listen', inode: '1' }) as const,
+  );
+  expect(listenerAt('127.0.0.1', rows)?.local).toBe(expected);
+});
+
 describe('the sockets of a process', () => {
   const listen = async (host: string): Promise<{ server: Server; port: number }> => {
     const server = createServer();
@@ -88,7 +100,7 @@ describe('the sockets of a process', () => {
     const { server, port } = await listen(host);
     const listening = [{ host: shown, port, pid: process.pid }];
     expect(own()).toEqual({ listening, inbound: [], outbound: 0, ourNetwork: true });
-    expect(linuxHolder(port)).toBe(process.pid);
+    expect([linuxHolder(port), linuxHolder(port, shown)]).toEqual([process.pid, process.pid]);
     const client = await dial(server, port, dialled);
     expect(own()).toEqual({ listening, inbound: [{ port, clientPid: process.pid }], outbound: 1, ourNetwork: true });
     client.destroy();
@@ -99,7 +111,7 @@ describe('the sockets of a process', () => {
   test('what listens outside the tree is not its own', async () => {
     const { port } = await listen('127.0.0.1');
     expect(linuxSockets(process.pid, [])?.listening).toEqual([]);
-    expect(linuxHolder(port + 1)).toBeUndefined();
+    expect([linuxHolder(port + 1), linuxHolder(port, '127.0.0.2')]).toEqual([undefined, undefined]);
   });
 
   test('of a process that is no more cannot be seen', () => {

@@ -2,7 +2,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type CliResult, runCli } from './support/cli.js';
-import { filesIn, installFake, recordsIn } from './support/fake.js';
+import { filesIn, installFake, recordsIn, startFake, writeRecord } from './support/fake.js';
 import { inhabitants } from './support/inhabitants.js';
 import { type Answered, BUILDS, callLibrary } from './support/library.js';
 import { installOpencode, releases, request } from './support/opencode.js';
@@ -31,7 +31,7 @@ describe.each(releases('launcher'))('a %s server with a password of its own', (r
     await installOpencode(sandbox, release);
     const first = await ensure({ secure: true });
     const { password, url, id } = first.value ?? {};
-    expect(password).toEqual(expect.stringMatching(/^[\w-]{32}$/));
+    expect(password).toEqual(expect.stringMatching(/^opencode-reap-[\w-]{32}$/));
     const statusFor = async (word?: string) =>
       (await request(String(url), '/global/health', word === undefined ? {} : { password: word })).status;
     expect([await statusFor(), await statusFor('everybody-knows')]).toEqual([401, 401]);
@@ -77,4 +77,24 @@ test('a server that asks for no password is not taken for one that does', async 
   const refused = `the OpenCode on port ${port} was not started with a password of its own`;
   expect((await ensure({ secure: true })).error?.message).toBe(refused);
   expect(environ(portHolder(port) ?? 0)).toContain('OPENCODE_SERVER_PASSWORD=everybody-knows');
+});
+
+test.each<[string, object]>([
+  ['open', { error: { message: expect.stringMatching('does not ask for its password') } }],
+  ['locked', { value: { alreadyRunning: true, password: 'its-own' } }],
+])(
+  'a server whose starter died before it had asked is asked by whoever wants it secure: %s',
+  async (lock, expected) => {
+    const fake = await startFake(sandbox, { OPENCODE_SERVER_PASSWORD: 'its-own', FAKE_OPENCODE: lock });
+    const starter = { pid: process.pid, startToken: 'of a process before this one' };
+    await writeRecord(sandbox, 'aaaaaaaaaa', fake, { state: 'starting', starter, password: 'its-own' });
+    expect(await callLibrary(sandbox, 'ensureServer', [{ port: fake.port, secure: true }])).toMatchObject(expected);
+  },
+);
+
+test('the password of a server is for its own address', async () => {
+  const fake = await startFake(sandbox, { OPENCODE_SERVER_PASSWORD: 'its-own' });
+  await writeRecord(sandbox, 'aaaaaaaaaa', fake, { hostname: '127.0.0.2', password: 'its-own' });
+  const { value } = await callLibrary(sandbox, 'ensureServer', [{ port: fake.port }]);
+  expect(value).toEqual({ url: fake.url, pid: fake.pid, alreadyRunning: true, startedByPlugin: false });
 });

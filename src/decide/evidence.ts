@@ -70,7 +70,7 @@ export function evidenceOf(record: ServerRecord, written: Written, snapshot: Sna
     leasesUnread: written.unread.some((file) => file.kind === 'lease'),
     flights: flightsOn(usable, written.uses, snapshot),
     usesUnread: written.unread.some((file) => file.kind === 'use'),
-    waitingStarter: record.state === 'ready' ? undefined : waitingStarter(record, snapshot),
+    waitingStarter: waitingStarter(record, snapshot),
     clients: located.kind === 'present' ? clientsOf(record, written.runs, snapshot) : undefined,
     ownSessions: located.kind === 'present' ? ownSessionsBelow(located.launcher, located.server, snapshot) : undefined,
     runsUs: server !== undefined && snapshot.lineage.has(server.pid),
@@ -157,9 +157,10 @@ function portsOf(record: ServerRecord, snapshot: Snapshot): number[] {
   return [record, ...record.alsoIn].flatMap(({ port }) => port ?? []).concat(seen);
 }
 
-function waitingStarter({ starter }: ServerRecord, { processes }: Snapshot): number | undefined {
-  const seen = starter && processes?.get(starter.pid);
-  return seen && compare(starter.startToken, seen.startToken) !== 'different' ? seen.pid : undefined;
+/** Whoever still waits for a server to answer will end it when it does not. */
+export function waitingStarter({ state, starter }: ServerRecord, { processes }: Snapshot): number | undefined {
+  const seen = state === 'ready' || starter === undefined ? undefined : processes?.get(starter.pid);
+  return seen && compare(starter?.startToken, seen.startToken) !== 'different' ? seen.pid : undefined;
 }
 
 /**

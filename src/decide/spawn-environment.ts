@@ -9,9 +9,17 @@ const SESSION =
 const OUTER_SERVER =
   /^(OPENCODE|AGENT|OPENCODE_PID|OPENCODE_RUN_ID|OPENCODE_PROCESS_ROLE|OPENCODE_TERMINAL|OPENCODE_REAP_TAG|OPENCODE_REAP_RETIRE)$/;
 
+/** How a password begins that a server of ours was given for itself alone. The user's own does not, and is inherited. */
+export const OWN_PASSWORD = 'opencode-reap-';
+
 /** The environment of a server: the caller's, without what belongs to the caller alone, and with the tag. */
 export function spawnEnvironment(callers: Variables, tag: string): Record<string, string> {
-  const kept = Object.entries(callers).filter(([name]) => !SESSION.test(name) && !OUTER_SERVER.test(name));
+  const kept = Object.entries(callers).filter(
+    ([name, value]) => !SESSION.test(name) && !OUTER_SERVER.test(name) && !isOuterPassword(name, value),
+  );
   const strings = kept.flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as const]));
   return { ...Object.fromEntries(strings), OPENCODE_REAP_TAG: tag };
 }
+
+const isOuterPassword = (name: string, value: string | undefined): boolean =>
+  name === 'OPENCODE_SERVER_PASSWORD' && value?.startsWith(OWN_PASSWORD) === true;

@@ -1,5 +1,5 @@
 import type { Identity } from './identity.js';
-import { descendants, inGroup, type Process } from './process.js';
+import { descendants, type Environment, inGroup, type Process, type ProcessTable } from './process.js';
 import type { Snapshot } from './snapshot.js';
 
 /**
@@ -28,6 +28,20 @@ export function treeOf(
     }
   }
   return [...members.values()];
+}
+
+/**
+ * What is still in the group that a spawn created. Its own process is no more, so only the tag tells that group from a
+ * later one with the same number.
+ */
+export function leftOfSpawn(
+  group: number | undefined,
+  tag: string | undefined,
+  table: ProcessTable,
+  environments: ReadonlyMap<number, Environment>,
+): Identity[] {
+  if (group === undefined || tag === undefined) return [];
+  return identified(inGroup(table, group).filter(({ pid }) => environments.get(pid)?.tag === tag));
 }
 
 /** Members that can be told from a later process with the same pid; the others are never signalled. */

@@ -10,6 +10,9 @@ export interface Eyes {
   readonly environment: (pid: number) => Environment | undefined;
   readonly sockets: (server: number, tree: readonly number[]) => Sockets | undefined;
   readonly cwd: (pid: number) => string | undefined;
-  /** Who listens on a port of this machine; undefined when nobody does, or nobody who can be seen. */
-  readonly holder: (port: number) => Promise<number | undefined>;
+  /**
+   * Who listens on a port of this machine, for connections to that IPv4 address where one is given and addresses can be
+   * told; undefined when nobody does, or nobody who can be seen.
+   */
+  readonly holder: (port: number, host?: string) => Promise<number | undefined>;
 }

@@ -41,11 +41,18 @@ function socketsAt(server: number, tree: readonly number[]): Sockets | undefined
   };
 }
 
-/** Any listener on the port, in our own network. */
-export function linuxHolder(port: number): number | undefined {
-  const row = tcpRows(process.pid)?.find((row) => row.state === 'listen' && row.localPort === port);
+/** Who listens on the port in our own network, at that very address before every one. */
+export function linuxHolder(port: number, host?: string): number | undefined {
+  const rows = tcpRows(process.pid)?.filter((row) => row.state === 'listen' && row.localPort === port);
+  const row = rows && (host === undefined ? rows[0] : listenerAt(host, rows));
   return row && socketOwners().get(row.inode);
 }
+
+const ANY = ['0.0.0.0', Array(8).fill('0000').join(':')];
+
+/** An IPv4 connection goes to who listens at its address, else at all IPv4 ones, else at all of both kinds. */
+export const listenerAt = (host: string, rows: readonly Row[]): Row | undefined =>
+  [host, ...ANY].map((at) => rows.find(({ local }) => local === at)).find((row) => row !== undefined);
 
 const network = (pid: number | 'self'): string | undefined => tryRead(() => readlinkSync(`/proc/${pid}/ns/net`));
 

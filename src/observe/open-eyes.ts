@@ -9,7 +9,7 @@ const onLinux: Eyes = {
   environment: linuxEnvironment,
   sockets: linuxSockets,
   cwd: linuxCwd,
-  holder: async (port) => linuxHolder(port),
+  holder: async (port, host) => linuxHolder(port, host),
 };
 
 /** The packages behind it take 60 ms to load, so they are loaded only where they are needed. */

@@ -1,7 +1,7 @@
 import { DEFAULTS } from '../defaults.js';
 import { whoAnswers } from '../observe/answers.js';
 import { jsonNames } from '../state/files.js';
-import { findServer, forbidding, stopOnWord } from '../stop.js';
+import { findServer, stopOnWord } from '../stop.js';
 import type { World } from '../world.js';
 import { ensureServer } from './ensure-server.js';
 import { attach } from './session.js';
@@ -37,12 +37,12 @@ export async function ensureForSession(
 /** A run may even be done by now, and have taken its fence down. */
 const isOver = async (host: string, port: number): Promise<boolean> => (await whoAnswers(host, port)) === 'nobody';
 
-/** Where no lease can be written, the caller gets an error and no server. */
+/** Where no lease can be written, the caller gets no server, but somebody else may have been given it by now. */
 async function takeBack({ id, alreadyRunning }: Started, world: World): Promise<void> {
   if (id === undefined || alreadyRunning) return;
-  const manner = { olderThanMs: 0, graceMs: DEFAULTS.graceMs, endStrays: false, onWord: true };
+  const manner = { olderThanMs: 0, graceMs: DEFAULTS.graceMs, endStrays: false };
   const found = await findServer(id, manner, world);
-  if (found.kind === 'named' && !forbidding(found)) await stopOnWord(found, manner, world);
+  if (found.kind === 'named' && found.server.verdict.kind === 'stale') await stopOnWord(found, manner, world);
 }
 
 function isFenced({ id }: Started, { folder }: World): boolean {

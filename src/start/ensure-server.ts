@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { waitingStarter } from '../decide/evidence.js';
 import { lives } from '../decide/lives.js';
 import { locate, processesOf } from '../decide/locate.js';
 import type { ServerRecord } from '../decide/record.js';
 import { weakProofOf, whyDoubted } from '../decide/weak-proof.js';
 import { lookAround, type Sight, selfIn } from '../look.js';
-import { whoAnswers } from '../observe/answers.js';
-import { type Claimant, claimStart, starterOn } from '../state/claims.js';
+import { lockOn, whoAnswers } from '../observe/answers.js';
+import { claimStart, starterOn } from '../state/claims.js';
 import { urlOf } from '../state/record-file.js';
 import type { World } from '../world.js';
 import { launch } from './launch.js';
@@ -66,7 +67,7 @@ async function claimAndLaunch(wanted: Wanted, { snapshot }: Sight, world: World)
     return refused(`could not read ${claim.file}: ${claim.error}`, 'remove that file if no server is being started');
   if (claim.kind === 'taken') {
     if (lives(claim.by.holder, claim.by.machine, snapshot) === 'no') claim.takeAway();
-    return beingStarted(claim.by);
+    return beingStarted(claim.by.holder.pid);
   }
   try {
     if (!(await isFree(wanted))) return again('somebody was faster');
@@ -91,30 +92,42 @@ async function isStillHeld({ hostname, port }: Wanted): Promise<boolean> {
 
 /** A record may be written only just now; whoever writes it holds a claim on the port until it is there. */
 async function reused(wanted: Wanted, sight: Sight, world: World): Promise<Tried> {
-  const pid = await world.eyes.holder(wanted.port);
-  const known = sight.records.find((one) => isServerOf(one, pid, sight));
-  if (known) return running(wanted, pid, known);
+  const pid = await world.eyes.holder(wanted.port, wanted.hostname);
+  const known = sight.records.find((one) => isServerOf(one, pid, wanted, sight));
+  if (known) return taken(wanted, pid, known, sight);
   const starter = starterOn(world.folder, wanted.port);
   const now = await lookAround(world);
-  if (starter && lives(starter.holder, starter.machine, now.snapshot) === 'yes') return beingStarted(starter);
-  return running(
-    wanted,
-    pid,
-    now.records.find((one) => isServerOf(one, pid, now)),
-  );
+  if (starter && lives(starter.holder, starter.machine, now.snapshot) === 'yes')
+    return beingStarted(starter.holder.pid);
+  const found = now.records.find((one) => isServerOf(one, pid, wanted, now));
+  return found ? taken(wanted, pid, found, now) : running(wanted, pid, undefined);
 }
 
-const beingStarted = ({ holder }: Claimant): Tried => again(`process ${holder.pid} is starting a server on it`);
+/** Nobody gets a server whose starter still waits for it: it will end what does not answer in time, whoever uses it. */
+async function taken(
+  wanted: Wanted,
+  pid: number | undefined,
+  record: ServerRecord,
+  { snapshot }: Sight,
+): Promise<Tried> {
+  const starter = waitingStarter(record, snapshot);
+  return starter === undefined ? running(wanted, pid, record) : beingStarted(starter);
+}
+
+const beingStarted = (pid: number): Tried => again(`process ${pid} is starting a server on it`);
+
+const GO_WITHOUT = 'stop it, choose another port, or go without';
 
 /** A password is wanted so that nobody else gets in, so a server that lets everybody in is none. */
-function running(wanted: Wanted, pid: number | undefined, record: ServerRecord | undefined): Started | Refused {
+async function running(wanted: Wanted, pid: number | undefined, record: ServerRecord | undefined): Promise<Tried> {
   const isOurs = record?.source.format === 'native' && record.trust.kind === 'trusted';
   const password = isOurs ? record.password : undefined;
   if (wanted.secure && password === undefined)
-    return refused(
-      `the OpenCode on port ${wanted.port} was not started with a password of its own`,
-      'stop it, choose another port, or go without',
-    );
+    return refused(`the OpenCode on port ${wanted.port} was not started with a password of its own`, GO_WITHOUT);
+  // Whoever started it may have died before asking.
+  const lock = wanted.secure && password ? await lockOn(wanted.hostname, wanted.port, password) : 'locked';
+  if (lock === 'open') return refused(`the OpenCode on port ${wanted.port} does not ask for its password`, GO_WITHOUT);
+  if (lock === 'unclear') return again('the OpenCode on it does not let in who says its password');
   return {
     kind: 'started',
     url: urlOf(wanted.hostname, wanted.port),
@@ -127,14 +140,16 @@ function running(wanted: Wanted, pid: number | undefined, record: ServerRecord |
 }
 
 /** By what proves it; a record whose server has only just answered names its launcher alone. */
-function isServerOf(record: ServerRecord, pid: number | undefined, { snapshot }: Sight): boolean {
+function isServerOf(record: ServerRecord, pid: number | undefined, wanted: Wanted, { snapshot }: Sight): boolean {
+  // Where addresses cannot be told, the one that was asked may be another's. Of what we did not start we only assume it.
+  if (record.ownership === 'plugin' && (record.hostname ?? wanted.hostname) !== wanted.hostname) return false;
   const located = locate(record, snapshot);
   const weak = weakProofOf(record, located, snapshot);
   return processesOf(located).some((process) => process.pid === pid) && !(weak && whyDoubted(weak));
 }
 
 async function heldByStranger(wanted: Wanted, sight: Sight, { eyes }: World): Promise<Refused> {
-  const pid = await eyes.holder(wanted.port);
+  const pid = await eyes.holder(wanted.port, wanted.hostname);
   const name = pid === undefined ? undefined : sight.snapshot.processes?.get(pid)?.name;
   const who = pid === undefined ? '' : ` (pid ${pid}${name ? `, ${name}` : ''})`;
   return refused(
@@ -145,7 +160,7 @@ async function heldByStranger(wanted: Wanted, sight: Sight, { eyes }: World): Pr
 
 /** OpenCode that does not answer may only be starting; anything else that is silent will not become OpenCode. */
 async function heldBySilent(wanted: Wanted, sight: Sight, world: World): Promise<Tried> {
-  const pid = await world.eyes.holder(wanted.port);
+  const pid = await world.eyes.holder(wanted.port, wanted.hostname);
   const command = pid === undefined ? undefined : sight.snapshot.processes?.get(pid)?.command;
   if (command?.kind === 'other') return heldByStranger(wanted, sight, world);
   return again(`the OpenCode on it${pid === undefined ? '' : ` (pid ${pid})`} does not answer`);

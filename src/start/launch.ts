@@ -1,16 +1,18 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { endTree } from '../act/end-tree.js';
+import { endRest, endTree } from '../act/end-tree.js';
 import { type Spawned, spawnDetached } from '../act/spawn.js';
 import { treeAt } from '../decide/evidence.js';
 import { locate } from '../decide/locate.js';
+import { lineage } from '../decide/process.js';
 import type { ServerRecord } from '../decide/record.js';
 import type { Snapshot } from '../decide/snapshot.js';
 import { spawnEnvironment } from '../decide/spawn-environment.js';
+import { leftOfSpawn } from '../decide/tree.js';
 import { targetOfSpawn } from '../decide/verdict.js';
 import { loadPlugins } from '../observe/answers.js';
 import { isDirectory } from '../observe/places.js';
-import { takeSnapshot } from '../observe/snapshot.js';
+import { environmentsOf, takeSnapshot } from '../observe/snapshot.js';
 import { retirement } from '../retire/retirement.js';
 import { type NativeRecord, urlOf } from '../state/record-file.js';
 import { asServerRecord, dropRecord, writeRecord } from '../state/registry.js';
@@ -18,6 +20,8 @@ import type { World } from '../world.js';
 import { newPassword, withPassword } from './password.js';
 import { endedEarly, PROBE_EVERY_MS, passwordOf, waitReady } from './ready.js';
 import { argsFor, type Refused, refused, type Started, type Wanted } from './wanted.js';
+
+const GRACE_MS = 5_000;
 
 /** Starts a server, with its record written before it exists, and stops and forgets what does not become ready. */
 export async function launch(wanted: Wanted, world: World): Promise<Started | Refused> {
@@ -40,6 +44,7 @@ export async function launch(wanted: Wanted, world: World): Promise<Started | Re
     dropRecord(world.folder, spawning.id);
     return refused(`${wanted.command} could not be started: ${spawned}`, 'install OpenCode, or put it on the PATH');
   }
+  spawned.unref();
   const seen = await world.eyes.look(spawned.pid);
   if (typeof seen === 'string') return unseen(seen, spawning, spawned, wanted, world);
   const starting: NativeRecord = {
@@ -47,12 +52,9 @@ export async function launch(wanted: Wanted, world: World): Promise<Started | Re
     state: 'starting',
     spawned: { pid: spawned.pid, startToken: seen.startToken },
   };
-  writeRecord(world.folder, starting);
-  const ready = await waitReady(starting, spawned, wanted, world);
+  const ready = await recorded(starting, spawned, wanted, world);
   if (typeof ready === 'string') return giveUp(ready, starting, wanted, world);
-  writeRecord(world.folder, ready);
   if (Object.keys(retiring).length > 0) await loadPlugins(ready.hostname, ready.port ?? 0, environment);
-  spawned.unref();
   return {
     kind: 'started',
     url: urlOf(ready.hostname, ready.port ?? 0),
@@ -89,18 +91,31 @@ function newRecord(
   };
 }
 
+/** The record as it is once the server is ready, and on disk; a server that cannot be written down is ended. */
+async function recorded(starting: NativeRecord, spawned: Spawned, wanted: Wanted, world: World) {
+  try {
+    writeRecord(world.folder, starting);
+    const ready = await waitReady(starting, spawned, wanted, world);
+    if (typeof ready !== 'string') writeRecord(world.folder, ready);
+    return ready;
+  } catch (error) {
+    await giveUp('', starting, wanted, world);
+    throw error;
+  }
+}
+
 /** What has ended already is forgotten; what cannot be seen keeps its record, whose tag leads to it. */
 async function unseen(
   seen: 'gone' | 'unknown',
-  { id }: NativeRecord,
+  record: NativeRecord,
   spawned: Spawned,
   wanted: Wanted,
-  { folder }: World,
+  world: World,
 ): Promise<Refused> {
   if (seen === 'unknown') return refused(`process ${spawned.pid} cannot be seen`, 'run opencode-reap doctor');
   await sleep(PROBE_EVERY_MS);
-  dropRecord(folder, id);
-  return refused(endedEarly(wanted, spawned.ended() ?? 'its end was not seen'), toSeeWhy(wanted));
+  const error = endedEarly(wanted, spawned.ended() ?? 'its end was not seen');
+  return forget(error, record, await endLeft(spawned.pid, record.tag, world), wanted, world);
 }
 
 /** Whatever did not become ready is ended with all it started, and forgotten; what would not end keeps its record. */
@@ -111,11 +126,23 @@ async function giveUp(error: string, record: NativeRecord, wanted: Wanted, world
   const target = targetOfSpawn(located);
   const { look } = world.eyes;
   const ended = target
-    ? await endTree(target, treeAt(parsed, snapshot), { look, lineage: snapshot.lineage, graceMs: 5_000 })
+    ? await endTree(target, treeAt(parsed, snapshot), { look, lineage: snapshot.lineage, graceMs: GRACE_MS })
     : located;
-  const stays = ended.kind !== 'ended' && ended.kind !== 'gone' && ended.kind !== 'replaced';
-  if (stays) return refused(`${error}, and could not be ended`, `opencode-reap why ${record.id} says more`);
-  dropRecord(world.folder, record.id);
+  const isEnded = ended.kind === 'ended' || ended.kind === 'gone' || ended.kind === 'replaced';
+  return forget(error, record, isEnded && (await endLeft(record.spawned?.pid, record.tag, world)), wanted, world);
+}
+
+/** A command that ended by itself may have left something running, which nobody else knows. */
+async function endLeft(group: number | undefined, tag: string | undefined, { eyes }: World): Promise<boolean> {
+  const table = (await eyes.processes()) ?? new Map();
+  const left = leftOfSpawn(group, tag, table, environmentsOf([...table.keys()], eyes));
+  const ending = { look: eyes.look, lineage: lineage(table, process.pid), graceMs: GRACE_MS };
+  return (await endRest(left, ending)).length === 0;
+}
+
+function forget(error: string, { id }: NativeRecord, isEnded: boolean, wanted: Wanted, { folder }: World): Refused {
+  if (!isEnded) return refused(`${error}, and could not be ended`, `opencode-reap why ${id} says more`);
+  dropRecord(folder, id);
   return refused(error, toSeeWhy(wanted));
 }
 

@@ -27,20 +27,21 @@ export async function waitReady(
   world: World,
 ): Promise<NativeRecord | string> {
   const until = performance.now() + wanted.readyTimeoutMs;
-  let patienceMs = FIRST_PROBE_MS;
-  while (performance.now() < until) {
+  for (let patienceMs = FIRST_PROBE_MS; ; ) {
+    // What has only just become healthy is not ended, so one look comes after the time is up.
+    const isLast = performance.now() >= until;
     const ended = spawned.ended();
     if (ended !== undefined) return endedEarly(wanted, ended);
     const found = await listenerOf(record, world);
-    const lock = found && (await readiness(record, wanted.hostname, found.port, patienceMs));
+    const lock = found && (await readiness(record, wanted.hostname, found.port, isLast ? PROBE_MS : patienceMs));
     if (lock === 'open') return `${wanted.command} does not ask for its password`;
     if (found && lock === 'ready') {
       return { ...record, state: 'ready', port: found.port, server: found.server };
     }
+    if (isLast) return `${wanted.command} did not answer within ${duration(wanted.readyTimeoutMs)}`;
     if (found) patienceMs = Math.min(patienceMs * 2, PROBE_MS);
     await sleep(PROBE_EVERY_MS);
   }
-  return `${wanted.command} did not answer within ${duration(wanted.readyTimeoutMs)}`;
 }
 
 export const passwordOf = ({ password }: NativeRecord): Secret | undefined =>

@@ -1,9 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { treeAt } from '../../src/decide/evidence.js';
 import { descendants, lineage } from '../../src/decide/process.js';
+import { leftOfSpawn } from '../../src/decide/tree.js';
 import { but, type Change, ended, recorded, running, seen, shown } from './changes.js';
 import {
   CLAUDE,
+  environment,
   LAUNCHER,
   launched,
   MCP,
@@ -58,6 +60,20 @@ test('with a server ends what runs below it, but never this run nor what is abov
   const below = but(native, running(process(SHELL, { parent: SERVER })));
   const table = below.snapshot.processes ?? new Map();
   expect(pids(but(below, shown({ lineage: lineage(table, SELF) })))).toEqual([CLAUDE, MCP]);
+});
+
+test('a command that ended has left what is in its group and carries its tag', () => {
+  const groups: Record<number, number> = { 10: 9, 11: 9, 12: 9, 13: 8 };
+  const table = tableOf(...Object.entries(groups).map(([pid, group]) => process(Number(pid), { group })));
+  const tags = [
+    [10, 'ours'],
+    [11, 'another'],
+    [13, 'ours'],
+  ] as const;
+  const environments = new Map(tags.map(([pid, tag]) => [pid, { ...environment, tag }]));
+  const left = (group: number | undefined, tag: string | undefined) =>
+    leftOfSpawn(group, tag, table, environments).map(({ pid }) => pid);
+  expect([left(9, 'ours'), left(9, undefined), left(undefined, 'ours')]).toEqual([[10], [], []]);
 });
 
 describe('a process table', () => {
