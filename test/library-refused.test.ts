@@ -62,8 +62,10 @@ describe('a server that cannot be had', () => {
 
   test('is an error when no process is made of what it is given', async () => {
     await installFake(sandbox);
-    // With the one plugin more it is longer than the system takes.
-    const env = { OPENCODE_CONFIG_CONTENT: JSON.stringify({ username: 'x'.repeat(131_000) }) };
+    // Longer than the system takes, so the caller cannot have been given it either.
+    const lengthen = join(sandbox.root, 'lengthen.cjs');
+    await writeFile(lengthen, `process.env.TOO_LONG = 'x'.repeat(131_072);`);
+    const env = { NODE_OPTIONS: `--require=${lengthen}` };
     const { error } = await callLibrary(sandbox, 'ensureServer', [{ port: await sandbox.reserve() }], { env });
     expect(error).toMatchObject({ message: expect.stringMatching(/could not be started: .*E2BIG/) });
     expect(filesIn(sandbox.stateDir)).toEqual([]);

@@ -70,6 +70,20 @@ describe.concurrent('what a server is given so that it retires', { timeout: 60_0
     }
   });
 
+  test('is nothing where a variable would be longer than the system takes', async ({ sandbox }) => {
+    await installFake(sandbox);
+    const content = (bytes: number): string => JSON.stringify({ username: 'x'.repeat(bytes) });
+    const { env: given } = await start(sandbox, { OPENCODE_CONFIG_CONTENT: content(1) });
+    const added = (given.OPENCODE_CONFIG_CONTENT ?? '').length - 1;
+    // Its name, the equals sign and the NUL at its end count.
+    const fits = 131_072 - 'OPENCODE_CONFIG_CONTENT='.length - 1 - added;
+    const [longest, tooLong] = [content(fits), content(fits + 1)];
+    const { env: full } = await start(sandbox, { OPENCODE_CONFIG_CONTENT: longest });
+    expect(full.OPENCODE_REAP_RETIRE).toBeDefined();
+    const { env } = await start(sandbox, { OPENCODE_CONFIG_CONTENT: tooLong });
+    expect([env.OPENCODE_REAP_RETIRE, env.OPENCODE_CONFIG_CONTENT]).toEqual([undefined, tooLong]);
+  });
+
   test('costs one that is not to retire not even a request', async ({ sandbox }) => {
     await installOpencode(sandbox, 'native');
     const { url, isLoaded } = marker(sandbox, 'given');
