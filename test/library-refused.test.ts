@@ -43,6 +43,7 @@ describe('a server that cannot be had', () => {
     [{ hostname: '0.0.0.0' }, /^0\.0\.0\.0 is not kept to this machine/],
     [{ port: 65_536 }, /^65536 is no port/],
     [{ readyTimeout: '5s' }, /^readyTimeout cannot be 5s/],
+    [{ retireAfter: 30 }, /^retireAfter cannot be 30$/],
     [{ hostname: '127.0.0.999' }, /^127\.0\.0\.999 is not kept to this machine/],
     [{ workspace: '/no/such/folder' }, /^the workspace \/no\/such\/folder is no directory/],
     [{ workspace: '/etc/passwd' }, /^the workspace \/etc\/passwd is no directory/],
@@ -58,6 +59,14 @@ describe('a server that cannot be had', () => {
       hint: expect.any(String),
     });
     expect(filesIn(sandbox.stateDir)).toEqual([]);
+  });
+
+  test('is an error when its environment says what is not understood', async () => {
+    const env = { OPENCODE_REAP_RETIRE_AFTER: '30' };
+    expect((await callLibrary(sandbox, 'ensureServer', [{ port: 0 }], { env })).error).toEqual({
+      message: 'OPENCODE_REAP_RETIRE_AFTER cannot be 30',
+      hint: expect.stringMatching(/30s/),
+    });
   });
 
   test('is an error when no process is made of what it is given', async () => {

@@ -1,11 +1,13 @@
-import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { describe, expect } from 'vitest';
+import { PLUGIN_SOURCE } from '../src/retire/plugin-source.js';
 import { runCli } from './support/cli.js';
 import { configEnv, providerConfig } from './support/config.js';
 import { type Fields, installFake, recordsIn, writeState } from './support/fake.js';
+import { callLibrary } from './support/library.js';
 import { installOpencode, type Release, request, spawnServer } from './support/opencode.js';
 import { alive, environ } from './support/proc.js';
 import { test } from './support/reaped.js';
@@ -48,7 +50,7 @@ describe.concurrent('what a server is given so that it retires', { timeout: 60_0
     const broken = { ...outer, OPENCODE_CONFIG_CONTENT: '{"plugin":' };
     const began = await Promise.all([
       start(sandbox, given, ...NEVER),
-      start(sandbox, { ...given, OPENCODE_REAP_RETIRE_AFTER: '0s' }),
+      start(sandbox, { ...given, OPENCODE_REAP_RETIRE_AFTER: '0' }),
       start(sandbox, given, '--', '--pure'),
       start(sandbox, { ...given, OPENCODE_PURE: '1' }),
       start(sandbox, broken),
@@ -56,6 +58,27 @@ describe.concurrent('what a server is given so that it retires', { timeout: 60_0
     const said = began.map(({ env }) => [env.OPENCODE_REAP_RETIRE, env.OPENCODE_CONFIG_CONTENT]);
     const unchanged = [undefined, given.OPENCODE_CONFIG_CONTENT];
     expect(said).toEqual([unchanged, unchanged, unchanged, unchanged, [undefined, broken.OPENCODE_CONFIG_CONTENT]]);
+  });
+
+  test('is nothing for the library where the user says 0', async ({ sandbox }) => {
+    await installFake(sandbox);
+    const env = { OPENCODE_REAP_RETIRE_AFTER: '0' };
+    const { value } = await callLibrary(sandbox, 'ensureServer', [{ port: await sandbox.reserve() }], { env });
+    expect(environ(Number(value?.pid)).filter((one) => /^OPENCODE_(REAP_RETIRE|CONFIG_CONTENT)=/.test(one))).toEqual(
+      [],
+    );
+  });
+
+  test('has it ask twice a second at most, whatever it is told', async ({ sandbox }) => {
+    const [record, asked, plugin] = ['record.json', 'asked', 'plugin.mjs'].map((name) => join(sandbox.root, name));
+    const told = { afterMs: 30, record, node: '/bin/sh', args: ['-c', `echo >> ${asked}`] };
+    const server = `writeFileSync(${JSON.stringify(record)}, JSON.stringify({ pid: process.pid }));
+      await OpencodeReapRetire(); setTimeout(() => process.exit(), 1_300);`;
+    writeFileSync(plugin ?? '', `${PLUGIN_SOURCE}\nimport { writeFileSync } from 'node:fs';\n${server}`);
+    const env = sandbox.env({ OPENCODE_REAP_RETIRE: JSON.stringify(told) });
+    const child = sandbox.spawn(process.execPath, [plugin ?? '', 'serve'], { env, stdio: 'ignore' });
+    await new Promise((resolve) => child.once('exit', resolve));
+    expect(readFileSync(asked ?? '', 'utf8')).toMatch(/^\n{1,2}$/);
   });
 
   test('is nothing where the plugin cannot be written, or others could change it', async ({ sandbox }) => {
