@@ -2,13 +2,24 @@ import { existsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type * as Api from './api.js';
-import { parseDuration } from './decide/duration.js';
 import type { Outcome } from './decide/outcome.js';
 import type { Scope } from './decide/plan.js';
 import { DEFAULTS, VENDORED_FILE } from './defaults.js';
 import { hashedPlaceOf } from './observe/hashed-place.js';
 import { workspaceOf } from './observe/places.js';
-import { count, duration, failure, flag, loopback, port, text, texts, variables } from './options.js';
+import {
+  count,
+  duration,
+  durationIn,
+  failure,
+  flag,
+  loopback,
+  port,
+  retireAfter,
+  text,
+  texts,
+  variables,
+} from './options.js';
 import { reap as run } from './reap.js';
 import { jsonReport, jsonServer } from './report/json.js';
 import { ensureForSession } from './start/ensure-for-session.js';
@@ -87,7 +98,7 @@ function wantedFrom(options: Api.ServerOptions): Wanted {
     args: texts('args', options.args) ?? [],
     env: variables('env', options.env) ?? process.env,
     readyTimeoutMs: duration('readyTimeout', options.readyTimeout) ?? DEFAULTS.readyTimeoutMs,
-    retireAfterMs: duration('retireAfter', options.retireAfter) ?? retireAfterDefault(),
+    retireAfterMs: retireAfter(options.retireAfter) ?? retireAfterDefault(),
     program: programBeside(fileURLToPath(import.meta.url)),
     secure: flag('secure', options.secure),
   };
@@ -122,7 +133,7 @@ function scopeFrom(options: Api.ReapOptions): Scope {
 }
 
 const retireAfterDefault = (): number =>
-  parseDuration(process.env.OPENCODE_REAP_RETIRE_AFTER ?? '') ?? DEFAULTS.retireAfterMs;
+  durationIn('OPENCODE_REAP_RETIRE_AFTER', process.env.OPENCODE_REAP_RETIRE_AFTER) ?? DEFAULTS.retireAfterMs;
 
 /**
  * What node can run to have a server judged: the program of the package, else the file that a plugin vendors. Built into

@@ -1,4 +1,5 @@
 import type { ReapError } from './api.js';
+import { parseDuration } from './decide/duration.js';
 import type { Variables } from './state/folders.js';
 
 /*
@@ -47,6 +48,20 @@ export function port(value: number | undefined): number | undefined {
 export function duration(name: string, ms: number | undefined): number | undefined {
   if (ms === undefined || (Number.isFinite(ms) && ms >= 0)) return ms;
   throw failure(`${name} cannot be ${ms}`, 'times are milliseconds from 0');
+}
+
+/** Whoever thinks in seconds would have a server ask for a judgement without end. */
+export function retireAfter(ms: number | undefined): number | undefined {
+  const after = duration('retireAfter', ms);
+  if (after === undefined || after === 0 || after >= 1_000) return after;
+  throw failure(`retireAfter cannot be ${after}`, 'it is milliseconds: 1800000 for half an hour, 0 for never');
+}
+
+/** A variable of the user's. Set to nothing is not set. */
+export function durationIn(name: string, said: string | undefined): number | undefined {
+  const ms = parseDuration(said ?? '');
+  if (ms !== undefined || !said) return ms;
+  throw failure(`${name} cannot be ${said}`, 'durations look like 500ms, 30s, 5m, 2h or 1d');
 }
 
 /** 127.x.x.x, of which every one is this machine. */

@@ -5,7 +5,7 @@ import type { Reaped } from './decide/plan.js';
 import { selfIn } from './look.js';
 import { takeSnapshot } from './observe/snapshot.js';
 import { reap } from './reap.js';
-import { claimSweep } from './state/claims.js';
+import { type Claim, claimSweep, isVoid } from './state/claims.js';
 import { closeRequest, pendingRequests, type StoredRequest } from './state/requests.js';
 import type { World } from './world.js';
 
@@ -28,6 +28,9 @@ const LONGEST_AGAIN_MS = 10 * 60_000;
 const ALTOGETHER_MS = 6 * 3_600_000;
 /** How soon a new request is seen; reading an empty folder costs nothing. */
 const TICK_MS = 500;
+const RENEW_MS = 60_000;
+/** Long enough for a machine that is not quiet to renew the claim late. */
+const CLAIM_HOLDS_MS = 5 * RENEW_MS;
 
 /** One run per user. It gives up its claim before its last look, so a request that came too late for it starts another. */
 export async function sweep(policy: SweepPolicy, world: World): Promise<void> {
@@ -48,12 +51,22 @@ async function claim(world: World): Promise<(() => void) | undefined> {
   if (holder === undefined) return undefined;
   // Twice: once to find that the last run died, once to follow it.
   for (let attempt = 0; attempt < 2; attempt += 1) {
-    const claimed = claimSweep(world.folder, { holder, machine: snapshot.machine });
-    if (claimed.kind === 'ours') return claimed.release;
-    if (claimed.kind === 'unread' || lives(claimed.by.holder, claimed.by.machine, snapshot) !== 'no') return undefined;
+    const claimed = claimSweep(world.folder, { holder, machine: snapshot.machine, holdsMs: CLAIM_HOLDS_MS });
+    if (claimed.kind === 'ours') return keepUp(claimed);
+    if (claimed.kind === 'unread') return undefined;
+    if (!isVoid(claimed.by, lives(claimed.by.holder, claimed.by.machine, snapshot))) return undefined;
     claimed.takeAway();
   }
   return undefined;
+}
+
+/** For runs that cannot tell whether this one lives. */
+function keepUp({ renew, release }: Extract<Claim, { kind: 'ours' }>): () => void {
+  const timer = setInterval(renew, RENEW_MS).unref();
+  return () => {
+    clearInterval(timer);
+    release();
+  };
 }
 
 /** Looks whenever a request is due or a server may have become stale, until there is nothing more to wait for. */

@@ -1,4 +1,4 @@
-import { chmod, mkdir, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
 import { machine, writeState } from './support/fake.js';
@@ -189,6 +189,16 @@ describe('of the state folder, doctor says', () => {
     await waitFor('it has its claim', async () => (await names(state(sandbox))).includes('sweep.json'));
     const { findings } = await examine(sandbox);
     expect(findings).toContainEqual({ level: 'ok', about: 'background run', detail: `pid ${sweep.pid}` });
+    expect(await complaints(sandbox)).toEqual([UNCALLED]);
+  });
+
+  test('that the background run cannot be examined', async ({ sandbox }) => {
+    const elsewhere = { ...machine(), pidNamespace: 'pid:[1]' };
+    const claim = { schema: 'opencode-reap/1', holder: { pid: 4242, startToken: '1' }, machine: elsewhere };
+    const file = await writeState(state(sandbox), 'sweep.json', claim);
+    const said = 'warn background run: pid 4242 claims to be it, and cannot be examined from here';
+    expect(await complaints(sandbox)).toEqual([UNCALLED, said]);
+    await utimes(file, 0, 0);
     expect(await complaints(sandbox)).toEqual([UNCALLED]);
   });
 

@@ -1,12 +1,13 @@
+import type { TestProject } from 'vitest/node';
 import { fetchClaude } from './support/claude-release.js';
 import { fetchReleases, RELEASES } from './support/releases.js';
 
-export const setup = (): void => {
+export const setup = ({ name }: TestProject): void => {
   fetchReleases();
   const all = Object.values(RELEASES).join(' and ');
   const said = process.env.EVERY_RELEASE
     ? `real servers are of OpenCode ${all}`
     : `real servers are of OpenCode ${all}, one of them where both show the same; EVERY_RELEASE=1 takes both there`;
-  process.stderr.write(`${said}\n`);
+  if (name === 'all') process.stderr.write(`${said}\n`);
   fetchClaude();
 };

@@ -45,6 +45,7 @@ describe('a server that cannot be had', () => {
     [{ hostname: '0.0.0.0' }, /^0\.0\.0\.0 is not kept to this machine/],
     [{ port: 65_536 }, /^65536 is no port/],
     [{ readyTimeout: '5s' }, /^readyTimeout cannot be 5s/],
+    [{ retireAfter: 30 }, /^retireAfter cannot be 30$/],
     [{ hostname: '127.0.0.999' }, /^127\.0\.0\.999 is not kept to this machine/],
     [{ workspace: '/no/such/folder' }, /^the workspace \/no\/such\/folder is no directory/],
     [{ workspace: '/etc/passwd' }, /^the workspace \/etc\/passwd is no directory/],
@@ -62,10 +63,20 @@ describe('a server that cannot be had', () => {
     expect(filesIn(sandbox.stateDir)).toEqual([]);
   });
 
+  test('is an error when its environment says what is not understood', async () => {
+    const env = { OPENCODE_REAP_RETIRE_AFTER: '30' };
+    expect((await callLibrary(sandbox, 'ensureServer', [{ port: 0 }], { env })).error).toEqual({
+      message: 'OPENCODE_REAP_RETIRE_AFTER cannot be 30',
+      hint: expect.stringMatching(/30s/),
+    });
+  });
+
   test('is an error when no process is made of what it is given', async () => {
     await installFake(sandbox);
-    // With the one plugin more it is longer than the system takes.
-    const env = { OPENCODE_CONFIG_CONTENT: JSON.stringify({ username: 'x'.repeat(131_000) }) };
+    // Longer than the system takes, so the caller cannot have been given it either.
+    const lengthen = join(sandbox.root, 'lengthen.cjs');
+    await writeFile(lengthen, `process.env.TOO_LONG = 'x'.repeat(131_072);`);
+    const env = { NODE_OPTIONS: `--require=${lengthen}` };
     const { error } = await callLibrary(sandbox, 'ensureServer', [{ port: await sandbox.reserve() }], { env });
     expect(error).toMatchObject({ message: expect.stringMatching(/could not be started: .*E2BIG/) });
     expect(filesIn(sandbox.stateDir)).toEqual([]);

@@ -1,11 +1,13 @@
-import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { describe, expect } from 'vitest';
+import { PLUGIN_SOURCE } from '../src/retire/plugin-source.js';
 import { runCli } from './support/cli.js';
 import { configEnv, providerConfig } from './support/config.js';
 import { type Fields, installFake, recordsIn, writeState } from './support/fake.js';
+import { callLibrary } from './support/library.js';
 import { installOpencode, releases, request, spawnServer } from './support/opencode.js';
 import { alive, environ } from './support/proc.js';
 import { test } from './support/reaped.js';
@@ -48,7 +50,7 @@ describe.concurrent('what a server is given so that it retires', { timeout: 60_0
     const broken = { ...outer, OPENCODE_CONFIG_CONTENT: '{"plugin":' };
     const began = await Promise.all([
       start(sandbox, given, ...NEVER),
-      start(sandbox, { ...given, OPENCODE_REAP_RETIRE_AFTER: '0s' }),
+      start(sandbox, { ...given, OPENCODE_REAP_RETIRE_AFTER: '0' }),
       start(sandbox, given, '--', '--pure'),
       start(sandbox, { ...given, OPENCODE_PURE: '1' }),
       start(sandbox, broken),
@@ -56,6 +58,27 @@ describe.concurrent('what a server is given so that it retires', { timeout: 60_0
     const said = began.map(({ env }) => [env.OPENCODE_REAP_RETIRE, env.OPENCODE_CONFIG_CONTENT]);
     const unchanged = [undefined, given.OPENCODE_CONFIG_CONTENT];
     expect(said).toEqual([unchanged, unchanged, unchanged, unchanged, [undefined, broken.OPENCODE_CONFIG_CONTENT]]);
+  });
+
+  test('is nothing for the library where the user says 0', async ({ sandbox }) => {
+    await installFake(sandbox);
+    const env = { OPENCODE_REAP_RETIRE_AFTER: '0' };
+    const { value } = await callLibrary(sandbox, 'ensureServer', [{ port: await sandbox.reserve() }], { env });
+    expect(environ(Number(value?.pid)).filter((one) => /^OPENCODE_(REAP_RETIRE|CONFIG_CONTENT)=/.test(one))).toEqual(
+      [],
+    );
+  });
+
+  test('has it ask twice a second at most, whatever it is told', async ({ sandbox }) => {
+    const [record, asked, plugin] = ['record.json', 'asked', 'plugin.mjs'].map((name) => join(sandbox.root, name));
+    const told = { afterMs: 30, record, node: '/bin/sh', args: ['-c', `echo >> ${asked}`] };
+    const server = `writeFileSync(${JSON.stringify(record)}, JSON.stringify({ pid: process.pid }));
+      await OpencodeReapRetire(); setTimeout(() => process.exit(), 1_300);`;
+    writeFileSync(plugin ?? '', `${PLUGIN_SOURCE}\nimport { writeFileSync } from 'node:fs';\n${server}`);
+    const env = sandbox.env({ OPENCODE_REAP_RETIRE: JSON.stringify(told) });
+    const child = sandbox.spawn(process.execPath, [plugin ?? '', 'serve'], { env, stdio: 'ignore' });
+    await new Promise((resolve) => child.once('exit', resolve));
+    expect(readFileSync(asked ?? '', 'utf8')).toMatch(/^\n{1,2}$/);
   });
 
   test('is nothing where the plugin cannot be written, or others could change it', async ({ sandbox }) => {
@@ -68,6 +91,20 @@ describe.concurrent('what a server is given so that it retires', { timeout: 60_0
       const { env } = await start(sandbox, {}, '--state-dir', stateDir);
       expect([env.OPENCODE_REAP_RETIRE, env.OPENCODE_CONFIG_CONTENT]).toEqual([undefined, undefined]);
     }
+  });
+
+  test('is nothing where a variable would be longer than the system takes', async ({ sandbox }) => {
+    await installFake(sandbox);
+    const content = (bytes: number): string => JSON.stringify({ username: 'x'.repeat(bytes) });
+    const { env: given } = await start(sandbox, { OPENCODE_CONFIG_CONTENT: content(1) });
+    const added = (given.OPENCODE_CONFIG_CONTENT ?? '').length - 1;
+    // Its name, the equals sign and the NUL at its end count.
+    const fits = 131_072 - 'OPENCODE_CONFIG_CONTENT='.length - 1 - added;
+    const [longest, tooLong] = [content(fits), content(fits + 1)];
+    const { env: full } = await start(sandbox, { OPENCODE_CONFIG_CONTENT: longest });
+    expect(full.OPENCODE_REAP_RETIRE).toBeDefined();
+    const { env } = await start(sandbox, { OPENCODE_CONFIG_CONTENT: tooLong });
+    expect([env.OPENCODE_REAP_RETIRE, env.OPENCODE_CONFIG_CONTENT]).toEqual([undefined, tooLong]);
   });
 
   test('costs one that is not to retire not even a request', async ({ sandbox }) => {

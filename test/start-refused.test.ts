@@ -1,10 +1,20 @@
-import { chmod, rm, writeFile } from 'node:fs/promises';
+import { chmod, rm, utimes, writeFile } from 'node:fs/promises';
 import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type CliResult, runCli } from './support/cli.js';
-import { deadPid, filesIn, installFake, machine, recordsIn, SCHEMA, startFake, writeState } from './support/fake.js';
+import {
+  deadPid,
+  filesIn,
+  identityOf,
+  installFake,
+  machine,
+  recordsIn,
+  SCHEMA,
+  startFake,
+  writeState,
+} from './support/fake.js';
 import { inhabitants } from './support/inhabitants.js';
 import { portHolder } from './support/proc.js';
 import { createSandbox, type Sandbox } from './support/sandbox.js';
@@ -124,8 +134,10 @@ describe('a server that cannot be started', () => {
 });
 
 describe('a claim on the port', () => {
-  const claimBy = (port: number, holder: unknown): Promise<string> =>
-    writeState(sandbox.stateDir, `starts/${port}.json`, { schema: SCHEMA, holder, machine: machine() });
+  const claimBy = (port: number, holder: unknown, changes: object = {}): Promise<string> =>
+    writeState(sandbox.stateDir, `starts/${port}.json`, { schema: SCHEMA, holder, machine: machine(), ...changes });
+  /** A container that was rebuilt over a kept home: nobody can tell whether the holder lives. */
+  const ELSEWHERE = { machine: { ...machine(), pidNamespace: 'pid:[1]' } };
 
   test('is void once its holder is dead', async () => {
     await installFake(sandbox);
@@ -133,6 +145,31 @@ describe('a claim on the port', () => {
     await claimBy(port, { pid: await deadPid(sandbox), startToken: '1' });
     expect(await runCli(sandbox, ['start', '--port', `${port}`])).toMatchObject({ code: 0, stderr: '' });
     expect(filesIn(sandbox.stateDir)).toEqual(recordsIn(sandbox.stateDir).map(({ file }) => file));
+  });
+
+  test.each<[string, number, object]>([
+    ['longer than it says', 3, { ...ELSEWHERE, holdsMs: 120_000 }],
+    ['10 minutes, as earlier versions wrote it', 11, ELSEWHERE],
+    ['far into the future, since the clock was set back', -11, ELSEWHERE],
+  ])('is void once nobody can tell about its holder, for %s', async (_, minutes, changes) => {
+    await installFake(sandbox);
+    const port = await sandbox.reserve();
+    const file = await claimBy(port, { pid: await deadPid(sandbox), startToken: '1' }, changes);
+    const at = new Date(Date.now() - minutes * 60_000);
+    await utimes(file, at, at);
+    expect(await runCli(sandbox, ['start', '--port', `${port}`])).toMatchObject({ code: 0, stderr: '' });
+  });
+
+  test('counts while its holder is surely alive, or may be', async () => {
+    await installFake(sandbox);
+    const port = await sandbox.reserve();
+    const start = () => runCli(sandbox, ['start', '--port', `${port}`, '--ready-timeout', '500ms']);
+    const file = await claimBy(port, identityOf(process.pid), { holdsMs: 1 });
+    await utimes(file, new Date(0), new Date(0));
+    expectRefusal(await start(), /process \d+ is starting a server on it/, /./);
+    await claimBy(port, identityOf(process.pid), { ...ELSEWHERE, holdsMs: 60_000 });
+    expectRefusal(await start(), /process \d+ is starting a server on it/, /./);
+    expect(filesIn(sandbox.stateDir)).toEqual([file]);
   });
 
   test('that cannot be read is named, and left alone', async () => {

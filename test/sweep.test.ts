@@ -1,10 +1,12 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { sweep } from '../src/sweep.js';
+import { openWorld } from '../src/world.js';
 import { runCli } from './support/cli.js';
-import { installFake } from './support/fake.js';
+import { deadPid, installFake, machine, SCHEMA, writeState } from './support/fake.js';
 import { callHook, openSession } from './support/hooks.js';
 import { alive, cmdline, environ, pids, portHolder } from './support/proc.js';
 import { createSandbox, type Sandbox } from './support/sandbox.js';
@@ -91,6 +93,36 @@ test('a run that has nothing to look at ends, and so does one that finds another
   await waitFor('the claim of the run', () => names().includes('sweep.json'));
   expect(await runCli(box, ['sweep'])).toEqual({ code: 0, stdout: '', stderr: '' });
   expect(requests()).toHaveLength(1);
+});
+
+test('a run that nobody can examine any more does not keep others from looking for ever', async () => {
+  const holder = { pid: await deadPid(box), startToken: '1' };
+  const claim = { schema: SCHEMA, holder, machine: { ...machine(), pidNamespace: 'pid:[1]' }, holdsMs: 300_000 };
+  const file = await writeState(box.stateDir, 'sweep.json', claim);
+  await writeState(box.stateDir, 'requests/a.json', { schema: SCHEMA, at: new Date().toISOString(), lingerMs: 0 });
+  await runCli(box, ['sweep']);
+  expect([requests().length, names().includes('sweep.json')]).toEqual([1, true]);
+  const silentSince = new Date(Date.now() - 301_000);
+  utimesSync(file, silentSince, silentSince);
+  await runCli(box, ['sweep']);
+  expect([requests(), names().includes('sweep.json')]).toEqual([[], false]);
+});
+
+test('a run renews its claim every minute', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  const request = { schema: SCHEMA, at: new Date().toISOString(), lingerMs: 60_000 };
+  await writeState(box.stateDir, 'requests/a.json', request);
+  const policy = { olderThanMs: 0, graceMs: 0, limit: 1 };
+  const swept = sweep(policy, await openWorld(box.stateDir, box.env()));
+  await waitFor('its claim', () => names().includes('sweep.json'));
+  const file = join(box.stateDir, 'sweep.json');
+  utimesSync(file, 0, 0);
+  vi.advanceTimersByTime(60_000);
+  vi.useRealTimers();
+  expect(Date.now() - statSync(file).mtimeMs).toBeLessThan(10_000);
+  writeFileSync(join(box.stateDir, 'requests/a.json'), JSON.stringify({ ...request, lingerMs: 0 }));
+  await swept;
+  expect(names()).not.toContain('sweep.json');
 });
 
 test('a server that is too young is looked at again until it is not', async () => {

@@ -1,7 +1,7 @@
 import { lives } from '../decide/lives.js';
-import { count } from '../decide/words.js';
+import { count, duration } from '../decide/words.js';
 import { lookAround, type Sight } from '../look.js';
-import { sweeper } from '../state/claims.js';
+import { type Held, isVoid, sweeper } from '../state/claims.js';
 import type { StateFolder } from '../state/folders.js';
 import { readLog } from '../state/log.js';
 import { pendingRequests } from '../state/requests.js';
@@ -15,10 +15,14 @@ const RECENT_MS = 7 * 24 * 3_600_000;
 /** What runs left behind that should have gone by now. */
 export async function leftoverFindings(world: World): Promise<Finding[]> {
   const sight = await lookAround(world);
-  const runs = runningSweep(world.folder, sight);
+  const claim = sweeper(world.folder);
+  const alive = claim && lives(claim.holder, claim.machine, sight.snapshot);
+  const runs = alive === 'yes' ? claim?.holder.pid : undefined;
   const old = pendingRequests(world.folder).filter(({ at }) => Date.now() - at > OLD_REQUEST_MS);
   return [
-    ok('background run', runs === undefined ? 'none now' : `pid ${runs}`),
+    claim && alive === 'unknown' && !isVoid(claim, alive)
+      ? unexamined(claim)
+      : ok('background run', runs === undefined ? 'none now' : `pid ${runs}`),
     ...(runs === undefined && old.length > 0 ? [oldRequests(old.length)] : []),
     ...deadFences(sight),
     ...sight.written.unread.map(({ file, error }) =>
@@ -28,10 +32,13 @@ export async function leftoverFindings(world: World): Promise<Finding[]> {
   ];
 }
 
-function runningSweep(folder: StateFolder, { snapshot }: Sight): number | undefined {
-  const claimant = sweeper(folder);
-  return claimant && lives(claimant.holder, claimant.machine, snapshot) === 'yes' ? claimant.holder.pid : undefined;
-}
+/** In another container, or on a system that does not tell one boot from another. */
+const unexamined = ({ holder, holdsMs }: Held): Finding =>
+  warn(
+    'background run',
+    `pid ${holder.pid} claims to be it, and cannot be examined from here`,
+    `that ends by itself ${duration(holdsMs)} after its last sign of life; opencode-reap --all-stale looks now`,
+  );
 
 const oldRequests = (n: number): Finding =>
   warn(

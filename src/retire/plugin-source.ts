@@ -10,6 +10,8 @@ import { readFileSync } from 'node:fs';
 
 const SHARED = Symbol.for('opencode-reap.retire');
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
+// Each question starts a program; whoever wants them without end has mistaken the unit.
+const SHORTEST_MS = 500;
 
 // What happens by itself, or outside of the server, does not use it.
 const IDLE_EVENTS = /^(file\\.watcher|filesystem|models-dev|catalog|installation|integration|reference|vcs|lsp)\\./;
@@ -33,15 +35,16 @@ const ask = ({ node, args }) => {
 
 const watch = (told) => {
   const shared = { at: performance.now() };
+  const afterMs = Math.max(told.afterMs, SHORTEST_MS);
   const later = (ms) => setTimeout(look, Math.min(ms, LONGEST_TIMER_MS)).unref();
   const look = () => {
-    const left = shared.at + told.afterMs - performance.now();
+    const left = shared.at + afterMs - performance.now();
     if (left > 0) return later(left);
     shared.at = performance.now();
-    later(told.afterMs);
+    later(afterMs);
     if (isRecorded(told)) ask(told);
   };
-  later(told.afterMs);
+  later(afterMs);
   return shared;
 };
 

@@ -6,7 +6,7 @@ import type { ServerRecord } from '../decide/record.js';
 import { weakProofOf, whyDoubted } from '../decide/weak-proof.js';
 import { lookAround, type Sight, selfIn } from '../look.js';
 import { lockOn, whoAnswers } from '../observe/answers.js';
-import { claimStart, starterOn } from '../state/claims.js';
+import { claimStart, isVoid, starterOn } from '../state/claims.js';
 import { urlOf } from '../state/record-file.js';
 import type { World } from '../world.js';
 import { launch } from './launch.js';
@@ -17,6 +17,8 @@ const CLOSING_MS = 20_000;
 const AGAIN_MS = 100;
 /** The port of a server that was just ended is let go some 35 ms after its process looks dead. */
 const LETTING_GO_MS = 1_000;
+/** What a start takes besides waiting for its server: looking around, and ending one that did not get ready. */
+const STARTING_MS = 60_000;
 
 /** Reuses the server that answers on the port, or starts one that can be recognised later; never two at once. */
 export async function ensureServer(wanted: Wanted, world: World): Promise<Started | Refused> {
@@ -62,11 +64,12 @@ async function claimAndLaunch(wanted: Wanted, { snapshot }: Sight, world: World)
   const holder = selfIn(snapshot);
   if (holder === undefined)
     return refused('the processes of this machine cannot be listed', 'run opencode-reap doctor');
-  const claim = claimStart(world.folder, wanted.port, { holder, machine: snapshot.machine });
+  const holdsMs = Math.ceil(wanted.readyTimeoutMs) + STARTING_MS;
+  const claim = claimStart(world.folder, wanted.port, { holder, machine: snapshot.machine, holdsMs });
   if (claim.kind === 'unread')
     return refused(`could not read ${claim.file}: ${claim.error}`, 'remove that file if no server is being started');
   if (claim.kind === 'taken') {
-    if (lives(claim.by.holder, claim.by.machine, snapshot) === 'no') claim.takeAway();
+    if (isVoid(claim.by, lives(claim.by.holder, claim.by.machine, snapshot))) claim.takeAway();
     return beingStarted(claim.by.holder.pid);
   }
   try {

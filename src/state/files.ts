@@ -12,6 +12,7 @@ import {
   renameSync,
   statSync,
   unlinkSync,
+  utimesSync,
   writeSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -200,7 +201,17 @@ function tryNames(folder: string): string[] {
   }
 }
 
-function modifiedAt(file: string): number {
+/** Marks a file as just written; one that is not there, or not ours to mark, stays as it is. */
+export function touch(file: string): void {
+  const now = new Date();
+  try {
+    utimesSync(file, now, now);
+  } catch (error) {
+    errorCode(error);
+  }
+}
+
+export function modifiedAt(file: string): number {
   try {
     return lstatSync(file).mtimeMs;
   } catch (error) {

@@ -29,5 +29,6 @@ export const {
   rmdirSync,
   statSync,
   unlinkSync,
+  utimesSync,
   writeSync,
 } = fs;
