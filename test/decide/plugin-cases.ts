@@ -57,6 +57,9 @@ const plugins: Partial<ServerRecord> = {
 const bare = (value: number): Change => recorded({ ...plugins, spawned: { pid: pid(value), startToken: undefined } });
 export const weak = but(native, bare(SERVER));
 export const weakLaunched = but(launched, bare(LAUNCHER));
+/** As TheViniAlmeida's: the start token was that of a launcher, which died. */
+const tokened = but(launched, recorded({ ...plugins, provenBy: 'start token', spawned: identity(LAUNCHER) }));
+const leftBy = (...changes: readonly Change[]): Situation => but(tokened, ended(LAUNCHER), ...changes);
 const on = (...changes: readonly Change[]): Situation => but(weak, ...changes);
 const startedAgo = (ms: number): Change => recorded({ startedAt: NOW - ms });
 const other = { ...serve, port: 5000 };
@@ -79,6 +82,32 @@ export const weakIdentity: readonly Case[] = [
   [
     'what that launcher left cannot be examined',
     but(weakLaunched, ended(LAUNCHER), environmentHidden(SERVER)),
+    'unknown',
+    'unsure',
+    ['identity', 'idle', 'aged'],
+  ],
+  ['a plugin knows the start token of its launcher', tokened, 'pass', 'stale', []],
+  ['that launcher died, too, and left it in its group', leftBy(), 'pass', 'stale', []],
+  ['that one started at another time', leftBy(startedAgo(2 * HOUR)), 'unknown', 'unsure', unsure],
+  ['that one has not the password', leftBy(password), 'unknown', 'unsure', unsure],
+  [
+    'that one listens on another port',
+    leftBy(seen(SERVER, { command: other }), elsewhere),
+    'unknown',
+    'unsure',
+    unsure,
+  ],
+  ['that one has a group of its own', leftBy(seen(SERVER, { group: SERVER })), 'unknown', 'gone', []],
+  [
+    'that one was seen before in this run, and started at another time',
+    leftBy(recorded({ server: identity(SERVER) }), startedAgo(2 * HOUR)),
+    'unknown',
+    'unsure',
+    unsure,
+  ],
+  [
+    'the pid of that launcher is another server by now',
+    but(tokened, seen(LAUNCHER, { startToken: 'later' })),
     'unknown',
     'unsure',
     ['identity', 'idle', 'aged'],
