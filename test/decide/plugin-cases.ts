@@ -66,6 +66,9 @@ const other = { ...serve, port: 5000 };
 const elsewhere = connected({ listening: [{ host: '127.0.0.1', port: 5000, pid: SERVER }] });
 const password = recorded({ password: secret('a password') });
 const carries = spawnedWith(SERVER, { password: secret('a password') });
+const configured = recorded({ pluginConfig: true });
+const inPlugin = spawnedWith(SERVER, { pluginConfig: true });
+const timeless = recorded({ startedAt: undefined });
 const unsure = ['identity'] as const;
 
 export const weakIdentity: readonly Case[] = [
@@ -135,6 +138,23 @@ export const weakIdentity: readonly Case[] = [
     'pass',
     'stale',
     [],
+  ],
+  ['its plugin’s configuration stands in for a time', on(configured, inPlugin, timeless), 'pass', 'stale', []],
+  ['its plugin knows no such thing', on(inPlugin, timeless), 'unknown', 'unsure', unsure],
+  ['it has another configuration', on(configured, timeless), 'unknown', 'unsure', unsure],
+  [
+    'it runs in such a server',
+    on(configured, inPlugin, timeless, spawnedWith(SERVER, { opencodePid: '1' })),
+    'unknown',
+    'unsure',
+    unsure,
+  ],
+  [
+    'it has that configuration, but started later',
+    on(configured, inPlugin, startedAgo(2 * HOUR)),
+    'unknown',
+    'unsure',
+    unsure,
   ],
   ['it has the password, but started later', on(password, carries, startedAgo(2 * HOUR)), 'unknown', 'unsure', unsure],
   [
