@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Judged } from '../src/decide/plan.js';
 import { reap } from '../src/reap.js';
 import { openWorld } from '../src/world.js';
-import { deadPid, installFake, startBystander } from './support/fake.js';
+import { deadPid, installFake, startBystander, startFake } from './support/fake.js';
 import { type Files, PLUGIN_FORMATS, type PluginFormat, type Subject } from './support/plugin-state.js';
 import { alive, portsOf, startToken } from './support/proc.js';
 import { createSandbox, type Sandbox } from './support/sandbox.js';
@@ -131,6 +131,16 @@ describe.each(PLUGIN_FORMATS)('$format', (plugin) => {
     expect((await run()).servers.map(kindOf)).toEqual(['gone']);
     expect(existsSync(at('state/servers'))).toBe(false);
   });
+});
+
+test.each([
+  ['inside its plugin', '/h/.claude/plugins/cache/m/p/1.0.12/opencode-config', ['stale']],
+  ['elsewhere', '/h/plugins/opencode-config', ['unsure', 'identity', 'idle']],
+])('JohnnyVicious’ record without a time, of a server whose configuration lies %s', async (_, folder, expected) => {
+  const { pid, port } = await startFake(sandbox, { OPENCODE_CONFIG_DIR: folder });
+  const server = { pid, port, startToken: '', project: sandbox.project, startedAt: 0 };
+  const [path = ''] = Object.keys(PLUGIN_FORMATS[0]?.record(server) ?? {});
+  expect(await verdictOn({ [path]: { lastServerPid: pid } })).toEqual(expected);
 });
 
 test('in a folder where others may add files, but not replace ours, the file alone decides', async () => {

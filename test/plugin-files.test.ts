@@ -62,6 +62,30 @@ describe('of a file that says too little, nothing is taken for over:', () => {
     expect(use?.seenAt).toBeGreaterThan(Date.now() - 60_000);
   });
 
+  test('a job of JoelFrancisco’s, whose `started` is never written again, lived when its file was written', async () => {
+    const job = { id: 'review-1', workspace: '/x', pid: 99, started: new Date(AT).toISOString(), status: 'running' };
+    const [use] = await usesOf(`${SHARED}/jobs/review-1.json`, job);
+    expect(use?.seenAt).toBeGreaterThan(Date.now() - 60_000);
+  });
+
+  test('a job of TheViniAlmeida’s of no session', async () => {
+    put({ [`${DATA}/state.json`]: { claudeSessions: [], jobs: [{ ...running, updatedAt: AT }] } });
+    const uses = await usesOf(`${DATA}/jobs/task-1.json`, { ...running, pid: 99, pidStartTime: '1', updatedAt: AT });
+    expect(uses).toMatchObject([{ holder: { pid: 99 } }]);
+  });
+
+  test('a job of ZaraLcy’s of no session', async () => {
+    const job = { prompt: 'x', status: 'running', sessionId: 'ses_1', startedAt: AT };
+    expect(await usesOf('home/.opencode-plugin/sessions/ses_1.json', job)).toMatchObject([{ seenAt: AT }]);
+  });
+
+  test('a job of brahmsyaifullah’s that has no pid yet, once', async () => {
+    const folder = 'home/.claude/opencode-jobs/oc-1';
+    expect(await usesOf(`${folder}/started`, 'now')).toMatchObject([{ name: 'oc-1', holder: undefined }]);
+    expect(await usesOf(`${folder}/pid`, '99\n')).toMatchObject([{ name: 'oc-1', holder: { pid: 99 } }]);
+    expect(await usesOf(`${folder}/cancelled`, '')).toEqual([]);
+  });
+
   test.each<[string, unknown]>([
     ['jobs that are no list', { version: 1, jobs: { 'task-1': running } }],
     ['jobs that are no list, in the older line', { jobs: { 'task-1': running } }],
@@ -250,6 +274,12 @@ test.each<Row>([
     'a server of the user’s is known by its port, whatever pid is there',
     `${DATA}/server.json`,
     { url: 'http://box.example:4999', external: true },
+    { records: [{ ownership: 'user', port: 4999, spawned: undefined }], unread: [] },
+  ],
+  [
+    'a server without a pid is the user’s, whatever else is there',
+    `${DATA}/server.json`,
+    { url: 'http://127.0.0.1:4999', pid: null, external: false },
     { records: [{ ownership: 'user', port: 4999, spawned: undefined }], unread: [] },
   ],
   [

@@ -158,11 +158,12 @@ export function answer(name: GuardName, seen: Evidence, policy: Policy): GuardAn
 }
 
 /** What of a record without a start token fits the process. */
-function fitting({ startsAfterMs, port, password }: WeakProof): string {
+function fitting({ startsAfterMs, port, password, pluginConfig }: WeakProof): string {
   const more = [
     startsAfterMs !== undefined && 'start time',
     port === 'same' && 'port',
     password === 'same' && 'password',
+    pluginConfig && 'plugin configuration',
   ].filter((one) => one !== false);
   return ['user', 'command line', ...more].join(', ').replace(/, (?=[^,]*$)/, ' and ');
 }

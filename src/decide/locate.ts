@@ -33,9 +33,15 @@ export function locate(record: ServerRecord, snapshot: Snapshot): Located {
   const server = find(record.server, snapshot);
   if (server.kind === 'unknown' || launcher.kind === 'unknown') return unknown('its start token could not be read');
   const above = launcher.kind === 'same' ? launcher.process : undefined;
-  if (server.kind === 'same') return present(above, server.process, 'start token');
-  return above ? below(above, 'start token', record, snapshot) : byTag(record, snapshot);
+  const bare = isPlugins(record) && launcher.kind === 'absent';
+  // A plugin's record names no listener: this one was seen before in this run, by whatever proved it then.
+  if (server.kind === 'same') return present(above, server.process, bare ? 'start time' : 'start token');
+  if (above) return below(above, 'start token', record, snapshot);
+  return bare && server.kind === 'absent' ? leftBehind(record, snapshot) : byTag(record, snapshot);
 }
+
+/** We write a tag and the machine; a plugin neither. */
+const isPlugins = ({ source, machine }: ServerRecord): boolean => source.format !== 'native' && machine === undefined;
 
 /** A record with a bare pid, or only a port. What it leads to must still be compared with what it says. */
 function locateByTime(record: ServerRecord, snapshot: Snapshot): Located {
@@ -44,6 +50,11 @@ function locateByTime(record: ServerRecord, snapshot: Snapshot): Located {
   // Seen before in this run, so by its start token from now on.
   if (server.kind === 'same') return present(launcher, server.process, 'start time');
   if (launcher) return below(aboveOf(launcher, snapshot), 'start time', record, snapshot);
+  return leftBehind(record, snapshot);
+}
+
+/** What the recorded process left in its group: no more ties it to the record than when it started. */
+function leftBehind(record: ServerRecord, snapshot: Snapshot): Located {
   const left = record.spawned ? remains(record, snapshot) : [];
   const top = left.find((process) => !left.some((other) => other.pid === process.parent));
   if (top === undefined) return { kind: 'gone', because: record.spawned ? 'its process is no more' : NOBODY_LISTENS };

@@ -41,6 +41,8 @@ export interface ServerRecord {
   readonly state: 'spawning' | 'starting' | 'ready';
   readonly password: Secret | undefined;
   readonly provenBy: ProvenBy;
+  /** Its plugin lets its servers read the plugin's own configuration. */
+  readonly pluginConfig?: true | undefined;
   /** Other files that speak of the same server. What they say can spare it. */
   readonly alsoIn: readonly ServerRecord[];
 }

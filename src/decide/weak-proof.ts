@@ -12,6 +12,8 @@ export interface WeakProof {
   readonly port: Sameness | 'unstated';
   /** `hidden` where no environment can be seen. */
   readonly password: Sameness | 'unstated' | 'hidden';
+  /** It reads the configuration that only the plugin of the record gives to a server. */
+  readonly pluginConfig: boolean;
 }
 
 /** A plugin writes its record once the server answers or its own patience, at most a minute or two, has run out. */
@@ -29,6 +31,7 @@ export function weakProofOf(record: ServerRecord, located: Located, snapshot: Sn
     startsAfterMs: known ? Math.min(...started) - (record.startedAt ?? 0) : undefined,
     port: portOf(record, processes, snapshot),
     password: passwordOf(record, processes, snapshot),
+    pluginConfig: record.pluginConfig === true && processes.every(({ pid }) => hasPluginConfig(pid, snapshot)),
   };
 }
 
@@ -56,12 +59,19 @@ function passwordOf(
     : 'different';
 }
 
+/** What runs in such a server inherits it, and has the server's pid as well. */
+function hasPluginConfig(pid: number, { environments }: Snapshot): boolean {
+  const environment = environments.get(pid);
+  return environment?.pluginConfig === true && environment.opencodePid === undefined;
+}
+
 /** Why the process may be another one than the recorded; undefined when all fits. */
 export function whyDoubted(proof: WeakProof): string | undefined {
-  const { startsAfterMs, port, password } = proof;
+  const { startsAfterMs, port, password, pluginConfig } = proof;
   if (password === 'different') return 'it has not the recorded password';
-  // A random password is as good as a tag: only what the plugin spawned, or what that spawned, ever had it.
-  if (startsAfterMs === undefined && password !== 'same') return 'cannot tell whether it started when the record says';
+  // A random password is as good as a tag, and so is such a configuration: only what the plugin spawned ever had it.
+  if (startsAfterMs === undefined && password !== 'same' && !pluginConfig)
+    return 'cannot tell whether it started when the record says';
   if ((startsAfterMs ?? 0) < -MAY_START_BEFORE_MS) return 'it started before the record says, so it may be another one';
   if ((startsAfterMs ?? 0) > MAY_START_AFTER_MS)
     return 'it started later than the record says, so it may be another one';

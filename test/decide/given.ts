@@ -70,6 +70,7 @@ export const TAG = 'tag-of-this-server';
 export const environment: Environment = {
   tag: TAG,
   opencodePid: undefined,
+  pluginConfig: false,
   keep: false,
   username: undefined,
   password: undefined,

@@ -57,12 +57,18 @@ const plugins: Partial<ServerRecord> = {
 const bare = (value: number): Change => recorded({ ...plugins, spawned: { pid: pid(value), startToken: undefined } });
 export const weak = but(native, bare(SERVER));
 export const weakLaunched = but(launched, bare(LAUNCHER));
+/** As TheViniAlmeida's: the start token was that of a launcher, which died. */
+const tokened = but(launched, recorded({ ...plugins, provenBy: 'start token', spawned: identity(LAUNCHER) }));
+const leftBy = (...changes: readonly Change[]): Situation => but(tokened, ended(LAUNCHER), ...changes);
 const on = (...changes: readonly Change[]): Situation => but(weak, ...changes);
 const startedAgo = (ms: number): Change => recorded({ startedAt: NOW - ms });
 const other = { ...serve, port: 5000 };
 const elsewhere = connected({ listening: [{ host: '127.0.0.1', port: 5000, pid: SERVER }] });
 const password = recorded({ password: secret('a password') });
 const carries = spawnedWith(SERVER, { password: secret('a password') });
+const configured = recorded({ pluginConfig: true });
+const inPlugin = spawnedWith(SERVER, { pluginConfig: true });
+const timeless = recorded({ startedAt: undefined });
 const unsure = ['identity'] as const;
 
 export const weakIdentity: readonly Case[] = [
@@ -79,6 +85,32 @@ export const weakIdentity: readonly Case[] = [
   [
     'what that launcher left cannot be examined',
     but(weakLaunched, ended(LAUNCHER), environmentHidden(SERVER)),
+    'unknown',
+    'unsure',
+    ['identity', 'idle', 'aged'],
+  ],
+  ['a plugin knows the start token of its launcher', tokened, 'pass', 'stale', []],
+  ['that launcher died, too, and left it in its group', leftBy(), 'pass', 'stale', []],
+  ['that one started at another time', leftBy(startedAgo(2 * HOUR)), 'unknown', 'unsure', unsure],
+  ['that one has not the password', leftBy(password), 'unknown', 'unsure', unsure],
+  [
+    'that one listens on another port',
+    leftBy(seen(SERVER, { command: other }), elsewhere),
+    'unknown',
+    'unsure',
+    unsure,
+  ],
+  ['that one has a group of its own', leftBy(seen(SERVER, { group: SERVER })), 'unknown', 'gone', []],
+  [
+    'that one was seen before in this run, and started at another time',
+    leftBy(recorded({ server: identity(SERVER) }), startedAgo(2 * HOUR)),
+    'unknown',
+    'unsure',
+    unsure,
+  ],
+  [
+    'the pid of that launcher is another server by now',
+    but(tokened, seen(LAUNCHER, { startToken: 'later' })),
     'unknown',
     'unsure',
     ['identity', 'idle', 'aged'],
@@ -106,6 +138,23 @@ export const weakIdentity: readonly Case[] = [
     'pass',
     'stale',
     [],
+  ],
+  ['its plugin’s configuration stands in for a time', on(configured, inPlugin, timeless), 'pass', 'stale', []],
+  ['its plugin knows no such thing', on(inPlugin, timeless), 'unknown', 'unsure', unsure],
+  ['it has another configuration', on(configured, timeless), 'unknown', 'unsure', unsure],
+  [
+    'it runs in such a server',
+    on(configured, inPlugin, timeless, spawnedWith(SERVER, { opencodePid: '1' })),
+    'unknown',
+    'unsure',
+    unsure,
+  ],
+  [
+    'it has that configuration, but started later',
+    on(configured, inPlugin, startedAgo(2 * HOUR)),
+    'unknown',
+    'unsure',
+    unsure,
   ],
   ['it has the password, but started later', on(password, carries, startedAgo(2 * HOUR)), 'unknown', 'unsure', unsure],
   [

@@ -18,9 +18,12 @@ export const brahmsyaifullah: Format = {
       : 'it names no process';
   },
   usesIn: (source) => {
-    if (source.name !== 'pid' || !source.folder.startsWith('oc-')) return undefined;
+    const { name, folder } = source;
+    // It is only beginning while there is no pid.
+    const isJob = name === 'pid' || (name === 'started' && source.near('pid') === undefined);
+    if (!isJob || !folder.startsWith('oc-')) return undefined;
     if (ENDS.some((name) => source.touchedAt(name) !== undefined)) return [];
-    const job = jobFrom(source, { id: source.folder }, COVERS);
-    return [{ ...job, holder: identity(Number(source.text), undefined), seenAt: source.touchedAt() }];
+    const holder = name === 'pid' ? identity(Number(source.text), undefined) : undefined;
+    return [{ ...jobFrom(source, { id: folder }, COVERS), holder, seenAt: source.touchedAt() }];
   },
 };

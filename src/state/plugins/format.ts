@@ -41,6 +41,7 @@ export interface Server {
   readonly password?: Secret | undefined;
   /** Only a format without pids may leave it out: who listens on the port is then the server. */
   readonly byPort?: true;
+  readonly pluginConfig?: true;
 }
 
 /** One file, read and parsed; its neighbours on demand, each once. */
@@ -85,6 +86,7 @@ export function recordFrom({ name, plugin }: Format, source: Source, said: Serve
     startedAt: said.startedAt,
     state: 'ready',
     password: said.password,
+    pluginConfig: said.pluginConfig,
     provenBy: said.startToken === undefined ? 'start time' : 'start token',
     alsoIn: [],
   };

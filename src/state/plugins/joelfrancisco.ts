@@ -1,7 +1,7 @@
 import type { Coverage } from '../../decide/record.js';
 import { text, time } from '../parse.js';
 import { type Format, onPort, passwordIn } from './format.js';
-import { isOver, jobFrom } from './jobs.js';
+import { alsoSeen, isOver, jobFrom } from './jobs.js';
 
 const COVERS: Coverage = { kind: 'plugins', formats: ['joelfrancisco'], ports: [] };
 
@@ -21,6 +21,7 @@ export const joelfrancisco: Format = {
   usesIn: (source) => {
     const { json } = source;
     if (json === undefined || !('started' in json && 'workspace' in json && 'status' in json)) return undefined;
-    return isOver(json.status) ? [] : [jobFrom(source, json, COVERS)];
+    // `started` is written once, and its process may begin after it.
+    return isOver(json.status) ? [] : [alsoSeen(jobFrom(source, json, COVERS), source.touchedAt())];
   },
 };

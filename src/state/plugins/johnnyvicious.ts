@@ -13,6 +13,7 @@ export const johnnyvicious: Format = {
       pid: json.lastServerPid,
       workspaceHash: hashIn(folder),
       startedAt: time(json.lastServerStartedAt),
+      pluginConfig: true,
     };
   },
 };

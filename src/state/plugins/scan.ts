@@ -50,7 +50,9 @@ export function scan(places: Places): Scan {
       ...places.shared.flatMap((path) => [join(path, 'broker', 'refs.json'), ...usesIn(join(path, 'jobs'))]),
       ...places.single.flatMap((path) => usesIn(join(path, 'sessions'))),
       ...places.jobs.flatMap((folder) =>
-        list(folder, []).flatMap(({ name, path }) => (name.startsWith('oc-') ? [join(path, 'pid')] : [])),
+        list(folder, []).flatMap(({ name, path }) =>
+          name.startsWith('oc-') ? [join(path, 'pid'), join(path, 'started')] : [],
+        ),
       ),
     ],
     unread,

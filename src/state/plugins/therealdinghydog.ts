@@ -13,7 +13,8 @@ export const therealdinghydog: Format = {
   serverIn: ({ json, folder }) => {
     if (json === undefined || !('external' in json && 'url' in json)) return undefined;
     const said = { workspaceHash: hashIn(folder), startedAt: undefined, password: passwordIn(json.password) };
-    if (json.external !== true)
+    // Without a pid it is the user's, too, which the plugin was only told of.
+    if (json.external !== true && json.pid !== null)
       return atUrl(json.url, { ...said, ownership: json.external === false ? 'plugin' : 'unmarked', pid: json.pid });
     // The user's may be on another machine, which is nobody's business here.
     const port = portIn(json.url);

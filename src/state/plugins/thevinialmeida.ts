@@ -28,8 +28,10 @@ export const thevinialmeida: Format = {
   },
 };
 
-/** ZaraLcy's, which are alike, have no `id`. */
-const isJob = (json: Json): boolean => 'id' in json && 'claudeSessionId' in json && 'status' in json;
+/** ZaraLcy's, which are alike, have no `id`. Any of the others may be left out where it is not known. */
+const isJob = (json: Json): boolean => 'id' in json && 'status' in json && OWN_FIELDS.some((field) => field in json);
+
+const OWN_FIELDS = ['claudeSessionId', 'pidStartTime', 'serverUrlRef', 'groupId'];
 
 const sessionsIn = (source: Source, sessions: unknown): Use[] =>
   listIn(sessions).map((session) => leaseFrom(source, isObject(session) ? session : {}));

@@ -16,7 +16,8 @@ export const zaralcy: Format = {
   },
   usesIn: (source) => {
     const { json } = source;
-    if (json === undefined || !('prompt' in json && 'claudeSessionId' in json) || 'id' in json) return undefined;
+    if (json === undefined || !('prompt' in json && ('claudeSessionId' in json || 'sessionId' in json)) || 'id' in json)
+      return undefined;
     return isOver(json.status) ? [] : [jobFrom(source, json, COVERS)];
   },
 };
