@@ -51,7 +51,7 @@ export const stopServer: typeof Api.stopServer = (server, options = {}) =>
   inWorld(options, async (world) => {
     const graceMs = duration('grace', options.grace) ?? DEFAULTS.graceMs;
     const manner = { olderThanMs: 0, graceMs, endStrays: flag('strays', options.strays), onWord: true };
-    const found = await findServer(String(server), { ...manner, meansProcess: true, wholly: true }, world);
+    const found = await findServer(String(server), { ...manner, meansProcess: true }, world);
     if (found.kind === 'missing') return withheld(`no server is known by the id, pid or port ${server}`);
     if (found.kind === 'ambiguous') return withheld(`${server} names several servers: ${found.ids.join(', ')}`);
     const forbids = forbidding(found);

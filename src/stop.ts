@@ -2,7 +2,7 @@ import { stopServer } from './act/stop-server.js';
 import { named } from './decide/find.js';
 import type { GuardAnswer, Policy } from './decide/guards.js';
 import type { Judged } from './decide/plan.js';
-import type { Unread } from './decide/record.js';
+import type { ServerRecord, Unread } from './decide/record.js';
 import { targetOnWord } from './decide/verdict.js';
 import { handsFor, type Manner } from './hands.js';
 import { writeLog } from './housekeeping.js';
@@ -25,8 +25,8 @@ export interface Naming extends Policy {
   readonly onWord?: boolean;
   /** The process with that pid or port is meant, whatever a record that does not fit it says. */
   readonly meansProcess?: boolean;
-  /** The start of an id names nothing: nobody is there to see which server it has found. */
-  readonly wholly?: boolean;
+  /** What else may be meant where nothing has that name, if somebody is there to see which server it was. */
+  readonly orElse?: (name: string, records: readonly ServerRecord[]) => readonly ServerRecord[];
 }
 
 /**
@@ -36,7 +36,9 @@ export interface Naming extends Policy {
 export async function findServer(name: string, policy: Naming, world: World): Promise<Named | Unnamed> {
   const sight = await lookAround(world);
   const unrecorded = (await unrecordedServers(sight, policy, world)).map(({ record }) => record);
-  const all = named(name, [...sight.records, ...unrecorded], sight.written.kept, sight.snapshot, policy.wholly);
+  const known = [...sight.records, ...unrecorded];
+  const whole = named(name, known, sight.written.kept, sight.snapshot);
+  const all = whole.length > 0 ? whole : (policy.orElse?.(name, known) ?? []);
   const [record, ...others] = all;
   if (record === undefined) return { kind: 'missing', unread: sight.written.unread };
   if (others.length > 0) return { kind: 'ambiguous', ids: all.map(({ id }) => id) };

@@ -1,3 +1,4 @@
+import { begunBy } from '../decide/find.js';
 import { findServer, type Named, type Naming } from '../stop.js';
 import type { World } from '../world.js';
 import { complain, complainAboutUnread } from './output.js';
@@ -6,7 +7,7 @@ export type Chosen = Named;
 
 /** The one server that a person named, judged; otherwise says which it cannot be, and returns undefined. */
 export async function choose(name: string, policy: Naming, world: World): Promise<Chosen | undefined> {
-  const found = await findServer(name, policy, world);
+  const found = await findServer(name, { ...policy, orElse: begunBy }, world);
   if (found.kind === 'named') return found;
   if (found.kind === 'missing') {
     complainAboutUnread(found.unread);

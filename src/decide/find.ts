@@ -3,13 +3,12 @@ import { locate } from './locate.js';
 import type { KeepMark, ServerRecord } from './record.js';
 import type { Snapshot } from './snapshot.js';
 
-/** The servers that a person may mean by an id, a pid or a port; where nothing has that name, by the start of an id. */
+/** The servers that have a name: an id, a pid or a port. */
 export function named(
   name: string,
   records: readonly ServerRecord[],
   kept: readonly KeepMark[],
   snapshot: Snapshot,
-  wholly = false,
 ): ServerRecord[] {
   const called = kept.filter(({ id }) => id === name);
   const exact = records.filter(
@@ -19,13 +18,14 @@ export function named(
   );
   if (exact.length > 0) return exact;
   const number = /^\d+$/.test(name) ? Number(name) : undefined;
-  if (number === undefined) return wholly ? [] : records.filter(({ id }) => isStartOf(name, id));
-  return records.filter((record) => record.port === number || pidsOf(record, snapshot).includes(number));
+  return records.filter(
+    (record) => number !== undefined && (record.port === number || pidsOf(record, snapshot).includes(number)),
+  );
 }
 
-/** Half a pid is another one. */
-const isStartOf = (name: string, id: string): boolean =>
-  name.length >= 3 && !/^(pid-|adopted-)?\d+$/.test(name) && id.startsWith(name);
+/** What a person may mean by the start of an id. Half a pid is another one. */
+export const begunBy = (name: string, records: readonly ServerRecord[]): ServerRecord[] =>
+  name.length < 3 || /^(pid-|adopted-)?\d+$/.test(name) ? [] : records.filter(({ id }) => id.startsWith(name));
 
 function pidsOf(record: ServerRecord, snapshot: Snapshot): number[] {
   const located = locate(record, snapshot);
