@@ -20,20 +20,23 @@ const LETTING_GO_MS = 1_000;
 
 /** Reuses the server that answers on the port, or starts one that can be recognised later; never two at once. */
 export async function ensureServer(wanted: Wanted, world: World): Promise<Started | Refused> {
-  const began = performance.now();
   let patienceMs = wanted.readyTimeoutMs;
-  let last = refused(`port ${wanted.port} stayed busy`, 'try another one with --port');
-  while (performance.now() - began < patienceMs) {
+  // What a stop takes does not count, up to this.
+  let closingMs = CLOSING_MS;
+  for (;;) {
+    const began = performance.now();
     const tried = await tryOnce(wanted, world);
     if (tried.kind !== 'again') return tried;
-    patienceMs = wanted.readyTimeoutMs + (tried.isClosing ? CLOSING_MS : 0);
-    last = refused(
+    await sleep(AGAIN_MS);
+    const tookMs = performance.now() - began;
+    if (tried.isClosing && closingMs > 0) closingMs -= tookMs;
+    else patienceMs -= tookMs;
+    if (patienceMs > 0) continue;
+    return refused(
       `port ${wanted.port} cannot be used: ${tried.because}`,
       `opencode-reap why ${wanted.port} says more; or choose another --port`,
     );
-    await sleep(AGAIN_MS);
   }
-  return last;
 }
 
 type Tried = Started | Refused | { readonly kind: 'again'; readonly because: string; readonly isClosing?: true };
