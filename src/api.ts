@@ -92,7 +92,10 @@ export declare function ensureServer(options?: ServerOptions): Promise<EnsuredSe
 export interface AttachOptions extends SessionOptions, StateOptions {
   /** The server's `id`. */
   readonly server?: string | undefined;
-  /** The server's port, for a session that has no lease yet. Default: 4096, for 0 too. */
+  /**
+   * The server's port, where it has no `id`. A session that has no lease yet always gets one for a port. Default, for
+   * 0 too: 4096.
+   */
   readonly port?: number | undefined;
 }
 

@@ -85,7 +85,8 @@ function leaseFor(
 ): { readonly file: string; readonly text: string } {
   const at = Date.now();
   const session = sessionOf(call, input);
-  const file = join(folder.leases, leaseName(holder, session, { port: call.port }));
+  const besides = call.port === DEFAULT_PORT ? undefined : { port: call.port };
+  const file = join(folder.leases, leaseName(holder, session, besides));
   const lease = {
     holder: holder && { ...holder, machine: linuxMachine() },
     session,

@@ -121,7 +121,7 @@ function attachingFrom(options: Api.AttachOptions): Attaching {
     claudePid: process.env.CLAUDE_PID,
     workspace,
     // 0 chooses a port for a new server, and names none.
-    port: port(options.port) || DEFAULTS.port,
+    port: port(options.port) || undefined,
     server,
   };
 }

@@ -1,11 +1,11 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { type Fields, filesIn, installFake, machine, startBystander } from './support/fake.js';
+import { type Fields, filesIn, installFake, machine, startBystander, startFake } from './support/fake.js';
 import { HOOK } from './support/hooks.js';
 import { callLibrary, callWords } from './support/library.js';
 import { alive, startToken } from './support/proc.js';
-import { createSandbox, type Sandbox } from './support/sandbox.js';
+import { type Changes, createSandbox, type Sandbox } from './support/sandbox.js';
 import { runOrphaned, startStandIn } from './support/stand-in.js';
 
 let sandbox: Sandbox;
@@ -78,6 +78,26 @@ test('whoever asks for a server holds it, by the Claude process above, until tha
   await session.end();
   await callLibrary(sandbox, 'reap', [{ all: true, olderThan: 0 }]);
   expect([alive(Number(pid)), await leases()]).toEqual([false, {}]);
+});
+
+test('a session that has leases holds a server without an id by its port', async () => {
+  const { port } = await startFake(sandbox, {}, { cwd: elsewhere });
+  const by = async (env: Changes): Promise<unknown> => {
+    const call = (name: string, options: object) => callLibrary(sandbox, name, [{ ...ask, ...options }], { env });
+    for (const other of [5000, 4096]) await call('attachSession', { port: other });
+    expect((await call('ensureServer', { port, cwd: elsewhere })).value).not.toHaveProperty('id');
+    return Object.fromEntries(Object.entries(await leases()).map(([name, lease]) => [name, lease.port]));
+  };
+  const [file, session] = [leaseOf(process.pid), 'session-a-session.json'].map((name) => name.replace(/json$/, ''));
+  const held = (name?: string) => ({
+    [`${name}json`]: 5000,
+    [`${name}port-4096.json`]: 4096,
+    [`${name}port-${port}.json`]: port,
+  });
+  expect(await by({ CLAUDE_PID: `${process.pid}` })).toEqual(held(file));
+  await rm(join(sandbox.stateDir, 'leases'), { recursive: true });
+  // Where no Claude process is known, the one by the session's name is renewed, and must not lose what it held.
+  expect(await by({})).toEqual(held(session));
 });
 
 test('CLAUDE_PID counts where that process is above the caller, whatever it is called', async () => {

@@ -1,7 +1,18 @@
-import { rename, writeFile } from 'node:fs/promises';
+import { rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { filesIn, identityOf, installFake, recordsIn, startFake, writeRecord } from './support/fake.js';
+import {
+  filesIn,
+  identityOf,
+  installFake,
+  machine,
+  recordsIn,
+  SCHEMA,
+  startFake,
+  writeRecord,
+  writeState,
+} from './support/fake.js';
 import { inhabitants } from './support/inhabitants.js';
 import { BUILDS, callLibrary } from './support/library.js';
 import { installOpencode, releases } from './support/opencode.js';
@@ -80,6 +91,29 @@ test('nobody gets a server that whoever started it may still end', async () => {
   expect((await ask()).error?.message).toMatch(`process ${process.pid} is starting a server on it`);
   await writeRecord(sandbox, 'aaaaaaaaaa', fake, { state: 'starting', starter: { pid: process.pid, startToken: '1' } });
   expect((await ask()).value).toMatchObject({ alreadyRunning: true, pid, id: 'aaaaaaaaaa' });
+});
+
+test('what is healthy is had without any time to wait', async () => {
+  const { port, pid } = await startFake(sandbox);
+  const { value } = await callLibrary(sandbox, 'ensureServer', [{ port, readyTimeout: 0 }]);
+  expect(value).toMatchObject({ alreadyRunning: true, pid });
+});
+
+test('the time that a stop takes does not count, not even when somebody else is faster then', async () => {
+  await installFake(sandbox);
+  const port = await sandbox.reserve();
+  const by = { schema: SCHEMA, machine: machine() };
+  const us = identityOf(process.pid);
+  const source = { format: 'native', file: 'x' };
+  const stop = { ...by, id: 'x', run: us, tree: [], source, port, record: null };
+  const fence = await writeState(sandbox.stateDir, 'closing/x.json', stop);
+  const asked = callLibrary(sandbox, 'ensureServer', [{ port, readyTimeout: 1_500 }]);
+  await sleep(1_700);
+  const claim = await writeState(sandbox.stateDir, `starts/${port}.json`, { ...by, holder: us });
+  await rm(fence);
+  await sleep(400);
+  await rm(claim);
+  expect((await asked).value).toMatchObject({ alreadyRunning: false, pid: portHolder(port) });
 });
 
 test('a server that has become healthy when the time is up is not ended', async () => {

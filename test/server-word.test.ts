@@ -190,7 +190,7 @@ describe('whoever keeps one waiting', () => {
 
 test.each<[string, () => Promise<say.Listening>, Answering]>([
   ['OpenCode 1', () => handMade(first()), 'opencode'],
-  ['OpenCode 1 with a password', () => handMade(say.guarded(first(), 'hunter2')), 'opencode'],
+  ['OpenCode 1 with a password', () => handMade(say.guarded(first(), 'hunter2')), 'locked'],
   ['OpenCode 2', () => handMade(second()), 'opencode'],
   ['another program with a password', () => handMade({ [HEALTH]: say.denied('Router') }), 'stranger'],
   ['a web site', () => handMade({ [HEALTH]: webPage, '/api/info': webPage }), 'stranger'],

@@ -59,6 +59,11 @@ describe('a port that something else holds', () => {
       'wants a password of its own',
       () => createHttpServer((_, reply) => reply.writeHead(401, { 'www-authenticate': 'Basic realm="x"' }).end()),
     ],
+    [
+      "wants one in OpenCode's way",
+      () =>
+        createHttpServer((_, reply) => reply.writeHead(401, { 'www-authenticate': 'Basic realm="Secure Area"' }).end()),
+    ],
     ['speaks no HTTP', () => createServer((socket) => socket.end('220 mail\r\n'))],
     ['accepts and says nothing', () => createServer((socket) => socket.on('error', () => socket.destroy()))],
   ])('is refused when its holder %s', async (_, make) => {

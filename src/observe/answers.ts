@@ -1,8 +1,11 @@
 import { type Secret, secret } from '../decide/secret.js';
 import { type Address, ask, type Reply } from './http.js';
 
-/** Who answers on a port. `silent` may be a server that is only starting, or one that is stuck. */
-export type Answering = 'opencode' | 'stranger' | 'silent' | 'nobody';
+/**
+ * Who answers on a port. `locked` wants a password in OpenCode's way, which is also that of a common web framework;
+ * `silent` may be a server that is only starting, or one that is stuck.
+ */
+export type Answering = 'opencode' | 'locked' | 'stranger' | 'silent' | 'nobody';
 
 /** Early requests hang for ever, so a probe gets this long, and the next one a connection of its own. */
 export const PROBE_MS = 1_500;
@@ -12,7 +15,8 @@ export async function whoAnswers(host: string, port: number, deadlineMs = PROBE_
   const health = await ask(address, { path: '/global/health', deadlineMs });
   if (health.kind === 'silent') return 'silent';
   if (health.kind === 'refused') return health.code === 'ECONNREFUSED' ? 'nobody' : 'silent';
-  if (isHealthy(health) || health.realm === 'Secure Area') return 'opencode';
+  if (isHealthy(health)) return 'opencode';
+  if (health.realm === 'Secure Area') return 'locked';
   // OpenCode 2 answers unknown paths with its web page.
   const info = await ask(address, { path: '/api/info', deadlineMs });
   const second = info.kind === 'json' && (info.status === 401 || (info.status === 200 && hasVersion(info.body)));

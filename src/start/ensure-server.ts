@@ -22,20 +22,23 @@ const STARTING_MS = 60_000;
 
 /** Reuses the server that answers on the port, or starts one that can be recognised later; never two at once. */
 export async function ensureServer(wanted: Wanted, world: World): Promise<Started | Refused> {
-  const began = performance.now();
   let patienceMs = wanted.readyTimeoutMs;
-  let last = refused(`port ${wanted.port} stayed busy`, 'try another one with --port');
-  while (performance.now() - began < patienceMs) {
+  // What a stop takes does not count, up to this.
+  let closingMs = CLOSING_MS;
+  for (;;) {
+    const began = performance.now();
     const tried = await tryOnce(wanted, world);
     if (tried.kind !== 'again') return tried;
-    patienceMs = wanted.readyTimeoutMs + (tried.isClosing ? CLOSING_MS : 0);
-    last = refused(
+    await sleep(AGAIN_MS);
+    const tookMs = performance.now() - began;
+    if (tried.isClosing && closingMs > 0) closingMs -= tookMs;
+    else patienceMs -= tookMs;
+    if (patienceMs > 0) continue;
+    return refused(
       `port ${wanted.port} cannot be used: ${tried.because}`,
       `opencode-reap why ${wanted.port} says more; or choose another --port`,
     );
-    await sleep(AGAIN_MS);
   }
-  return last;
 }
 
 type Tried = Started | Refused | { readonly kind: 'again'; readonly because: string; readonly isClosing?: true };
@@ -44,9 +47,11 @@ async function tryOnce(wanted: Wanted, world: World): Promise<Tried> {
   if (wanted.port === 0) return launch(wanted, world);
   const sight = await lookAround(world);
   if (isClosing(wanted.port, sight)) return { ...again('the server on it is being stopped'), isClosing: true };
-  switch (await whoAnswers(wanted.hostname, wanted.port)) {
+  const who = await whoAnswers(wanted.hostname, wanted.port);
+  switch (who) {
     case 'opencode':
-      return reused(wanted, sight, world);
+    case 'locked':
+      return reused(wanted, who, sight, world);
     case 'stranger':
       return heldByStranger(wanted, sight, world);
     case 'silent':
@@ -94,7 +99,7 @@ async function isStillHeld({ hostname, port }: Wanted): Promise<boolean> {
 }
 
 /** A record may be written only just now; whoever writes it holds a claim on the port until it is there. */
-async function reused(wanted: Wanted, sight: Sight, world: World): Promise<Tried> {
+async function reused(wanted: Wanted, who: 'opencode' | 'locked', sight: Sight, world: World): Promise<Tried> {
   const pid = await world.eyes.holder(wanted.port, wanted.hostname);
   const known = sight.records.find((one) => isServerOf(one, pid, wanted, sight));
   if (known) return taken(wanted, pid, known, sight);
@@ -103,7 +108,9 @@ async function reused(wanted: Wanted, sight: Sight, world: World): Promise<Tried
   if (starter && lives(starter.holder, starter.machine, now.snapshot) === 'yes')
     return beingStarted(starter.holder.pid);
   const found = now.records.find((one) => isServerOf(one, pid, wanted, now));
-  return found ? taken(wanted, pid, found, now) : running(wanted, pid, undefined);
+  if (found) return taken(wanted, pid, found, now);
+  if (who === 'locked' && isOther(pid, now)) return heldByStranger(wanted, now, world);
+  return running(wanted, pid, undefined);
 }
 
 /** Nobody gets a server whose starter still waits for it: it will end what does not answer in time, whoever uses it. */
@@ -164,9 +171,11 @@ async function heldByStranger(wanted: Wanted, sight: Sight, { eyes }: World): Pr
 /** OpenCode that does not answer may only be starting; anything else that is silent will not become OpenCode. */
 async function heldBySilent(wanted: Wanted, sight: Sight, world: World): Promise<Tried> {
   const pid = await world.eyes.holder(wanted.port, wanted.hostname);
-  const command = pid === undefined ? undefined : sight.snapshot.processes?.get(pid)?.command;
-  if (command?.kind === 'other') return heldByStranger(wanted, sight, world);
+  if (isOther(pid, sight)) return heldByStranger(wanted, sight, world);
   return again(`the OpenCode on it${pid === undefined ? '' : ` (pid ${pid})`} does not answer`);
 }
+
+const isOther = (pid: number | undefined, { snapshot }: Sight): boolean =>
+  pid !== undefined && snapshot.processes?.get(pid)?.command?.kind === 'other';
 
 const again = (because: string): Extract<Tried, { kind: 'again' }> => ({ kind: 'again', because });

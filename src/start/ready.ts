@@ -53,7 +53,8 @@ async function readiness(
   port: number,
   patienceMs: number,
 ): Promise<'ready' | 'open' | 'not yet'> {
-  if ((await whoAnswers(host, port, patienceMs)) !== 'opencode') return 'not yet';
+  const who = await whoAnswers(host, port, patienceMs);
+  if (who !== 'opencode' && who !== 'locked') return 'not yet';
   const password = passwordOf(record);
   const lock = password === undefined ? 'locked' : await lockOn(host, port, password);
   return lock === 'locked' ? 'ready' : lock === 'open' ? 'open' : 'not yet';

@@ -4,6 +4,7 @@ import type { Identity, Machine } from '../decide/identity.js';
 import { isLive } from '../decide/leases.js';
 import type { Lease } from '../decide/record.js';
 import type { Snapshot } from '../decide/snapshot.js';
+import { DEFAULTS } from '../defaults.js';
 import { claudeAbove } from '../hook/holder.js';
 import { takeSnapshot } from '../observe/snapshot.js';
 import { readSmall, removeFile, replaceFile } from '../state/files.js';
@@ -23,7 +24,8 @@ export interface Attaching {
   /** CLAUDE_PID as the caller has it. */
   readonly claudePid: string | undefined;
   readonly workspace: string;
-  readonly port: number;
+  /** Undefined where none was named. */
+  readonly port: number | undefined;
   /** The id of a server; undefined for none, or for all of them. */
   readonly server: string | undefined;
 }
@@ -37,17 +39,19 @@ interface Owner {
   readonly session: string | undefined;
 }
 
-/** Writes or renews the lease of the Claude process above us, and another one that names the server. */
-export async function attach(wanted: Attaching, world: World): Promise<SessionLease> {
-  const snapshot = await takeSnapshot([], [], world.eyes);
-  const owners = ownersOf(wanted, snapshot, world.folder);
+/** Writes or renews the lease of the Claude process above us, and another one that names the server, by its port at least. */
+export async function attach(wanted: Attaching, { folder, eyes }: World): Promise<SessionLease> {
+  const snapshot = await takeSnapshot([], [], eyes);
+  const owners = ownersOf(wanted, snapshot, folder);
+  const { workspace: cwd, port = DEFAULTS.port, server } = wanted;
   for (const owner of owners) {
-    hold(owner, { cwd: wanted.workspace, port: wanted.port, servers: [] }, world.folder);
-    const { server } = wanted;
-    if (server !== undefined)
-      write(owner, { cwd: undefined, port: undefined, servers: [server] }, { server }, world.folder);
+    const before = leaseIn(fileOf(owner, undefined, folder));
+    hold(owner, { cwd, port: before?.port ?? port, servers: [] }, undefined, folder);
+    if (server !== undefined) write(owner, { cwd: undefined, port: undefined, servers: [server] }, { server }, folder);
+    else if (wanted.port !== undefined && before && before.port !== port)
+      hold(owner, { cwd: undefined, port, servers: [] }, { port }, folder);
   }
-  return said(owners[0], world.folder);
+  return said(owners[0], folder);
 }
 
 /** Takes a server, or all of them, back from the session. What a known process holds besides ends with that process only. */
@@ -91,17 +95,20 @@ function ownersOf(wanted: Attaching, snapshot: Snapshot, folder: StateFolder): O
 type Covering = Pick<NativeLease, 'cwd' | 'port' | 'servers'>;
 
 /** A hook's word on where the session works is better than ours; without a holder it must be renewed. */
-function hold(owner: Owner, covering: Covering, folder: StateFolder): void {
-  const file = join(folder.leases, leaseName(owner.holder, owner.session));
-  if (owner.holder === undefined || readSmall(file).kind === 'absent') write(owner, covering, undefined, folder);
+function hold(owner: Owner, covering: Covering, besides: Besides | undefined, folder: StateFolder): void {
+  const isThere = readSmall(fileOf(owner, besides, folder)).kind !== 'absent';
+  if (owner.holder === undefined || !isThere) write(owner, covering, besides, folder);
 }
+
+const fileOf = ({ holder, session }: Owner, besides: Besides | undefined, folder: StateFolder): string =>
+  join(folder.leases, leaseName(holder, session, besides));
 
 function write(owner: Owner, covering: Covering, besides: Besides | undefined, folder: StateFolder): void {
   const at = Date.now();
   const holder = owner.holder && { ...owner.holder, machine: owner.machine };
   const expiresAt = holder ? undefined : at + WITHOUT_HOLDER_MS;
   const lease = { ...covering, holder, session: owner.session, at, expiresAt };
-  replaceFile(join(folder.leases, leaseName(holder, owner.session, besides)), formatLease(lease), 'until reboot');
+  replaceFile(fileOf(owner, besides, folder), formatLease(lease), 'until reboot');
 }
 
 /** A nested client may have its outer one's pid, so only what this very session has said is taken back. */

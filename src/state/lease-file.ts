@@ -50,8 +50,6 @@ export function formatLease({ at, expiresAt, ...lease }: NativeLease): string {
 /** What a lease covers beside the workspace and the usual port of its session, in a file of its own. */
 export type Besides = { readonly port: number } | { readonly server: string };
 
-const USUAL_PORT = 4096;
-
 /**
  * A lease is named after its holder, or after its session where the holder has no identity. Each thing that it covers
  * besides has a file of its own: two hooks or commands of one session may write at the same moment, and neither may
@@ -62,7 +60,7 @@ export function leaseName(holder: Identity | undefined, session: string | undefi
     holder?.startToken === undefined
       ? `session-${plain(session ?? 'unknown')}`
       : `${holder.pid}-${holder.startToken.replace(/\W/g, '_')}`;
-  if (besides === undefined || ('port' in besides && besides.port === USUAL_PORT)) return `${whose}.json`;
+  if (besides === undefined) return `${whose}.json`;
   return `${whose}.${'port' in besides ? `port-${besides.port}` : plain(besides.server)}.json`;
 }
 
