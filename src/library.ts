@@ -76,14 +76,22 @@ export const reap: typeof Api.reap = (options = {}) =>
     return jsonReport(await run(request, world), VERSION);
   });
 
-/** An error of the file system becomes the sentence that the command line says, too. */
 async function inWorld<T>({ stateDir }: Api.StateOptions, act: (world: World) => Promise<T>): Promise<T> {
   try {
     return await act(await openWorld(text('stateDir', stateDir || undefined), process.env));
   } catch (error) {
-    const sentence = unwritable(error);
-    throw sentence === undefined ? error : failure(sentence, 'make it writable, or choose another folder as stateDir');
+    throw explained(error);
   }
+}
+
+/** An error of the file system becomes the sentence that the command line says, too; what is left is a mistake of ours. */
+function explained(error: unknown): unknown {
+  const sentence = unwritable(error);
+  if (sentence !== undefined) return failure(sentence, 'make it writable, or choose another folder as stateDir');
+  if (!(error instanceof Error && 'syscall' in error)) return error;
+  return error.syscall === 'uv_cwd'
+    ? failure('the current directory is no more', 'name another one as workspace')
+    : failure(error.message, 'npx opencode-reap doctor says what this machine lacks');
 }
 
 const withheld = (because: string): Extract<Outcome, { kind: 'withheld' }> => ({ kind: 'withheld', because });

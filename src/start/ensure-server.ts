@@ -9,7 +9,7 @@ import { type Claimant, claimStart, isVoid, starterOn } from '../state/claims.js
 import { urlOf } from '../state/record-file.js';
 import type { World } from '../world.js';
 import { launch } from './launch.js';
-import { type Refused, refused, type Started, type Wanted } from './wanted.js';
+import { type Refused, refused, type Started, unlisted, type Wanted } from './wanted.js';
 
 /** Long enough for a server that is being stopped on this port to be gone. */
 const CLOSING_MS = 20_000;
@@ -61,8 +61,7 @@ const isClosing = (port: number, { written, snapshot }: Sight): boolean =>
 /** Whoever claims the port looks once more, since the last holder may just have started its server. */
 async function claimAndLaunch(wanted: Wanted, { snapshot }: Sight, world: World): Promise<Tried> {
   const holder = selfIn(snapshot);
-  if (holder === undefined)
-    return refused('the processes of this machine cannot be listed', 'run opencode-reap doctor');
+  if (holder?.startToken === undefined) return unlisted();
   const holdsMs = Math.ceil(wanted.readyTimeoutMs) + STARTING_MS;
   const claim = claimStart(world.folder, wanted.port, { holder, machine: snapshot.machine, holdsMs });
   if (claim.kind === 'unread')

@@ -17,7 +17,7 @@ import { asServerRecord, dropRecord, writeRecord } from '../state/registry.js';
 import type { World } from '../world.js';
 import { newPassword, withPassword } from './password.js';
 import { endedEarly, PROBE_EVERY_MS, passwordOf, waitReady } from './ready.js';
-import { argsFor, type Refused, refused, type Started, type Wanted } from './wanted.js';
+import { argsFor, type Refused, refused, type Started, unlisted, type Wanted } from './wanted.js';
 
 /** Starts a server, with its record written before it exists, and stops and forgets what does not become ready. */
 export async function launch(wanted: Wanted, world: World): Promise<Started | Refused> {
@@ -25,8 +25,7 @@ export async function launch(wanted: Wanted, world: World): Promise<Started | Re
     return refused(`the workspace ${wanted.workspace} is no directory`, 'name one that exists');
   const began = await takeSnapshot([], [], world.eyes);
   const spawning = newRecord(wanted, began);
-  if (spawning === undefined)
-    return refused('the processes of this machine cannot be listed', 'run opencode-reap doctor');
+  if (spawning === undefined) return unlisted();
   writeRecord(world.folder, spawning);
   const retiring = retirement(spawning.id, wanted, world.folder);
   const environment = { ...withPassword(spawnEnvironment(wanted.env, spawning.tag), spawning.password), ...retiring };
@@ -69,7 +68,7 @@ function newRecord(
   { machine, uid, processes, self }: Snapshot,
 ): (NativeRecord & { readonly tag: string }) | undefined {
   const us = processes?.get(self);
-  if (us === undefined) return undefined;
+  if (us?.startToken === undefined) return undefined;
   return {
     id: randomBytes(5).toString('hex'),
     startedByPlugin: true,
