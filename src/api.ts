@@ -31,7 +31,10 @@ export interface ServerOptions extends SessionOptions, StateOptions {
   readonly host?: string | undefined;
   /** Your plugin's name, for whoever reads the record. Default: `a plugin`. */
   readonly plugin?: string | undefined;
-  /** The program, found on the PATH of `env`. Default: `opencode`. */
+  /**
+   * The program, found on the PATH of `env`. Under another name than `opencode` a server would never be recognised as
+   * one, so it is refused. Default: `opencode`.
+   */
   readonly command?: string | undefined;
   /** What follows `serve --hostname … --port …`. Default: nothing. */
   readonly args?: readonly string[] | undefined;

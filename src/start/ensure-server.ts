@@ -23,14 +23,14 @@ const STARTING_MS = 60_000;
 export async function ensureServer(wanted: Wanted, world: World): Promise<Started | Refused> {
   const began = performance.now();
   let patienceMs = wanted.readyTimeoutMs;
-  let last = refused(`port ${wanted.port} stayed busy`, 'try another one with --port');
+  let last = refused(`port ${wanted.port} stayed busy`, 'choose another port');
   while (performance.now() - began < patienceMs) {
     const tried = await tryOnce(wanted, world);
     if (tried.kind !== 'again') return tried;
     patienceMs = wanted.readyTimeoutMs + (tried.isClosing ? CLOSING_MS : 0);
     last = refused(
       `port ${wanted.port} cannot be used: ${tried.because}`,
-      `opencode-reap why ${wanted.port} says more; or choose another --port`,
+      `choose another port; npx opencode-reap why ${wanted.port} says more`,
     );
     await sleep(AGAIN_MS);
   }
@@ -141,7 +141,7 @@ async function heldByStranger(wanted: Wanted, sight: Sight, { eyes }: World): Pr
   const who = pid === undefined ? '' : ` (pid ${pid}${name ? `, ${name}` : ''})`;
   return refused(
     `port ${wanted.port} is held by something that is not OpenCode${who}`,
-    'end it, or choose another port with --port',
+    'end it, or choose another port',
   );
 }
 

@@ -96,7 +96,8 @@ async function unseen(
   wanted: Wanted,
   { folder }: World,
 ): Promise<Refused> {
-  if (seen === 'unknown') return refused(`process ${spawned.pid} cannot be seen`, 'run opencode-reap doctor');
+  if (seen === 'unknown')
+    return refused(`process ${spawned.pid} cannot be seen`, 'npx opencode-reap doctor says what is hidden');
   await sleep(PROBE_EVERY_MS);
   dropRecord(folder, id);
   return refused(endedEarly(wanted, spawned.ended() ?? 'its end was not seen'), toSeeWhy(wanted));
@@ -113,7 +114,7 @@ async function giveUp(error: string, record: NativeRecord, wanted: Wanted, world
     ? await endTree(target, treeAt(parsed, snapshot), { look, lineage: snapshot.lineage, graceMs: 5_000 })
     : located;
   const stays = ended.kind !== 'ended' && ended.kind !== 'gone' && ended.kind !== 'replaced';
-  if (stays) return refused(`${error}, and could not be ended`, `opencode-reap why ${record.id} says more`);
+  if (stays) return refused(`${error}, and could not be ended`, `npx opencode-reap why ${record.id} says more`);
   dropRecord(world.folder, record.id);
   return refused(error, toSeeWhy(wanted));
 }
