@@ -6,7 +6,10 @@
 
 /** Where this program reads and writes. */
 export interface StateOptions {
-  /** Default: `$OPENCODE_REAP_STATE_DIR`, else the platform's per-user state folder. Share it with your hooks. */
+  /**
+   * Default: `$OPENCODE_REAP_STATE_DIR`, else the platform's per-user state folder. Leave it there: all who use one port
+   * must share it, your hooks and other plugins.
+   */
   readonly stateDir?: string | undefined;
 }
 

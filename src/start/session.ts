@@ -6,7 +6,7 @@ import type { Lease } from '../decide/record.js';
 import type { Snapshot } from '../decide/snapshot.js';
 import { claudeAbove } from '../hook/holder.js';
 import { takeSnapshot } from '../observe/snapshot.js';
-import { readSmall, removeFile, replaceFile } from '../state/files.js';
+import { errorCode, readSmall, removeFile, replaceFile } from '../state/files.js';
 import type { StateFolder } from '../state/folders.js';
 import { type Besides, formatLease, leaseName, type NativeLease, parseLease } from '../state/lease-file.js';
 import { leasesOf } from '../state/leases.js';
@@ -42,12 +42,27 @@ export async function attach(wanted: Attaching, world: World): Promise<SessionLe
   const snapshot = await takeSnapshot([], [], world.eyes);
   const owners = ownersOf(wanted, snapshot, world.folder);
   for (const owner of owners) {
-    hold(owner, { cwd: wanted.workspace, port: wanted.port, servers: [] }, world.folder);
-    const { server } = wanted;
-    if (server !== undefined)
-      write(owner, { cwd: undefined, port: undefined, servers: [server] }, { server }, world.folder);
+    note(owner, wanted, world.folder);
+    for (const folder of elsewhere(world)) noteIfWritable(owner, wanted, folder);
   }
   return said(owners[0], world.folder);
+}
+
+/** Whoever chose another state folder than ours reads no lease there, but everybody reads the default one. */
+const elsewhere = ({ folder, leaseFolders, stateDir }: World): readonly StateFolder[] =>
+  stateDir === undefined ? [] : leaseFolders.slice(-1).filter(({ root }) => root !== folder.root);
+
+function noteIfWritable(owner: Owner, wanted: Attaching, folder: StateFolder): void {
+  try {
+    note(owner, wanted, folder);
+  } catch (error) {
+    errorCode(error);
+  }
+}
+
+function note(owner: Owner, { workspace, port, server }: Attaching, folder: StateFolder): void {
+  hold(owner, { cwd: workspace, port, servers: [] }, folder);
+  if (server !== undefined) write(owner, { cwd: undefined, port: undefined, servers: [server] }, { server }, folder);
 }
 
 /** Takes a server, or all of them, back from the session. What a known process holds besides ends with that process only. */
@@ -58,7 +73,8 @@ export async function release(wanted: Attaching, world: World): Promise<SessionL
   const owners = [above, undefined].map((holder) => ({ holder, machine: snapshot.machine, session }));
   for (const owner of above ? owners : owners.slice(1)) {
     if (owner.holder === undefined && session === undefined) continue;
-    for (const file of leasesOf(world.folder, owner.holder, session)) takeBack(file, server, session);
+    const files = [world.folder, ...elsewhere(world)].flatMap((folder) => leasesOf(folder, owner.holder, session));
+    for (const file of files) takeBack(file, server, session);
   }
   return said(
     owners.find(({ holder }) => holder !== undefined || session !== undefined),
