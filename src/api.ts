@@ -6,7 +6,10 @@
 
 /** Where this program reads and writes. */
 export interface StateOptions {
-  /** Default: `$OPENCODE_REAP_STATE_DIR`, else the platform's per-user state folder. Share it with your hooks. */
+  /**
+   * Default: `$OPENCODE_REAP_STATE_DIR`, else the platform's per-user state folder. Leave it there: all who use one port
+   * must share it, your hooks and other plugins.
+   */
   readonly stateDir?: string | undefined;
 }
 
@@ -31,7 +34,10 @@ export interface ServerOptions extends SessionOptions, StateOptions {
   readonly host?: string | undefined;
   /** Your plugin's name, for whoever reads the record. Default: `a plugin`. */
   readonly plugin?: string | undefined;
-  /** The program, found on the PATH of `env`. Default: `opencode`. */
+  /**
+   * The program, found on the PATH of `env`. Under another name than `opencode` a server would never be recognised as
+   * one, so it is refused. Default: `opencode`.
+   */
   readonly command?: string | undefined;
   /** What follows `serve --hostname … --port …`. Default: nothing. */
   readonly args?: readonly string[] | undefined;

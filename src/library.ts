@@ -8,6 +8,7 @@ import { DEFAULTS, VENDORED_FILE } from './defaults.js';
 import { hashedPlaceOf } from './observe/hashed-place.js';
 import { workspaceOf } from './observe/places.js';
 import {
+  command,
   count,
   duration,
   durationIn,
@@ -76,14 +77,22 @@ export const reap: typeof Api.reap = (options = {}) =>
     return jsonReport(await run(request, world), VERSION);
   });
 
-/** An error of the file system becomes the sentence that the command line says, too. */
 async function inWorld<T>({ stateDir }: Api.StateOptions, act: (world: World) => Promise<T>): Promise<T> {
   try {
     return await act(await openWorld(text('stateDir', stateDir || undefined), process.env));
   } catch (error) {
-    const sentence = unwritable(error);
-    throw sentence === undefined ? error : failure(sentence, 'make it writable, or choose another folder as stateDir');
+    throw explained(error);
   }
+}
+
+/** An error of the file system becomes the sentence that the command line says, too; what is left is a mistake of ours. */
+function explained(error: unknown): unknown {
+  const sentence = unwritable(error);
+  if (sentence !== undefined) return failure(sentence, 'make it writable, or choose another folder as stateDir');
+  if (!(error instanceof Error && 'syscall' in error)) return error;
+  return error.syscall === 'uv_cwd'
+    ? failure('the current directory is no more', 'name another one as workspace')
+    : failure(error.message, 'npx opencode-reap doctor says what this machine lacks');
 }
 
 const withheld = (because: string): Extract<Outcome, { kind: 'withheld' }> => ({ kind: 'withheld', because });
@@ -94,7 +103,7 @@ function wantedFrom(options: Api.ServerOptions): Wanted {
     hostname: loopback(options.hostname ?? options.host ?? DEFAULTS.hostname),
     ...sessionFrom(options),
     plugin: text('plugin', options.plugin) ?? 'a plugin',
-    command: text('command', options.command) ?? 'opencode',
+    command: command(options.command) ?? 'opencode',
     args: texts('args', options.args) ?? [],
     env: variables('env', options.env) ?? process.env,
     readyTimeoutMs: duration('readyTimeout', options.readyTimeout) ?? DEFAULTS.readyTimeoutMs,
@@ -107,11 +116,10 @@ function wantedFrom(options: Api.ServerOptions): Wanted {
 /** An empty session is one that the environment does not name. */
 const sessionFrom = ({ sessionId, workspace, cwd }: Api.SessionOptions) => ({
   sessionId: text('sessionId', (sessionId ?? process.env.CLAUDE_CODE_SESSION_ID) || undefined),
-  workspace: workspaceFrom(workspace ?? cwd),
+  workspace: workspaceFrom(text('workspace', workspace) ?? text('cwd', cwd)),
 });
 
-const workspaceFrom = (directory: string | undefined): string =>
-  workspaceOf(text('workspace', directory) ?? process.cwd());
+const workspaceFrom = (directory: string | undefined): string => workspaceOf(directory ?? process.cwd());
 
 function attachingFrom(options: Api.AttachOptions): Attaching {
   const { sessionId: session, workspace } = sessionFrom(options);
@@ -129,7 +137,11 @@ function attachingFrom(options: Api.AttachOptions): Attaching {
 function scopeFrom(options: Api.ReapOptions): Scope {
   const narrowed = port(options.port);
   if (flag('all', options.all)) return { kind: 'all', port: narrowed };
-  return { kind: 'workspace', workspace: hashedPlaceOf(workspaceFrom(options.workspace)), port: narrowed };
+  return {
+    kind: 'workspace',
+    workspace: hashedPlaceOf(workspaceFrom(text('workspace', options.workspace))),
+    port: narrowed,
+  };
 }
 
 const retireAfterDefault = (): number =>

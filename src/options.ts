@@ -1,4 +1,5 @@
 import type { ReapError } from './api.js';
+import { classify } from './decide/command-line.js';
 import { parseDuration } from './decide/duration.js';
 import type { Variables } from './state/folders.js';
 
@@ -9,9 +10,10 @@ import type { Variables } from './state/folders.js';
 
 export const failure = (error: string, hint: string): ReapError => Object.assign(new Error(error), { hint });
 
-/** The types of the options are TypeScript's word only. */
+/** The types of the options are TypeScript's word only. Null is left out, as `??` in a caller's code has it. */
 const as = <T>(name: string, value: T | undefined, isOne: (value: unknown) => boolean, kind: string): T | undefined => {
-  if (value === undefined || isOne(value)) return value;
+  if (value === undefined || value === null) return undefined;
+  if (isOne(value)) return value;
   throw failure(`${name} is not ${kind}`, `give ${name} as ${kind}, or leave it out`);
 };
 
@@ -20,6 +22,13 @@ const isText = (value: unknown): boolean => typeof value === 'string' && value !
 
 export const text = (name: string, value: string | undefined): string | undefined =>
   as(name, value, isText, 'a text that is not empty');
+
+/** A server that does not look like one is spared for ever. */
+export function command(value: string | undefined): string | undefined {
+  const said = text('command', value);
+  if (said === undefined || classify([said, 'serve']).kind === 'serve') return said;
+  throw failure(`${said} would not be recognised as OpenCode`, 'give the path of a program that is called opencode');
+}
 
 export const texts = (name: string, value: readonly string[] | undefined): readonly string[] | undefined =>
   as(name, value, (all) => Array.isArray(all) && all.every((one) => one === '' || isText(one)), 'a list of texts');
@@ -41,12 +50,14 @@ export const variables = (name: string, value: Variables | undefined): Variables
 const isValue = (value: unknown): boolean => value === undefined || value === '' || isText(value);
 
 export function port(value: number | undefined): number | undefined {
-  if (value === undefined || (Number.isInteger(value) && value >= 0 && value < 65_536)) return value;
+  const said = value ?? undefined;
+  if (said === undefined || (Number.isInteger(said) && said >= 0 && said < 65_536)) return said;
   throw failure(`${value} is no port`, 'ports are whole numbers below 65536');
 }
 
 export function duration(name: string, ms: number | undefined): number | undefined {
-  if (ms === undefined || (Number.isFinite(ms) && ms >= 0)) return ms;
+  const said = ms ?? undefined;
+  if (said === undefined || (Number.isFinite(said) && said >= 0)) return said;
   throw failure(`${name} cannot be ${ms}`, 'times are milliseconds from 0');
 }
 

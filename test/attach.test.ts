@@ -154,6 +154,27 @@ test('a worker that was detached renews the lease of its session, and else leave
   expect(Object.keys(await leases()).sort()).toEqual(Object.keys(held).sort());
 });
 
+test('plugins with state folders of their own see each other’s sessions, until those end or release', async () => {
+  const env = { OPENCODE_REAP_STATE_DIR: undefined };
+  const [one, other] = [join(sandbox.root, 'one'), join(sandbox.root, 'other')];
+  const verdictIn = async (stateDir: string): Promise<unknown> => {
+    const { value } = await callLibrary(sandbox, 'scan', [{ olderThan: 0, stateDir }], { env });
+    return Object.values(value ?? {}).map((server) => (server as Fields).verdict);
+  };
+  const port = await sandbox.reserve();
+  const { value } = await callLibrary(sandbox, 'ensureServer', [{ port, stateDir: one }], { env });
+  expect(await verdictIn(one)).toEqual(['stale']);
+  const asked = { port, stateDir: other, cwd: elsewhere, sessionId: 'a-session' };
+  await callLibrary(sandbox, 'ensureServer', [asked], { env });
+  expect(await verdictIn(one)).toEqual(['unsure']);
+  await callLibrary(sandbox, 'releaseSession', [asked], { env });
+  expect(await verdictIn(one)).toEqual(['stale']);
+  // Where that one cannot be written, the own one is all there is.
+  const closed = { ...env, HOME: join(sandbox.binDir, 'opencode'), XDG_STATE_HOME: undefined };
+  const held = await callLibrary(sandbox, 'attachSession', [{ ...asked, server: value?.id }], { env: closed });
+  expect(held.value).toMatchObject({ held: true });
+});
+
 test('without a session nobody’s end is waited for, so there is no lease', async () => {
   await callLibrary(sandbox, 'ensureServer', [{ port: 0 }], { env: { CLAUDE_PID: `${process.pid}` } });
   expect(await leases()).toEqual({});

@@ -1,9 +1,11 @@
-import { mkdir, rename, symlink, writeFile } from 'node:fs/promises';
+import { spawnSync } from 'node:child_process';
+import { mkdir, mkdtemp, rename, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { unwritable } from '../src/unwritable.js';
 import { filesIn, installFake, recordsIn, writeState } from './support/fake.js';
 import { inhabitants } from './support/inhabitants.js';
-import { type Answered, callLibrary } from './support/library.js';
+import { type Answered, BUILDS, callLibrary } from './support/library.js';
 import { createSandbox, type Sandbox } from './support/sandbox.js';
 import { waitFor } from './support/wait.js';
 
@@ -20,6 +22,12 @@ test('nothing is reaped on a word that is not understood', async () => {
   expect(await reap({ dryRun: 'true' })).toMatch(/^dryRun is not true or false/);
   expect(await reap({ limit: '20' })).toMatch(/^limit is not a whole number/);
   expect(await reap({ port: '4096' })).toMatch(/^4096 is no port/);
+});
+
+test('a program that cannot be run is no state folder that cannot be written', () => {
+  const error = (syscall: string) => Object.assign(new Error(), { code: 'EACCES', path: '/x', syscall });
+  expect(unwritable(error('open'))).toBe('could not write /x: EACCES');
+  expect(unwritable(error('spawn /x'))).toBeUndefined();
 });
 
 describe('a server that cannot be had', () => {
@@ -49,8 +57,10 @@ describe('a server that cannot be had', () => {
     [{ hostname: '127.0.0.999' }, /^127\.0\.0\.999 is not kept to this machine/],
     [{ workspace: '/no/such/folder' }, /^the workspace \/no\/such\/folder is no directory/],
     [{ workspace: '/etc/passwd' }, /^the workspace \/etc\/passwd is no directory/],
-    [{ cwd: 5 }, /^workspace is not a text/],
+    [{ cwd: 5 }, /^cwd is not a text/],
+    [{ workspace: 5, cwd: '/' }, /^workspace is not a text/],
     [{ command: '' }, /^command is not a text/],
+    [{ command: '/opt/opencode-1.18' }, /^\/opt\/opencode-1\.18 would not be recognised as OpenCode$/],
     [{ args: '--print-logs' }, /^args is not a list of texts/],
     [{ env: { X: 'a\0b' } }, /^env is not texts by name/],
     [{ sessionId: 5 }, /^sessionId is not a text/],
@@ -71,12 +81,54 @@ describe('a server that cannot be had', () => {
     });
   });
 
+  const preload = async (code: string): Promise<string> => {
+    const file = join(sandbox.root, 'preload.cjs');
+    await writeFile(file, code);
+    return `--require=${file}`;
+  };
+
+  // The helper that lists processes there lies beside the package, where it is no Windows program, and not beside a copy.
+  test.each<[string, string, string]>([
+    ['win32', 'the package', BUILDS.package],
+    ['win32', 'a vendored copy', BUILDS.vendored],
+    ['darwin', 'the package', BUILDS.package],
+  ])('is an error before it is started where processes have no start times: %s, %s', async (platform, _, build) => {
+    await installFake(sandbox);
+    await writeFile(
+      join(sandbox.binDir, 'ps'),
+      '#!/bin/sh\n/usr/bin/ps "$@" | sed -E "s/[0-9]+:[0-9]+:[0-9]+ /-- /"\n',
+      {
+        mode: 0o755,
+      },
+    );
+    const env = {
+      NODE_OPTIONS: await preload(`Object.defineProperty(process, 'platform', { value: '${platform}' });`),
+      OPENCODE_REAP_STATE_DIR: sandbox.stateDir,
+    };
+    const port = await sandbox.reserve();
+    const { error } = await callLibrary(sandbox, 'ensureServer', [{ port }], { env, build });
+    const message = 'the processes of this machine cannot be listed with their start times';
+    expect(error).toEqual({ message, hint: expect.any(String) });
+    expect([filesIn(sandbox.stateDir), inhabitants(sandbox)]).toEqual([[], []]);
+  });
+
+  test('is an error with a hint where its directory is no more, or a path is longer than any', async () => {
+    const gone = await mkdtemp(join(sandbox.root, 'gone-'));
+    const script = `process.chdir('.'); require('node:fs').rmdirSync(${JSON.stringify(gone)});
+      import(process.argv[1]).then((library) => library.ensureServer({ port: 0 }))
+        .catch(({ message, hint }) => console.log(JSON.stringify({ message, hint })));`;
+    const { stdout } = spawnSync(process.execPath, ['-e', script, BUILDS.vendored], { cwd: gone, env: sandbox.env() });
+    const hint = expect.any(String);
+    expect(JSON.parse(`${stdout}`)).toEqual({ message: 'the current directory is no more', hint });
+    const stateDir = join(sandbox.root, 'x'.repeat(300));
+    const attached = await callLibrary(sandbox, 'attachSession', [{ sessionId: 's', stateDir }]);
+    expect(attached.error).toEqual({ message: expect.stringMatching(/^could not write .*: ENAMETOOLONG$/), hint });
+  });
+
   test('is an error when no process is made of what it is given', async () => {
     await installFake(sandbox);
     // Longer than the system takes, so the caller cannot have been given it either.
-    const lengthen = join(sandbox.root, 'lengthen.cjs');
-    await writeFile(lengthen, `process.env.TOO_LONG = 'x'.repeat(131_072);`);
-    const env = { NODE_OPTIONS: `--require=${lengthen}` };
+    const env = { NODE_OPTIONS: await preload(`process.env.TOO_LONG = 'x'.repeat(131_072);`) };
     const { error } = await callLibrary(sandbox, 'ensureServer', [{ port: await sandbox.reserve() }], { env });
     expect(error).toMatchObject({ message: expect.stringMatching(/could not be started: .*E2BIG/) });
     expect(filesIn(sandbox.stateDir)).toEqual([]);

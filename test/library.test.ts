@@ -124,6 +124,19 @@ test('a server that has become healthy when the time is up is not ended', async 
   expect(value).toMatchObject({ alreadyRunning: false, pid: portHolder(port) });
 });
 
+test('what is null is left out', async () => {
+  const { port } = await startFake(sandbox);
+  const nothing = { host: null, cwd: null, plugin: null, command: null, env: null, retireAfter: null, secure: null };
+  const { value } = await callLibrary(sandbox, 'ensureServer', [{ port, ...nothing, readyTimeout: null }]);
+  expect(value).toMatchObject({ alreadyRunning: true });
+  const { error } = await callLibrary(sandbox, 'scan', [{ stateDir: null, olderThan: null }]);
+  expect(error).toBeUndefined();
+  expect((await callLibrary(sandbox, 'attachSession', [{ sessionId: 's', port: null, server: null }])).value).toEqual({
+    held: true,
+    servers: [],
+  });
+});
+
 test('a server that ends while it is being held is not what the caller gets', async () => {
   const { port } = await startFake(sandbox, { FAKE_OPENCODE: 'last' });
   const { value } = await callLibrary(sandbox, 'ensureServer', [{ port, sessionId: 'a-session' }]);

@@ -77,7 +77,7 @@ describe('a port that something else holds', () => {
     expectRefusal(
       result,
       new RegExp(`port ${port} is held by something that is not OpenCode .pid ${process.pid}`),
-      /--port/,
+      /another port/,
     );
     expectNothingLeft();
   });
@@ -88,7 +88,7 @@ test('an OpenCode on the port that does not answer is waited for no longer than 
   const began = performance.now();
   const result = await runCli(sandbox, ['start', '--port', `${port}`, '--ready-timeout', '1s']);
   expect(performance.now() - began).toBeLessThan(8_000);
-  expectRefusal(result, new RegExp(`the OpenCode on it .pid ${pid}. does not answer`), /--port/);
+  expectRefusal(result, new RegExp(`the OpenCode on it .pid ${pid}. does not answer`), /another port/);
 });
 
 describe('a server that cannot be started', () => {

@@ -19,9 +19,12 @@ export const portableMachine = (): Machine => ({
   name: hostname(),
 });
 
-/** Undefined when the list does not even show us: busybox's `ps` answers with nothing, and without an error. */
+/**
+ * Undefined when the list does not even show us: busybox's `ps` answers with nothing, and without an error. Others are
+ * missing or may not be run, as the helper that Windows needs beside a vendored file.
+ */
 export async function portableProcesses(now: number): Promise<ProcessTable | undefined> {
-  const listed = await psList();
+  const listed = await psList().catch(() => []);
   const table = new Map<number, Process>();
   for (const entry of listed) {
     const pid = parsePid(entry.pid);

@@ -10,7 +10,7 @@ import { claimStart, isVoid, starterOn } from '../state/claims.js';
 import { urlOf } from '../state/record-file.js';
 import type { World } from '../world.js';
 import { launch } from './launch.js';
-import { type Refused, refused, type Started, type Wanted } from './wanted.js';
+import { type Refused, refused, type Started, unlisted, type Wanted } from './wanted.js';
 
 /** Long enough for a server that is being stopped on this port to be gone. */
 const CLOSING_MS = 20_000;
@@ -36,7 +36,7 @@ export async function ensureServer(wanted: Wanted, world: World): Promise<Starte
     if (patienceMs > 0) continue;
     return refused(
       `port ${wanted.port} cannot be used: ${tried.because}`,
-      `opencode-reap why ${wanted.port} says more; or choose another --port`,
+      `choose another port; npx opencode-reap why ${wanted.port} says more`,
     );
   }
 }
@@ -67,8 +67,7 @@ const isClosing = (port: number, { written, snapshot }: Sight): boolean =>
 /** Whoever claims the port looks once more, since the last holder may just have started its server. */
 async function claimAndLaunch(wanted: Wanted, { snapshot }: Sight, world: World): Promise<Tried> {
   const holder = selfIn(snapshot);
-  if (holder === undefined)
-    return refused('the processes of this machine cannot be listed', 'run opencode-reap doctor');
+  if (holder?.startToken === undefined) return unlisted();
   const holdsMs = Math.ceil(wanted.readyTimeoutMs) + STARTING_MS;
   const claim = claimStart(world.folder, wanted.port, { holder, machine: snapshot.machine, holdsMs });
   if (claim.kind === 'unread')
@@ -164,7 +163,7 @@ async function heldByStranger(wanted: Wanted, sight: Sight, { eyes }: World): Pr
   const who = pid === undefined ? '' : ` (pid ${pid}${name ? `, ${name}` : ''})`;
   return refused(
     `port ${wanted.port} is held by something that is not OpenCode${who}`,
-    'end it, or choose another port with --port',
+    'end it, or choose another port',
   );
 }
 

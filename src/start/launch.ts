@@ -19,7 +19,7 @@ import { asServerRecord, dropRecord, writeRecord } from '../state/registry.js';
 import type { World } from '../world.js';
 import { newPassword, withPassword } from './password.js';
 import { endedEarly, PROBE_EVERY_MS, passwordOf, waitReady } from './ready.js';
-import { argsFor, type Refused, refused, type Started, type Wanted } from './wanted.js';
+import { argsFor, type Refused, refused, type Started, unlisted, type Wanted } from './wanted.js';
 
 const GRACE_MS = 5_000;
 
@@ -29,8 +29,7 @@ export async function launch(wanted: Wanted, world: World): Promise<Started | Re
     return refused(`the workspace ${wanted.workspace} is no directory`, 'name one that exists');
   const began = await takeSnapshot([], [], world.eyes);
   const spawning = newRecord(wanted, began);
-  if (spawning === undefined)
-    return refused('the processes of this machine cannot be listed', 'run opencode-reap doctor');
+  if (spawning === undefined) return unlisted();
   writeRecord(world.folder, spawning);
   const retiring = retirement(spawning.id, wanted, world.folder);
   const environment = { ...withPassword(spawnEnvironment(wanted.env, spawning.tag), spawning.password), ...retiring };
@@ -71,7 +70,7 @@ function newRecord(
   { machine, uid, processes, self }: Snapshot,
 ): (NativeRecord & { readonly tag: string }) | undefined {
   const us = processes?.get(self);
-  if (us === undefined) return undefined;
+  if (us?.startToken === undefined) return undefined;
   return {
     id: randomBytes(5).toString('hex'),
     startedByPlugin: true,
@@ -112,7 +111,8 @@ async function unseen(
   wanted: Wanted,
   world: World,
 ): Promise<Refused> {
-  if (seen === 'unknown') return refused(`process ${spawned.pid} cannot be seen`, 'run opencode-reap doctor');
+  if (seen === 'unknown')
+    return refused(`process ${spawned.pid} cannot be seen`, 'npx opencode-reap doctor says what is hidden');
   await sleep(PROBE_EVERY_MS);
   const error = endedEarly(wanted, spawned.ended() ?? 'its end was not seen');
   return forget(error, record, await endLeft(spawned.pid, record.tag, world), wanted, world);
@@ -141,7 +141,7 @@ async function endLeft(group: number | undefined, tag: string | undefined, { eye
 }
 
 function forget(error: string, { id }: NativeRecord, isEnded: boolean, wanted: Wanted, { folder }: World): Refused {
-  if (!isEnded) return refused(`${error}, and could not be ended`, `opencode-reap why ${id} says more`);
+  if (!isEnded) return refused(`${error}, and could not be ended`, `npx opencode-reap why ${id} says more`);
   dropRecord(folder, id);
   return refused(error, toSeeWhy(wanted));
 }

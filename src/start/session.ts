@@ -7,7 +7,7 @@ import type { Snapshot } from '../decide/snapshot.js';
 import { DEFAULTS } from '../defaults.js';
 import { claudeAbove } from '../hook/holder.js';
 import { takeSnapshot } from '../observe/snapshot.js';
-import { readSmall, removeFile, replaceFile } from '../state/files.js';
+import { errorCode, readSmall, removeFile, replaceFile } from '../state/files.js';
 import type { StateFolder } from '../state/folders.js';
 import { type Besides, formatLease, leaseName, type NativeLease, parseLease } from '../state/lease-file.js';
 import { leasesOf } from '../state/leases.js';
@@ -40,18 +40,37 @@ interface Owner {
 }
 
 /** Writes or renews the lease of the Claude process above us, and another one that names the server, by its port at least. */
-export async function attach(wanted: Attaching, { folder, eyes }: World): Promise<SessionLease> {
+export async function attach(wanted: Attaching, world: World): Promise<SessionLease> {
+  const { folder, eyes } = world;
   const snapshot = await takeSnapshot([], [], eyes);
   const owners = ownersOf(wanted, snapshot, folder);
-  const { workspace: cwd, port = DEFAULTS.port, server } = wanted;
   for (const owner of owners) {
-    const before = leaseIn(fileOf(owner, undefined, folder));
-    hold(owner, { cwd, port: before?.port ?? port, servers: [] }, undefined, folder);
-    if (server !== undefined) write(owner, { cwd: undefined, port: undefined, servers: [server] }, { server }, folder);
-    else if (wanted.port !== undefined && before && before.port !== port)
-      hold(owner, { cwd: undefined, port, servers: [] }, { port }, folder);
+    note(owner, wanted, folder);
+    for (const other of elsewhere(world)) noteIfWritable(owner, wanted, other);
   }
   return said(owners[0], folder);
+}
+
+/** Whoever chose another state folder than ours reads no lease there, but everybody reads the default one. */
+const elsewhere = ({ folder, leaseFolders, stateDir }: World): readonly StateFolder[] =>
+  stateDir === undefined ? [] : leaseFolders.slice(-1).filter(({ root }) => root !== folder.root);
+
+function noteIfWritable(owner: Owner, wanted: Attaching, folder: StateFolder): void {
+  try {
+    note(owner, wanted, folder);
+  } catch (error) {
+    errorCode(error);
+  }
+}
+
+/** A server without an id is held by its port, which the lease that a hook wrote may not name. */
+function note(owner: Owner, wanted: Attaching, folder: StateFolder): void {
+  const { workspace: cwd, port = DEFAULTS.port, server } = wanted;
+  const before = leaseIn(fileOf(owner, undefined, folder));
+  hold(owner, { cwd, port: before?.port ?? port, servers: [] }, undefined, folder);
+  if (server !== undefined) write(owner, { cwd: undefined, port: undefined, servers: [server] }, { server }, folder);
+  else if (wanted.port !== undefined && before && before.port !== port)
+    hold(owner, { cwd: undefined, port, servers: [] }, { port }, folder);
 }
 
 /** Takes a server, or all of them, back from the session. What a known process holds besides ends with that process only. */
@@ -62,7 +81,8 @@ export async function release(wanted: Attaching, world: World): Promise<SessionL
   const owners = [above, undefined].map((holder) => ({ holder, machine: snapshot.machine, session }));
   for (const owner of above ? owners : owners.slice(1)) {
     if (owner.holder === undefined && session === undefined) continue;
-    for (const file of leasesOf(world.folder, owner.holder, session)) takeBack(file, server, session);
+    const files = [world.folder, ...elsewhere(world)].flatMap((folder) => leasesOf(folder, owner.holder, session));
+    for (const file of files) takeBack(file, server, session);
   }
   return said(
     owners.find(({ holder }) => holder !== undefined || session !== undefined),

@@ -42,6 +42,13 @@ export interface Refused {
 
 export const refused = (error: string, hint: string): Refused => ({ kind: 'refused', error, hint });
 
+/** What cannot be recognised later is not started. */
+export const unlisted = (): Refused =>
+  refused(
+    'the processes of this machine cannot be listed with their start times',
+    'it takes /proc, or a ps that says lstart; where neither is, as on Windows, start opencode serve yourself',
+  );
+
 /** What follows the command. */
 export const argsFor = ({ hostname, port, args }: Wanted): string[] => [
   'serve',
