@@ -63,4 +63,5 @@ export const portableEyes: Eyes = {
   sockets: () => undefined,
   cwd: () => undefined,
   holder,
+  holderUser: () => undefined,
 };
