@@ -90,8 +90,8 @@ export interface ReapError extends Error {
  * With a session, the session is attached, as `attachSession` does it.
  *
  * Throws a `ReapError` when there is no server to be had: an option is not what it should be; the program is missing,
- * ends, or stays silent; the port is held by something that is not OpenCode, or by OpenCode that does not answer; or
- * `secure` is wanted and the server on the port has no password known here.
+ * ends, or stays silent; the port is held by something that is not OpenCode, by another user, or by OpenCode that does
+ * not answer; or `secure` is wanted and the server on the port has no password known here.
  */
 export declare function ensureServer(options?: ServerOptions): Promise<EnsuredServer>;
 

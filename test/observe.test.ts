@@ -13,7 +13,7 @@ import { waitFor } from './support/wait.js';
 /** As /proc/net/tcp and tcp6 showed them on an x86-64 machine. */
 const TCP = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode                                                     
    4: 0100007F:C065 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 89798 1 00000000efcb386b 100 0 0 10 0                     
-   5: 00000000:88D5 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 89799 1 000000009e2a98d8 100 0 0 10 0                     
+   5: 00000000:88D5 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 89799 1 000000009e2a98d8 100 0 0 10 0                     
   24: 0100007F:C065 0100007F:E888 01 00000000:00000000 00:00000000 00000000     0        0 89809 1 00000000dbd9d1ad 20 0 0 10 -1                     
   27: 0100007F:EA66 0200007F:88D5 04 00000001:00000000 01:00000014 00000000     0        0 0 2 0000000045e81436 20 0 0 10 -1                         
 `;
@@ -32,8 +32,8 @@ describe('the table of sockets', () => {
       'IPv4',
       TCP,
       [
-        { local: '127.0.0.1', localPort: 49_253, state: 'listen', inode: '89798' },
-        { local: '0.0.0.0', localPort: 35_029, state: 'listen', inode: '89799' },
+        { local: '127.0.0.1', localPort: 49_253, state: 'listen', uid: 0, inode: '89798' },
+        { local: '0.0.0.0', localPort: 35_029, state: 'listen', uid: 1000, inode: '89799' },
         { local: '127.0.0.1', localPort: 49_253, remote: '127.0.0.1', remotePort: 59_528, state: 'established' },
         { local: '127.0.0.1', localPort: 60_006, remote: '127.0.0.2', remotePort: 35_029, state: 'other', inode: '0' },
       ],
@@ -62,7 +62,7 @@ test.each([
   [['127.0.0.2', LOOPBACK6], undefined],
 ])('of those that listen at %j a connection to 127.0.0.1 goes to %s', (locals, expected) => {
   const rows = locals.map(
-    (local) => ({ local, localPort: 1, remote: ANY6, remotePort: 0, state: 'listen', inode: '1' }) as const,
+    (local) => ({ local, localPort: 1, remote: ANY6, remotePort: 0, state: 'listen', uid: 0, inode: '1' }) as const,
   );
   expect(listenerAt('127.0.0.1', rows)?.local).toBe(expected);
 });

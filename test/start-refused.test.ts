@@ -83,6 +83,20 @@ describe('a port that something else holds', () => {
   });
 });
 
+// Only root can be somebody else for a moment.
+test.runIf(process.getuid?.() === 0)("another user's OpenCode is refused", async () => {
+  const server = createHttpServer((_, reply) =>
+    reply.setHeader('content-type', 'application/json').end('{"healthy":true}'),
+  );
+  process.seteuid?.(65_534);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  process.seteuid?.(0);
+  const { port } = server.address() as AddressInfo;
+  const result = await runCli(sandbox, ['start', '--port', `${port}`]);
+  server.close();
+  expectRefusal(result, new RegExp(`port ${port} belongs to another user`), /--port/);
+});
+
 test('an OpenCode on the port that does not answer is waited for no longer than one that is started', async () => {
   const { port, pid } = await startFake(sandbox, { FAKE_OPENCODE: 'silent' });
   const began = performance.now();

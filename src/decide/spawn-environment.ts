@@ -22,4 +22,4 @@ export function spawnEnvironment(callers: Variables, tag: string): Record<string
 }
 
 const isOuterPassword = (name: string, value: string | undefined): boolean =>
-  name === 'OPENCODE_SERVER_PASSWORD' && value?.startsWith(OWN_PASSWORD) === true;
+  name === 'OPENCODE_SERVER_PASSWORD' && `${value}`.startsWith(OWN_PASSWORD);

@@ -15,4 +15,6 @@ export interface Eyes {
    * told; undefined when nobody does, or nobody who can be seen.
    */
   readonly holder: (port: number, host?: string) => Promise<number | undefined>;
+  /** Whose that is, which everybody may see; undefined when nobody listens, or it cannot be told. */
+  readonly holderUser: (port: number, host: string) => number | undefined;
 }

@@ -9,6 +9,7 @@ export interface Row {
   readonly remote: string;
   readonly remotePort: number;
   readonly state: 'listen' | 'established' | 'other';
+  readonly uid: number;
   readonly inode: string;
 }
 
@@ -41,18 +42,24 @@ function socketsAt(server: number, tree: readonly number[]): Sockets | undefined
   };
 }
 
-/** Who listens on the port in our own network, at that very address before every one. */
 export function linuxHolder(port: number, host?: string): number | undefined {
-  const rows = tcpRows(process.pid)?.filter((row) => row.state === 'listen' && row.localPort === port);
-  const row = rows && (host === undefined ? rows[0] : listenerAt(host, rows));
+  const row = listenerOn(port, host);
   return row && socketOwners().get(row.inode);
+}
+
+export const linuxHolderUser = (port: number, host: string): number | undefined => listenerOn(port, host)?.uid;
+
+/** Who listens on the port in our own network, at that very address before every one. */
+function listenerOn(port: number, host: string | undefined): Row | undefined {
+  const rows = tcpRows(process.pid)?.filter((row) => row.state === 'listen' && row.localPort === port);
+  return rows && (host === undefined ? rows[0] : listenerAt(host, rows));
 }
 
 const ANY = ['0.0.0.0', Array(8).fill('0000').join(':')];
 
 /** An IPv4 connection goes to who listens at its address, else at all IPv4 ones, else at all of both kinds. */
 export const listenerAt = (host: string, rows: readonly Row[]): Row | undefined =>
-  [host, ...ANY].map((at) => rows.find(({ local }) => local === at)).find((row) => row !== undefined);
+  [host, ...ANY].map((at) => rows.find(({ local }) => local === at)).find(Boolean);
 
 const network = (pid: number | 'self'): string | undefined => tryRead(() => readlinkSync(`/proc/${pid}/ns/net`));
 
@@ -107,12 +114,12 @@ export function parseTcp(text: string): Row[] {
     .slice(1)
     .flatMap((line) => {
       const fields = line.trim().split(/\s+/);
-      const [local, remote, state, inode] = [fields[1], fields[2], fields[3], fields[9]];
+      const [local, remote, state, uid, inode] = [fields[1], fields[2], fields[3], Number(fields[7]), fields[9]];
       if (!local || !remote || !state || !inode) return [];
       const [localHost, localPort] = parseAddress(local);
       const [remoteHost, remotePort] = parseAddress(remote);
       const named = state === '0A' ? 'listen' : state === '01' ? 'established' : 'other';
-      return [{ local: localHost, localPort, remote: remoteHost, remotePort, state: named, inode } as const];
+      return [{ local: localHost, localPort, remote: remoteHost, remotePort, state: named, uid, inode } as const];
     });
 }
 

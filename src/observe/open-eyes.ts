@@ -1,6 +1,6 @@
 import type { Eyes } from './eyes.js';
 import { linuxCwd, linuxEnvironment, linuxLook, linuxMachine, linuxProcesses } from './linux.js';
-import { linuxHolder, linuxSockets } from './linux-sockets.js';
+import { linuxHolder, linuxHolderUser, linuxSockets } from './linux-sockets.js';
 
 const onLinux: Eyes = {
   machine: linuxMachine,
@@ -10,6 +10,7 @@ const onLinux: Eyes = {
   sockets: linuxSockets,
   cwd: linuxCwd,
   holder: async (port, host) => linuxHolder(port, host),
+  holderUser: linuxHolderUser,
 };
 
 /** The packages behind it take 60 ms to load, so they are loaded only where they are needed. */

@@ -66,4 +66,5 @@ export const portableEyes: Eyes = {
   sockets: () => undefined,
   cwd: () => undefined,
   holder,
+  holderUser: () => undefined,
 };

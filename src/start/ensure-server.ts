@@ -48,6 +48,9 @@ async function tryOnce(wanted: Wanted, world: World): Promise<Tried> {
   const sight = await lookAround(world);
   if (isClosing(wanted.port, sight)) return { ...again('the server on it is being stopped'), isClosing: true };
   const who = await whoAnswers(wanted.hostname, wanted.port);
+  const user = who === 'nobody' ? undefined : world.eyes.holderUser(wanted.port, wanted.hostname);
+  if (user !== undefined && user !== sight.snapshot.uid)
+    return refused(`port ${wanted.port} belongs to another user`, 'choose another port with --port');
   switch (who) {
     case 'opencode':
     case 'locked':
@@ -125,18 +128,17 @@ async function taken(
 
 const beingStarted = (pid: number): Tried => again(`process ${pid} is starting a server on it`);
 
-const GO_WITHOUT = 'stop it, choose another port, or go without';
-
 /** A password is wanted so that nobody else gets in, so a server that lets everybody in is none. */
 async function running(wanted: Wanted, pid: number | undefined, record: ServerRecord | undefined): Promise<Tried> {
   const isOurs = record?.source.format === 'native' && record.trust.kind === 'trusted';
   const password = isOurs ? record.password : undefined;
-  if (wanted.secure && password === undefined)
-    return refused(`the OpenCode on port ${wanted.port} was not started with a password of its own`, GO_WITHOUT);
   // Whoever started it may have died before asking.
-  const lock = wanted.secure && password ? await lockOn(wanted.hostname, wanted.port, password) : 'locked';
-  if (lock === 'open') return refused(`the OpenCode on port ${wanted.port} does not ask for its password`, GO_WITHOUT);
-  if (lock === 'unclear') return again('the OpenCode on it does not let in who says its password');
+  const lock = password && wanted.secure ? await lockOn(wanted.hostname, wanted.port, password) : 'locked';
+  if (lock === 'unclear') return again('the OpenCode on it does not take its password');
+  if (wanted.secure && !(password && lock === 'locked')) {
+    const how = password ? 'does not ask for its password' : 'was not started with a password of its own';
+    return refused(`the OpenCode on port ${wanted.port} ${how}`, 'stop it, choose another port, or go without');
+  }
   return {
     kind: 'started',
     url: urlOf(wanted.hostname, wanted.port),

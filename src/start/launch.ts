@@ -4,7 +4,6 @@ import { endRest, endTree } from '../act/end-tree.js';
 import { type Spawned, spawnDetached } from '../act/spawn.js';
 import { treeAt } from '../decide/evidence.js';
 import { locate } from '../decide/locate.js';
-import { lineage } from '../decide/process.js';
 import type { ServerRecord } from '../decide/record.js';
 import type { Snapshot } from '../decide/snapshot.js';
 import { spawnEnvironment } from '../decide/spawn-environment.js';
@@ -134,10 +133,9 @@ async function giveUp(error: string, record: NativeRecord, wanted: Wanted, world
 
 /** A command that ended by itself may have left something running, which nobody else knows. */
 async function endLeft(group: number | undefined, tag: string | undefined, { eyes }: World): Promise<boolean> {
-  const table = (await eyes.processes()) ?? new Map();
+  const { processes: table = new Map(), lineage } = await takeSnapshot([], [], eyes);
   const left = leftOfSpawn(group, tag, table, environmentsOf([...table.keys()], eyes));
-  const ending = { look: eyes.look, lineage: lineage(table, process.pid), graceMs: GRACE_MS };
-  return (await endRest(left, ending)).length === 0;
+  return (await endRest(left, { look: eyes.look, lineage, graceMs: GRACE_MS })).length === 0;
 }
 
 function forget(error: string, { id }: NativeRecord, isEnded: boolean, wanted: Wanted, { folder }: World): Refused {
