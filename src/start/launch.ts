@@ -96,8 +96,7 @@ async function unseen(
   wanted: Wanted,
   { folder }: World,
 ): Promise<Refused> {
-  if (seen === 'unknown')
-    return refused(`process ${spawned.pid} cannot be seen`, 'npx opencode-reap doctor says what is hidden');
+  if (seen === 'unknown') return refused(`process ${spawned.pid} cannot be seen`, 'npx opencode-reap doctor says more');
   await sleep(PROBE_EVERY_MS);
   dropRecord(folder, id);
   return refused(endedEarly(wanted, spawned.ended() ?? 'its end was not seen'), toSeeWhy(wanted));
