@@ -113,6 +113,7 @@ async function request(
     ending,
     configDir: call.env.CLAUDE_CONFIG_DIR || undefined,
     dataDir: call.env.CLAUDE_PLUGIN_DATA || undefined,
+    pluginsDir: call.env.CLAUDE_CODE_PLUGIN_CACHE_DIR || undefined,
     lingerMs: parseDuration(call.env.OPENCODE_REAP_LINGER ?? '') ?? DEFAULT_LINGER_MS,
     olderThanMs: parseDuration(call.env.OPENCODE_REAP_OLDER_THAN ?? ''),
   });

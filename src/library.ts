@@ -92,7 +92,7 @@ function explained(error: unknown): unknown {
   if (!(error instanceof Error && 'syscall' in error)) return error;
   return error.syscall === 'uv_cwd'
     ? failure('the current directory is no more', 'name another one as workspace')
-    : failure(error.message, 'npx opencode-reap doctor says what this machine lacks');
+    : failure(error.message, 'npx opencode-reap doctor says more');
 }
 
 const withheld = (because: string): Extract<Outcome, { kind: 'withheld' }> => ({ kind: 'withheld', because });

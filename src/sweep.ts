@@ -129,7 +129,8 @@ async function look(due: readonly StoredRequest[], policy: SweepPolicy, world: W
     scope: { kind: 'all', port: undefined },
   } as const;
   const dataDirs = [...world.dataDirs, ...due.flatMap(({ dataDir }) => dataDir ?? [])];
-  return reap(request, { ...world, configDirs, dataDirs });
+  const pluginsDirs = due.flatMap(({ pluginsDir }) => pluginsDir ?? []);
+  return reap(request, { ...world, configDirs, dataDirs, pluginsDirs });
 }
 
 /** Spared only because it is too young or busy, or because it is just now waking up: time alone may change that. */

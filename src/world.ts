@@ -14,6 +14,8 @@ export interface World {
   readonly configDirs: readonly string[];
   /** Data folders of plugins that a session's hook named. */
   readonly dataDirs: readonly string[];
+  /** Folders that list such data folders, as sessions saw them. */
+  readonly pluginsDirs: readonly string[];
   /** What `--state-dir` named. */
   readonly stateDir: string | undefined;
   readonly env: Variables;
@@ -26,6 +28,7 @@ export async function openWorld(stateDir: string | undefined, env: Variables): P
     leaseFolders: everyRoot(stateDir, env).map(stateFolder),
     configDirs: [configDirOf(env)],
     dataDirs: [],
+    pluginsDirs: [],
     stateDir,
     env,
     eyes: await openEyes(),

@@ -1,7 +1,16 @@
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { type Fields, filesIn, installFake, machine, startBystander, startFake } from './support/fake.js';
+import {
+  type Fields,
+  filesIn,
+  installFake,
+  machine,
+  SCHEMA,
+  startBystander,
+  startFake,
+  writeState,
+} from './support/fake.js';
 import { HOOK } from './support/hooks.js';
 import { callLibrary, callWords } from './support/library.js';
 import { alive, startToken } from './support/proc.js';
@@ -173,6 +182,21 @@ test('plugins with state folders of their own see each other’s sessions, until
   const closed = { ...env, HOME: join(sandbox.binDir, 'opencode'), XDG_STATE_HOME: undefined };
   const held = await callLibrary(sandbox, 'attachSession', [{ ...asked, server: value?.id }], { env: closed });
   expect(held.value).toMatchObject({ held: true });
+});
+
+test('sessions whose names look alike keep leases of their own, and find those of earlier versions', async () => {
+  const call = async (name: string, sessionId: string, server?: string) =>
+    (await callLibrary(sandbox, name, [{ sessionId, server }])).value;
+  const names = ['team/a', 'team:a', 'team_a', `${'x'.repeat(100)}1`, `${'x'.repeat(100)}2`];
+  for (const name of names) await call('attachSession', name, 'a/b');
+  expect(Object.keys(await leases())).toHaveLength(2 * names.length);
+  expect(Object.keys(await leases())).toContain('session-team_a.json');
+  const former = { schema: SCHEMA, session: 'team/a', cwd: sandbox.project, servers: ['old'] };
+  const written = await writeState(sandbox.stateDir, 'leases/session-team_a.old.json', former);
+  expect(await call('releaseSession', 'team/a')).toMatchObject({ held: false });
+  const left = filesIn(join(sandbox.stateDir, 'leases'));
+  expect(left).toHaveLength(2 * (names.length - 1));
+  expect(left).not.toContain(written);
 });
 
 test('without a session nobody’s end is waited for, so there is no lease', async () => {

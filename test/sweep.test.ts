@@ -6,7 +6,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { sweep } from '../src/sweep.js';
 import { openWorld } from '../src/world.js';
 import { runCli } from './support/cli.js';
-import { deadPid, installFake, machine, SCHEMA, writeState } from './support/fake.js';
+import { deadPid, installFake, machine, SCHEMA, startFake, writeState } from './support/fake.js';
 import { callHook, openSession } from './support/hooks.js';
 import { alive, cmdline, environ, pids, portHolder } from './support/proc.js';
 import { createSandbox, type Sandbox } from './support/sandbox.js';
@@ -63,6 +63,16 @@ test('there is one run per user, however many sessions end at once, and it serve
   await waitFor('the end of the server', () => !alive(pid), 20_000);
   await isOver();
   expect(requests()).toEqual([]);
+});
+
+test('a run looks where the session that asked for it has its plugins’ data', async () => {
+  const { pid } = await startFake(box);
+  const CLAUDE_CODE_PLUGIN_CACHE_DIR = join(box.root, 'plugins');
+  const record = { lastServerPid: pid, lastServerStartedAt: Date.now() };
+  await writeState(CLAUDE_CODE_PLUGIN_CACHE_DIR, 'data/a-plugin/state/0123456789abcdef/server.json', record);
+  const session = await openSession(box, onPort(), { ...QUICK, CLAUDE_CODE_PLUGIN_CACHE_DIR }, box.home);
+  await session.end();
+  await waitFor('the end of the server', () => !alive(pid), 20_000);
 });
 
 test('what a killed run has not done is done by the next', async () => {

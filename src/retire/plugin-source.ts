@@ -1,7 +1,8 @@
 /**
  * A plugin for OpenCode, as text: it runs inside the server, where nothing of ours can be imported, and it must be the
  * same however this program was bundled. OpenCode calls every export as a plugin, so there is one; it calls it once for
- * each directory, so what they share is global. Plain JavaScript that OpenCode's own runtime (Bun) loads.
+ * each directory, so what they share is global. Plain JavaScript that OpenCode's own runtime (Bun) loads. It asks twice
+ * a second at most: each question starts a program, and whoever wants more of them has mistaken the unit.
  */
 export const PLUGIN_SOURCE = `// Put here by opencode-reap, for the servers that it starts; OpenCode loads it as a plugin.
 // Once nothing has happened in such a server for long, it has opencode-reap judge it. It decides and ends nothing.
@@ -10,8 +11,6 @@ import { readFileSync } from 'node:fs';
 
 const SHARED = Symbol.for('opencode-reap.retire');
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
-// Each question starts a program; whoever wants them without end has mistaken the unit.
-const SHORTEST_MS = 500;
 
 // What happens by itself, or outside of the server, does not use it.
 const IDLE_EVENTS = /^(file\\.watcher|filesystem|models-dev|catalog|installation|integration|reference|vcs|lsp)\\./;
@@ -35,7 +34,7 @@ const ask = ({ node, args }) => {
 
 const watch = (told) => {
   const shared = { at: performance.now() };
-  const afterMs = Math.max(told.afterMs, SHORTEST_MS);
+  const afterMs = Math.max(told.afterMs, 500);
   const later = (ms) => setTimeout(look, Math.min(ms, LONGEST_TIMER_MS)).unref();
   const look = () => {
     const left = shared.at + afterMs - performance.now();

@@ -110,8 +110,7 @@ async function unseen(
   wanted: Wanted,
   world: World,
 ): Promise<Refused> {
-  if (seen === 'unknown')
-    return refused(`process ${spawned.pid} cannot be seen`, 'npx opencode-reap doctor says what is hidden');
+  if (seen === 'unknown') return refused(`process ${spawned.pid} cannot be seen`, 'npx opencode-reap doctor says more');
   await sleep(PROBE_EVERY_MS);
   const error = endedEarly(wanted, spawned.ended() ?? 'its end was not seen');
   return forget(error, record, await endLeft(spawned.pid, record.tag, world), wanted, world);

@@ -46,7 +46,7 @@ export const refused = (error: string, hint: string): Refused => ({ kind: 'refus
 export const unlisted = (): Refused =>
   refused(
     'the processes of this machine cannot be listed with their start times',
-    'it takes /proc, or a ps that says lstart; where neither is, as on Windows, start opencode serve yourself',
+    'where they cannot, as on Windows, start opencode serve yourself',
   );
 
 /** What follows the command. */

@@ -55,7 +55,12 @@ export type Besides = { readonly port: number } | { readonly server: string };
  * besides has a file of its own: two hooks or commands of one session may write at the same moment, and neither may
  * take back what the other has said.
  */
-export function leaseName(holder: Identity | undefined, session: string | undefined, besides?: Besides): string {
+export function leaseName(
+  holder: Identity | undefined,
+  session: string | undefined,
+  besides?: Besides,
+  plain = distinct,
+): string {
   const whose =
     holder?.startToken === undefined
       ? `session-${plain(session ?? 'unknown')}`
@@ -64,8 +69,22 @@ export function leaseName(holder: Identity | undefined, session: string | undefi
   return `${whose}.${'port' in besides ? `port-${besides.port}` : plain(besides.server)}.json`;
 }
 
-/** Whether a file is one of that holder's or session's. */
-export const isLeaseOf = (name: string, holder: Identity | undefined, session: string | undefined): boolean =>
-  name.startsWith(leaseName(holder, session).replace(/json$/, ''));
+/** Whether a file is one of that holder's or session's; by its `former` name it may be another session's, too. */
+export const isLeaseOf = (
+  name: string,
+  holder: Identity | undefined,
+  session: string | undefined,
+  former = false,
+): boolean => name.startsWith(leaseName(holder, session, undefined, former ? folded : distinct).replace(/json$/, ''));
 
-const plain = (text: string): string => text.replace(/[^\w-]/g, '_').slice(0, 100);
+const folded = (text: string): string => text.replace(/[^\w-]/g, '_').slice(0, 100);
+
+/** Two texts that are folded to one keep names of their own. */
+function distinct(text: string): string {
+  const plain = folded(text);
+  if (plain === text) return plain;
+  // Loading a real hash would cost the hook 7 ms.
+  let hash = 0;
+  for (const char of text) hash = (Math.imul(hash, 31) + (char.codePointAt(0) ?? 0)) >>> 0;
+  return `${plain}-${hash.toString(36)}`;
+}

@@ -19,6 +19,8 @@ export interface SweepRequest {
   readonly configDir: string | undefined;
   /** The data folder of the plugin whose hook this was. */
   readonly dataDir: string | undefined;
+  /** What stands in for `plugins` in Claude Code's own folder, where the session had it elsewhere. */
+  readonly pluginsDir?: string | undefined;
   readonly lingerMs: number;
   /** Undefined leaves it to whoever looks. */
   readonly olderThanMs: number | undefined;
@@ -56,6 +58,7 @@ export function parseRequest(file: string, content: string): StoredRequest | str
     ending: isObject(json.ending) ? identity(json.ending.pid, json.ending.startToken) : undefined,
     configDir: text(json.configDir),
     dataDir: text(json.dataDir),
+    pluginsDir: text(json.pluginsDir),
     lingerMs: wholeNumber(json.lingerMs) ?? 0,
     olderThanMs: wholeNumber(json.olderThanMs),
   };

@@ -24,6 +24,8 @@ export interface Known {
   readonly env: Variables;
   /** Claude Code's own folders, as sessions saw them. */
   readonly configDirs: readonly string[];
+  /** What stood in for their `plugins`. */
+  readonly pluginsDirs: readonly string[];
   /** Plugins' data folders that somebody named. */
   readonly dataDirs: readonly string[];
   /** Whatever `--state-dir` names is looked through as every kind of folder. */
@@ -34,14 +36,14 @@ export interface Known {
  * Every folder that a known plugin may have written to, whoever set which variable: a plugin's commands and its hooks
  * see different environments, so its records lie in one place or another.
  */
-export function placesOf({ env, configDirs, dataDirs, stateDir }: Known): Places {
+export function placesOf({ env, configDirs, pluginsDirs, dataDirs, stateDir }: Known): Places {
   const home = env.HOME || homedir();
   const chosen = stateDir === undefined ? [] : [stateDir];
   // Some know only the default one, and other sessions may see other variables.
   const plugins = [configDirOf(env), join(home, '.claude'), ...configDirs].map((configDir) =>
     join(configDir, 'plugins'),
   );
-  const stores = distinct([...plugins, ...named(env, ['CLAUDE_CODE_PLUGIN_CACHE_DIR'])]).map((folder) =>
+  const stores = distinct([...plugins, ...pluginsDirs, ...named(env, ['CLAUDE_CODE_PLUGIN_CACHE_DIR'])]).map((folder) =>
     foldersIn(join(folder, 'data')),
   );
   const data = [...stores.flatMap(({ folders }) => folders), ...dataDirs, ...named(env, DATA_VARIABLES), ...chosen];
