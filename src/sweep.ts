@@ -73,18 +73,36 @@ function keepUp({ renew, release }: Extract<Claim, { kind: 'ours' }>): () => voi
 async function serve(policy: SweepPolicy, world: World): Promise<void> {
   const until = Date.now() + ALTOGETHER_MS;
   let again: { readonly at: number; readonly delayMs: number } | undefined;
+  let places = world;
   while (Date.now() < until) {
     const pending = pendingRequests(world.folder);
+    places = withPlacesOf(pending, places);
     const requested = await dueOf(pending, world);
-    for (const request of requested.filter(({ server }) => server !== undefined)) await retire(request, policy, world);
+    for (const request of requested.filter(({ server }) => server !== undefined)) await retire(request, policy, places);
     const due = requested.filter(({ server }) => server === undefined);
     if (due.length > 0 || (again && again.at <= Date.now())) {
-      const reaped = await look(due, policy, world);
+      const reaped = await look(due, policy, places);
       for (const request of due) closeRequest(request);
       again = mayBecomeStale(reaped) ? nextLook(due.length > 0 ? undefined : again?.delayMs) : undefined;
     } else if (pending.length === 0 && again === undefined) return;
     await sleep(TICK_MS);
   }
+}
+
+/**
+ * Where the sessions that asked keep what they write down, which this run cannot know otherwise. They count in every
+ * look from then on, of whichever session: a job there spares a server of all.
+ */
+function withPlacesOf(requests: readonly StoredRequest[], world: World): World {
+  const also = (known: readonly string[], which: 'configDir' | 'dataDir' | 'pluginsDir'): string[] => [
+    ...new Set([...known, ...requests.flatMap((request) => request[which] ?? [])]),
+  ];
+  return {
+    ...world,
+    configDirs: also(world.configDirs, 'configDir'),
+    dataDirs: also(world.dataDirs, 'dataDir'),
+    pluginsDirs: also(world.pluginsDirs, 'pluginsDir'),
+  };
 }
 
 function nextLook(lastMs: number | undefined): { at: number; delayMs: number } {
@@ -118,7 +136,6 @@ async function retire(request: StoredRequest, policy: SweepPolicy, world: World)
 
 async function look(due: readonly StoredRequest[], policy: SweepPolicy, world: World): Promise<Reaped> {
   const ages = due.flatMap(({ olderThanMs }) => olderThanMs ?? []);
-  const configDirs = [...world.configDirs, ...due.flatMap(({ configDir }) => configDir ?? [])];
   const olderThanMs = ages.length > 0 ? Math.min(...ages) : policy.olderThanMs;
   const request = {
     ...policy,
@@ -128,9 +145,7 @@ async function look(due: readonly StoredRequest[], policy: SweepPolicy, world: W
     retiring: due[0]?.server,
     scope: { kind: 'all', port: undefined },
   } as const;
-  const dataDirs = [...world.dataDirs, ...due.flatMap(({ dataDir }) => dataDir ?? [])];
-  const pluginsDirs = due.flatMap(({ pluginsDir }) => pluginsDir ?? []);
-  return reap(request, { ...world, configDirs, dataDirs, pluginsDirs });
+  return reap(request, world);
 }
 
 /** Spared only because it is too young or busy, or because it is just now waking up: time alone may change that. */

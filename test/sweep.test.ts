@@ -6,7 +6,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { sweep } from '../src/sweep.js';
 import { openWorld } from '../src/world.js';
 import { runCli } from './support/cli.js';
-import { deadPid, installFake, machine, SCHEMA, startFake, writeState } from './support/fake.js';
+import { deadPid, installFake, machine, SCHEMA, startBystander, startFake, writeState } from './support/fake.js';
 import { callHook, openSession } from './support/hooks.js';
 import { alive, cmdline, environ, pids, portHolder } from './support/proc.js';
 import { createSandbox, type Sandbox } from './support/sandbox.js';
@@ -133,6 +133,22 @@ test('a run renews its claim every minute', async () => {
   writeFileSync(join(box.stateDir, 'requests/a.json'), JSON.stringify({ ...request, lingerMs: 0 }));
   await swept;
   expect(names()).not.toContain('sweep.json');
+});
+
+test('a job in the folder of another session that has asked spares a server, too', async () => {
+  const { pid } = await startFake(box);
+  const record = { lastServerPid: pid, lastServerStartedAt: Date.now() };
+  await writeState(box.home, '.claude/plugins/data/a-plugin/state/0123456789abcdef/server.json', record);
+  const elsewhere = join(box.root, 'elsewhere');
+  const job = { id: 'task-1', type: 'task', status: 'running', pid: startBystander(box), updatedAt: new Date() };
+  await writeState(elsewhere, 'state/0123456789abcdef/state.json', { config: {}, jobs: [job] });
+  const lingers = { ...QUICK, OPENCODE_REAP_LINGER: '60s', CLAUDE_PLUGIN_DATA: elsewhere };
+  await openSession(box, ['--port', '1'], lingers, box.home);
+  await (await openSession(box, ['--port', '2'], QUICK, box.home)).end();
+  const log = join(box.stateDir, 'log.ndjson');
+  const line = await waitFor('it is judged', () => existsSync(log) && readFileSync(log, 'utf8').split('\n')[0]);
+  const detail = expect.stringMatching(/^idle: .*in flight/);
+  expect(JSON.parse(line)).toMatchObject({ event: 'spared', pid, detail });
 });
 
 test('a server that is too young is looked at again until it is not', async () => {
