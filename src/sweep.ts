@@ -6,6 +6,7 @@ import { selfIn } from './look.js';
 import { takeSnapshot } from './observe/snapshot.js';
 import { reap } from './reap.js';
 import { type Claim, claimSweep, isVoid } from './state/claims.js';
+import { appendLog } from './state/log.js';
 import { closeRequest, pendingRequests, type StoredRequest } from './state/requests.js';
 import type { World } from './world.js';
 
@@ -39,10 +40,20 @@ export async function sweep(policy: SweepPolicy, world: World): Promise<void> {
     if (release === undefined) return;
     try {
       await serve(policy, world);
+    } catch (error) {
+      noteFailure(world, error);
+      throw error;
     } finally {
       release();
     }
   } while (pendingRequests(world.folder).length > 0);
+}
+
+/** Nobody listens to it, so what goes wrong is said in the log. */
+function noteFailure({ folder }: World, error: unknown): void {
+  const detail = error instanceof Error ? error.message : String(error);
+  const nothing = { id: '', pid: undefined, port: undefined, workspace: undefined };
+  appendLog(folder, [{ at: new Date().toISOString(), event: 'background run failed', detail, ...nothing }]);
 }
 
 async function claim(world: World): Promise<(() => void) | undefined> {

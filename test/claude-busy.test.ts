@@ -2,7 +2,7 @@ import { describe, expect } from 'vitest';
 import { test, withoutClaude } from './support/claude-session.js';
 import { configEnv, providerConfig } from './support/config.js';
 import { createSession, prompt, status } from './support/opencode.js';
-import { startProvider } from './support/provider.js';
+import { MAIN, startProvider } from './support/provider.js';
 import { waitFor } from './support/wait.js';
 
 // In a file of its own, since it mostly waits.
@@ -20,9 +20,10 @@ describe.skipIf(withoutClaude)(`a session of the real Claude Code client that en
       const session = await createSession(url, box.project);
       await prompt(url, session, box.project, 'hello');
       await waitFor('it is busy', async () => (await status(url, box.project))[session]);
+      await waitFor('the provider is asked', () => provider.requests.some(({ model }) => model === MAIN));
       await client.isLeftAlone(pid);
       provider.release();
-      // It is looked at again after 30 s, and if it has not quite ended by then, after 60 s more; a machine that is not quiet takes longer.
+      // It is looked at again after 30 s, after 60 s more, and then after 2 min: on a machine that is not quiet.
       await client.isGone(180_000);
     } finally {
       await provider.close();

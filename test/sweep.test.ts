@@ -118,6 +118,20 @@ test('a run that nobody can examine any more does not keep others from looking f
   expect([requests(), names().includes('sweep.json')]).toEqual([[], false]);
 });
 
+test('a run that fails says so in the log, and gives up its claim', async () => {
+  await writeState(box.stateDir, 'requests/a.json', { schema: SCHEMA, at: new Date().toISOString(), lingerMs: 0 });
+  const world = await openWorld(box.stateDir, box.env());
+  const cwd = () => {
+    throw new Error('a bug');
+  };
+  await startFake(box);
+  const swept = sweep({ olderThanMs: 0, graceMs: 0, limit: 1 }, { ...world, eyes: { ...world.eyes, cwd } });
+  await expect(swept).rejects.toThrow('a bug');
+  const said = JSON.parse(readFileSync(join(box.stateDir, 'log.ndjson'), 'utf8'));
+  expect(said).toMatchObject({ event: 'background run failed', detail: 'a bug' });
+  expect(names()).not.toContain('sweep.json');
+});
+
 test('a run renews its claim every minute', async () => {
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
   const request = { schema: SCHEMA, at: new Date().toISOString(), lingerMs: 60_000 };

@@ -28,7 +28,7 @@ export async function leftoverFindings(world: World): Promise<Finding[]> {
     ...sight.written.unread.map(({ file, error }) =>
       fail('state', `could not read ${file}: ${error}`, 'what it might say spares servers; mend it or remove it'),
     ),
-    ...failedHooks(world.folder),
+    ...failures(world.folder),
   ];
 }
 
@@ -53,12 +53,14 @@ function deadFences({ deadFences }: Sight): Finding[] {
   return [warn('fences', `a run died while it was stopping ${servers}`, 'opencode-reap --all-stale finishes it')];
 }
 
-function failedHooks(folder: StateFolder): Finding[] {
-  const failed = readLog(folder).filter(
-    ({ event, at }) => event === 'hook failed' && Date.now() - Date.parse(at) < RECENT_MS,
-  );
-  const last = failed.at(-1);
-  if (last === undefined) return [];
-  const often = count(failed.length, 'time');
-  return [warn('log', `a hook failed ${often} in 7 days, last at ${last.at}: ${last.detail}`, 'opencode-reap log')];
+/** Neither has anybody to tell it to. */
+function failures(folder: StateFolder): Finding[] {
+  const lines = readLog(folder).filter(({ at }) => Date.now() - Date.parse(at) < RECENT_MS);
+  return ['hook', 'background run'].flatMap((who) => {
+    const failed = lines.filter(({ event }) => event === `${who} failed`);
+    const last = failed.at(-1);
+    if (last === undefined) return [];
+    const often = count(failed.length, 'time');
+    return [warn('log', `a ${who} failed ${often} in 7 days, last at ${last.at}: ${last.detail}`, 'opencode-reap log')];
+  });
 }

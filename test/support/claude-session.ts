@@ -1,5 +1,3 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test as plain } from 'vitest';
 import { type ClaudeSandbox, createClaudeSandbox } from './claude.js';
@@ -7,6 +5,7 @@ import { hookSettings, writeUserSettings } from './claude-hooks.js';
 import { claudeBinary } from './claude-release.js';
 import { installOpencode } from './opencode.js';
 import { alive, portHolder } from './proc.js';
+import { stateFiles } from './reaped.js';
 import { withoutTmux } from './tmux.js';
 import { waitFor } from './wait.js';
 
@@ -51,8 +50,7 @@ export const test = plain.extend<{ client: Client }>({
       isGone: async (ms = SOON_MS) => {
         const until = performance.now() + ms;
         while (portHolder(port) !== undefined && performance.now() < until) await sleep(50);
-        const log = join(box.stateDir, 'log.ndjson');
-        const seen = portHolder(port) === undefined || !existsSync(log) ? '' : readFileSync(log, 'utf8');
+        const seen = portHolder(port) === undefined ? '' : JSON.stringify(stateFiles(box.stateDir), undefined, 1);
         expect(portHolder(port), seen).toBeUndefined();
       },
     });
