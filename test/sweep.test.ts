@@ -29,8 +29,9 @@ const start = async (): Promise<number> => {
 };
 const names = (): string[] => (existsSync(box.stateDir) ? readdirSync(box.stateDir) : []);
 const requests = (): string[] => readdirSync(join(box.stateDir, 'requests'));
+/** Without the shell that starts it and ends at once. */
 const sweepers = (): number[] =>
-  pids().filter((pid) => cmdline(pid).includes('sweep') && environ(pid).includes(`HOME=${box.home}`));
+  pids().filter((pid) => cmdline(pid)[2] === 'sweep' && environ(pid).includes(`HOME=${box.home}`));
 const isOver = (): Promise<unknown> =>
   waitFor('the end of the background run', () => sweepers().length === 0 && !names().includes('sweep.json'), 20_000);
 
