@@ -33,16 +33,22 @@ const RENEW_MS = 60_000;
 /** Long enough for a machine that is not quiet to renew the claim late. */
 const CLAIM_HOLDS_MS = 5 * RENEW_MS;
 
-/** One run per user. It gives up its claim before its last look, so a request that came too late for it starts another. */
 export async function sweep(policy: SweepPolicy, world: World): Promise<void> {
+  try {
+    await serveAll(policy, world);
+  } catch (error) {
+    noteFailure(world, error);
+    throw error;
+  }
+}
+
+/** One run per user. It gives up its claim before its last look, so a request that came too late for it starts another. */
+async function serveAll(policy: SweepPolicy, world: World): Promise<void> {
   do {
     const release = await claim(world);
     if (release === undefined) return;
     try {
       await serve(policy, world);
-    } catch (error) {
-      noteFailure(world, error);
-      throw error;
     } finally {
       release();
     }

@@ -108,7 +108,7 @@ describe.concurrent('what a server is given so that it retires', { timeout: 60_0
   });
 
   test('costs one that is not to retire not even a request', async ({ sandbox }) => {
-    await installOpencode(sandbox, 'native');
+    await installOpencode(sandbox, 'launcher');
     const { url, isLoaded } = marker(sandbox, 'given');
     const server = await start(sandbox, configEnv({ plugin: [url] }), ...NEVER);
     expect(isLoaded()).toBe(false);

@@ -1,6 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Asks every 50 ms until the answer is truthy, and returns that; fails with `description` after `ms`. */
+/**
+ * Asks until the answer is truthy, and returns that; fails with `description` after `ms`. Every 100 ms: most questions go
+ * through all processes, and ten tests wait at the same time.
+ */
 export const waitFor = async <T>(
   description: string,
   predicate: () => T | Promise<T>,
@@ -11,6 +14,6 @@ export const waitFor = async <T>(
     const answer = await predicate();
     if (answer) return answer as NonNullable<Exclude<T, false>>;
     if (performance.now() > deadline) throw new Error(`not within ${ms} ms: ${description}`);
-    await sleep(50);
+    await sleep(100);
   }
 };
