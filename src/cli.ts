@@ -228,7 +228,7 @@ const grace = (): Option =>
     .default(DEFAULTS.graceMs, '5s');
 
 const retireAfter = (): Option =>
-  new Option('--retire-after <duration>', 'stop it by itself after so long without use, 0s for never')
+  new Option('--retire-after <duration>', 'stop it by itself after so long without use, 0 for never')
     .env('OPENCODE_REAP_RETIRE_AFTER')
     .argParser(duration)
     .default(DEFAULTS.retireAfterMs, '30m');

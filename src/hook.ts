@@ -114,6 +114,7 @@ async function request(
     configDir: call.env.CLAUDE_CONFIG_DIR || undefined,
     dataDir: call.env.CLAUDE_PLUGIN_DATA || undefined,
     pluginsDir: call.env.CLAUDE_CODE_PLUGIN_CACHE_DIR || undefined,
+    tmpDir: call.env.CLAUDE_CODE_TMPDIR || undefined,
     lingerMs: parseDuration(call.env.OPENCODE_REAP_LINGER ?? '') ?? DEFAULT_LINGER_MS,
     olderThanMs: parseDuration(call.env.OPENCODE_REAP_OLDER_THAN ?? ''),
   });
@@ -127,15 +128,12 @@ function isSwept(folder: StateFolder): boolean {
 }
 
 async function noteFailure(call: HookCall, folder: StateFolder, error: unknown): Promise<void> {
-  const detail = `hook ${call.event}: ${error instanceof Error ? error.message : String(error)}`;
-  const nothing = { id: '', pid: undefined, port: undefined, workspace: undefined };
-  const { appendLog } = await import('./state/log.js');
-  try {
-    appendLog(folder, [{ at: new Date().toISOString(), event: 'hook failed', detail, ...nothing }]);
-  } catch (unwritable) {
-    // Where even the log cannot be written, `doctor` finds that out; the session must not.
-    if (!(unwritable instanceof Error)) throw unwritable;
-  }
+  const log = await import('./state/log.js');
+  log.noteFailure(
+    folder,
+    'hook failed',
+    `hook ${call.event}: ${error instanceof Error ? error.message : String(error)}`,
+  );
 }
 
 /** `hook <event> [--port <port>] [--state-dir <dir>]`; what is not understood is left at its default. */

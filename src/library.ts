@@ -107,7 +107,7 @@ function wantedFrom(options: Api.ServerOptions): Wanted {
     args: texts('args', options.args) ?? [],
     env: variables('env', options.env) ?? process.env,
     readyTimeoutMs: duration('readyTimeout', options.readyTimeout) ?? DEFAULTS.readyTimeoutMs,
-    retireAfterMs: retireAfter(options.retireAfter) ?? retireAfterDefault(),
+    retireAfterMs: retireAfter(options.retireAfter ?? retireAfterSaid()) ?? DEFAULTS.retireAfterMs,
     program: programBeside(fileURLToPath(import.meta.url)),
     secure: flag('secure', options.secure),
   };
@@ -144,8 +144,8 @@ function scopeFrom(options: Api.ReapOptions): Scope {
   };
 }
 
-const retireAfterDefault = (): number =>
-  durationIn('OPENCODE_REAP_RETIRE_AFTER', process.env.OPENCODE_REAP_RETIRE_AFTER) ?? DEFAULTS.retireAfterMs;
+const retireAfterSaid = (): number | undefined =>
+  durationIn('OPENCODE_REAP_RETIRE_AFTER', process.env.OPENCODE_REAP_RETIRE_AFTER);
 
 /**
  * What node can run to have a server judged: the program of the package, else the file that a plugin vendors. Built into

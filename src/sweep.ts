@@ -6,7 +6,7 @@ import { selfIn } from './look.js';
 import { takeSnapshot } from './observe/snapshot.js';
 import { reap } from './reap.js';
 import { type Claim, claimSweep, isVoid } from './state/claims.js';
-import { appendLog } from './state/log.js';
+import { noteFailure } from './state/log.js';
 import { closeRequest, pendingRequests, type StoredRequest } from './state/requests.js';
 import type { World } from './world.js';
 
@@ -37,7 +37,7 @@ export async function sweep(policy: SweepPolicy, world: World): Promise<void> {
   try {
     await serveAll(policy, world);
   } catch (error) {
-    noteFailure(world, error);
+    noteFailure(world.folder, 'background run failed', error instanceof Error ? error.message : String(error));
     throw error;
   }
 }
@@ -53,13 +53,6 @@ async function serveAll(policy: SweepPolicy, world: World): Promise<void> {
       release();
     }
   } while (pendingRequests(world.folder).length > 0);
-}
-
-/** Nobody listens to it, so what goes wrong is said in the log. */
-function noteFailure({ folder }: World, error: unknown): void {
-  const detail = error instanceof Error ? error.message : String(error);
-  const nothing = { id: '', pid: undefined, port: undefined, workspace: undefined };
-  appendLog(folder, [{ at: new Date().toISOString(), event: 'background run failed', detail, ...nothing }]);
 }
 
 async function claim(world: World): Promise<(() => void) | undefined> {
@@ -111,7 +104,7 @@ async function serve(policy: SweepPolicy, world: World): Promise<void> {
  * look from then on, of whichever session: a job there spares a server of all.
  */
 function withPlacesOf(requests: readonly StoredRequest[], world: World): World {
-  const also = (known: readonly string[], which: 'configDir' | 'dataDir' | 'pluginsDir'): string[] => [
+  const also = (known: readonly string[], which: 'configDir' | 'dataDir' | 'pluginsDir' | 'tmpDir'): string[] => [
     ...new Set([...known, ...requests.flatMap((request) => request[which] ?? [])]),
   ];
   return {
@@ -119,6 +112,7 @@ function withPlacesOf(requests: readonly StoredRequest[], world: World): World {
     configDirs: also(world.configDirs, 'configDir'),
     dataDirs: also(world.dataDirs, 'dataDir'),
     pluginsDirs: also(world.pluginsDirs, 'pluginsDir'),
+    tmpDirs: also(world.tmpDirs, 'tmpDir'),
   };
 }
 

@@ -16,6 +16,8 @@ export interface World {
   readonly dataDirs: readonly string[];
   /** Folders that list such data folders, as sessions saw them. */
   readonly pluginsDirs: readonly string[];
+  /** Where sessions' sandboxed commands had their temporary files. */
+  readonly tmpDirs: readonly string[];
   /** What `--state-dir` named. */
   readonly stateDir: string | undefined;
   readonly env: Variables;
@@ -29,6 +31,7 @@ export async function openWorld(stateDir: string | undefined, env: Variables): P
     configDirs: [configDirOf(env)],
     dataDirs: [],
     pluginsDirs: [],
+    tmpDirs: [],
     stateDir,
     env,
     eyes: await openEyes(),

@@ -100,6 +100,7 @@ test('a session that has leases holds a server without an id by its port', async
   const [file, session] = [leaseOf(process.pid), 'session-a-session.json'].map((name) => name.replace(/json$/, ''));
   const held = (name?: string) => ({
     [`${name}json`]: 5000,
+    [`${name}port-5000.json`]: 5000,
     [`${name}port-4096.json`]: 4096,
     [`${name}port-${port}.json`]: port,
   });
@@ -107,6 +108,18 @@ test('a session that has leases holds a server without an id by its port', async
   await rm(join(sandbox.stateDir, 'leases'), { recursive: true });
   // Where no Claude process is known, the one by the session's name is renewed, and must not lose what it held.
   expect(await by({})).toEqual(held(session));
+});
+
+test('what a session holds by its port it still holds after its hook has said another', async () => {
+  const session = await startStandIn(sandbox, elsewhere);
+  await session.run(callWords('attachSession', [{ sessionId: 's', port: 5000 }]));
+  const said = JSON.stringify({ session_id: 's', cwd: elsewhere, source: 'compact' });
+  await session.run([HOOK, 'hook', 'session-start'], {}, said);
+  const ports = Object.entries(await leases()).map(([name, { port }]) => [name, port]);
+  expect(ports).toEqual([
+    [leaseOf(session.pid), 4096],
+    [leaseOf(session.pid, '.port-5000'), 5000],
+  ]);
 });
 
 test('CLAUDE_PID counts where that process is above the caller, whatever it is called', async () => {

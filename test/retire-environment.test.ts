@@ -6,11 +6,11 @@ import { describe, expect } from 'vitest';
 import { PLUGIN_SOURCE } from '../src/retire/plugin-source.js';
 import { runCli } from './support/cli.js';
 import { configEnv, providerConfig } from './support/config.js';
-import { type Fields, installFake, recordsIn, writeState } from './support/fake.js';
+import { type Fields, identityOf, installFake, machine, recordsIn, SCHEMA, writeState } from './support/fake.js';
 import { callLibrary } from './support/library.js';
 import { installOpencode, releases, request, spawnServer } from './support/opencode.js';
 import { alive, environ } from './support/proc.js';
-import { test } from './support/reaped.js';
+import { stateFiles, test } from './support/reaped.js';
 import { judging, logged } from './support/retiring.js';
 import type { Changes, Environment, Sandbox } from './support/sandbox.js';
 import { waitFor } from './support/wait.js';
@@ -152,6 +152,16 @@ describe.concurrent('what a server is given so that it retires', { timeout: 60_0
 });
 
 describe.concurrent('a run that a server has asked for', { timeout: 60_000 }, () => {
+  test('looks where the plugins of its session write', async ({ sandbox }) => {
+    // Nobody takes the request away while there is a run.
+    const holder = identityOf(process.pid);
+    await writeState(sandbox.stateDir, 'sweep.json', { schema: SCHEMA, holder, machine: machine() });
+    const env = { CLAUDE_CONFIG_DIR: '/c', CLAUDE_CODE_TMPDIR: '/t', CLAUDE_CODE_PLUGIN_CACHE_DIR: '/p' };
+    await runCli(sandbox, ['retire', 'x'], { env });
+    const [, request] = Object.entries(stateFiles(sandbox.stateDir)).find(([name]) => /^requests/.test(name)) ?? [];
+    expect(JSON.parse(request ?? '')).toMatchObject({ server: 'x', configDir: '/c', tmpDir: '/t', pluginsDir: '/p' });
+  });
+
   test('judges that server alone', async ({ sandbox }) => {
     await installFake(sandbox);
     const [asking, other] = await Promise.all([start(sandbox, SOON), start(sandbox, SOON)]);

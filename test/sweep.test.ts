@@ -150,14 +150,17 @@ test('a run renews its claim every minute', async () => {
   expect(names()).not.toContain('sweep.json');
 });
 
-test('a job in the folder of another session that has asked spares a server, too', async () => {
+test.each([
+  ['CLAUDE_PLUGIN_DATA', 'state'],
+  ['CLAUDE_CODE_TMPDIR', 'opencode-companion'],
+])('a job in the folder of another session that has asked spares a server, too (%s)', async (variable, folder) => {
   const { pid } = await startFake(box);
   const record = { lastServerPid: pid, lastServerStartedAt: Date.now() };
   await writeState(box.home, '.claude/plugins/data/a-plugin/state/0123456789abcdef/server.json', record);
   const elsewhere = join(box.root, 'elsewhere');
   const job = { id: 'task-1', type: 'task', status: 'running', pid: startBystander(box), updatedAt: new Date() };
-  await writeState(elsewhere, 'state/0123456789abcdef/state.json', { config: {}, jobs: [job] });
-  const lingers = { ...QUICK, OPENCODE_REAP_LINGER: '60s', CLAUDE_PLUGIN_DATA: elsewhere };
+  await writeState(elsewhere, `${folder}/0123456789abcdef/state.json`, { config: {}, jobs: [job] });
+  const lingers = { ...QUICK, OPENCODE_REAP_LINGER: '60s', [variable]: elsewhere };
   await openSession(box, ['--port', '1'], lingers, box.home);
   await (await openSession(box, ['--port', '2'], QUICK, box.home)).end();
   const log = join(box.stateDir, 'log.ndjson');

@@ -18,6 +18,8 @@ export function retireCommand(id: string, stateDir: string | undefined, program:
     ending: undefined,
     configDir: env.CLAUDE_CONFIG_DIR || undefined,
     dataDir: undefined,
+    pluginsDir: env.CLAUDE_CODE_PLUGIN_CACHE_DIR || undefined,
+    tmpDir: env.CLAUDE_CODE_TMPDIR || undefined,
     lingerMs: 0,
     olderThanMs: parseDuration(env.OPENCODE_REAP_OLDER_THAN ?? ''),
   });

@@ -14,6 +14,8 @@ import type { Word } from './word.js';
 /** All that the guards look at, for one server. Nothing here is read later; what could not be read is `unknown`. */
 export interface Evidence {
   readonly ownership: Ownership;
+  /** Written down by us, so that there is an id that leases and marks name. */
+  readonly isOurs: boolean;
   readonly plugin: string | undefined;
   readonly trust: Trust;
   /** Records that could not be read, may be about this server, and may say whose it is. */
@@ -58,6 +60,7 @@ export function evidenceOf(record: ServerRecord, written: Written, snapshot: Sna
   const usable = { records: [record, ...record.alsoIn], ports: portsOf(record, snapshot) };
   return {
     ownership: ownershipOf(record),
+    isOurs: record.source.format === 'native',
     plugin: record.plugin,
     trust: record.trust,
     alsoUnread: mentioning([...processes.map(({ pid }) => pid), ...usable.ports], record, written),
@@ -147,6 +150,7 @@ function holdsFor(usable: Usable, written: Written, snapshot: Snapshot): Hold[] 
 
 const leasable = ({ records, ports }: Usable): Leasable => ({
   ids: records.map(({ id }) => id),
+  formerly: records.flatMap(({ source, spawned }) => (source.format !== 'native' && spawned ? `${spawned.pid}-` : [])),
   ports,
   workspaces: records.flatMap(({ workspace }) => workspace ?? []),
   hashes: records.flatMap(({ workspaceHash }) => workspaceHash ?? []),

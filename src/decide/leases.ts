@@ -14,6 +14,8 @@ export interface Hold {
 /** What a lease is compared with. */
 export interface Leasable {
   readonly ids: readonly string[];
+  /** How an id began that it had while its launcher lived, which is in a plugin's record alone. */
+  readonly formerly: readonly string[];
   readonly ports: readonly number[];
   /** Where the server works, as far as anything says. */
   readonly workspaces: readonly string[];
@@ -43,7 +45,9 @@ export function witnessed(server: Leasable, witnesses: readonly Witness[], snaps
 }
 
 function covers(lease: Lease, server: Leasable, snapshot: Snapshot): Answer {
-  if (server.ids.some((id) => lease.servers.includes(id))) return 'yes';
+  const isNamed = (id: string): boolean =>
+    server.ids.includes(id) || server.formerly.some((start) => id.startsWith(start));
+  if (lease.servers.some(isNamed)) return 'yes';
   if (lease.port !== undefined && server.ports.includes(lease.port)) return 'yes';
   if (lease.path === undefined) return 'no';
   return near(lease.path, server, snapshot);

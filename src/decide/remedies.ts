@@ -12,13 +12,17 @@ export const REMEDIES: Readonly<Record<GuardName, (seen: Evidence) => string>> =
   unkept: () => '`opencode-reap unkeep`, or start it without OPENCODE_REAP=keep',
 };
 
-/** A person has nothing to hand over where a record that counts says that it may be reaped. */
-export const mayBeHandedOver = ({ ownership, trust, sharedDaemon }: Evidence): boolean =>
-  sharedDaemon !== 'yes' && ownership !== 'adopted' && !(ownership === 'plugin' && trust.kind === 'trusted');
+/**
+ * A person has nothing to hand over where a record that counts says that it may be reaped. A second record of ours would
+ * have another id, and whatever names the first one would no longer spare the server.
+ */
+export const mayBeHandedOver = ({ ownership, isOurs, trust, sharedDaemon }: Evidence): boolean =>
+  sharedDaemon !== 'yes' && !isOurs && ownership !== 'adopted' && !(ownership === 'plugin' && trust.kind === 'trusted');
 
 function howToOwn(seen: Evidence): string {
   if (mayBeHandedOver(seen))
     return 'a server that no plugin started is never stopped by itself; `opencode-reap adopt` hands one over';
+  if (seen.isOurs && seen.ownership === 'user') return 'a server of your own is ended by `opencode-reap stop` alone';
   if (seen.sharedDaemon === 'yes') return 'a shared daemon is stopped by `opencode-reap stop` alone';
   if (seen.alsoUnread.length > 0) return `mend ${seen.alsoUnread.join(', ')}, or remove it if it is nobody’s`;
   return 'see that nobody else can write the record';

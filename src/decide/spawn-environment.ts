@@ -2,10 +2,11 @@ type Variables = Readonly<Record<string, string | undefined>>;
 
 /**
  * What a server must not inherit. It outlives the Claude session that starts it, whose pid, sockets and tokens would
- * mislead whatever runs below it; and started from another server's tool, it would pass for that server's child.
+ * mislead whatever runs below it; and started from another server's tool, it would pass for that server's child. Where
+ * the session's plugins keep what they write down it does inherit: the run that it asks for when it retires looks there.
  */
 const SESSION =
-  /^(CLAUDECODE|CLAUDE_PID|CLAUDE_EFFORT|CLAUDE_ENV_FILE|CLAUDE_PROJECT_DIR|CLAUDE_CODE_.*|CLAUDE_PLUGIN_.*|AI_AGENT)$/;
+  /^(CLAUDECODE|CLAUDE_PID|CLAUDE_EFFORT|CLAUDE_ENV_FILE|CLAUDE_PROJECT_DIR|CLAUDE_CODE_(?!TMPDIR$|PLUGIN_CACHE_DIR$).*|CLAUDE_PLUGIN_.*|AI_AGENT)$/;
 const OUTER_SERVER =
   /^(OPENCODE|AGENT|OPENCODE_PID|OPENCODE_RUN_ID|OPENCODE_PROCESS_ROLE|OPENCODE_TERMINAL|OPENCODE_REAP_TAG|OPENCODE_REAP_RETIRE)$/;
 

@@ -50,7 +50,7 @@ async function tryOnce(wanted: Wanted, world: World): Promise<Tried> {
   const who = await whoAnswers(wanted.hostname, wanted.port);
   const user = who === 'nobody' ? undefined : world.eyes.holderUser(wanted.port, wanted.hostname);
   if (user !== undefined && user !== sight.snapshot.uid)
-    return refused(`port ${wanted.port} belongs to another user`, 'choose another port with --port');
+    return refused(`port ${wanted.port} belongs to another user`, 'choose another port');
   switch (who) {
     case 'opencode':
     case 'locked':

@@ -63,13 +63,13 @@ function noteIfWritable(owner: Owner, wanted: Attaching, folder: StateFolder): v
   }
 }
 
-/** A server without an id is held by its port, which the lease that a hook wrote may not name. */
+/** A server without an id is held by its port, which the lease that a hook wrote, or will write, may not name. */
 function note(owner: Owner, wanted: Attaching, folder: StateFolder): void {
   const { workspace: cwd, port = DEFAULTS.port, server } = wanted;
   const before = leaseIn(fileOf(owner, undefined, folder));
   hold(owner, { cwd, port: before?.port ?? port, servers: [] }, undefined, folder);
   if (server !== undefined) write(owner, { cwd: undefined, port: undefined, servers: [server] }, { server }, folder);
-  else if (wanted.port !== undefined && before && before.port !== port)
+  else if (wanted.port !== undefined && port !== (before ? before.port : DEFAULTS.port))
     hold(owner, { cwd: undefined, port, servers: [] }, { port }, folder);
 }
 

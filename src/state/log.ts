@@ -24,6 +24,16 @@ export function appendLog(folder: StateFolder, lines: readonly LogLine[]): void 
   appendFileSync(folder.log, lines.map((line) => `${JSON.stringify(line)}\n`).join(''), { mode: 0o600 });
 }
 
+/** For what nobody listens to. Where even the log cannot be written, `doctor` finds that out. */
+export function noteFailure(folder: StateFolder, event: string, detail: string): void {
+  const nothing = { id: '', pid: undefined, port: undefined, workspace: undefined };
+  try {
+    appendLog(folder, [{ at: new Date().toISOString(), event, detail, ...nothing }]);
+  } catch (unwritable) {
+    if (!(unwritable instanceof Error)) throw unwritable;
+  }
+}
+
 function rotate(file: string): void {
   try {
     if (statSync(file).size > ROTATE_BYTES) renameSync(file, olderLog(file));

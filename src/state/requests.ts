@@ -21,6 +21,8 @@ export interface SweepRequest {
   readonly dataDir: string | undefined;
   /** What stands in for `plugins` in Claude Code's own folder, where the session had it elsewhere. */
   readonly pluginsDir?: string | undefined;
+  /** Where the session's sandboxed commands have their temporary files. */
+  readonly tmpDir?: string | undefined;
   readonly lingerMs: number;
   /** Undefined leaves it to whoever looks. */
   readonly olderThanMs: number | undefined;
@@ -59,6 +61,7 @@ export function parseRequest(file: string, content: string): StoredRequest | str
     configDir: text(json.configDir),
     dataDir: text(json.dataDir),
     pluginsDir: text(json.pluginsDir),
+    tmpDir: text(json.tmpDir),
     lingerMs: wholeNumber(json.lingerMs) ?? 0,
     olderThanMs: wholeNumber(json.olderThanMs),
   };

@@ -56,6 +56,8 @@ test('another password is named before a time that is not there', () => {
 const unreadable = written({ unread: [{ file: '/x', error: 'x', kind: 'server', mentions: new Set([SERVER]) }] });
 const untrusted = recorded({ trust: { kind: 'untrusted', because: 'x' } });
 const daemon = seen(SERVER, { command: { ...serve, sharedDaemon: true } });
+const theirs = recorded({ source: { format: 'a plugin', file: '/x' } });
+const ours = recorded({ source: native.record.source });
 const owner = (ownership: ServerRecord['ownership']): Change => recorded({ ownership });
 
 test.each<[string, Change[], RegExp]>([
@@ -66,9 +68,11 @@ test.each<[string, Change[], RegExp]>([
   ['anybody could have written that it was handed over', [owner('adopted'), untrusted], /^see that nobody else/],
   ['another record of it cannot be read', [unreadable], /^mend \/x, or remove it/],
   ['it was handed over, and another record of it cannot be read', [owner('adopted'), unreadable], /^mend \/x/],
+  ['it is in a record of ours, which has leases by its id', [ours, untrusted], /^see that nobody else can write/],
+  ['it is in a record of ours as the user’s', [ours, owner('user')], /`opencode-reap stop`/],
   ['it is a shared daemon', [owner('unrecorded'), daemon], /^a shared daemon .* `opencode-reap stop`/],
 ])('adopt is advised only where it helps: %s', (_sentence, changes, advice) => {
-  expect(REMEDIES.owned(evidence(but(native, ...changes)))).toMatch(advice);
+  expect(REMEDIES.owned(evidence(but(native, theirs, ...changes)))).toMatch(advice);
 });
 
 test('a guard that finds no answer does not know', () => {

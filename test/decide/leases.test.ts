@@ -6,11 +6,19 @@ import { witnessed as alsoWitnessed, but, type Change, leased, seen, shown, show
 import { CLAUDE, evidence, FREE, here, identity, lease, NOW, native, PORT, pid, place, witness } from './given.js';
 
 const unchanged: Change = (given) => given;
-const server: Leasable = { ids: ['server-1'], ports: [PORT, 5000], workspaces: ['/repo'], hashes: [] };
+const server: Leasable = {
+  ids: ['server-1'],
+  formerly: ['4900-'],
+  ports: [PORT, 5000],
+  workspaces: ['/repo'],
+  hashes: [],
+};
 
 const COVERAGE: readonly [string, Partial<Lease>, Hold['covers'] | 'no'][] = [
   ['a server that it names', { servers: ['server-0', 'server-1'] }, 'yes'],
   ['no server with a similar name', { servers: ['server-10', 'server'] }, 'no'],
+  ['a server that it named by its launcher, which is dead', { servers: ['4900-123'] }, 'yes'],
+  ['no server of another launcher', { servers: ['49001-123', '4900'] }, 'no'],
   ['a server on its port', { port: PORT }, 'yes'],
   ['a server that listens on its port as well', { port: 5000 }, 'yes'],
   ['no server on another port', { port: 4097 }, 'no'],

@@ -26,6 +26,8 @@ export interface Known {
   readonly configDirs: readonly string[];
   /** What stood in for their `plugins`. */
   readonly pluginsDirs: readonly string[];
+  /** Temporary folders that they gave their sandboxed commands. */
+  readonly tmpDirs: readonly string[];
   /** Plugins' data folders that somebody named. */
   readonly dataDirs: readonly string[];
   /** Whatever `--state-dir` names is looked through as every kind of folder. */
@@ -36,7 +38,7 @@ export interface Known {
  * Every folder that a known plugin may have written to, whoever set which variable: a plugin's commands and its hooks
  * see different environments, so its records lie in one place or another.
  */
-export function placesOf({ env, configDirs, pluginsDirs, dataDirs, stateDir }: Known): Places {
+export function placesOf({ env, configDirs, pluginsDirs, tmpDirs, dataDirs, stateDir }: Known): Places {
   const home = env.HOME || homedir();
   const chosen = stateDir === undefined ? [] : [stateDir];
   // Some know only the default one, and other sessions may see other variables.
@@ -52,6 +54,7 @@ export function placesOf({ env, configDirs, pluginsDirs, dataDirs, stateDir }: K
     env.TMPDIR || tmpdir(),
     env.OPENCODE_REAP_TMP || '/tmp',
     ...named(env, ['CLAUDE_CODE_TMPDIR']),
+    ...tmpDirs,
   ].flatMap((folder) => [folder, join(folder, 'claude'), join(folder, `claude-${process.getuid?.()}`)]);
   const companions = temporary.map((folder) => join(folder, 'opencode-companion'));
   const perUser = [env.XDG_STATE_HOME || join(home, '.local', 'state'), join(home, '.local', 'state')];
