@@ -89,7 +89,6 @@ test('a record that everybody could have written makes no server ours', async ()
   expect(alive(server.pid)).toBe(true);
 });
 
-// Only root can give a file away.
 const unlessRoot = process.getuid?.() === 0 ? '' : ' (skipped: only root can give files away)';
 
 describe.skipIf(unlessRoot)(`what belongs to somebody else${unlessRoot}`, () => {
