@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { copyFileSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
@@ -25,6 +26,22 @@ const TCP6 = `  sl  local_address                         remote_address        
 const LOOPBACK6 = '0000:0000:0000:0000:0000:0000:0000:0001';
 const ANY6 = '0000:0000:0000:0000:0000:0000:0000:0000';
 const hasIPv6 = networkInterfaces().lo?.some(({ address }) => address === '::1');
+
+test('a socket that a child has as well is its parent’s', async () => {
+  const server = createServer();
+  const port = await reservePort();
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+  onTestFinished(() => void server.close());
+  const { fd } = (server as unknown as { _handle: { fd: number } })._handle;
+  const child = spawn('sleep', ['60'], { stdio: ['ignore', 'ignore', 'ignore', fd] });
+  onTestFinished(() => void child.kill());
+  const pids = [child.pid ?? 0, process.pid];
+  for (const tree of [pids, [...pids].reverse()]) {
+    const own = linuxSockets(process.pid, tree)?.listening.filter((one) => one.port === port);
+    expect(own).toMatchObject([{ pid: process.pid }]);
+  }
+  expect(linuxHolder(port)).toBe(process.pid);
+});
 
 describe('the table of sockets', () => {
   test.each<[string, string, object[]]>([

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import type { Connection, Listening, Sockets } from '../decide/process.js';
 import { tryRead } from './errors.js';
+import { linuxGlance } from './linux.js';
 
 /** A row of /proc/net/tcp. Addresses are in host order, IPv4 ones mapped into IPv6 written as IPv4. */
 export interface Row {
@@ -26,7 +27,7 @@ export function linuxSockets(server: number, tree: readonly number[]): Sockets |
 function socketsAt(server: number, tree: readonly number[]): Sockets | undefined {
   const rows = tcpRows(server);
   const ours = new Map<string, number>();
-  for (const pid of tree) for (const inode of socketInodes(pid) ?? []) ours.set(inode, pid);
+  for (const pid of tree) own(ours, pid);
   if (rows === undefined || socketInodes(server) === undefined) return undefined;
   const listening = rows.flatMap((row) => listeningOf(row, ours));
   const ports = new Set(listening.map(({ port }) => port));
@@ -84,10 +85,22 @@ const mirrors = (a: Row, b: Row): boolean =>
 function socketOwners(): Map<string, number> {
   const owners = new Map<string, number>();
   for (const name of readdirSync('/proc')) {
-    if (!/^\d+$/.test(name)) continue;
-    for (const inode of socketInodes(Number(name)) ?? []) owners.set(inode, Number(name));
+    if (/^\d+$/.test(name)) own(owners, Number(name));
   }
   return owners;
+}
+
+/** Until it has become its program, what a server starts has the server's own sockets: they are its parent's. */
+function own(owners: Map<string, number>, pid: number): void {
+  for (const inode of socketInodes(pid) ?? []) {
+    const other = owners.get(inode);
+    if (other === undefined || parentOf(other) === pid) owners.set(inode, pid);
+  }
+}
+
+function parentOf(pid: number): number | undefined {
+  const seen = linuxGlance(pid);
+  return typeof seen === 'string' ? undefined : seen.parent;
 }
 
 function socketInodes(pid: number): string[] | undefined {
