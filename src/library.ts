@@ -26,7 +26,7 @@ import { jsonReport, jsonServer } from './report/json.js';
 import { ensureForSession } from './start/ensure-for-session.js';
 import { type Attaching, attach, release } from './start/session.js';
 import type { Wanted } from './start/wanted.js';
-import { findServer, forbidding, stopOnWord } from './stop.js';
+import { findServer, forbidding, stopNamed } from './stop.js';
 import { unwritable } from './unwritable.js';
 import { VERSION } from './version.js';
 import { openWorld, type World } from './world.js';
@@ -57,7 +57,7 @@ export const stopServer: typeof Api.stopServer = (server, options = {}) =>
     if (found.kind === 'ambiguous') return withheld(`${server} names several servers: ${found.ids.join(', ')}`);
     const forbids = forbidding(found);
     if (forbids) return withheld(forbids.detail);
-    const { outcome } = jsonServer(await stopOnWord(found, manner, world));
+    const { outcome } = jsonServer(await stopNamed(found, manner, world));
     return outcome ?? withheld('it was left alone');
   });
 

@@ -76,7 +76,7 @@ export function forbidding({ server }: Named): GuardAnswer | undefined {
 }
 
 /** Stops it and writes that down; `onWord`, whoever started it and whoever uses it. */
-export async function stopOnWord({ server, sight }: Named, manner: Manner, world: World): Promise<Judged> {
+export async function stopNamed({ server, sight }: Named, manner: Manner, world: World): Promise<Judged> {
   const { hands, tree } = handsFor(server.record, sight, manner, world);
   const judged = { ...server, outcome: await stopServer(tree, hands) };
   writeLog([judged], world);

@@ -45,7 +45,7 @@ export async function sweep(policy: SweepPolicy, world: World): Promise<void> {
 /** One run per user. It gives up its claim before its last look, so a request that came too late for it starts another. */
 async function serveAll(policy: SweepPolicy, world: World): Promise<void> {
   do {
-    const release = await claim(world);
+    const release = await claimRun(world);
     if (release === undefined) return;
     try {
       await serve(policy, world);
@@ -55,7 +55,7 @@ async function serveAll(policy: SweepPolicy, world: World): Promise<void> {
   } while (pendingRequests(world.folder).length > 0);
 }
 
-async function claim(world: World): Promise<(() => void) | undefined> {
+async function claimRun(world: World): Promise<(() => void) | undefined> {
   const snapshot = await takeSnapshot([], [], world.eyes);
   const holder = selfIn(snapshot);
   if (holder === undefined) return undefined;

@@ -4,7 +4,7 @@ import type { Verdict } from '../decide/verdict.js';
 import { jsonServer } from '../report/json.js';
 import { reason, state } from '../report/table.js';
 import { clean } from '../report/text.js';
-import { forbidding, stopOnWord } from '../stop.js';
+import { forbidding, stopNamed } from '../stop.js';
 import { openWorld } from '../world.js';
 import { choose } from './choose.js';
 import { type Common, complain, print, printJson, progress } from './output.js';
@@ -25,7 +25,7 @@ export async function stopCommand(name: string, options: StopOptions): Promise<n
   if (forbids) return refuse(name, forbids);
   if (!options.yes && !(await mayStop(chosen.server.verdict))) return 1;
   const done = progress('stopping', options);
-  const judged = await stopOnWord(chosen, manner, world).finally(done);
+  const judged = await stopNamed(chosen, manner, world).finally(done);
   if (options.json) printJson(jsonServer(judged));
   else if (!options.quiet) print([`${state(judged)}: ${clean(reason(judged))}`]);
   return judged.outcome?.kind === 'stopped' || judged.outcome?.kind === 'gone' ? 0 : 1;

@@ -59,7 +59,7 @@ function covers({ covers: coverage }: Use, { records, ports }: Usable): boolean 
  * Two clocks are never further apart: a process that started so much later than its last sign of life is another one,
  * and a sign that lies so far ahead is none.
  */
-const MARGIN_MS = 5_000;
+export const MARGIN_MS = 5_000;
 
 function isInUse({ kind, holder, seenAt, countsForMs }: Use, { at, processes }: Snapshot): Answer {
   if (holder === undefined) {

@@ -1,7 +1,7 @@
 import { DEFAULTS } from '../defaults.js';
 import { whoAnswers } from '../observe/answers.js';
 import { jsonNames } from '../state/files.js';
-import { findServer, stopOnWord } from '../stop.js';
+import { findServer, stopNamed } from '../stop.js';
 import type { World } from '../world.js';
 import { ensureServer } from './ensure-server.js';
 import { attach } from './session.js';
@@ -26,7 +26,7 @@ export async function ensureForSession(
     try {
       await attach({ session, claudePid, workspace, port, server: started.id }, world);
     } catch (error) {
-      await takeBack(started, world);
+      await stopUnheld(started, world);
       throw error;
     }
     // A run that had raised its fence by now may not have seen the lease; one that raises it later looks once more.
@@ -38,11 +38,11 @@ export async function ensureForSession(
 const isOver = async (host: string, port: number): Promise<boolean> => (await whoAnswers(host, port)) === 'nobody';
 
 /** Where no lease can be written, the caller gets no server, but somebody else may have been given it by now. */
-async function takeBack({ id, alreadyRunning }: Started, world: World): Promise<void> {
+async function stopUnheld({ id, alreadyRunning }: Started, world: World): Promise<void> {
   if (id === undefined || alreadyRunning) return;
   const manner = { olderThanMs: 0, graceMs: DEFAULTS.graceMs, endStrays: false };
   const found = await findServer(id, manner, world);
-  if (found.kind === 'named' && found.server.verdict.kind === 'stale') await stopOnWord(found, manner, world);
+  if (found.kind === 'named' && found.server.verdict.kind === 'stale') await stopNamed(found, manner, world);
 }
 
 function isFenced({ id }: Started, { folder }: World): boolean {

@@ -1,4 +1,5 @@
 import type { Coverage, Use } from '../../decide/record.js';
+import { MARGIN_MS } from '../../decide/uses.js';
 import { identity, isObject, type Json, text, texts, time } from '../parse.js';
 import { jsonOf, type Source, tickToken } from './format.js';
 
@@ -10,13 +11,10 @@ const FINAL = new Set(
 /** A job without a process may be queued, or may have died with the process that would have said so. */
 const JOB_COUNTS_FOR_MS = 30 * 60_000;
 
-/** Two clocks of one machine are never further apart. */
-const AHEAD_MS = 5_000;
-
 /** When something was last heard of. A time that is still to come was not heard of later than its file was written. */
 export function heardAt(source: Source, value: unknown): number | undefined {
   const at = time(value);
-  return at !== undefined && at > Date.now() + AHEAD_MS ? source.touchedAt() : at;
+  return at !== undefined && at > Date.now() + MARGIN_MS ? source.touchedAt() : at;
 }
 
 export const isOver = (status: unknown): boolean => typeof status === 'string' && FINAL.has(status);
