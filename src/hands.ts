@@ -6,7 +6,9 @@ import type { Identity } from './decide/identity.js';
 import { locate } from './decide/locate.js';
 import type { ServerRecord } from './decide/record.js';
 import { targetOnWord, type Verdict } from './decide/verdict.js';
-import { type Judgement, judgeAll, lookAround, type Sight, selfIn } from './look.js';
+import type { Word } from './decide/word.js';
+import { type Judgement, judgeAll, lookAround, lookOnceMore, SETTLING_MS, type Sight, selfIn } from './look.js';
+import { bootClock } from './observe/boot-clock.js';
 import { letGo } from './observe/hear.js';
 import { environmentsOf } from './observe/snapshot.js';
 import { raiseFence } from './state/fences.js';
@@ -29,25 +31,51 @@ export function handsFor(
   const { eyes, folder } = world;
   const { snapshot } = sight;
   const run = selfIn(snapshot);
-  let latest = sight;
+  let latest = snapshot;
+  let heard: Heard = { word: { kind: 'not asked' }, atMs: 0 };
   const hands: Hands = {
     look: eyes.look,
     lineage: snapshot.lineage,
     graceMs: manner.graceMs,
     raiseFence: (tree) => run && raiseFence(folder, record, { run, machine: snapshot.machine }, tree),
     lookAgain: async () => {
-      latest = await lookAround(world, record);
-      const [judgement] = await judgeAll(latest, manner, world, manner.onWord);
-      return judgement ? leave(judgement, latest, manner) : { kind: 'gone' };
+      const near = await lookAround(world, record);
+      const [judgement] = await judgeAll(near, manner, world, manner.onWord);
+      if (judgement === undefined) return { kind: 'gone' };
+      heard = { word: judgement.seen.word, atMs: bootClock() };
+      const seen = judgement.sight ?? near;
+      latest = seen.snapshot;
+      return leave(judgement, seen, manner, heard);
     },
-    letGo: () => letGo(record, latest.snapshot, eyes),
+    lookOnceMore: async () => {
+      const judgement = await lookOnceMore(record, heard.word, manner, world);
+      latest = judgement.sight.snapshot;
+      return leave(judgement, judgement.sight, manner, heard);
+    },
+    letGo: () => letGo(record, latest, eyes),
     portHolder: async () => (record.port === undefined ? undefined : eyes.holder(record.port)),
     strays: (tree) => straysAfter(record, tree, sight, manner, world),
   };
   return { hands, tree: treeAt(record, snapshot) };
 }
 
-function leave({ record, seen, verdict }: Judgement, { snapshot }: Sight, { onWord }: Manner): Leave {
+/** What the server has said last, and when, by the boot clock. */
+interface Heard {
+  readonly word: Word;
+  readonly atMs: number;
+}
+
+/** A look takes some 30 ms; one that is older than this was held up, and says nothing about now. */
+const LOOK_COUNTS_MS = 2_000;
+/** After its answer a server may be given time to end what the question has caused, and the disk to note the tree. */
+const WORD_COUNTS_MS = SETTLING_MS + LOOK_COUNTS_MS;
+
+function leave(
+  { record, seen, verdict }: Judgement,
+  { snapshot, beganMs }: Sight,
+  { onWord }: Manner,
+  { atMs }: Heard,
+): Leave {
   if (verdict.kind === 'gone') return { kind: 'gone' };
   const target = onWord
     ? targetOnWord(verdict, seen)
@@ -57,7 +85,8 @@ function leave({ record, seen, verdict }: Judgement, { snapshot }: Sight, { onWo
   if (!('server' in target)) return { kind: 'withheld', because: target.detail };
   // Asked to let go, it would end this very command half-way.
   if (snapshot.lineage.has(target.server.pid)) return { kind: 'withheld', because: 'this command runs inside it' };
-  return { kind: 'may stop', target, tree: treeAt(record, snapshot) };
+  const isFresh = (): boolean => bootClock() - beganMs <= LOOK_COUNTS_MS && bootClock() - atMs <= WORD_COUNTS_MS;
+  return { kind: 'may stop', target, tree: treeAt(record, snapshot), isFresh };
 }
 
 function firstReason({ guards, reasons }: Extract<Verdict, { kind: 'spared' | 'unsure' }>): {

@@ -1,15 +1,17 @@
 import { existsSync } from 'node:fs';
-import { type Evidence, evidenceOf } from './decide/evidence.js';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Evidence, evidenceOf, withoutQuestions } from './decide/evidence.js';
 import type { Policy } from './decide/guards.js';
 import type { Identity } from './decide/identity.js';
 import { lives } from './decide/lives.js';
 import type { Fence, ServerRecord, Written } from './decide/record.js';
-import { settle } from './decide/settle.js';
+import { asItStands, concerns, settle } from './decide/settle.js';
 import type { Snapshot } from './decide/snapshot.js';
 import { unrecordedIn } from './decide/unrecorded.js';
 import { usesOf } from './decide/uses.js';
 import { judge, type Verdict } from './decide/verdict.js';
-import type { Word } from './decide/word.js';
+import { type Word, wordNow } from './decide/word.js';
+import { bootClock } from './observe/boot-clock.js';
 import { hear } from './observe/hear.js';
 import { lookAtProcesses, lookAtSockets, takeSnapshot } from './observe/snapshot.js';
 import { announceRun, readRegistry } from './state/registry.js';
@@ -22,21 +24,29 @@ export interface Sight {
   readonly records: readonly ServerRecord[];
   /** Left by runs that died while they were stopping a server. */
   readonly deadFences: readonly Fence[];
+  /** When the look began, by the boot clock. */
+  readonly beganMs: number;
 }
 
 export interface Judgement {
   readonly record: ServerRecord;
   readonly seen: Evidence;
   readonly verdict: Verdict;
+  /** The later look that it was judged by, once it had answered; undefined when it was not asked. */
+  readonly sight?: Sight;
 }
 
+/** Looks at everything, or at what concerns one server: the cheap look that stands right before each act. */
 export async function lookAround(world: World, only?: ServerRecord): Promise<Sight> {
+  const beganMs = bootClock();
   const before = await readWritten(world);
   const fenced = before.fences.flatMap(({ record }) => record ?? []);
-  const bare = await lookAtProcesses(only ? [only] : [...before.records, ...fenced], world.eyes);
-  const settled = only ? [only] : settle(before.records, bare).map((record) => withWhereabouts(record, world));
+  const near = only ? [...before.records, ...fenced].filter((record) => concerns(record, only)) : before.records;
+  const bare = await lookAtProcesses(only ? [only, ...near] : [...near, ...fenced], world.eyes);
+  const settled = only ? [asItStands(only, near, bare)] : settle(near, bare);
+  const placed = settled.map((record) => withWhereabouts(record, world));
   const snapshot = lookAtSockets(
-    only ? settled : [...settled, ...fenced],
+    only ? placed : [...placed, ...fenced],
     [...before.leases, ...before.witnesses],
     bare,
     world.eyes,
@@ -45,10 +55,10 @@ export async function lookAround(world: World, only?: ServerRecord): Promise<Sig
   const after = readRegistry(world.folder, world.leaseFolders, []);
   const runs = [...before.runs, ...after.runs];
   const deadFences = before.fences.filter((fence) => lives(fence.run, fence.machine, snapshot) === 'no');
-  const known = new Set(settled.map(({ id }) => id));
+  const known = new Set(placed.map(({ id }) => id));
   const left = deadFences.flatMap(({ record }) => (record && !known.has(record.id) ? [record] : []));
-  const records = only ? settled : [...settled, ...left];
-  return { written: { ...before, runs }, snapshot, records, deadFences };
+  const records = only ? placed : [...placed, ...left];
+  return { written: { ...before, runs }, snapshot, records, deadFences, beganMs };
 }
 
 /** The servers of ours that no record leads to, judged without being asked: they are nobody's to disturb. */
@@ -73,15 +83,41 @@ export async function judgeAll(sight: Sight, policy: Policy, world: World, askAl
   return Promise.all(
     sight.records.map(async (record) => {
       const unheard = judgeOne(record, sight, policy, { kind: 'not asked' });
-      if (!mayAsk(unheard.verdict, askAll)) return unheard;
-      return judgeOne(
-        record,
-        sight,
-        policy,
-        await hear(record, directoriesOf(record, sight), sight.snapshot, world.eyes),
-      );
+      return mayAsk(unheard.verdict, askAll) ? judgeAsked(record, sight, policy, world) : unheard;
     }),
   );
+}
+
+/** How long is waited for the end of what a question has caused: another run's connection, a tool of the server's own. */
+export const SETTLING_MS = 3_000;
+const SETTLING_POLL_MS = 50;
+
+/**
+ * Asks the server, which may take it many seconds, and then judges it by what is there once it has answered: whoever has
+ * arrived meanwhile counts.
+ */
+async function judgeAsked(record: ServerRecord, before: Sight, policy: Policy, world: World): Promise<Judgement> {
+  const askedAtMs = bootClock();
+  const word = await hear(record, directoriesOf(record, before), before.snapshot, world.eyes);
+  for (const until = performance.now() + SETTLING_MS; ; await sleep(SETTLING_POLL_MS)) {
+    const judgement = await lookOnceMore(record, word, policy, world);
+    const settled = judge(withoutQuestions(judgement.seen, bootClock() - askedAtMs), policy);
+    const isSettling = settled.kind === 'stale' && judgement.verdict.kind !== 'stale';
+    if (!isSettling || performance.now() > until) return judgement;
+  }
+}
+
+/** One cheap look, without asking anything, and what the guards say of it and of what the server has said before. */
+export async function lookOnceMore(
+  record: ServerRecord,
+  word: Word,
+  policy: Policy,
+  world: World,
+): Promise<Judgement & { readonly sight: Sight }> {
+  const sight = await lookAround(world, record);
+  const [now = record] = sight.records;
+  const seen = evidenceOf(now, sight.written, sight.snapshot, wordNow(word, sight.snapshot.sockets.get(now.id)));
+  return { record: now, seen, verdict: judge(seen, policy), sight };
 }
 
 /** Where it may be working, for releases that do not say it themselves. */
@@ -92,8 +128,9 @@ function directoriesOf(record: ServerRecord, { written }: Sight): string[] {
   return [...new Set([...records.flatMap(({ workspace }) => workspace ?? []), ...jobs])];
 }
 
+/** Before a server is asked, another run that may only be asking it does not count: once it is judged by its word, it does. */
 function judgeOne(record: ServerRecord, { written, snapshot }: Sight, policy: Policy, word: Word): Judgement {
-  const seen = evidenceOf(record, written, snapshot, word);
+  const seen = withoutQuestions(evidenceOf(record, written, snapshot, word), undefined);
   return { record, seen, verdict: judge(seen, policy) };
 }
 

@@ -9,6 +9,8 @@ export interface Ending {
   /** Ourselves and what is above us. */
   readonly lineage: ReadonlySet<number>;
   readonly graceMs: number;
+  /** Whether the look that allows the first signal still counts, asked in the same tick; undefined needs none. */
+  readonly mayBegin?: () => boolean;
 }
 
 /** A process dies within 120 ms of a SIGTERM, so looking this often costs little and wastes little. */
@@ -18,6 +20,7 @@ const KILL_WAIT_MS = 2_000;
 
 type Ended =
   | { readonly kind: 'ended'; readonly signal: 'SIGTERM' | 'SIGKILL' }
+  | { readonly kind: 'late' }
   | Extract<Outcome, { kind: 'gone' | 'replaced' | 'denied' | 'survived' | 'withheld' }>;
 
 /**
@@ -26,19 +29,23 @@ type Ended =
  */
 export async function endTree(target: Target, tree: readonly Identity[], ending: Ending): Promise<Ended> {
   const heads = target.launcher ? [target.server, target.launcher] : [target.server];
-  const first = await endAll(heads, ending);
+  const first = await endHeads(heads, ending);
   if (first.kind !== 'ended') return first;
   const rest = tree.filter((member) => !heads.some((head) => head.pid === member.pid));
-  const others = await endRest(rest, ending);
+  const others = await endRest(rest, afterFirst(ending));
   return others.length > 0 ? { kind: 'survived', pids: others.map(({ pid }) => pid) } : first;
 }
 
-async function endAll(heads: readonly Identity[], ending: Ending): Promise<Ended> {
-  const refused = refusal(heads[0], await send(heads, 'SIGTERM', ending));
+async function endHeads(heads: readonly Identity[], ending: Ending): Promise<Ended> {
+  const [server, ...launchers] = heads;
+  const refused = refusal(server, await send(server ? [server] : [], 'SIGTERM', ending));
+  // What is not the recorded server's, or not to be ended now, keeps its launcher.
+  if (refused && refused.kind !== 'gone' && refused.kind !== 'replaced') return refused;
+  await send(launchers, 'SIGTERM', afterFirst(ending));
   if (refused) return refused;
   const stubborn = await waitGone(heads, ending.graceMs, ending.look);
   if (stubborn.length === 0) return { kind: 'ended', signal: 'SIGTERM' };
-  const refusedKill = refusal(stubborn[0], await send(stubborn, 'SIGKILL', ending));
+  const refusedKill = refusal(stubborn[0], await send(stubborn, 'SIGKILL', afterFirst(ending)));
   const left = await waitGone(stubborn, KILL_WAIT_MS, ending.look);
   if (left.length === 0) return { kind: 'ended', signal: 'SIGKILL' };
   return refusedKill ?? { kind: 'survived', pids: left.map(({ pid }) => pid) };
@@ -53,21 +60,24 @@ export async function endRest(rest: readonly Identity[], ending: Ending): Promis
   return waitGone(stubborn, KILL_WAIT_MS, ending.look);
 }
 
+/** Once the server has its signal, everything else follows: what arrives now has arrived at a server that ends. */
+const afterFirst = ({ look, lineage, graceMs }: Ending): Ending => ({ look, lineage, graceMs });
+
 /** One after the other, so that each look is followed by its own signal. */
 async function send(
   targets: readonly Identity[],
   name: 'SIGTERM' | 'SIGKILL',
-  { look, lineage }: Ending,
+  { look, lineage, mayBegin }: Ending,
 ): Promise<Sent[]> {
   const results: Sent[] = [];
-  for (const target of targets) results.push(await signal(target, name, look, lineage));
+  for (const target of targets) results.push(await signal(target, name, look, lineage, mayBegin));
   return results;
 }
 
 /** Why the server itself, the first of those signalled, did not get its signal; undefined when it did. */
 function refusal(server: Identity | undefined, [sent]: readonly Sent[]): Ended | undefined {
   if (server === undefined || sent === 'sent') return undefined;
-  if (sent === 'gone') return { kind: 'gone' };
+  if (sent === 'gone' || sent === 'late') return { kind: sent };
   if (sent === 'replaced' || sent === 'denied') return { kind: sent, pid: server.pid };
   return {
     kind: 'withheld',

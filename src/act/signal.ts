@@ -3,8 +3,11 @@ import type { Seen } from '../decide/process.js';
 
 export type Look = (pid: Pid) => Seen | Promise<Seen>;
 
-/** What became of one signal. `unknown` is a process that could not be told from another, and was left alone. */
-export type Sent = 'sent' | 'gone' | 'replaced' | 'denied' | 'unknown' | 'ours';
+/**
+ * What became of one signal. `unknown` is a process that could not be told from another, and was left alone; `late` one
+ * that a look had cleared too long ago.
+ */
+export type Sent = 'sent' | 'gone' | 'replaced' | 'denied' | 'unknown' | 'ours' | 'late';
 
 /**
  * The only place that signals a process. Looks at its identity once more, on Linux in the same tick, so that a
@@ -15,6 +18,7 @@ export async function signal(
   name: 'SIGTERM' | 'SIGKILL',
   look: Look,
   lineage: ReadonlySet<number>,
+  mayBegin = (): boolean => true,
 ): Promise<Sent> {
   if (target.pid <= 1 || target.pid === process.pid || lineage.has(target.pid)) return 'ours';
   const looked = look(target.pid);
@@ -23,6 +27,7 @@ export async function signal(
   if (seen === 'gone' || seen === 'unknown') return seen;
   const sameness = sameProcess(target, seen);
   if (sameness !== 'same') return sameness === 'different' ? 'replaced' : 'unknown';
+  if (!mayBegin()) return 'late';
   try {
     process.kill(target.pid, name);
     return 'sent';

@@ -1,12 +1,18 @@
-import type { Identity } from '../decide/identity.js';
+import { type Identity, sameProcess } from '../decide/identity.js';
 import type { Outcome, Stray } from '../decide/outcome.js';
 import type { Target } from '../decide/verdict.js';
 import { type Ending, endRest, endTree, waitGone } from './end-tree.js';
 
 /** What a look at one server allows: to stop it, with the tree as it is now, or else why not. */
-export type Leave =
-  | { readonly kind: 'may stop'; readonly target: Target; readonly tree: readonly Identity[] }
-  | Outcome;
+export type Leave = MayStop | Outcome;
+
+export interface MayStop {
+  readonly kind: 'may stop';
+  readonly target: Target;
+  readonly tree: readonly Identity[];
+  /** Whether the look is recent enough to act on. One that is not is no look at all. */
+  readonly isFresh: () => boolean;
+}
 
 /** The right to stop one server. */
 export interface Fencing {
@@ -18,8 +24,10 @@ export interface Fencing {
 export interface Hands extends Ending {
   /** Undefined when another run was first. */
   readonly raiseFence: (tree: readonly Identity[]) => Fencing | undefined;
-  /** Looks again at every guard that can change. */
+  /** Looks again at every guard that can change, and asks the server, which may take many seconds. */
   readonly lookAgain: () => Promise<Leave>;
+  /** One more look, by what the server has said last: some 30 ms. */
+  readonly lookOnceMore: () => Promise<Leave>;
   readonly letGo: () => Promise<void>;
   /** Whether the port is still held by this tree, and by whom else. */
   readonly portHolder: () => Promise<number | undefined>;
@@ -47,24 +55,57 @@ export async function stopServer(tree: readonly Identity[], hands: Hands): Promi
 }
 
 async function behindFence(fence: Fencing, began: number, hands: Hands): Promise<Outcome> {
-  const before = await hands.lookAgain();
+  const before = await lookFreshly(hands);
   if (before.kind !== 'may stop') return before;
   if (!before.target.hung) await hands.letGo();
   // A server that was asked to let go works on: whatever arrived meanwhile keeps it.
-  const leave = before.target.hung ? before : await hands.lookAgain();
-  if (leave.kind !== 'may stop') return (await isEnding(before.target, hands)) ? { kind: 'gone' } : leave;
-  fence.note(leave.tree);
-  const ended = await endTree(leave.target, leave.tree, hands);
-  if (ended.kind !== 'ended') return ended;
+  const done = await endOnSight(before.target.hung ? before : undefined, fence, hands);
+  if (done.kind !== 'ended') return (await isEnding(before.target, hands)) ? { kind: 'gone' } : done;
+  const { target, tree, signal } = done;
   return {
     kind: 'stopped',
-    signal: ended.signal,
+    signal,
     tookMs: Math.round(performance.now() - began),
-    processes: processesOf(leave.target, leave.tree),
-    leftBehind: await hands.strays(leave.tree),
-    successor: await successor(leave.tree, hands),
+    processes: processesOf(target, tree),
+    leftBehind: await hands.strays(tree),
+    successor: await successor(tree, hands),
   };
 }
+
+/** This run was stopped, or the machine suspended, between a look and its act as often as this: it has no time to act. */
+const ATTEMPTS = 3;
+const TOO_LATE: Outcome = { kind: 'withheld', because: 'this machine is too busy to look right before it is stopped' };
+
+async function lookFreshly(hands: Hands): Promise<Leave> {
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
+    const leave = await hands.lookAgain();
+    if (leave.kind !== 'may stop' || leave.isFresh()) return leave;
+  }
+  return TOO_LATE;
+}
+
+type Done =
+  | Outcome
+  | ({ readonly kind: 'ended'; readonly signal: 'SIGTERM' | 'SIGKILL' } & Pick<MayStop, 'target' | 'tree'>);
+
+/** The tree is noted before the last look, so that nothing slow comes between that and the first signal. */
+async function endOnSight(seen: MayStop | undefined, fence: Fencing, hands: Hands): Promise<Done> {
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
+    const asked = attempt === 1 && seen ? seen : await hands.lookAgain();
+    if (asked.kind !== 'may stop') return asked;
+    fence.note(asked.tree);
+    const last = await hands.lookOnceMore();
+    if (last.kind !== 'may stop') return last;
+    if (!isSameTree(last.tree, asked.tree)) fence.note(last.tree);
+    const ended = await endTree(last.target, last.tree, { ...hands, mayBegin: last.isFresh });
+    if (ended.kind === 'ended') return { ...ended, target: last.target, tree: last.tree };
+    if (ended.kind !== 'late') return ended;
+  }
+  return TOO_LATE;
+}
+
+const isSameTree = (one: readonly Identity[], other: readonly Identity[]): boolean =>
+  one.length === other.length && one.every((member) => other.some((known) => sameProcess(member, known) === 'same'));
 
 /** While it ends a process has no sockets and no command line, and its launcher is there alone: it looks like another. */
 const isEnding = async ({ server }: Target, { look }: Hands): Promise<boolean> =>

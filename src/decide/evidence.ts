@@ -3,7 +3,7 @@ import { marksOn } from './keep-marks.js';
 import { type Hold, holdsOn, type Leasable, witnessed } from './leases.js';
 import { type Answer, lives } from './lives.js';
 import { type Located, locate, processesOf } from './locate.js';
-import { type Connection, childrenOf, type Process } from './process.js';
+import { type Connection, childrenOf, type Process, type Sockets } from './process.js';
 import type { LiveRun, Ownership, ServerRecord, Trust, Unread, Written } from './record.js';
 import type { Snapshot } from './snapshot.js';
 import { identified, treeOf } from './tree.js';
@@ -36,13 +36,20 @@ export interface Evidence {
   readonly usesUnread: boolean;
   /** Who still waits for this server to answer for the first time. */
   readonly waitingStarter: number | undefined;
-  readonly clients: readonly Connection[] | undefined;
+  readonly clients: readonly Client[] | undefined;
+  /** How many connections were closed within the last minute; undefined where none are shown. */
+  readonly lately: number | undefined;
   readonly ownSessions: readonly Process[] | undefined;
   /** This very command was started from it. */
   readonly runsUs: boolean;
   readonly word: Word;
   readonly ageMs: number | undefined;
   readonly kept: Answer;
+}
+
+export interface Client extends Connection {
+  /** It is another run's, which may only be asking the server something. */
+  readonly mayOnlyAsk: boolean;
 }
 
 /** Whether the process that the record leads to looks like the one that was recorded. */
@@ -75,6 +82,7 @@ export function evidenceOf(record: ServerRecord, written: Written, snapshot: Sna
     usesUnread: written.unread.some((file) => file.kind === 'use'),
     waitingStarter: waitingStarter(record, snapshot),
     clients: located.kind === 'present' ? clientsOf(record, written.runs, snapshot) : undefined,
+    lately: usesLately(snapshot.sockets.get(record.id)?.lately, server?.ageMs),
     ownSessions: located.kind === 'present' ? ownSessionsBelow(located.launcher, located.server, snapshot) : undefined,
     runsUs: server !== undefined && snapshot.lineage.has(server.pid),
     word,
@@ -168,21 +176,45 @@ export function waitingStarter({ state, starter }: ServerRecord, { processes }: 
 }
 
 /**
- * Connections from outside the server's own tree (Windows shows a server connected to itself), and not from a run of
- * this program, which is only asking.
+ * Connections from outside the server's own tree (Windows shows a server connected to itself), but for our own questions.
+ * Whoever calls the library may be connected to a server as well, and that counts.
  */
-function clientsOf(
-  record: ServerRecord,
-  runs: readonly LiveRun[],
-  snapshot: Snapshot,
-): readonly Connection[] | undefined {
+function clientsOf(record: ServerRecord, runs: readonly LiveRun[], snapshot: Snapshot): readonly Client[] | undefined {
   const sockets = snapshot.sockets.get(record.id);
   if (sockets === undefined) return undefined;
-  const tree = treeAt(record, snapshot).map(({ pid }) => pid);
-  const reapers = runs.filter((run) => lives(run.holder, run.machine, snapshot) === 'yes').map((run) => run.holder.pid);
-  const discounted = new Set<number>([...tree, ...reapers, snapshot.self]);
-  return sockets.inbound.filter(({ clientPid }) => clientPid === undefined || !discounted.has(clientPid));
+  const tree = new Set<number>(treeAt(record, snapshot).map(({ pid }) => pid));
+  const live = runs.filter((run) => lives(run.holder, run.machine, snapshot) === 'yes');
+  const reapers = new Set<number>(live.map(({ holder }) => holder.pid).filter((pid) => pid !== snapshot.self));
+  const isQuestion = ({ clientPid, clientPort }: Connection): boolean =>
+    clientPid === snapshot.self && clientPort !== undefined && snapshot.questions.has(clientPort);
+  const outside = sockets.inbound.filter(({ clientPid }) => clientPid === undefined || !tree.has(clientPid));
+  return outside
+    .filter((connection) => !isQuestion(connection))
+    .map((connection) => ({ ...connection, mayOnlyAsk: reapers.has(connection.clientPid ?? 0) }));
 }
+
+/** A server is ready within this. It is never this young when it is judged, unless a person says `--older-than 0s`. */
+const FIRST_MS = 2_000;
+
+/** The one connection by which whoever started a server has seen that it listens is no use of it. */
+function usesLately(ended: Sockets['lately'], ageMs: number | undefined): number | undefined {
+  const [only, another] = ended ?? [];
+  const isFirst = only !== undefined && another === undefined && ageMs !== undefined && ageMs - only <= FIRST_MS;
+  return isFirst ? 0 : ended?.length;
+}
+
+/**
+ * The same without what a question may cause, which is over in a moment: another run's connection, and what the server
+ * has started in a session of its own since it was asked (a status makes 1.18 run `git`). Undefined `askedForMs` means
+ * that it was not asked.
+ */
+export const withoutQuestions = (seen: Evidence, askedForMs: number | undefined): Evidence => ({
+  ...seen,
+  clients: seen.clients?.filter(({ mayOnlyAsk }) => !mayOnlyAsk),
+  ownSessions: seen.ownSessions?.filter(
+    ({ ageMs }) => !(askedForMs !== undefined && (ageMs ?? Infinity) <= askedForMs),
+  ),
+});
 
 /** An agent's tool, a user's shell and a pty have sessions of their own; MCP servers share the server's. */
 function ownSessionsBelow(

@@ -36,6 +36,7 @@ export const GUARDS: Readonly<Record<GuardName, Guard>> = {
       ['veto', (seen) => seen.ownership === 'unrecorded' && 'nothing was written down about it'],
       ['veto', (seen) => seen.ownership === 'user' && 'the record says that the user started it'],
       ['veto', (seen) => seen.ownership === 'unmarked' && 'the record does not say that a plugin started it'],
+      ['veto', (seen) => seen.ownership === 'withdrawn' && 'its record was changed or removed while it was judged'],
       ['veto', (seen) => seen.trust.kind === 'untrusted' && `the record proves nothing: ${seen.trust.because}`],
       ['veto', (seen) => seen.sharedDaemon === 'yes' && 'it is a shared daemon (--service or --stdio)'],
       ['unknown', (seen) => seen.trust.kind === 'unexamined' && `the record cannot be examined: ${seen.trust.because}`],
@@ -95,6 +96,7 @@ export const GUARDS: Readonly<Record<GuardName, Guard>> = {
     answers: [
       ['veto', (seen) => seen.runsUs && 'this command runs inside it'],
       ['veto', (seen) => seen.clients?.length !== 0 && seen.clients && connected(seen.clients)],
+      ['veto', (seen) => Boolean(seen.lately) && 'it was used within the last minute'],
       [
         'veto',
         (seen) =>

@@ -34,10 +34,12 @@ export interface Environment {
   readonly password: Secret | undefined;
 }
 
-/** A connection to a listening port of a server. The client is undefined when nobody here owns the other end. */
+/** A connection to a listening port of a server. The client is undefined when no process here owns the other end. */
 export interface Connection {
   readonly port: number;
   readonly clientPid: number | undefined;
+  /** The port at the other end; undefined where that is not shown. */
+  readonly clientPort: number | undefined;
 }
 
 export interface Listening {
@@ -52,6 +54,12 @@ export interface Sockets {
   readonly inbound: readonly Connection[];
   /** Established connections of the tree to anywhere else. */
   readonly outbound: number;
+  /**
+   * Connections to a listening port that were closed within the last minute, which is how long the kernel remembers them
+   * at the end that closed first: how many milliseconds ago, 0 for one that is opening or closing now. Undefined where
+   * they are not shown.
+   */
+  readonly lately: readonly number[] | undefined;
   /** False when `127.0.0.1` means another network than ours, so that nobody can be asked there. */
   readonly ourNetwork: boolean;
 }

@@ -7,8 +7,11 @@ export type Trust =
   | { readonly kind: 'untrusted'; readonly because: string }
   | { readonly kind: 'unexamined'; readonly because: string };
 
-/** `unmarked` is a record that lacks what the plugin's own records say of servers that it started. */
-export type Ownership = 'plugin' | 'adopted' | 'user' | 'unmarked' | 'unrecorded';
+/**
+ * `unmarked` is a record that lacks what the plugin's own records say of servers that it started; `withdrawn` one that
+ * was there when the run began and no longer leads to the server.
+ */
+export type Ownership = 'plugin' | 'adopted' | 'user' | 'unmarked' | 'withdrawn' | 'unrecorded';
 
 /** What can tie a process to a record: the start token in it, or, where it has none, what the file says of its start. */
 export type ProvenBy = 'start token' | 'start time';

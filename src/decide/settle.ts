@@ -1,7 +1,9 @@
+import { sameProcess } from './identity.js';
 import { locate, processesOf } from './locate.js';
 import type { Process } from './process.js';
 import type { ServerRecord } from './record.js';
 import type { Snapshot } from './snapshot.js';
+import { UNRECORDED } from './unrecorded.js';
 import { type WeakProof, weakProofOf, whyDoubted } from './weak-proof.js';
 
 /*
@@ -21,6 +23,28 @@ export function settle(records: readonly ServerRecord[], snapshot: Snapshot): Se
   return groups.flatMap(([first, ...others]) =>
     first ? [{ ...first.record, alsoIn: others.map(({ record }) => record) }] : [],
   );
+}
+
+/** Whether a record may speak of the server of another one: by its file, by a process, or by the port where it has none. */
+export function concerns(record: ServerRecord, known: ServerRecord): boolean {
+  const files = [known, ...known.alsoIn].map(({ source }) => source.file);
+  const pids = pidsIn(record);
+  const isNamed = pids.length > 0 ? pids.some((pid) => pidsIn(known).includes(pid)) : record.port === known.port;
+  return isNamed || files.includes(record.source.file);
+}
+
+const pidsIn = ({ spawned, server }: ServerRecord): number[] => [spawned, server].flatMap((one) => one?.pid ?? []);
+
+/**
+ * A record that was tied to its process before, as it stands now, with whatever speaks of that process by now. One that is
+ * no longer there, or leads elsewhere, says nothing anymore. `near` are those that concern it.
+ */
+export function asItStands(known: ServerRecord, near: readonly ServerRecord[], snapshot: Snapshot): ServerRecord {
+  if (known.source.format === UNRECORDED || locate(known, snapshot).kind !== 'present') return known;
+  const isIts = ({ id, server }: ServerRecord): boolean =>
+    id === known.id ||
+    (server !== undefined && known.server !== undefined && sameProcess(server, known.server) === 'same');
+  return settle(near, snapshot).find(isIts) ?? { ...known, ownership: 'withdrawn' };
 }
 
 interface Tied {

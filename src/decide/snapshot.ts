@@ -29,6 +29,8 @@ export interface Snapshot {
   readonly claudes: readonly Witness[];
   /** Who listens, for records that name a port and no process. */
   readonly portHolders: ReadonlyMap<number, number>;
+  /** The local ports of the questions that this very run has under way. */
+  readonly questions: ReadonlySet<number>;
   /** By record id. */
   readonly sockets: ReadonlyMap<string, Sockets>;
   readonly places: ReadonlyMap<string, Place>;

@@ -40,6 +40,15 @@ export function wordOfSilence(silence: Silence, ageMs: number | undefined, socke
   return { kind: 'hung', because: `silent on ${silence.probes} connections in ${Math.round(silence.spanMs / 1000)} s` };
 }
 
+/** A server that is connected to somebody by now is not known to hang, however long it was silent. */
+export function wordNow(word: Word, sockets: Sockets | undefined): Word {
+  if (word.kind !== 'hung') return word;
+  if (sockets === undefined) return { kind: 'unknown', because: 'its connections cannot be seen' };
+  return sockets.inbound.length + sockets.outbound > 0
+    ? { kind: 'unknown', because: 'it does not answer, but has connections' }
+    : word;
+}
+
 /** Where to ask a server that listens on `host`; undefined for an address that is not this machine's own. */
 export function loopbackOf(host: string): string | undefined {
   if (host === '0.0.0.0') return '127.0.0.1';

@@ -1,5 +1,7 @@
-import { request } from 'node:http';
+import { Agent, request } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Secret } from '../decide/secret.js';
+import { forgetQuestion, noteQuestion } from './questions.js';
 
 /**
  * One answer of a server, parsed, with the realm that wants a password where it does. `garbled` calls itself JSON and is
@@ -29,23 +31,31 @@ export interface Question {
 const MAX_BODY_BYTES = 4 * 1024 * 1024;
 
 /**
- * Asks once, on a connection of its own: a request that came too early hangs for ever, while the next is answered.
- * Never follows a redirect, never leaves this machine.
+ * Asks once, on a connection of its own: a request that came too early hangs forever, while the next is answered.
+ * Never follows a redirect, never leaves this machine. The connection ends with a reset, so that no row of it stays
+ * behind for a minute and passes for a client's.
  */
 export function ask(address: Address, { method = 'GET', path, deadlineMs }: Question): Promise<Reply> {
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
+    // Any other agent closes the connection as soon as the answer is whole, before it can be reset.
+    const agent = new Agent({ keepAlive: true });
     const outgoing = request({
       host: address.host,
       port: address.port,
       path,
       method,
-      agent: false,
+      agent,
       headers: headersFor(address),
     });
+    outgoing.on('socket', noteQuestion);
     const done = (reply: Reply): void => {
       clearTimeout(timer);
+      // Its listener for errors has to stay: what is reset may fail once more.
+      outgoing.on('error', () => undefined);
+      endQuestion(outgoing.socket);
       outgoing.destroy();
+      agent.destroy();
       resolve(reply);
     };
     const timer = setTimeout(() => done({ kind: 'silent' }), deadlineMs);
@@ -69,10 +79,18 @@ export function ask(address: Address, { method = 'GET', path, deadlineMs }: Ques
   });
 }
 
+/** A reset of what is not connected yet would wait until it is. */
+function endQuestion(socket: Socket | null): void {
+  if (socket === null) return;
+  forgetQuestion(socket);
+  if (socket.connecting) socket.destroy();
+  else socket.resetAndDestroy();
+}
+
 function headersFor({ username, password }: Address): Record<string, string> {
-  if (password === undefined) return { accept: 'application/json', connection: 'close' };
+  if (password === undefined) return { accept: 'application/json' };
   const basic = Buffer.from(`${username ?? 'opencode'}:${password.reveal()}`).toString('base64');
-  return { accept: 'application/json', connection: 'close', authorization: `Basic ${basic}` };
+  return { accept: 'application/json', authorization: `Basic ${basic}` };
 }
 
 function parsed(garbled: Extract<Reply, { kind: 'garbled' | 'other' }>, text: string): Reply {

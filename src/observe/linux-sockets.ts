@@ -10,6 +10,8 @@ export interface Row {
   readonly remote: string;
   readonly remotePort: number;
   readonly state: 'listen' | 'established' | 'other';
+  /** Of a connection that was closed within the last minute; 0 when it is opening or closing now. */
+  readonly endedMsAgo: number | undefined;
   readonly uid: number;
   readonly inode: string;
 }
@@ -39,6 +41,7 @@ function socketsAt(server: number, tree: readonly number[]): Sockets | undefined
       established,
     ),
     outbound: established.filter((row) => ours.has(row.inode) && !ports.has(row.localPort)).length,
+    lately: rows.flatMap((row) => (listening.some((one) => isEndOf(row, one)) ? (row.endedMsAgo ?? []) : [])),
     ourNetwork: network(server) !== undefined && network(server) === network('self'),
   };
 }
@@ -75,9 +78,19 @@ function clients(inbound: readonly Row[], established: readonly Row[]): Connecti
   const owners = socketOwners();
   return inbound.map((row) => {
     const peer = established.find((other) => mirrors(other, row));
-    return { port: row.localPort, clientPid: peer && owners.get(peer.inode) };
+    return { port: row.localPort, clientPid: peer && owners.get(peer.inode), clientPort: row.remotePort };
   });
 }
+
+/** Such a row has no owner anymore, so it is told by its addresses alone, at the server's end or at the client's. */
+const isEndOf = (row: Row, { host, port }: Listening): boolean =>
+  (row.localPort === port && (isAny(host) || row.local === host)) ||
+  (row.remotePort === port && (isAny(host) ? isHere(row) : row.remote === host));
+
+const isAny = (host: string): boolean => ANY.includes(host);
+
+/** The same port of another machine is another server's: what is connected from its own address stays on this one. */
+const isHere = ({ local, remote }: Row): boolean => remote.startsWith('127.') || remote === local;
 
 const mirrors = (a: Row, b: Row): boolean =>
   a.local === b.remote && a.localPort === b.remotePort && a.remote === b.local && a.remotePort === b.localPort;
@@ -121,18 +134,46 @@ function tcpRows(pid: number): Row[] | undefined {
   return [...new Map(rows.map((row) => [row.inode === '0' ? row : row.inode, row])).values()];
 }
 
+const TIME_WAIT = '06';
+/** TCP_TIMEWAIT_LEN, which no setting changes. */
+const TIME_WAIT_MS = 60_000;
+const TICK_MS = 10;
+
+/**
+ * As include/net/tcp_states.h numbers them: SYN_SENT, SYN_RECV and NEW_SYN_RECV are opening; FIN_WAIT1, FIN_WAIT2,
+ * LAST_ACK and CLOSING are closing, for a minute at most. CLOSE_WAIT (08) is neither: a server that hangs keeps what its
+ * clients have closed in it forever.
+ */
+const PASSING = /^(02|03|0C|04|05|09|0B)$/;
+
+/** A row in TIME_WAIT has a timer that runs out with it, in ticks: `03:00001770` has all of its minute left. */
+function endedMsAgo(state: string, timer = ''): number | undefined {
+  if (PASSING.test(state)) return 0;
+  const left = Number.parseInt(timer.split(':')[1] ?? '', 16) * TICK_MS;
+  if (state !== TIME_WAIT) return undefined;
+  return left >= 0 && left <= TIME_WAIT_MS ? TIME_WAIT_MS - left : 0;
+}
+
 export function parseTcp(text: string): Row[] {
   return text
     .split('\n')
     .slice(1)
     .flatMap((line) => {
       const fields = line.trim().split(/\s+/);
-      const [local, remote, state, uid, inode] = [fields[1], fields[2], fields[3], Number(fields[7]), fields[9]];
+      const [local, remote, state, timer, uid, inode] = [
+        fields[1],
+        fields[2],
+        fields[3],
+        fields[5],
+        Number(fields[7]),
+        fields[9],
+      ];
       if (!local || !remote || !state || !inode) return [];
       const [localHost, localPort] = parseAddress(local);
       const [remoteHost, remotePort] = parseAddress(remote);
       const named = state === '0A' ? 'listen' : state === '01' ? 'established' : 'other';
-      return [{ local: localHost, localPort, remote: remoteHost, remotePort, state: named, uid, inode } as const];
+      const ends = { local: localHost, localPort, remote: remoteHost, remotePort };
+      return [{ ...ends, state: named, endedMsAgo: endedMsAgo(state, timer), uid, inode } as const];
     });
 }
 

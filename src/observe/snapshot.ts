@@ -6,6 +6,7 @@ import { treeOf } from '../decide/tree.js';
 import type { Eyes } from './eyes.js';
 import { hashedPlaceOf } from './hashed-place.js';
 import { workspaceOf } from './places.js';
+import { questionPorts } from './questions.js';
 
 /** Looks once at everything that the records and leases speak of. */
 export async function takeSnapshot(
@@ -32,6 +33,7 @@ export async function lookAtProcesses(records: readonly ServerRecord[], eyes: Ey
     environments: environmentsOf([...interesting(records, table), ...portHolders.values()], eyes),
     claudes: claudesIn(table, eyes),
     portHolders,
+    questions: questionPorts(),
     sockets: new Map(),
     places: new Map(),
   };

@@ -8,3 +8,7 @@ import { createRequire } from 'node:module';
 const load = (): typeof import('node:http') => createRequire(import.meta.url)('node:http');
 
 export const request = ((...args: [never]) => load().request(...args)) as typeof import('node:http').request;
+
+export const Agent = new Proxy(Object as unknown as typeof import('node:http').Agent, {
+  construct: (_none, args: [never]) => new (load().Agent)(...args),
+});
