@@ -5,6 +5,7 @@ import { type ClientRequest, request as httpRequest } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { runCli } from './support/cli.js';
+import { endWithReset } from './support/client.js';
 import { providerConfig } from './support/config.js';
 import { abort, createSession, isIdle, prompt, pty, releases, request, status, waitFor } from './support/opencode.js';
 import { children, cmdline, descendants, sessionId, startToken } from './support/proc.js';
@@ -104,7 +105,7 @@ describe.concurrent.each(releases('native'))('a %s server', (release) => {
     const body = JSON.stringify({ agent: 'build', command: 'sleep 300' });
     const sent = open(`/session/${session}/shell`, 'POST', body);
     await ownSession();
-    sent.destroy();
+    endWithReset(sent);
     return runs(() => abort(server.url, session, sandbox.project));
   };
 
@@ -116,7 +117,7 @@ describe.concurrent.each(releases('native'))('a %s server', (release) => {
   const listener = async (): Promise<Use> => {
     const sent = open('/global/event');
     await once(sent, 'response');
-    return { says: `1 client connection open (pid ${process.pid})`, end: () => sent.destroy() };
+    return { says: `1 client connection open (pid ${process.pid})`, end: () => endWithReset(sent) };
   };
 
   /** Established connections to the server, by the kernel's own list. */
@@ -169,7 +170,8 @@ describe.concurrent.each(releases('native'))('a %s server', (release) => {
     } finally {
       await end();
     }
-    await waitFor('it is stale', async () => (await report('--dry-run'))[0]?.verdict === 'stale');
+    // What a client has closed itself, as an attached terminal does, counts for a minute.
+    await waitFor('it is stale', async () => (await report('--dry-run'))[0]?.verdict === 'stale', 90_000);
   };
 
   test.sequential.each(Object.entries(uses))('is spared while %s', (_use, begin) => isSparedWhile(begin));

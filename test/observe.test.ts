@@ -5,7 +5,7 @@ import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { linuxLook, parseStat } from '../src/observe/linux.js';
-import { linuxHolder, linuxSockets, listenerAt, parseTcp } from '../src/observe/linux-sockets.js';
+import { isEndOf, linuxHolder, linuxSockets, listenerAt, parseTcp, type Row } from '../src/observe/linux-sockets.js';
 import { reservePort } from './support/port.js';
 import { children, parent, processGroup, sessionId, startToken } from './support/proc.js';
 import { createSandbox, type Sandbox } from './support/sandbox.js';
@@ -17,6 +17,8 @@ const TCP = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when 
    5: 00000000:88D5 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 89799 1 000000009e2a98d8 100 0 0 10 0                     
   24: 0100007F:C065 0100007F:E888 01 00000000:00000000 00:00000000 00000000     0        0 89809 1 00000000dbd9d1ad 20 0 0 10 -1                     
   27: 0100007F:EA66 0200007F:88D5 04 00000001:00000000 01:00000014 00000000     0        0 0 2 0000000045e81436 20 0 0 10 -1                         
+  28: 0100007F:A028 0100007F:88D5 06 00000000:00000000 03:000016DA 00000000     0        0 0 3 0000000079d8fa7f                                      
+  29: 0100007F:88D5 0100007F:A029 08 00000000:00000000 00:00000000 00000000     0        0 89811 1 00000000dbd9d1ae 20 0 0 10 -1                     
 `;
 const TCP6 = `  sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
    0: 00000000000000000000000001000000:9291 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 89800 1 0000000010b16a84 100 0 0 10 0
@@ -52,7 +54,16 @@ describe('the table of sockets', () => {
         { local: '127.0.0.1', localPort: 49_253, state: 'listen', uid: 0, inode: '89798' },
         { local: '0.0.0.0', localPort: 35_029, state: 'listen', uid: 1000, inode: '89799' },
         { local: '127.0.0.1', localPort: 49_253, remote: '127.0.0.1', remotePort: 59_528, state: 'established' },
-        { local: '127.0.0.1', localPort: 60_006, remote: '127.0.0.2', remotePort: 35_029, state: 'other', inode: '0' },
+        {
+          local: '127.0.0.1',
+          localPort: 60_006,
+          remote: '127.0.0.2',
+          remotePort: 35_029,
+          state: 'other',
+          endedMsAgo: 0,
+        },
+        { localPort: 41_000, remotePort: 35_029, state: 'other', endedMsAgo: 1_500 },
+        { localPort: 35_029, remotePort: 41_001, state: 'other', endedMsAgo: undefined },
       ],
     ],
     [
@@ -79,7 +90,17 @@ test.each([
   [['127.0.0.2', LOOPBACK6], undefined],
 ])('of those that listen at %j a connection to 127.0.0.1 goes to %s', (locals, expected) => {
   const rows = locals.map(
-    (local) => ({ local, localPort: 1, remote: ANY6, remotePort: 0, state: 'listen', uid: 0, inode: '1' }) as const,
+    (local) =>
+      ({
+        local,
+        localPort: 1,
+        remote: ANY6,
+        remotePort: 0,
+        state: 'listen',
+        endedMsAgo: undefined,
+        uid: 0,
+        inode: '1',
+      }) as const,
   );
   expect(listenerAt('127.0.0.1', rows)?.local).toBe(expected);
 });
@@ -116,13 +137,54 @@ describe('the sockets of a process', () => {
   ])('one that listens on %s has a client at %s', async (host, dialled, shown) => {
     const { server, port } = await listen(host);
     const listening = [{ host: shown, port, pid: process.pid }];
-    expect(own()).toEqual({ listening, inbound: [], outbound: 0, ourNetwork: true });
+    expect(own()).toEqual({ listening, inbound: [], outbound: 0, lately: [], ourNetwork: true });
     expect([linuxHolder(port), linuxHolder(port, shown)]).toEqual([process.pid, process.pid]);
     const client = await dial(server, port, dialled);
-    expect(own()).toEqual({ listening, inbound: [{ port, clientPid: process.pid }], outbound: 1, ourNetwork: true });
+    const inbound = [{ port, clientPid: process.pid, clientPort: client.localPort }];
+    expect(own()).toEqual({ listening, inbound, outbound: 1, lately: [], ourNetwork: true });
     client.destroy();
     await waitFor('the client is gone', () => own()?.inbound.length === 0);
     expect(own()?.listening).toEqual(listening);
+    expect(own()?.lately).toEqual([expect.any(Number)]);
+  });
+
+  test.each<[string, string, number]>([
+    ['the client closes it', 'client', 1],
+    ['the server closes it', 'server', 1],
+    ['the client resets it', 'reset', 0],
+  ])('a connection is remembered when %s', async (_what, who, rows) => {
+    const { server, port } = await listen('127.0.0.1');
+    const accepted = new Promise<Socket>((resolve) => server.once('connection', resolve));
+    const client = await dial(server, port, '127.0.0.1');
+    if (who === 'client') client.end();
+    else if (who === 'server') (await accepted).end();
+    else client.resetAndDestroy();
+    await waitFor('the connection is gone', () => own()?.inbound.length === 0);
+    await waitFor('it is closed at both ends', () => own()?.lately?.every((ms) => ms > 0));
+    expect(own()?.lately).toHaveLength(rows);
+    expect(linuxSockets(process.pid, [])?.lately).toEqual([]);
+  });
+
+  test('the same port of another machine is another server’s', () => {
+    const port = 4096;
+    const rows = [
+      ['127.0.0.1', '127.0.0.2', 1],
+      ['10.0.0.5', '10.0.0.5', 1],
+      ['10.0.0.5', '10.0.0.9', 0],
+    ] as const;
+    for (const [local, remote, expected] of rows) {
+      const row = {
+        local,
+        localPort: 40_000,
+        remote,
+        remotePort: port,
+        state: 'other',
+        endedMsAgo: 1,
+        uid: 0,
+        inode: '0',
+      };
+      expect([{ host: '0.0.0.0', port, pid: 1 }].filter((one) => isEndOf(row as Row, one))).toHaveLength(expected);
+    }
   });
 
   test('what listens outside the tree is not its own', async () => {

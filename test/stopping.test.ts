@@ -4,7 +4,7 @@ import { describe } from 'vitest';
 import { runCli } from './support/cli.js';
 import { inhabitants } from './support/inhabitants.js';
 import { createSession, isIdle, prompt, releases, status, waitFor } from './support/opencode.js';
-import { alive, portHolder, startToken } from './support/proc.js';
+import { alive, closedLately, portHolder, startToken } from './support/proc.js';
 import { MAIN } from './support/provider.js';
 import {
   expectNothingLeft,
@@ -109,6 +109,12 @@ describe.concurrent('a server with a launcher that is left alone', SLOW, () => {
     const fence = await killRunInTheMiddle(sandbox, server);
     expect(stateFiles(sandbox.stateDir)).toMatchObject({ [`closing/${server.id}.json`]: fence });
     expect(alive(server.listener)).toBe(true);
+    // The dead run was asking it something, and what is not ours by now counts for a minute.
+    expect(await reapJson(sandbox, NOW)).toMatchObject({
+      code: 0,
+      servers: [{ verdict: 'spared', reasons: ['idle'] }],
+    });
+    await waitFor('it is forgotten', () => closedLately(server.port) === 0, 75_000);
     const report = await reapJson(sandbox, NOW);
     expect(report).toMatchObject({ code: 0, servers: [{ id: server.id, outcome: { kind: 'stopped' } }] });
     expectNothingLeft(expect, sandbox, server);

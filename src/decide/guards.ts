@@ -96,7 +96,6 @@ export const GUARDS: Readonly<Record<GuardName, Guard>> = {
     answers: [
       ['veto', (seen) => seen.runsUs && 'this command runs inside it'],
       ['veto', (seen) => seen.clients?.length !== 0 && seen.clients && connected(seen.clients)],
-      ['veto', (seen) => Boolean(seen.lately) && 'it was used within the last minute'],
       [
         'veto',
         (seen) =>
@@ -109,6 +108,7 @@ export const GUARDS: Readonly<Record<GuardName, Guard>> = {
         'veto',
         (seen) => seen.word.kind === 'busy' && `${count(seen.word.sessions, 'session')} busy in ${seen.word.directory}`,
       ],
+      ['veto', (seen) => Boolean(seen.lately) && 'it was used within the last minute'],
       ['unknown', (seen) => seen.clients === undefined && 'its connections cannot be seen'],
       ['unknown', (seen) => seen.ownSessions === undefined && 'its children cannot be seen'],
       ['unknown', (seen) => inFlight(seen, 'unknown')],

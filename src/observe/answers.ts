@@ -10,15 +10,21 @@ export type Answering = 'opencode' | 'locked' | 'stranger' | 'silent' | 'nobody'
 /** Early requests hang for ever, so a probe gets this long, and the next one a connection of its own. */
 export const PROBE_MS = 1_500;
 
-export async function whoAnswers(host: string, port: number, deadlineMs = PROBE_MS): Promise<Answering> {
+/** `isOurs` says that it is a server that we have started: being asked by its starter is no use of it. */
+export async function whoAnswers(
+  host: string,
+  port: number,
+  deadlineMs = PROBE_MS,
+  isOurs = false,
+): Promise<Answering> {
   const address: Address = { host, port, username: undefined, password: undefined };
-  const health = await ask(address, { path: '/global/health', deadlineMs });
+  const health = await ask(address, { path: '/global/health', deadlineMs, ofStranger: !isOurs });
   if (health.kind === 'silent') return 'silent';
   if (health.kind === 'refused') return health.code === 'ECONNREFUSED' ? 'nobody' : 'silent';
   if (isHealthy(health)) return 'opencode';
   if (health.realm === 'Secure Area') return 'locked';
   // OpenCode 2 answers unknown paths with its web page.
-  const info = await ask(address, { path: '/api/info', deadlineMs });
+  const info = await ask(address, { path: '/api/info', deadlineMs, ofStranger: !isOurs });
   const second = info.kind === 'json' && (info.status === 401 || (info.status === 200 && hasVersion(info.body)));
   return second ? 'opencode' : 'stranger';
 }

@@ -25,6 +25,8 @@ export interface Question {
   readonly method?: 'GET' | 'POST';
   readonly path: string;
   readonly deadlineMs: number;
+  /** Asked of whatever listens on a port, which may be a program that a reset would crash. */
+  readonly ofStranger?: boolean;
 }
 
 /** 1,000 sessions are some 600 KB; what is larger is no answer to any question asked here. */
@@ -33,9 +35,12 @@ const MAX_BODY_BYTES = 4 * 1024 * 1024;
 /**
  * Asks once, on a connection of its own: a request that came too early hangs forever, while the next is answered.
  * Never follows a redirect, never leaves this machine. The connection ends with a reset, so that no row of it stays
- * behind for a minute and passes for a client's.
+ * behind for a minute and passes for a client's; with a stranger it ends as any other.
  */
-export function ask(address: Address, { method = 'GET', path, deadlineMs }: Question): Promise<Reply> {
+export function ask(
+  address: Address,
+  { method = 'GET', path, deadlineMs, ofStranger = false }: Question,
+): Promise<Reply> {
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
     // Any other agent closes the connection as soon as the answer is whole, before it can be reset.
@@ -53,7 +58,7 @@ export function ask(address: Address, { method = 'GET', path, deadlineMs }: Ques
       clearTimeout(timer);
       // Its listener for errors has to stay: what is reset may fail once more.
       outgoing.on('error', () => undefined);
-      endQuestion(outgoing.socket);
+      if (!ofStranger) endQuestion(outgoing.socket);
       outgoing.destroy();
       agent.destroy();
       resolve(reply);

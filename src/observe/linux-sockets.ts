@@ -83,7 +83,7 @@ function clients(inbound: readonly Row[], established: readonly Row[]): Connecti
 }
 
 /** Such a row has no owner anymore, so it is told by its addresses alone, at the server's end or at the client's. */
-const isEndOf = (row: Row, { host, port }: Listening): boolean =>
+export const isEndOf = (row: Row, { host, port }: Listening): boolean =>
   (row.localPort === port && (isAny(host) || row.local === host)) ||
   (row.remotePort === port && (isAny(host) ? isHere(row) : row.remote === host));
 

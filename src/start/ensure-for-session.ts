@@ -35,7 +35,8 @@ export async function ensureForSession(
 }
 
 /** A run may even be done by now, and have taken its fence down. */
-const isOver = async (host: string, port: number): Promise<boolean> => (await whoAnswers(host, port)) === 'nobody';
+const isOver = async (host: string, port: number): Promise<boolean> =>
+  (await whoAnswers(host, port, undefined, true)) === 'nobody';
 
 /** Where no lease can be written, the caller gets no server, but somebody else may have been given it by now. */
 async function stopUnheld({ id, alreadyRunning }: Started, world: World): Promise<void> {

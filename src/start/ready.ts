@@ -53,7 +53,7 @@ async function readiness(
   port: number,
   patienceMs: number,
 ): Promise<'ready' | 'open' | 'not yet'> {
-  const who = await whoAnswers(host, port, patienceMs);
+  const who = await whoAnswers(host, port, patienceMs, true);
   if (who !== 'opencode' && who !== 'locked') return 'not yet';
   const password = passwordOf(record);
   const lock = password === undefined ? 'locked' : await lockOn(host, port, password);

@@ -74,7 +74,13 @@ export const connected =
     return shown({ sockets: new Map([[given.record.id, { ...before, ...change }]]) })(given);
   };
 
-export const client = (clientPid: number | undefined): Change => connected({ inbound: [{ port: 4096, clientPid }] });
+const CLIENT_PORT = 50_000;
+
+export const client = (clientPid: number | undefined): Change =>
+  connected({ inbound: [{ port: 4096, clientPid, clientPort: CLIENT_PORT }] });
+
+/** A question of this run is what the connection is. */
+export const asking: Change = shown({ questions: new Set([CLIENT_PORT]) });
 
 export const written =
   (change: Partial<Situation['written']>): Change =>

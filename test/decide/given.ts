@@ -80,6 +80,7 @@ export const sockets: Sockets = {
   listening: [{ host: '127.0.0.1', port: PORT, pid: SERVER }],
   inbound: [],
   outbound: 0,
+  lately: [],
   ourNetwork: true,
 };
 
@@ -158,6 +159,7 @@ const snapshot: Snapshot = {
   showsEnvironments: true,
   environments: new Map([[SERVER, environment]]),
   portHolders: new Map(),
+  questions: new Set(),
   claudes: [{ holder: identity(CLAUDE), session: undefined, path: '/elsewhere' }],
   sockets: new Map([[record.id, sockets]]),
   places: new Map(places.map((one) => [one.path, one])),

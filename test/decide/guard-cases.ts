@@ -2,9 +2,11 @@ import type { GuardName, GuardOutcome } from '../../src/decide/guards.js';
 import type { Verdict } from '../../src/decide/verdict.js';
 import {
   announced,
+  asking,
   but,
   type Change,
   client,
+  connected,
   ended,
   environmentHidden,
   keptAs,
@@ -62,6 +64,7 @@ const owned: readonly Case[] = [
   ['the user handed it over', on(recorded({ ownership: 'adopted' })), 'pass', 'stale', []],
   ['nothing was written down about it', on(recorded({ ownership: 'unrecorded' })), 'veto', 'spared', ['owned']],
   ['the user started it', on(recorded({ ownership: 'user' })), 'veto', 'spared', ['owned']],
+  ['its record was taken away meanwhile', on(recorded({ ownership: 'withdrawn' })), 'veto', 'spared', ['owned']],
   [
     'somebody else could have written the record',
     on(recorded({ trust: { kind: 'untrusted', because: 'its folder is writable by others' } })),
@@ -225,13 +228,20 @@ const unleased: readonly Case[] = [
   ['a lease could not be read', on(unread('lease')), 'unknown', 'unsure', ['unleased']],
 ];
 
+const HUNG = { kind: 'hung', because: 'silent on 3 connections in 6 s' } as const;
+
 const idle: readonly Case[] = [
   ['it says that it is idle', native, 'pass', 'stale', []],
   ['this very command runs inside it', on(shown({ lineage: new Set([SELF, SERVER]) })), 'veto', 'spared', ['idle']],
-  ['it is hung', on(says({ kind: 'hung', because: 'silent on 3 connections in 6 s' })), 'pass', 'stale', []],
+  ['it is hung', on(says(HUNG)), 'pass', 'stale', []],
   ['only its own tree is connected', on(client(MCP)), 'pass', 'stale', []],
-  ['only this run is connected', on(client(SELF)), 'pass', 'stale', []],
-  ['only another live run is connected', on(client(CLAUDE), announced(identity(CLAUDE))), 'pass', 'stale', []],
+  ['only a question of this run is connected', on(client(SELF), asking), 'pass', 'stale', []],
+  ['the program that this run is part of is connected', on(client(SELF)), 'veto', 'spared', ['idle']],
+  ['another live run stays connected', on(client(CLAUDE), announced(identity(CLAUDE))), 'veto', 'spared', ['idle']],
+  ['it was used within the last minute', on(connected({ lately: [9_000] })), 'veto', 'spared', ['idle']],
+  ['somebody is only now connecting', on(connected({ lately: [0] })), 'veto', 'spared', ['idle']],
+  ['it was used while it was silent', on(connected({ lately: [1] }), says(HUNG)), 'veto', 'spared', ['idle']],
+  ['closed connections are not shown', on(connected({ lately: undefined })), 'pass', 'stale', []],
   [
     'the pid of a run that died is connected',
     on(client(CLAUDE), announced({ pid: pid(CLAUDE), startToken: 'x' })),

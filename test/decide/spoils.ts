@@ -1,6 +1,7 @@
 import { secret } from '../../src/decide/secret.js';
 import {
   announced,
+  asking,
   but,
   type Change,
   client,
@@ -79,6 +80,7 @@ export const SPARING: readonly Named[] = [
   ['a lease is unread', unread('lease')],
   ['a client is connected', client(SHELL)],
   ['somebody unseen is connected', client(undefined)],
+  ['it was used within the last minute', connected({ lately: [59_000] })],
   ['a tool runs in it', toolBelow],
   ['a session is busy', says({ kind: 'busy', sessions: 1, directory: '/repo' })],
   ['the user keeps it', keptAs('server-1')],
@@ -166,7 +168,9 @@ export const SPOILING: readonly Named[] = [
   ['it is a shared daemon', seen(SERVER, { command: { ...serve, sharedDaemon: true } })],
   ['its launcher is another program', seen(LAUNCHER, { command: { kind: 'other' } })],
   ['its own MCP server is connected', client(MCP)],
-  ['this run is connected', client(SELF)],
+  ['this run asks it', (given) => but(given, client(SELF), asking)],
+  ['this very program is connected', client(SELF)],
+  ['it was used lately', connected({ lately: [9_000] })],
   ['another run is connected', (given) => but(given, client(CLAUDE), announced(identity(CLAUDE)))],
   ['it listens on nothing', connected({ listening: [] })],
   ['it is hung', says({ kind: 'hung', because: 'x' })],

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import type { Sockets } from '../../src/decide/process.js';
-import { loopbackOf, type Silence, wordOfSilence, wordWithoutListener } from '../../src/decide/word.js';
+import { loopbackOf, type Silence, wordNow, wordOfSilence, wordWithoutListener } from '../../src/decide/word.js';
 import { HOUR, MINUTE, sockets } from './given.js';
 
 const silence: Silence = { probes: 3, answered: false, spanMs: 5000, onTime: true };
-const connected = { ...sockets, inbound: [{ port: 4096, clientPid: undefined }] };
+const connected = { ...sockets, inbound: [{ port: 4096, clientPid: undefined, clientPort: undefined }] };
 const connecting = { ...sockets, outbound: 1 };
 const sentence = /^[a-z][^\n]*[^.\s]$/;
 
@@ -36,6 +36,15 @@ describe('a server that is silent', () => {
   ])('is not hung %s', (_sentence, word) => {
     expect(word).toEqual({ kind: 'unknown', because: expect.stringMatching(sentence) });
   });
+});
+
+test('a server that was silent is not hung once it has a connection, or its connections cannot be seen', () => {
+  const hung = { kind: 'hung', because: 'x' } as const;
+  const idle = { kind: 'idle', directories: 1 } as const;
+  expect([hung, idle].map((word) => wordNow(word, sockets))).toEqual([hung, idle]);
+  const later = [connected, connecting, undefined].map((seen) => wordNow(hung, seen).kind);
+  expect(later).toEqual(['unknown', 'unknown', 'unknown']);
+  expect(wordNow(idle, connected)).toEqual(idle);
 });
 
 describe('a server that listens on nothing', () => {

@@ -1,4 +1,4 @@
-import { request as httpRequest } from 'node:http';
+import { Agent, type ClientRequest, request as httpRequest } from 'node:http';
 import { isDeepStrictEqual } from 'node:util';
 
 export interface Asked {
@@ -25,12 +25,24 @@ const headers = ({ body, directory, password }: Asked): Record<string, string> =
   ...(password === undefined ? {} : { authorization: `Basic ${btoa(`opencode:${password}`)}` }),
 });
 
-/** Always a connection of its own, closed afterwards: a kept one would count as a client of the server. */
+/** What is reset leaves no row behind, by which the server would count as used for another minute. */
+export const endWithReset = (sent: ClientRequest): void => {
+  sent.on('error', () => undefined);
+  if (sent.socket?.connecting) sent.destroy();
+  else sent.socket?.resetAndDestroy();
+};
+
+/** Always a connection of its own, reset afterwards: a kept one would count as a client of the server. */
 export const request = (url: string, path: string, asked: Asked = {}): Promise<Answer> =>
   new Promise((resolve, reject) => {
     const { method = asked.body === undefined ? 'GET' : 'POST', timeoutMs = 15_000 } = asked;
-    const signal = AbortSignal.timeout(timeoutMs);
-    const sent = httpRequest(new URL(path, url), { method, headers: headers(asked), agent: false, signal });
+    const agent = new Agent({ keepAlive: true });
+    const sent = httpRequest(new URL(path, url), { method, headers: headers(asked), agent });
+    const timer = setTimeout(() => {
+      reject(Object.assign(new Error(`no answer in ${timeoutMs} ms`), { code: 'ETIMEDOUT' }));
+      endWithReset(sent);
+    }, timeoutMs);
+    sent.once('close', () => clearTimeout(timer));
     sent.once('error', reject);
     sent.once('response', (response) => {
       const chunks: Buffer[] = [];
@@ -39,6 +51,8 @@ export const request = (url: string, path: string, asked: Asked = {}): Promise<A
       response.once('error', reject);
       response.once('end', () => {
         const text = Buffer.concat(chunks).toString();
+        clearTimeout(timer);
+        endWithReset(sent);
         resolve({ status: response.statusCode ?? 0, type, body: parsed(type, text) });
       });
     });

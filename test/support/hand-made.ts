@@ -26,7 +26,8 @@ const queryOf = (request: IncomingMessage, name: string): string | null => urlOf
 
 const listen = async (server: Server | TcpServer): Promise<Listening> => {
   const sockets = new Set<Socket>();
-  server.on('connection', (socket: Socket) => sockets.add(socket));
+  // Whoever asks ends with a reset.
+  server.on('connection', (socket: Socket) => sockets.add(socket.on('error', () => undefined)));
   onTestFinished(async () => {
     for (const socket of sockets) socket.destroy();
     await new Promise((resolve) => server.close(resolve));

@@ -47,7 +47,7 @@ export const listenerOf = (pid: number): number | undefined =>
 const healthy = async (url: string, password: string | undefined, timeoutMs: number): Promise<boolean> => {
   const asked = { timeoutMs, ...(password === undefined ? {} : { password }) };
   const answer = await request(url, '/global/health', asked).catch((error: unknown): Answer | undefined => {
-    if (error instanceof Error && (error.name === 'AbortError' || 'code' in error)) return undefined;
+    if (error instanceof Error && 'code' in error) return undefined;
     throw error;
   });
   return answer?.status === 200 && answer.type.includes('json');

@@ -82,3 +82,9 @@ export const portHolder = (port: number): number | undefined => {
   const wanted = [...listening()].filter(([, at]) => at === port).map(([inode]) => inode);
   return wanted.length === 0 ? undefined : pids().find((pid) => socketInodes(pid).some((one) => wanted.includes(one)));
 };
+
+/** Connections to or from a port that were closed within the last minute, by the kernel's own list. */
+export const closedLately = (port: number): number => {
+  const hex = port.toString(16).toUpperCase().padStart(4, '0');
+  return readText('/proc/net/tcp').match(new RegExp(`:${hex} (\\S+ )?0[4569B] `, 'g'))?.length ?? 0;
+};

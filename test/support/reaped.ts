@@ -4,7 +4,7 @@ import { get } from 'node:http';
 import { join } from 'node:path';
 import { type ExpectStatic, test as plain } from 'vitest';
 import { type CliOptions, runCli } from './cli.js';
-import { request } from './client.js';
+import { endWithReset, request } from './client.js';
 import { type Config, configEnv, providerConfig } from './config.js';
 import { inhabitants } from './inhabitants.js';
 import { type McpKind, mcpConfig } from './mcp.js';
@@ -112,7 +112,7 @@ export const attach = async (url: string): Promise<() => void> => {
   client.on('error', () => undefined);
   const [events] = await once(client, 'response');
   events.on('error', () => undefined).resume();
-  return () => client.destroy();
+  return () => endWithReset(client);
 };
 
 /** Nothing of the sandbox lives, nobody is on the port, and no file of that server's own is left. */
