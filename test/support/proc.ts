@@ -32,6 +32,9 @@ const statField = (pid: number, n: number): string | undefined => {
 /** A zombie has ended: only its parent has not looked yet. */
 export const alive = (pid: number): boolean => !['Z', 'X', undefined].includes(statField(pid, 3));
 
+/** The letter of /proc/PID/stat; undefined once it has ended. */
+export const processState = (pid: number): string | undefined => statField(pid, 3);
+
 export const parent = (pid: number): number => Number(statField(pid, 4) ?? 0);
 export const processGroup = (pid: number): number => Number(statField(pid, 5) ?? 0);
 export const sessionId = (pid: number): number => Number(statField(pid, 6) ?? 0);
