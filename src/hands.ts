@@ -1,6 +1,6 @@
 import type { Hands, Leave } from './act/stop-server.js';
 import { sweepStrays } from './act/strays.js';
-import { treeAt } from './decide/evidence.js';
+import { leftAt, treeAt } from './decide/evidence.js';
 import type { Policy } from './decide/guards.js';
 import type { Identity } from './decide/identity.js';
 import { locate } from './decide/locate.js';
@@ -40,9 +40,12 @@ export function handsFor(
       const [judgement] = await judgeAll(latest, manner, world, manner.onWord);
       return judgement ? leave(judgement, latest, manner) : { kind: 'gone' };
     },
-    letGo: () => letGo(record, latest.snapshot, eyes),
+    // Letting go ends whatever an MCP server has started, whosever it is by now.
+    letGo: async () => {
+      if (leftAt(record, latest.snapshot).length === 0) await letGo(record, latest.snapshot, eyes);
+    },
     portHolder: async () => (record.port === undefined ? undefined : eyes.holder(record.port)),
-    strays: (tree) => straysAfter(record, tree, sight, manner, world),
+    strays: (tree) => straysAfter(record, tree, latest, manner, world),
   };
   return { hands, tree: treeAt(record, snapshot) };
 }
@@ -77,16 +80,14 @@ async function straysAfter(
   const table = (await world.eyes.processes()) ?? new Map();
   if (located.kind !== 'present') return [];
   const { server } = located;
-  const stopped = { server, tag: record.tag, tree, ageMs: server.ageMs };
+  const apart = leftAt(record, sight.snapshot);
+  const stopped = { server, tag: record.tag, tree, apart, ageMs: server.ageMs };
   return sweepStrays(stopped, sight.snapshot, manner.endStrays, {
     look: world.eyes.look,
     lineage: sight.snapshot.lineage,
     graceMs: manner.graceMs,
     table,
     environments: environmentsOf([...table.keys()], world.eyes),
-    listens: (pid) => {
-      const sockets = world.eyes.sockets(pid, [pid]);
-      return sockets && sockets.listening.length > 0;
-    },
+    listens: world.eyes.listens,
   });
 }

@@ -1,4 +1,5 @@
 import type { Evidence } from './evidence.js';
+import type { Identity } from './identity.js';
 import { type WeakProof, whyDoubted } from './weak-proof.js';
 import { count, duration } from './words.js';
 
@@ -95,13 +96,8 @@ export const GUARDS: Readonly<Record<GuardName, Guard>> = {
     answers: [
       ['veto', (seen) => seen.runsUs && 'this command runs inside it'],
       ['veto', (seen) => seen.clients?.length !== 0 && seen.clients && connected(seen.clients)],
-      [
-        'veto',
-        (seen) =>
-          seen.ownSessions?.length !== 0 &&
-          seen.ownSessions &&
-          `a tool or shell runs in it (${seen.ownSessions.map((child) => `pid ${child.pid}`).join(', ')})`,
-      ],
+      ['veto', (seen) => seen.ownSessions?.length !== 0 && seen.ownSessions && runningIn(seen.ownSessions, seen.apart)],
+      ['veto', (seen) => seen.apart.length > 0 && `not all that runs below it is its own: ${notItsOwn(seen.apart)}`],
       ['veto', (seen) => inFlight(seen, 'yes')],
       [
         'veto',
@@ -191,6 +187,16 @@ function doubtfullyLeased(seen: Evidence): string | undefined {
   return doubtful.length === 0
     ? undefined
     : `cannot tell whether ${count(doubtful.length, 'session')} still may use it`;
+}
+
+function runningIn(sessions: readonly Identity[], apart: Evidence['apart']): string {
+  const named = `a tool or shell runs in it (${sessions.map(({ pid }) => `pid ${pid}`).join(', ')})`;
+  return apart.length === 0 ? named : `${named}; not its own: ${notItsOwn(apart)}`;
+}
+
+function notItsOwn(apart: Evidence['apart']): string {
+  const named = apart.slice(0, MOST_NAMED).map(({ process, because }) => `pid ${process.pid} ${because}`);
+  return [...named, ...(apart.length > MOST_NAMED ? [`and ${apart.length - MOST_NAMED} more`] : [])].join('; ');
 }
 
 function connected(clients: NonNullable<Evidence['clients']>): string {

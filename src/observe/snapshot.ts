@@ -1,5 +1,5 @@
 import { locate } from '../decide/locate.js';
-import { type Environment, lineage, type ProcessTable, type Sockets } from '../decide/process.js';
+import { descendants, type Environment, lineage, type ProcessTable, type Sockets } from '../decide/process.js';
 import type { ServerRecord, Witness } from '../decide/record.js';
 import type { Place, Snapshot } from '../decide/snapshot.js';
 import { treeOf } from '../decide/tree.js';
@@ -32,6 +32,8 @@ export async function lookAtProcesses(records: readonly ServerRecord[], eyes: Ey
     environments: environmentsOf([...interesting(records, table), ...portHolders.values()], eyes),
     claudes: claudesIn(table, eyes),
     portHolders,
+    named: [],
+    listens: new Map(),
     sockets: new Map(),
     places: new Map(),
   };
@@ -46,7 +48,21 @@ export function lookAtSockets(
 ): Snapshot {
   const workspaces = records.flatMap((record) => [record, ...record.alsoIn]).map(({ workspace }) => workspace);
   const places = placesOf([...workspaces, ...[...leases, ...bare.claudes].map(({ path }) => path)]);
-  return { ...bare, places, sockets: new Map(records.flatMap((record) => socketsOf(record, bare, eyes))) };
+  // Whose a process below a server is decides whose its sockets are.
+  const snapshot = { ...bare, places, listens: new Map(records.flatMap((record) => listensBelow(record, bare, eyes))) };
+  return { ...snapshot, sockets: new Map(records.flatMap((record) => socketsOf(record, snapshot, eyes))) };
+}
+
+/** What shares the server's session and group is its own, whatever it does. */
+function listensBelow(record: ServerRecord, snapshot: Snapshot, eyes: Eyes): [number, boolean][] {
+  const located = locate(record, snapshot);
+  if (located.kind !== 'present') return [];
+  const { members, left } = treeOf(record, located, snapshot);
+  return [...members, ...left].flatMap(({ pid, session, group }): [number, boolean][] => {
+    if (session === located.server.session && group === located.server.group) return [];
+    const listens = eyes.listens(pid);
+    return listens === undefined ? [] : [[pid, listens]];
+  });
 }
 
 /** A record without a process leads to whoever listens on its port, and to nothing where nobody does. */
@@ -67,9 +83,10 @@ function claudesIn(table: ProcessTable, eyes: Eyes): Witness[] {
   });
 }
 
-/** Environments are private and cost a read each, so only those of servers and of recorded pids are looked at. */
+/** Environments are private and cost a read each, so only those of servers, what they run and recorded pids are looked at. */
 function interesting(records: readonly ServerRecord[], table: ProcessTable): number[] {
-  const servers = [...table.values()].filter((process) => process.command?.kind === 'serve').map(({ pid }) => pid);
+  const serving = [...table.values()].filter((process) => process.command?.kind === 'serve').map(({ pid }) => pid);
+  const servers = serving.flatMap((pid) => [pid, ...descendants(table, pid).map((below) => below.pid)]);
   const recorded = records.flatMap(({ spawned, server }) => [spawned?.pid ?? [], server?.pid ?? []].flat());
   return [...new Set<number>([...servers, ...recorded])];
 }
@@ -91,10 +108,10 @@ function socketsOf(record: ServerRecord, snapshot: Snapshot, eyes: Eyes): [strin
 export function socketsNow(record: ServerRecord, snapshot: Snapshot, eyes: Eyes): Sockets | undefined {
   const located = locate(record, snapshot);
   if (located.kind !== 'present') return undefined;
-  const tree = treeOf(located.launcher, located.server, record.spawned?.pid, snapshot);
+  const { members } = treeOf(record, located, snapshot);
   return eyes.sockets(
     located.server.pid,
-    tree.map(({ pid }) => pid),
+    members.map(({ pid }) => pid),
   );
 }
 
