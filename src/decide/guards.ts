@@ -97,7 +97,7 @@ export const GUARDS: Readonly<Record<GuardName, Guard>> = {
       ['veto', (seen) => seen.runsUs && 'this command runs inside it'],
       ['veto', (seen) => seen.clients?.length !== 0 && seen.clients && connected(seen.clients)],
       ['veto', (seen) => seen.ownSessions?.length !== 0 && seen.ownSessions && runningIn(seen.ownSessions, seen.apart)],
-      ['veto', (seen) => seen.apart.length > 0 && `not all that runs below it is its own: ${notItsOwn(seen.apart)}`],
+      ['veto', (seen) => seen.apart.some(({ isSure }) => isSure) && foreignBelow(seen.apart)],
       ['veto', (seen) => inFlight(seen, 'yes')],
       [
         'veto',
@@ -105,6 +105,7 @@ export const GUARDS: Readonly<Record<GuardName, Guard>> = {
       ],
       ['unknown', (seen) => seen.clients === undefined && 'its connections cannot be seen'],
       ['unknown', (seen) => seen.ownSessions === undefined && 'its children cannot be seen'],
+      ['unknown', (seen) => seen.apart.length > 0 && foreignBelow(seen.apart)],
       ['unknown', (seen) => inFlight(seen, 'unknown')],
       ['unknown', (seen) => seen.usesUnread && 'a plugin’s list of jobs and sessions could not be read'],
       ['unknown', (seen) => seen.word.kind === 'unknown' && seen.word.because],
@@ -193,6 +194,8 @@ function runningIn(sessions: readonly Identity[], apart: Evidence['apart']): str
   const named = `a tool or shell runs in it (${sessions.map(({ pid }) => `pid ${pid}`).join(', ')})`;
   return apart.length === 0 ? named : `${named}; not its own: ${notItsOwn(apart)}`;
 }
+
+const foreignBelow = (apart: Evidence['apart']): string => `not all that runs below it is its own: ${notItsOwn(apart)}`;
 
 function notItsOwn(apart: Evidence['apart']): string {
   const named = apart.slice(0, MOST_NAMED).map(({ process, because }) => `pid ${process.pid} ${because}`);

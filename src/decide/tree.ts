@@ -1,4 +1,4 @@
-import { compare, type Identity, sameProcess } from './identity.js';
+import { compare, type Identity, type Sameness, sameProcess } from './identity.js';
 import type { Present } from './locate.js';
 import { descendants, type Environment, inGroup, type Process, type ProcessTable } from './process.js';
 import type { Fence, ServerRecord } from './record.js';
@@ -17,6 +17,8 @@ export interface Apart {
   readonly process: Process;
   /** What was seen of it, as a predicate. */
   readonly because: string;
+  /** False where something could not be read, so that it may be the server's after all. */
+  readonly isSure: boolean;
   readonly members: readonly Process[];
 }
 
@@ -31,8 +33,8 @@ export function treeOf(record: ServerRecord, located: Present, snapshot: Snapsho
   const heads = headsOf(located, table);
   const others = all.filter(({ pid }) => !heads.has(pid));
   const apart = others.flatMap((process): Apart[] => {
-    const because = whyApart(process, record, located.server, snapshot);
-    return because === undefined ? [] : [{ process, because, members: unitOf(process, located.server, others, table) }];
+    const why = whyApart(process, record, located.server, snapshot);
+    return why === undefined ? [] : [{ ...why, process, members: unitOf(process, located.server, others, table) }];
   });
   const theirs = apart.flatMap(({ members }) => members).filter(({ pid }) => !heads.has(pid));
   const left = new Map<number, Process>(theirs.map((one) => [one.pid, one]));
@@ -70,9 +72,8 @@ function everythingOf(record: ServerRecord, located: Present, table: ProcessTabl
 function spawnGroupOf(record: ServerRecord, { launcher, server }: Present, table: ProcessTable): number | undefined {
   const { ownership, spawned } = record;
   if (spawned === undefined || ownership === 'adopted' || ownership === 'unrecorded') return undefined;
-  const seen = table.get(spawned.pid);
-  const isSpawned = seen !== undefined && sameProcess(spawned, seen) !== 'different';
-  return isSpawned && seen.pid !== server.pid && seen.pid !== launcher?.pid ? undefined : spawned.pid;
+  const isOurs = spawned.pid === server.pid || spawned.pid === launcher?.pid || !table.has(spawned.pid);
+  return isOurs ? spawned.pid : undefined;
 }
 
 /** The server and what launched it, however many processes that takes. */
@@ -97,21 +98,37 @@ function whyApart(
   process: Process,
   record: ServerRecord,
   server: Process,
-  { environments, named, listens, processes }: Snapshot,
-): string | undefined {
-  if (process.command?.kind === 'serve') return 'is an `opencode serve` of its own';
-  if (named.some((one) => sameProcess(one, process) === 'same')) return 'has a record or a keep mark of its own';
+  snapshot: Snapshot,
+): Pick<Apart, 'because' | 'isSure'> | undefined {
+  const { environments, listens, processes } = snapshot;
+  const surely = (because: string) => ({ because, isSure: true });
+  const maybe = (because: string) => ({ because, isSure: false });
+  const kind = process.command?.kind;
+  if (kind === 'serve') return surely('is an `opencode serve` of its own');
+  const named = namedAs(process, snapshot);
+  if (named === 'same') return surely('has a record or a keep mark of its own');
   const own = environments.get(server.pid);
   const its = environments.get(process.pid);
-  if (its?.tag !== undefined && its.tag !== own?.tag && its.tag !== record.tag) return 'has a tag of its own';
-  if (its?.keep && !own?.keep) return 'is to be kept';
+  if (its?.tag !== undefined && its.tag !== own?.tag && its.tag !== record.tag) return surely('has a tag of its own');
+  if (its?.keep && !own?.keep) return surely('is to be kept');
+  // Much that is no OpenCode hides its environment, as a node does that may open low ports; that is no reason.
+  if (kind === undefined || named === 'unknown' || (kind === 'opencode' && its === undefined))
+    return maybe('cannot be examined');
   // Where sessions cannot be seen, no guard lets anything be stopped; what was only just spawned may still be ended.
   if (server.session === undefined || inServersGroup(process, server)) return undefined;
   const listening = listens.get(process.pid);
-  if (listening !== false) return listening ? 'listens' : 'may listen';
+  if (listening !== false) return listening ? surely('listens') : maybe('may listen');
   const parent = processes?.get(process.parent);
   const detached = !inSession(process, server) && parent && parent.pid !== server.pid && inSession(parent, server);
-  return detached ? `was detached by process ${parent.pid}` : undefined;
+  return detached ? surely(`was detached by pid ${parent.pid}`) : undefined;
+}
+
+/** A record with a bare pid may have meant an earlier process, and does when that one is no OpenCode. */
+function namedAs(process: Process, { named }: Snapshot): Sameness {
+  const all = named.map((one) => sameProcess(one, process));
+  if (all.includes('same')) return 'same';
+  const isClear = process.startToken !== undefined && process.command?.kind === 'other';
+  return all.includes('unknown') && !isClear ? 'unknown' : 'different';
 }
 
 const inSession = ({ session }: Process, server: Process): boolean =>

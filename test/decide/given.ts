@@ -158,6 +158,8 @@ const snapshot: Snapshot = {
   showsEnvironments: true,
   environments: new Map([[SERVER, environment]]),
   portHolders: new Map(),
+  named: [],
+  listens: new Map(),
   claudes: [{ holder: identity(CLAUDE), session: undefined, path: '/elsewhere' }],
   sockets: new Map([[record.id, sockets]]),
   places: new Map(places.map((one) => [one.path, one])),
