@@ -1,6 +1,6 @@
 import type { Hands, Leave } from './act/stop-server.js';
 import { sweepStrays } from './act/strays.js';
-import { leftAt, treeAt } from './decide/evidence.js';
+import { apartAt, leftAt, treeAt } from './decide/evidence.js';
 import type { Policy } from './decide/guards.js';
 import type { Identity } from './decide/identity.js';
 import { locate } from './decide/locate.js';
@@ -42,7 +42,7 @@ export function handsFor(
     },
     // Letting go ends whatever an MCP server has started, whosever it is by now.
     letGo: async () => {
-      if (leftAt(record, latest.snapshot).length === 0) await letGo(record, latest.snapshot, eyes);
+      if (apartAt(record, latest.snapshot).length === 0) await letGo(record, latest.snapshot, eyes);
     },
     portHolder: async () => (record.port === undefined ? undefined : eyes.holder(record.port)),
     strays: (tree) => straysAfter(record, tree, latest, manner, world),

@@ -3,7 +3,13 @@
  * `other` anything else. It can veto; it never proves that a process is ours.
  */
 export type CommandLine =
-  | { readonly kind: 'serve'; readonly port: number | undefined; readonly sharedDaemon: boolean }
+  | {
+      readonly kind: 'serve';
+      readonly port: number | undefined;
+      readonly sharedDaemon: boolean;
+      /** An interpreter or a shell runs it, and may be no more than a launcher. */
+      readonly interpreted: boolean;
+    }
   | { readonly kind: 'opencode' }
   | { readonly kind: 'other' };
 
@@ -21,7 +27,7 @@ export function classify(argv: readonly string[]): CommandLine {
   const args = rest.slice(at + 1);
   // OpenCode 2: `--service` is the user's shared daemon, `--stdio` belongs to whoever holds its stdin.
   const sharedDaemon = args.some((arg) => /^--(service|stdio)(=|$)/.test(arg));
-  return { kind: 'serve', port: portOf(args), sharedDaemon };
+  return { kind: 'serve', port: portOf(args), sharedDaemon, interpreted: !PROGRAM.test(baseName(argv[0] ?? '')) };
 }
 
 /**

@@ -78,7 +78,7 @@ export function evidenceOf(record: ServerRecord, written: Written, snapshot: Sna
     waitingStarter: waitingStarter(record, snapshot),
     clients: located.kind === 'present' ? clientsOf(record, written.runs, snapshot) : undefined,
     ownSessions: located.kind === 'present' ? ownSessionsBelow(located.server, snapshot) : undefined,
-    apart: familyOf(record, snapshot)?.apart ?? [],
+    apart: apartAt(record, snapshot),
     runsUs: server !== undefined && snapshot.lineage.has(server.pid),
     word,
     ageMs: server?.ageMs,
@@ -214,6 +214,9 @@ function keptOf(record: ServerRecord, server: Process | undefined, written: Writ
  */
 export const treeAt = (record: ServerRecord, snapshot: Snapshot) =>
   identified(familyOf(record, snapshot)?.members ?? []).filter(({ pid }) => !snapshot.lineage.has(pid));
+
+export const apartAt = (record: ServerRecord, snapshot: Snapshot): readonly Apart[] =>
+  familyOf(record, snapshot)?.apart ?? [];
 
 /** What runs below it and stays when it is stopped. */
 export const leftAt = (record: ServerRecord, snapshot: Snapshot) => identified(familyOf(record, snapshot)?.left ?? []);

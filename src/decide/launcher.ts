@@ -9,10 +9,10 @@ import type { Snapshot } from './snapshot.js';
  */
 
 /** The highest process, `top` at most, from which down to the server each runs nothing but the next. */
-export function launcherOf(server: Process, top: Process, table: ProcessTable): Process | undefined {
+export function launcherOf(server: Process, top: Process, snapshot: Snapshot): Process | undefined {
   let launcher: Process | undefined;
-  for (const above of pathUp(server, top, table) ?? []) {
-    if (!runsOnly(above, launcher ?? server, table)) break;
+  for (const above of pathUp(server, top, snapshot.processes ?? new Map()) ?? []) {
+    if (!runsOnly(above, launcher ?? server, snapshot)) break;
     launcher = above;
   }
   return launcher;
@@ -31,9 +31,10 @@ function pathUp(process: Process, top: Process, table: ProcessTable): Process[] 
 }
 
 /** What a script runs stands in no command line, but a second child shows it. A line that cannot be read may say so. */
-const runsOnly = (launcher: Process, only: Process, table: ProcessTable): boolean =>
+const runsOnly = (launcher: Process, only: Process, { processes, listens }: Snapshot): boolean =>
   (launcher.command === undefined || launcher.command.kind === 'serve') &&
-  childrenOf(table, launcher.pid).every(({ pid }) => pid === only.pid);
+  listens.get(launcher.pid) !== true &&
+  childrenOf(processes ?? new Map(), launcher.pid).every(({ pid }) => pid === only.pid);
 
 /** The highest process that may have launched this one: a launcher shares its command line and the group of the spawn. */
 export function topAbove(process: Process, table: ProcessTable): Process {
@@ -50,9 +51,11 @@ export function topAbove(process: Process, table: ProcessTable): Process {
 /**
  * Which processes below another may be its server: its children in the group that the spawn created, since tools and
  * nested servers have groups of their own. A shell or a task runner is surely no server, so below it the topmost
- * servers are meant, at any depth and, with job control, in any group.
+ * servers are meant, at any depth and, with job control, in any group. What listens is a server itself, even where a
+ * shell has started another one and then become this one.
  */
 export function servingBelow(above: Process, snapshot: Snapshot): Process[] {
+  if (above.command?.kind === 'serve' && snapshot.listens.get(above.pid)) return [];
   const table = snapshot.processes ?? new Map<number, Process>();
   const isIn = ({ group }: Process): boolean =>
     group === undefined || above.group === undefined || group === above.group;

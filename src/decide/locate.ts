@@ -169,7 +169,7 @@ const isClear = ({ pid, command, uid, group }: Process, { environments }: Snapsh
   command !== undefined && uid !== undefined && group !== undefined && environments.has(pid);
 
 function present(top: Process | undefined, server: Process, proof: Proof, snapshot: Snapshot): Present {
-  const launcher = top && launcherOf(server, top, tableOf(snapshot));
+  const launcher = top && launcherOf(server, top, snapshot);
   return { kind: 'present', launcher, server, proof };
 }
 

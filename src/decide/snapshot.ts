@@ -31,7 +31,7 @@ export interface Snapshot {
   readonly portHolders: ReadonlyMap<number, number>;
   /** Every process that a record or a keep mark names. */
   readonly named: readonly Identity[];
-  /** Whether a process listens that runs below a server, in a session or group of its own. */
+  /** Whether a process listens: of what may be a launcher, and of what runs below a server in a session or group of its own. */
   readonly listens: ReadonlyMap<number, boolean>;
   /** By record id. */
   readonly sockets: ReadonlyMap<string, Sockets>;

@@ -1,6 +1,6 @@
 import { compare, type Identity, type Sameness, sameProcess } from './identity.js';
 import type { Present } from './locate.js';
-import { descendants, type Environment, inGroup, type Process, type ProcessTable } from './process.js';
+import { childrenOf, descendants, type Environment, inGroup, type Process, type ProcessTable } from './process.js';
 import type { Fence, ServerRecord } from './record.js';
 import type { Snapshot } from './snapshot.js';
 
@@ -31,14 +31,34 @@ export function treeOf(record: ServerRecord, located: Present, snapshot: Snapsho
   const table = snapshot.processes ?? new Map<number, Process>();
   const all = everythingOf(record, located, table);
   const heads = headsOf(located, table);
-  const others = all.filter(({ pid }) => !heads.has(pid));
+  const beside = new Map(
+    besideOf(located.server, snapshot)
+      .flatMap((process) => [process, ...descendants(table, process.pid)])
+      .map((one) => [one.pid as number, one]),
+  );
+  const others = all.filter(({ pid }) => !heads.has(pid) && !beside.has(pid));
   const apart = others.flatMap((process): Apart[] => {
     const why = whyApart(process, record, located.server, snapshot);
     return why === undefined ? [] : [{ ...why, process, members: unitOf(process, located.server, others, table) }];
   });
   const theirs = apart.flatMap(({ members }) => members).filter(({ pid }) => !heads.has(pid));
-  const left = new Map<number, Process>(theirs.map((one) => [one.pid, one]));
+  const left = new Map([...beside, ...theirs.map((one) => [one.pid as number, one] as const)]);
   return { members: all.filter(({ pid }) => !left.has(pid)), apart: apart.filter(isFirst), left: [...left.values()] };
+}
+
+/**
+ * A shell may start something, and then become the server. OpenCode says to all that it starts that it does, so what
+ * says otherwise is not ended with it; but it holds nothing either, since a wrapper may only have hidden that. What an
+ * interpreter runs does not launch anything but the native server.
+ */
+function besideOf(server: Process, { processes, environments }: Snapshot): Process[] {
+  if (server.command?.kind !== 'serve' || server.command.interpreted) return [];
+  return childrenOf(processes ?? new Map(), server.pid).filter(({ pid }) => {
+    const environment = environments.get(pid);
+    if (environment === undefined) return false;
+    const { opencodePid, inOpencode } = environment;
+    return opencodePid === undefined ? !inOpencode : opencodePid !== String(server.pid);
+  });
 }
 
 /** What belongs to something that was named already is not named again. */

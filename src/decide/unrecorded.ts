@@ -28,7 +28,7 @@ const onlyStarts = (process: Process, snapshot: Snapshot): boolean =>
 
 function asRecord(server: Process, snapshot: Snapshot): ServerRecord {
   const table = snapshot.processes ?? new Map<number, Process>();
-  const top = launcherOf(server, topAbove(server, table), table) ?? server;
+  const top = launcherOf(server, topAbove(server, table), snapshot) ?? server;
   const identity = ({ pid, startToken }: Process) => ({ pid, startToken });
   return {
     id: `pid-${server.pid}`,

@@ -33,7 +33,7 @@ export async function lookAtProcesses(records: readonly ServerRecord[], eyes: Ey
     claudes: claudesIn(table, eyes),
     portHolders,
     named: [],
-    listens: new Map(),
+    listens: new Map(mayLaunch(table).flatMap((pid) => listensAt(pid, eyes))),
     sockets: new Map(),
     places: new Map(),
   };
@@ -49,7 +49,11 @@ export function lookAtSockets(
   const workspaces = records.flatMap((record) => [record, ...record.alsoIn]).map(({ workspace }) => workspace);
   const places = placesOf([...workspaces, ...[...leases, ...bare.claudes].map(({ path }) => path)]);
   // Whose a process below a server is decides whose its sockets are.
-  const snapshot = { ...bare, places, listens: new Map(records.flatMap((record) => listensBelow(record, bare, eyes))) };
+  const snapshot = {
+    ...bare,
+    places,
+    listens: new Map([...bare.listens, ...records.flatMap((record) => listensBelow(record, bare, eyes))]),
+  };
   return { ...snapshot, sockets: new Map(records.flatMap((record) => socketsOf(record, snapshot, eyes))) };
 }
 
@@ -58,11 +62,21 @@ function listensBelow(record: ServerRecord, snapshot: Snapshot, eyes: Eyes): [nu
   const located = locate(record, snapshot);
   if (located.kind !== 'present') return [];
   const { members, left } = treeOf(record, located, snapshot);
-  return [...members, ...left].flatMap(({ pid, session, group }): [number, boolean][] => {
-    if (session === located.server.session && group === located.server.group) return [];
-    const listens = eyes.listens(pid);
-    return listens === undefined ? [] : [[pid, listens]];
-  });
+  const { session, group } = located.server;
+  return [...members, ...left]
+    .filter((process) => process.session !== session || process.group !== group)
+    .flatMap(({ pid }) => listensAt(pid, eyes));
+}
+
+function listensAt(pid: number, eyes: Eyes): [number, boolean][] {
+  const listens = eyes.listens(pid);
+  return listens === undefined ? [] : [[pid, listens]];
+}
+
+/** What has the command line of a server, and a child that has it too. */
+function mayLaunch(table: ProcessTable): number[] {
+  const serving = [...table.values()].filter(({ command }) => command?.kind === 'serve');
+  return serving.map(({ parent }) => parent).filter((pid) => table.get(pid)?.command?.kind === 'serve');
 }
 
 /** A record without a process leads to whoever listens on its port, and to nothing where nobody does. */

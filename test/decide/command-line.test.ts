@@ -2,7 +2,12 @@ import { describe, expect, test } from 'vitest';
 import { classify } from '../../src/decide/command-line.js';
 
 const words = (text: string): string[] => text.split(' ');
-const serves = (port?: number, sharedDaemon = false) => ({ kind: 'serve', port, sharedDaemon });
+const serves = (port: number | undefined, interpreted: boolean) => ({
+  kind: 'serve',
+  port,
+  sharedDaemon: false,
+  interpreted,
+});
 
 const SERVERS: readonly [string, number?][] = [
   ['opencode serve'],
@@ -38,7 +43,7 @@ const SERVERS: readonly [string, number?][] = [
 
 describe('a server is', () => {
   test.each(SERVERS)('%s', (text, port) => {
-    expect(classify(words(text))).toEqual(serves(port));
+    expect(classify(words(text))).toEqual(serves(port, !/opencode\S* /i.test(text.split(' ')[0] + ' ')));
   });
 
   test.each([
@@ -48,7 +53,7 @@ describe('a server is', () => {
     ['sh', '-c', ' opencode serve --port 4096 > log 2>&1 < /dev/null\n'],
     ['sh', '-c', 'opencode serve --port 4096', 'a & b'],
   ])('%s %s %s', (...argv) => {
-    expect(classify(argv)).toEqual(serves(4096));
+    expect(classify(argv)).toEqual(serves(4096, true));
   });
 
   test.each(['opencode serve --service', 'opencode serve --stdio', 'opencode serve --port 1 --stdio=true'])(
