@@ -1,6 +1,6 @@
 import type { Hands, Leave } from './act/stop-server.js';
 import { sweepStrays } from './act/strays.js';
-import { treeAt } from './decide/evidence.js';
+import { apartAt, leftAt, treeAt } from './decide/evidence.js';
 import type { Policy } from './decide/guards.js';
 import type { Identity } from './decide/identity.js';
 import { locate } from './decide/locate.js';
@@ -31,7 +31,7 @@ export function handsFor(
   const { eyes, folder } = world;
   const { snapshot } = sight;
   const run = selfIn(snapshot);
-  let latest = snapshot;
+  let latest = sight;
   let heard: Heard = { word: { kind: 'not asked' }, atMs: 0 };
   const hands: Hands = {
     look: eyes.look,
@@ -43,18 +43,20 @@ export function handsFor(
       const [judgement] = await judgeAll(near, manner, world, manner.onWord);
       if (judgement === undefined) return { kind: 'gone' };
       heard = { word: judgement.seen.word, atMs: bootClock() };
-      const seen = judgement.sight ?? near;
-      latest = seen.snapshot;
-      return leave(judgement, seen, manner, heard);
+      latest = judgement.sight ?? near;
+      return leave(judgement, latest, manner, heard);
     },
     lookOnceMore: async () => {
       const judgement = await lookOnceMore(record, heard.word, manner, world);
-      latest = judgement.sight.snapshot;
-      return leave(judgement, judgement.sight, manner, heard);
+      latest = judgement.sight;
+      return leave(judgement, latest, manner, heard);
     },
-    letGo: () => letGo(record, latest, eyes),
+    // Letting go ends whatever an MCP server has started, whosever it is by now.
+    letGo: async () => {
+      if (apartAt(record, latest.snapshot).length === 0) await letGo(record, latest.snapshot, eyes);
+    },
     portHolder: async () => (record.port === undefined ? undefined : eyes.holder(record.port)),
-    strays: (tree) => straysAfter(record, tree, sight, manner, world),
+    strays: (tree) => straysAfter(record, tree, latest, manner, world),
   };
   return { hands, tree: treeAt(record, snapshot) };
 }
@@ -106,16 +108,14 @@ async function straysAfter(
   const table = (await world.eyes.processes()) ?? new Map();
   if (located.kind !== 'present') return [];
   const { server } = located;
-  const stopped = { server, tag: record.tag, tree, ageMs: server.ageMs };
+  const apart = leftAt(record, sight.snapshot);
+  const stopped = { server, tag: record.tag, tree, apart, ageMs: server.ageMs };
   return sweepStrays(stopped, sight.snapshot, manner.endStrays, {
     look: world.eyes.look,
     lineage: sight.snapshot.lineage,
     graceMs: manner.graceMs,
     table,
     environments: environmentsOf([...table.keys()], world.eyes),
-    listens: (pid) => {
-      const sockets = world.eyes.sockets(pid, [pid]);
-      return sockets && sockets.listening.length > 0;
-    },
+    listens: world.eyes.listens,
   });
 }

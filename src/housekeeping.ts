@@ -1,12 +1,14 @@
 import { endRest } from './act/end-tree.js';
 import { isGone } from './act/signal.js';
-import { compare, type Identity, sameProcess } from './decide/identity.js';
+import { type Identity, sameProcess } from './decide/identity.js';
 import { isLive } from './decide/leases.js';
 import { lives } from './decide/lives.js';
 import { isHistory, type Judged } from './decide/plan.js';
 import type { Fence, LiveRun } from './decide/record.js';
+import { restOf } from './decide/tree.js';
 import type { Manner } from './hands.js';
 import type { Judgement, Sight } from './look.js';
+import { environmentsOf } from './observe/snapshot.js';
 import { liftFence } from './state/fences.js';
 import { appendLog, type LogLine } from './state/log.js';
 import { forgetRecord } from './state/registry.js';
@@ -28,7 +30,7 @@ export async function finishDeadFences(
     // Out of scope: whoever looks there finishes it.
     if (server === undefined && (fence.record !== undefined || stillServes(fence, sight))) continue;
     const isGone = server === undefined || server.verdict.kind === 'gone';
-    if (isGone) await endRest(restOf(fence, sight), endingFor(sight, manner, world));
+    if (isGone) await endRest(leftBy(fence, sight, world), endingFor(sight, manner, world));
     liftFence(fence, !isGone);
   }
 }
@@ -40,13 +42,12 @@ const stillServes = ({ tree }: Fence, { snapshot }: Sight): boolean =>
     return seen?.command?.kind === 'serve' && sameProcess(member, seen) !== 'different';
   });
 
-/**
- * What a server left. Anything that serves is a server itself, and is judged or left alone; pids and start tokens of
- * an earlier boot name other processes now.
- */
-function restOf({ tree, machine }: Fence, { snapshot }: Sight): Identity[] {
-  if (compare(machine.boot, snapshot.machine.boot) !== 'same') return [];
-  return tree.filter(({ pid }) => snapshot.processes?.get(pid)?.command?.kind === 'other');
+function leftBy(fence: Fence, { snapshot }: Sight, { eyes }: World): Identity[] {
+  const environments = environmentsOf(
+    fence.tree.map(({ pid }) => pid),
+    eyes,
+  );
+  return restOf(fence, snapshot, environments, eyes.listens);
 }
 
 function endingFor({ snapshot }: Sight, { graceMs }: Manner, { eyes }: World) {

@@ -4,7 +4,7 @@ import { type Evidence, evidenceOf, withoutQuestions } from './decide/evidence.j
 import type { Policy } from './decide/guards.js';
 import type { Identity } from './decide/identity.js';
 import { lives } from './decide/lives.js';
-import type { Fence, ServerRecord, Written } from './decide/record.js';
+import { type Fence, namedIn, type ServerRecord, type Written } from './decide/record.js';
 import { asItStands, concerns, settle } from './decide/settle.js';
 import type { Snapshot } from './decide/snapshot.js';
 import { unrecordedIn } from './decide/unrecorded.js';
@@ -42,7 +42,8 @@ export async function lookAround(world: World, only?: ServerRecord): Promise<Sig
   const before = await readWritten(world);
   const fenced = before.fences.flatMap(({ record }) => record ?? []);
   const near = only ? [...before.records, ...fenced].filter((record) => concerns(record, only)) : before.records;
-  const bare = await lookAtProcesses(only ? [only, ...near] : [...near, ...fenced], world.eyes);
+  const seen = await lookAtProcesses(only ? [only, ...near] : [...near, ...fenced], world.eyes);
+  const bare = { ...seen, named: namedIn(before) };
   const settled = only ? [asItStands(only, near, bare)] : settle(near, bare);
   const placed = settled.map((record) => withWhereabouts(record, world));
   const snapshot = lookAtSockets(
@@ -65,8 +66,8 @@ export async function lookAround(world: World, only?: ServerRecord): Promise<Sig
 export async function unrecordedServers(sight: Sight, policy: Policy, world: World): Promise<Judgement[]> {
   const records = unrecordedIn(sight.records, sight.snapshot).map((record) => withWhereabouts(record, world));
   if (records.length === 0) return [];
-  const snapshot = await takeSnapshot(records, [...sight.written.leases, ...sight.written.witnesses], world.eyes);
-  const around = { ...sight, snapshot, records };
+  const seen = await takeSnapshot(records, [...sight.written.leases, ...sight.written.witnesses], world.eyes);
+  const around = { ...sight, snapshot: { ...seen, named: sight.snapshot.named }, records };
   return records.map((record) => judgeOne(record, around, policy, { kind: 'not asked' }));
 }
 

@@ -1,10 +1,12 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { copyFileSync } from 'node:fs';
-import { connect, createServer, type Server, type Socket } from 'node:net';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { linuxLook, parseStat } from '../src/observe/linux.js';
+import { acceptingIn, linuxListens } from '../src/observe/linux-listens.js';
 import { isEndOf, linuxHolder, linuxSockets, listenerAt, parseTcp, type Row } from '../src/observe/linux-sockets.js';
 import { reservePort } from './support/port.js';
 import { children, parent, processGroup, sessionId, startToken } from './support/proc.js';
@@ -43,6 +45,53 @@ test('a socket that a child has as well is its parent’s', async () => {
     expect(own).toMatchObject([{ pid: process.pid }]);
   }
   expect(linuxHolder(port)).toBe(process.pid);
+});
+
+describe('a process', () => {
+  const inherits = `const {spawn}=require('child_process');const s=require('net').createServer().listen(0,'127.0.0.1',()=>spawn('sleep',['60'],{stdio:['ignore','ignore','ignore',s._handle.fd]}))`;
+  test.each<[string, string, boolean]>([
+    ['that listens on TCP', `require('net').createServer().listen(0, '127.0.0.1')`, true],
+    ['that listens on a Unix socket', `require('net').createServer().listen('\\0opencode-reap-' + process.pid)`, true],
+    ['that takes datagrams', `require('dgram').createSocket('udp4').bind(0, '127.0.0.1')`, true],
+    [
+      'that only sends datagrams to one other',
+      `const s = require('dgram').createSocket('udp4'); s.connect(9, '127.0.0.1')`,
+      false,
+    ],
+    ['that is connected to another', `require('net').connect(PORT, '127.0.0.1')`, false],
+    ['that talks to its child', `require('child_process').spawn('sleep', ['60'])`, false],
+  ])('%s is seen to wait for others, or not', async (_sentence, script, waits) => {
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void server.close());
+    const { port } = server.address() as AddressInfo;
+    const code = `${script.replace('PORT', String(port))}; setTimeout(() => process.stdout.write('ready'), 200); setInterval(() => {}, 1e6)`;
+    const child = spawn(process.execPath, ['-e', code], { stdio: ['ignore', 'pipe', 'inherit'], detached: true });
+    const { pid = 0 } = child;
+    onTestFinished(() => void process.kill(-pid, 'SIGKILL'));
+    await once(child.stdout, 'data');
+    expect(linuxListens(pid)).toBe(waits);
+  });
+
+  test('that has inherited what its parent listens on does not listen itself', async () => {
+    const child = spawn(process.execPath, ['-e', inherits], { stdio: 'ignore', detached: true });
+    const { pid = 0 } = child;
+    onTestFinished(() => void process.kill(-pid, 'SIGKILL'));
+    const [heir = 0] = await waitFor('it has a child', () => (children(pid).length > 0 ? children(pid) : undefined));
+    expect([linuxListens(pid), linuxListens(heir)]).toEqual([true, false]);
+  });
+
+  test('that is not there does not answer', () => expect(linuxListens(4_194_303)).toBeUndefined());
+
+  test('waits at a Unix socket by its flag', () => {
+    const table = [
+      'Num       RefCount Protocol Flags    Type St Inode Path',
+      '0000000000000000: 00000002 00000000 00010000 0001 01 112 /run/a.sock',
+      '0000000000000000: 00000003 00000000 00000000 0001 03 113',
+      '',
+    ];
+    expect(acceptingIn(table.join('\n'))).toEqual(['112']);
+  });
 });
 
 describe('the table of sockets', () => {

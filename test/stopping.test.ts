@@ -52,8 +52,12 @@ const withoutServer = (record: string): string => {
 };
 
 describe.concurrent.each(releases('launcher'))('a %s server that is left alone', SLOW, (release) => {
-  test('is ended with its MCP servers, one of which ignores every hint', async ({ sandbox, provider, expect }) => {
-    const server = await startWithMcp(sandbox, release, provider, ['polite', 'stubborn']);
+  test('is ended with its MCP servers, one of which ignores every hint, and one listens', async ({
+    sandbox,
+    provider,
+    expect,
+  }) => {
+    const server = await startWithMcp(sandbox, release, provider, ['polite', 'stubborn', 'listening']);
     const report = await reapJson(sandbox, NOW);
     expect(report).toMatchObject({ code: 0, servers: [{ outcome: { kind: 'stopped', signal: 'SIGTERM' } }] });
     expectNothingLeft(expect, sandbox, server);

@@ -3,7 +3,13 @@
  * `other` anything else. It can veto; it never proves that a process is ours.
  */
 export type CommandLine =
-  | { readonly kind: 'serve'; readonly port: number | undefined; readonly sharedDaemon: boolean }
+  | {
+      readonly kind: 'serve';
+      readonly port: number | undefined;
+      readonly sharedDaemon: boolean;
+      /** An interpreter or a shell runs it, and may be no more than a launcher. */
+      readonly interpreted: boolean;
+    }
   | { readonly kind: 'opencode' }
   | { readonly kind: 'other' };
 
@@ -21,10 +27,13 @@ export function classify(argv: readonly string[]): CommandLine {
   const args = rest.slice(at + 1);
   // OpenCode 2: `--service` is the user's shared daemon, `--stdio` belongs to whoever holds its stdin.
   const sharedDaemon = args.some((arg) => /^--(service|stdio)(=|$)/.test(arg));
-  return { kind: 'serve', port: portOf(args), sharedDaemon };
+  return { kind: 'serve', port: portOf(args), sharedDaemon, interpreted: !PROGRAM.test(baseName(argv[0] ?? '')) };
 }
 
-/** What follows the opencode program, looking through one interpreter: `node …/opencode serve`, `sh -c 'opencode serve'`. */
+/**
+ * What follows the opencode program, looking through one interpreter: `node …/opencode serve`, `sh -c 'opencode serve'`.
+ * A line that runs more than that is a shell's, and the server is one of the things below it.
+ */
 function afterProgram(argv: readonly string[]): readonly string[] | undefined {
   const [program, ...rest] = argv;
   if (program === undefined) return undefined;
@@ -33,10 +42,21 @@ function afterProgram(argv: readonly string[]): readonly string[] | undefined {
   const script = rest.findIndex((arg) => !/^[-/][^/]*$/.test(arg));
   const found = rest[script];
   if (found === undefined) return undefined;
-  const words = /^(-c|\/c)$/i.test(rest[script - 1] ?? '') ? found.split(/\s+/) : [found];
+  const option = rest[script - 1] ?? '';
+  const isLine = /^(-c|\/c)$/i.test(option);
+  // What follows the line of `sh -c` are its parameters; `cmd.exe /c` runs all that follows.
+  if (isLine && runsMore(option.startsWith('/') ? rest.slice(script).join(' ') : found)) return undefined;
+  const words = isLine ? found.trim().split(/\s+/) : [found];
   const [first = '', ...inner] = words;
   return PROGRAM.test(baseName(first)) ? [...inner, ...rest.slice(script + 1)] : undefined;
 }
+
+// A server's own output may go anywhere (`> log 2>&1`), but not into another command, as by `> >(tee log)`.
+const DUPLICATED = /\d*[<>]&[\d-]+/g;
+const RUNS_MORE = /[;&|\r\n(){}`]/;
+
+/** Whether a line is more than one simple command. Quotes are not looked through: in doubt it is. */
+const runsMore = (line: string): boolean => RUNS_MORE.test(line.trim().replace(DUPLICATED, ' '));
 
 function firstPlainWord(args: readonly string[]): number | undefined {
   for (let i = 0; i < args.length; i += 1) {

@@ -3,10 +3,10 @@ import { marksOn } from './keep-marks.js';
 import { type Hold, holdsOn, type Leasable, witnessed } from './leases.js';
 import { type Answer, lives } from './lives.js';
 import { type Located, locate, processesOf } from './locate.js';
-import { type Connection, childrenOf, type Process, type Sockets } from './process.js';
+import { type Connection, descendants, type Process, type Sockets } from './process.js';
 import type { LiveRun, Ownership, ServerRecord, Trust, Unread, Written } from './record.js';
 import type { Snapshot } from './snapshot.js';
-import { identified, treeOf } from './tree.js';
+import { type Apart, identified, type Tree, treeOf } from './tree.js';
 import { type Flight, flightsOn, heldBy, type Usable } from './uses.js';
 import { type WeakProof, weakProofOf } from './weak-proof.js';
 import type { Word } from './word.js';
@@ -40,6 +40,8 @@ export interface Evidence {
   /** How many connections were closed within the last minute; undefined where none are shown. */
   readonly lately: number | undefined;
   readonly ownSessions: readonly Process[] | undefined;
+  /** What runs below it and is not its own. */
+  readonly apart: readonly Apart[];
   /** This very command was started from it. */
   readonly runsUs: boolean;
   readonly word: Word;
@@ -83,7 +85,8 @@ export function evidenceOf(record: ServerRecord, written: Written, snapshot: Sna
     waitingStarter: waitingStarter(record, snapshot),
     clients: located.kind === 'present' ? clientsOf(record, written.runs, snapshot) : undefined,
     lately: usesLately(snapshot.sockets.get(record.id)?.lately, server?.ageMs),
-    ownSessions: located.kind === 'present' ? ownSessionsBelow(located.launcher, located.server, snapshot) : undefined,
+    ownSessions: located.kind === 'present' ? ownSessionsBelow(located.server, snapshot) : undefined,
+    apart: apartAt(record, snapshot),
     runsUs: server !== undefined && snapshot.lineage.has(server.pid),
     word,
     ageMs: server?.ageMs,
@@ -216,16 +219,16 @@ export const withoutQuestions = (seen: Evidence, askedForMs: number | undefined)
   ),
 });
 
-/** An agent's tool, a user's shell and a pty have sessions of their own; MCP servers share the server's. */
-function ownSessionsBelow(
-  launcher: Process | undefined,
-  server: Process,
-  { processes }: Snapshot,
-): readonly Process[] | undefined {
-  const parents = launcher ? [server, launcher] : [server];
-  const children = parents.flatMap(({ pid }) => childrenOf(processes ?? new Map(), pid));
-  if (server.session === undefined || children.some((child) => child.session === undefined)) return undefined;
-  return children.filter((child) => child.session !== server.session);
+/**
+ * An agent's tool, a user's shell and a pty have sessions of their own, and so has what one of them or an MCP server
+ * has detached; MCP servers share the server's. Each session is named by the highest process in it.
+ */
+function ownSessionsBelow(server: Process, { processes }: Snapshot): readonly Process[] | undefined {
+  const below = descendants(processes ?? new Map(), server.pid);
+  if (server.session === undefined || below.some(({ session }) => session === undefined)) return undefined;
+  return below.filter(
+    ({ session, parent }) => session !== server.session && session !== processes?.get(parent)?.session,
+  );
 }
 
 function keptOf(record: ServerRecord, server: Process | undefined, written: Written, snapshot: Snapshot): Answer {
@@ -241,9 +244,16 @@ function keptOf(record: ServerRecord, server: Process | undefined, written: Writ
  * The processes that end with this server, each with its identity; empty when it was not found. Never ourselves, nor
  * anything above us.
  */
-export function treeAt(record: ServerRecord, snapshot: Snapshot) {
+export const treeAt = (record: ServerRecord, snapshot: Snapshot) =>
+  identified(familyOf(record, snapshot)?.members ?? []).filter(({ pid }) => !snapshot.lineage.has(pid));
+
+export const apartAt = (record: ServerRecord, snapshot: Snapshot): readonly Apart[] =>
+  familyOf(record, snapshot)?.apart ?? [];
+
+/** What runs below it and stays when it is stopped. */
+export const leftAt = (record: ServerRecord, snapshot: Snapshot) => identified(familyOf(record, snapshot)?.left ?? []);
+
+function familyOf(record: ServerRecord, snapshot: Snapshot): Tree | undefined {
   const located = locate(record, snapshot);
-  if (located.kind !== 'present') return [];
-  const tree = treeOf(located.launcher, located.server, record.spawned?.pid, snapshot);
-  return identified(tree).filter(({ pid }) => !snapshot.lineage.has(pid));
+  return located.kind === 'present' ? treeOf(record, located, snapshot) : undefined;
 }

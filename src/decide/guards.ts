@@ -1,4 +1,5 @@
 import type { Evidence } from './evidence.js';
+import type { Identity } from './identity.js';
 import { type WeakProof, whyDoubted } from './weak-proof.js';
 import { count, duration } from './words.js';
 
@@ -96,13 +97,8 @@ export const GUARDS: Readonly<Record<GuardName, Guard>> = {
     answers: [
       ['veto', (seen) => seen.runsUs && 'this command runs inside it'],
       ['veto', (seen) => seen.clients?.length !== 0 && seen.clients && connected(seen.clients)],
-      [
-        'veto',
-        (seen) =>
-          seen.ownSessions?.length !== 0 &&
-          seen.ownSessions &&
-          `a tool or shell runs in it (${seen.ownSessions.map((child) => `pid ${child.pid}`).join(', ')})`,
-      ],
+      ['veto', (seen) => seen.ownSessions?.length !== 0 && seen.ownSessions && runningIn(seen.ownSessions, seen.apart)],
+      ['veto', (seen) => seen.apart.some(({ isSure }) => isSure) && foreignBelow(seen.apart)],
       ['veto', (seen) => inFlight(seen, 'yes')],
       [
         'veto',
@@ -111,6 +107,7 @@ export const GUARDS: Readonly<Record<GuardName, Guard>> = {
       ['veto', (seen) => Boolean(seen.lately) && 'it was used within the last minute'],
       ['unknown', (seen) => seen.clients === undefined && 'its connections cannot be seen'],
       ['unknown', (seen) => seen.ownSessions === undefined && 'its children cannot be seen'],
+      ['unknown', (seen) => seen.apart.length > 0 && foreignBelow(seen.apart)],
       ['unknown', (seen) => inFlight(seen, 'unknown')],
       ['unknown', (seen) => seen.usesUnread && 'a plugin’s list of jobs and sessions could not be read'],
       ['unknown', (seen) => seen.word.kind === 'unknown' && seen.word.because],
@@ -193,6 +190,18 @@ function doubtfullyLeased(seen: Evidence): string | undefined {
   return doubtful.length === 0
     ? undefined
     : `cannot tell whether ${count(doubtful.length, 'session')} still may use it`;
+}
+
+function runningIn(sessions: readonly Identity[], apart: Evidence['apart']): string {
+  const named = `a tool or shell runs in it (${sessions.map(({ pid }) => `pid ${pid}`).join(', ')})`;
+  return apart.length === 0 ? named : `${named}; not its own: ${notItsOwn(apart)}`;
+}
+
+const foreignBelow = (apart: Evidence['apart']): string => `not all that runs below it is its own: ${notItsOwn(apart)}`;
+
+function notItsOwn(apart: Evidence['apart']): string {
+  const named = apart.slice(0, MOST_NAMED).map(({ process, because }) => `pid ${process.pid} ${because}`);
+  return [...named, ...(apart.length > MOST_NAMED ? [`and ${apart.length - MOST_NAMED} more`] : [])].join('; ');
 }
 
 function connected(clients: NonNullable<Evidence['clients']>): string {

@@ -1,6 +1,7 @@
 import { compare, type Identity, type Sameness } from './identity.js';
-import { childrenOf, type Process } from './process.js';
-import type { ServerRecord } from './record.js';
+import { launcherOf, mayServe, servingBelow, topAbove } from './launcher.js';
+import type { Process, ProcessTable } from './process.js';
+import { MAY_START_AFTER_MS, type ServerRecord } from './record.js';
 import type { Snapshot } from './snapshot.js';
 
 /**
@@ -8,14 +9,17 @@ import type { Snapshot } from './snapshot.js';
  * something could not be read.
  */
 export type Located =
-  | {
-      readonly kind: 'present';
-      readonly launcher: Process | undefined;
-      readonly server: Process;
-      readonly proof: Proof;
-    }
+  | Present
   | { readonly kind: 'gone'; readonly because: string }
   | { readonly kind: 'unknown'; readonly because: string };
+
+export interface Present {
+  readonly kind: 'present';
+  /** Undefined as well where what was spawned runs more than the server. */
+  readonly launcher: Process | undefined;
+  readonly server: Process;
+  readonly proof: Proof;
+}
 
 /**
  * What ties the process to the record: its start token, the tag that only one spawn ever had, or no more than that it
@@ -29,14 +33,14 @@ export const processesOf = (located: Located): readonly Process[] =>
 export function locate(record: ServerRecord, snapshot: Snapshot): Located {
   if (snapshot.processes === undefined) return unknown('the processes could not be listed');
   if (record.provenBy === 'start time') return locateByTime(record, snapshot);
-  const launcher = find(record.spawned, snapshot);
+  const spawned = find(record.spawned, snapshot);
   const server = find(record.server, snapshot);
-  if (server.kind === 'unknown' || launcher.kind === 'unknown') return unknown('its start token could not be read');
-  const above = launcher.kind === 'same' ? launcher.process : undefined;
-  const bare = isPlugins(record) && launcher.kind === 'absent';
+  if (server.kind === 'unknown' || spawned.kind === 'unknown') return unknown('its start token could not be read');
+  const top = spawned.kind === 'same' ? spawned.process : undefined;
+  const bare = isPlugins(record) && spawned.kind === 'absent';
   // A plugin's record names no listener: this one was seen before in this run, by whatever proved it then.
-  if (server.kind === 'same') return present(above, server.process, bare ? 'start time' : 'start token');
-  if (above) return below(above, 'start token', record, snapshot);
+  if (server.kind === 'same') return present(top, server.process, bare ? 'start time' : 'start token', snapshot);
+  if (top) return below(top, top, 'start token', record, snapshot);
   return bare && server.kind === 'absent' ? leftBehind(record, snapshot) : byTag(record, snapshot);
 }
 
@@ -46,38 +50,51 @@ const isPlugins = ({ source, machine }: ServerRecord): boolean => source.format 
 /** A record with a bare pid, or only a port. What it leads to must still be compared with what it says. */
 function locateByTime(record: ServerRecord, snapshot: Snapshot): Located {
   const server = find(record.server, snapshot);
-  const launcher = recordedProcess(record, snapshot);
+  const recorded = recordedProcess(record, snapshot);
   // Seen before in this run, so by its start token from now on.
-  if (server.kind === 'same') return present(launcher, server.process, 'start time');
-  if (launcher) return below(aboveOf(launcher, snapshot), 'start time', record, snapshot);
+  if (server.kind === 'same') return present(recorded, server.process, 'start time', snapshot);
+  if (recorded) return below(recorded, topAbove(recorded, tableOf(snapshot)), 'start time', record, snapshot);
   return leftBehind(record, snapshot);
 }
 
 /** What the recorded process left in its group: no more ties it to the record than when it started. */
 function leftBehind(record: ServerRecord, snapshot: Snapshot): Located {
   const left = record.spawned ? remains(record, snapshot) : [];
-  const top = left.find((process) => !left.some((other) => other.pid === process.parent));
+  const top = topmost(left, record);
   if (top === undefined) return { kind: 'gone', because: record.spawned ? 'its process is no more' : NOBODY_LISTENS };
+  if (top === 'several') return unknown(SEVERAL);
   if (!isClear(top, snapshot)) return unknown(`process ${top.pid} may be it, but cannot be examined`);
-  return below(top, 'start time', record, snapshot);
+  return below(top, top, 'start time', record, snapshot);
 }
 
-/** Where only the port is known, what listens there may have a launcher, which shares its group. */
-function aboveOf(process: Process, { processes }: Snapshot): Process {
-  const parent = processes?.get(process.parent);
-  const launches = parent?.command?.kind === 'serve' && parent.group !== undefined && parent.group === process.group;
-  return launches ? parent : process;
+const SEVERAL = 'several servers were started together, and it may be any of them';
+
+/** Several servers of one spawn are told apart by the port that each was told, or not at all. */
+function oneOf(servers: readonly Process[], { port }: ServerRecord): Process | 'several' | undefined {
+  if (servers.length < 2) return servers[0];
+  const onPort = servers.filter(({ command }) => command?.kind === 'serve' && command.port === port);
+  return port !== undefined && onPort.length === 1 ? onPort[0] : 'several';
 }
+
+const topmost = (processes: readonly Process[], record: ServerRecord): Process | 'several' | undefined =>
+  oneOf(
+    processes.filter((process) => !processes.some((other) => other.pid === process.parent)),
+    record,
+  );
 
 const NOBODY_LISTENS = 'no `opencode serve` listens on its port';
 
 /** Undefined when the pid is free, or is surely another program's by now. */
-function recordedProcess({ spawned, port }: ServerRecord, snapshot: Snapshot): Process | undefined {
+function recordedProcess({ spawned, port, startedAt }: ServerRecord, snapshot: Snapshot): Process | undefined {
   const pid = spawned ? spawned.pid : port === undefined ? undefined : snapshot.portHolders.get(port);
   const process = pid === undefined ? undefined : snapshot.processes?.get(pid);
-  const isOther = process?.command !== undefined && process.command.kind !== 'serve';
   const isLater = spawned !== undefined && compare(spawned.startToken, process?.startToken) === 'different';
-  return isOther || isLater ? undefined : process;
+  if (process === undefined || isLater) return undefined;
+  if (process.command === undefined || process.command.kind === 'serve') return process;
+  // A shell or a task runner that was there when the record was written may have spawned the server.
+  const began = process.ageMs === undefined ? undefined : snapshot.at - process.ageMs;
+  const wasThere = began === undefined || startedAt === undefined || began <= startedAt + MAY_START_AFTER_MS;
+  return wasThere && servingBelow(process, snapshot).length > 0 ? process : undefined;
 }
 
 type Found =
@@ -93,20 +110,25 @@ function find(recorded: Identity | undefined, snapshot: Snapshot): Found {
 }
 
 /**
- * Which process is the server of a launcher: the one that listens on the recorded port, else the child that serves in
- * the group that the spawn created, else the launcher itself. Tools and nested servers have groups of their own.
+ * Which process is the server of what was spawned: the one that listens on the recorded port, else what serves below
+ * it, at the end of a chain of launchers, else itself.
  */
-function below(launcher: Process, proof: Proof, record: ServerRecord, snapshot: Snapshot): Located {
+function below(from: Process, top: Process, proof: Proof, record: ServerRecord, snapshot: Snapshot): Located {
   const listener = listenerOf(record, snapshot);
-  if (listener) return present(launcher, listener, proof);
-  const children = childrenOf(snapshot.processes ?? new Map(), launcher.pid).filter(
-    (child) => child.group === undefined || launcher.group === undefined || child.group === launcher.group,
-  );
-  // Another user's counts as well: it is then no server of ours, and neither is its launcher.
-  const serving = children.filter((child) => mayServe(child, snapshot));
-  const doubtful = serving.find((child) => !isClear(child, snapshot));
-  if (doubtful) return unknown(`process ${doubtful.pid} may be it, but cannot be examined`);
-  return present(launcher, serving[0] ?? launcher, proof);
+  if (listener) return present(top, listener, proof, snapshot);
+  const seen = new Set<Process>();
+  for (let at = from; !seen.has(at); ) {
+    seen.add(at);
+    // Another user's counts as well: it is then no server of ours, and neither is its launcher.
+    const serving = servingBelow(at, snapshot);
+    const doubtful = serving.find((child) => !isClear(child, snapshot));
+    if (doubtful) return unknown(`process ${doubtful.pid} may be it, but cannot be examined`);
+    const next = oneOf(serving, record);
+    if (next === 'several') return unknown(SEVERAL);
+    if (next === undefined) return present(top, at, proof, snapshot);
+    at = next;
+  }
+  return unknown('its processes are each other’s parents');
 }
 
 function listenerOf(record: ServerRecord, { sockets, processes }: Snapshot): Process | undefined {
@@ -123,8 +145,9 @@ function byTag(record: ServerRecord, snapshot: Snapshot): Located {
   const left = remains(record, snapshot);
   // A tag proves nothing about a process that may lie outside the group.
   const tagged = left.filter((process) => isClear(process, snapshot) && hasTag(process, record, snapshot));
-  const top = tagged.find((process) => !tagged.some((other) => other.pid === process.parent));
-  if (top) return below(top, 'tag', record, snapshot);
+  const top = topmost(tagged, record);
+  if (top === 'several') return unknown(SEVERAL);
+  if (top) return below(top, top, 'tag', record, snapshot);
   const doubtful = left.find((process) => record.tag === undefined || !isClear(process, snapshot));
   if (doubtful) return unknown(`process ${doubtful.pid} may be it, but nothing proves it`);
   return { kind: 'gone', because: record.spawned ? 'its process is no more' : 'it was never started' };
@@ -142,18 +165,14 @@ function remains(record: ServerRecord, snapshot: Snapshot): Process[] {
   return pool.filter((process) => isOurs(process) && mayServe(process, snapshot));
 }
 
-/** Whatever is not surely something else. What was started by another server is that server's. */
-const mayServe = ({ pid, command }: Process, snapshot: Snapshot): boolean =>
-  (command === undefined || command.kind === 'serve') && snapshot.environments.get(pid)?.opencodePid === undefined;
-
 const isClear = ({ pid, command, uid, group }: Process, { environments }: Snapshot): boolean =>
   command !== undefined && uid !== undefined && group !== undefined && environments.has(pid);
 
-const present = (launcher: Process | undefined, server: Process, proof: Proof): Located => ({
-  kind: 'present',
-  launcher: launcher?.pid === server.pid ? undefined : launcher,
-  server,
-  proof,
-});
+function present(top: Process | undefined, server: Process, proof: Proof, snapshot: Snapshot): Present {
+  const launcher = top && launcherOf(server, top, snapshot);
+  return { kind: 'present', launcher, server, proof };
+}
+
+const tableOf = ({ processes }: Snapshot): ProcessTable => processes ?? new Map<number, Process>();
 
 const unknown = (because: string): Located => ({ kind: 'unknown', because });

@@ -27,6 +27,8 @@ export interface Environment {
   readonly tag: string | undefined;
   /** Set by a server on whatever it starts, so a process that has it is not the server itself. */
   readonly opencodePid: string | undefined;
+  /** The same, in releases that do not say which server it was. */
+  readonly inOpencode: boolean;
   /** Its configuration lies inside a Claude Code plugin, which nobody but that plugin chooses. */
   readonly pluginConfig: boolean;
   readonly keep: boolean;

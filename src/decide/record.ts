@@ -50,6 +50,11 @@ export interface ServerRecord {
   readonly alsoIn: readonly ServerRecord[];
 }
 
+/** A plugin writes its record once the server answers or its own patience, at most a minute or two, has run out. */
+export const MAY_START_BEFORE_MS = 120_000;
+/** A record may be written before the process is there; clocks and their resolution account for the rest. */
+export const MAY_START_AFTER_MS = 5_000;
+
 /** "This Claude process may use that server." It lives exactly as long as its holder. */
 export interface Lease {
   readonly file: string;
@@ -160,3 +165,9 @@ export interface Written {
   readonly unread: readonly Unread[];
   readonly skipped: readonly Skipped[];
 }
+
+/** Every process that a record or a keep mark speaks of. */
+export const namedIn = ({ records, kept }: Written): Identity[] => [
+  ...records.flatMap(({ spawned, server }) => [spawned, server].filter((one) => one !== undefined)),
+  ...kept.flatMap(({ processes }) => processes),
+];

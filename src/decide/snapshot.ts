@@ -1,4 +1,4 @@
-import type { Machine } from './identity.js';
+import type { Identity, Machine } from './identity.js';
 import type { Environment, ProcessTable, Sockets } from './process.js';
 import type { Witness } from './record.js';
 
@@ -23,7 +23,7 @@ export interface Snapshot {
   readonly processes: ProcessTable | undefined;
   /** Whether this platform shows environments at all. Where it does, one that cannot be read is unknown. */
   readonly showsEnvironments: boolean;
-  /** Of every `opencode serve` of ours and of every recorded pid. */
+  /** Of every `opencode serve` of ours, of all that runs below those, and of every recorded pid. */
   readonly environments: ReadonlyMap<number, Environment>;
   /** Every live `claude` process of ours, by where it works. */
   readonly claudes: readonly Witness[];
@@ -31,6 +31,10 @@ export interface Snapshot {
   readonly portHolders: ReadonlyMap<number, number>;
   /** The local ports of the questions that this very run has under way. */
   readonly questions: ReadonlySet<number>;
+  /** Every process that a record or a keep mark names. */
+  readonly named: readonly Identity[];
+  /** Whether a process listens: of what may be a launcher, and of what runs below a server in a session or group of its own. */
+  readonly listens: ReadonlyMap<number, boolean>;
   /** By record id. */
   readonly sockets: ReadonlyMap<string, Sockets>;
   readonly places: ReadonlyMap<string, Place>;

@@ -1,4 +1,4 @@
-import type { Identity } from './identity.js';
+import { type Identity, sameProcess } from './identity.js';
 import type { Environment, Process, ProcessTable } from './process.js';
 import type { Snapshot } from './snapshot.js';
 
@@ -7,13 +7,15 @@ export interface Stopped {
   readonly server: Identity;
   readonly tag: string | undefined;
   readonly tree: readonly Identity[];
+  /** What ran below it and was not its own. */
+  readonly apart: readonly Identity[];
   /** How old the server was when the tree was noted. */
   readonly ageMs: number | undefined;
 }
 
 /**
  * Processes that left the tree before it was noted (reparented, in sessions of their own) and are known only by what
- * their environment inherited: the tag, or the pid of the server that started them.
+ * their environment inherited: the tag, or the pid of the server that started them; and what was below it, and stays.
  */
 export function straysOf(
   stopped: Stopped,
@@ -23,6 +25,7 @@ export function straysOf(
 ): Process[] {
   const known = new Set<number>([...stopped.tree, stopped.server].map(({ pid }) => pid));
   return [...table.values()].filter((process) => {
+    if (isApart(process, stopped)) return true;
     const environment = environments.get(process.pid);
     if (environment === undefined || known.has(process.pid) || snapshot.lineage.has(process.pid)) return false;
     const tagged = stopped.tag !== undefined && environment.tag === stopped.tag;
@@ -30,6 +33,9 @@ export function straysOf(
     return tagged || started;
   });
 }
+
+const isApart = (process: Process, { apart }: Stopped): boolean =>
+  apart.some((one) => sameProcess(one, process) === 'same');
 
 /** An older process names an earlier server that had the same pid. */
 const isYounger = (process: Process, { ageMs }: Stopped): boolean =>
@@ -44,6 +50,7 @@ export function mayEnd(
 ): boolean {
   const tag = environments.get(stray.pid)?.tag;
   return (
+    !isApart(stray, stopped) &&
     stray.terminal === false &&
     listens === false &&
     stray.command?.kind === 'other' &&

@@ -1,32 +1,169 @@
-import type { Identity } from './identity.js';
-import { descendants, type Environment, inGroup, type Process, type ProcessTable } from './process.js';
+import { compare, type Identity, type Sameness, sameProcess } from './identity.js';
+import type { Present } from './locate.js';
+import { childrenOf, descendants, type Environment, inGroup, type Process, type ProcessTable } from './process.js';
+import type { Fence, ServerRecord } from './record.js';
 import type { Snapshot } from './snapshot.js';
+
+/** What ends with a server, and what runs below it and stays. */
+export interface Tree {
+  readonly members: readonly Process[];
+  readonly apart: readonly Apart[];
+  /** Everything that stays. */
+  readonly left: readonly Process[];
+}
+
+/** Something below a server that is not the server's, with all that belongs to it. */
+export interface Apart {
+  readonly process: Process;
+  /** What was seen of it, as a predicate. */
+  readonly because: string;
+  /** False where something could not be read, so that it may be the server's after all. */
+  readonly isSure: boolean;
+  readonly members: readonly Process[];
+}
 
 /**
  * Everything that ends with a server: launcher, server, their descendants, and what else is in the group that the
  * spawn created. A group is not a tree (tools and shells have sessions of their own) and a tree is not a group
- * (children outlive a launcher that died), so it takes both.
+ * (children outlive a launcher that died), so it takes both. What is somebody else's, and all below that, is not in it.
  */
-export function treeOf(
-  launcher: Process | undefined,
-  server: Process,
-  spawnGroup: number | undefined,
-  snapshot: Snapshot,
-): Process[] {
+export function treeOf(record: ServerRecord, located: Present, snapshot: Snapshot): Tree {
   const table = snapshot.processes ?? new Map<number, Process>();
+  const all = everythingOf(record, located, table);
+  const heads = headsOf(located, table);
+  const beside = new Map(
+    besideOf(located.server, snapshot)
+      .flatMap((process) => [process, ...descendants(table, process.pid)])
+      .map((one) => [one.pid as number, one]),
+  );
+  const others = all.filter(({ pid }) => !heads.has(pid) && !beside.has(pid));
+  const apart = others.flatMap((process): Apart[] => {
+    const why = whyApart(process, record, located.server, snapshot);
+    return why === undefined ? [] : [{ ...why, process, members: unitOf(process, located.server, others, table) }];
+  });
+  const theirs = apart.flatMap(({ members }) => members).filter(({ pid }) => !heads.has(pid));
+  const left = new Map([...beside, ...theirs.map((one) => [one.pid as number, one] as const)]);
+  return { members: all.filter(({ pid }) => !left.has(pid)), apart: apart.filter(isFirst), left: [...left.values()] };
+}
+
+/**
+ * A shell may start something, and then become the server. OpenCode says to all that it starts that it does, so what
+ * says otherwise is not ended with it; but it holds nothing either, since a wrapper may only have hidden that. What an
+ * interpreter runs does not launch anything but the native server.
+ */
+function besideOf(server: Process, { processes, environments }: Snapshot): Process[] {
+  if (server.command?.kind !== 'serve' || server.command.interpreted) return [];
+  return childrenOf(processes ?? new Map(), server.pid).filter(({ pid }) => {
+    const environment = environments.get(pid);
+    if (environment === undefined) return false;
+    const { opencodePid, inOpencode } = environment;
+    return opencodePid === undefined ? !inOpencode : opencodePid !== String(server.pid);
+  });
+}
+
+/** What belongs to something that was named already is not named again. */
+const isFirst = ({ process }: Apart, at: number, apart: readonly Apart[]): boolean =>
+  !apart.slice(0, at).some(({ members }) => members.some(({ pid }) => pid === process.pid));
+
+function everythingOf(record: ServerRecord, located: Present, table: ProcessTable): Process[] {
+  const { server, launcher } = located;
   const members = new Map<number, Process>();
   const add = (process: Process): unknown => members.set(process.pid, process);
   for (const root of [server, ...(launcher ? [launcher] : [])]) {
     add(root);
     descendants(table, root.pid).forEach(add);
   }
+  const group = spawnGroupOf(record, located, table);
   // Only while the verified server is in it is that group known to be the one that the spawn created.
-  if (spawnGroup !== undefined && server.group === spawnGroup) {
-    for (const process of inGroup(table, spawnGroup)) {
+  if (group !== undefined && server.group === group) {
+    for (const process of inGroup(table, group)) {
       add(process);
       descendants(table, process.pid).forEach(add);
     }
   }
+  return [...members.values()];
+}
+
+/**
+ * The group that the spawn of a recorded server created. Of one that was only handed over or found, nobody knows who
+ * made its group: a pipeline or a job of somebody's shell, which runs more. So does what was spawned when it is there
+ * and is neither the server nor its launcher.
+ */
+function spawnGroupOf(record: ServerRecord, { launcher, server }: Present, table: ProcessTable): number | undefined {
+  const { ownership, spawned } = record;
+  if (spawned === undefined || ownership === 'adopted' || ownership === 'unrecorded') return undefined;
+  const isOurs = spawned.pid === server.pid || spawned.pid === launcher?.pid || !table.has(spawned.pid);
+  return isOurs ? spawned.pid : undefined;
+}
+
+/** The server and what launched it, however many processes that takes. */
+function headsOf({ launcher, server }: Present, table: ProcessTable): ReadonlySet<number> {
+  const heads = new Set<number>([server.pid]);
+  if (launcher === undefined) return heads;
+  for (let at: Process | undefined = server; at && at.pid !== launcher.pid; at = table.get(at.parent)) {
+    if (heads.has(at.parent)) break;
+    heads.add(at.parent);
+  }
+  return heads.add(launcher.pid);
+}
+
+/**
+ * Why something below a server is not the server's; undefined when it is. MCP and language servers run in the server's
+ * own session and group, and some of those listen: they are the server's, since it holds their standard input and ends
+ * them itself. What listens in a session or group of its own has been detached so as to outlive whoever started it, and
+ * serves others: a build tool's daemon, a memory worker, a terminal multiplexer. A tool, a shell or a terminal has a
+ * session of its own too, as a child of the server itself; what an MCP server puts into one was detached on purpose.
+ */
+function whyApart(
+  process: Process,
+  record: ServerRecord,
+  server: Process,
+  snapshot: Snapshot,
+): Pick<Apart, 'because' | 'isSure'> | undefined {
+  const { environments, listens, processes } = snapshot;
+  const surely = (because: string) => ({ because, isSure: true });
+  const maybe = (because: string) => ({ because, isSure: false });
+  const kind = process.command?.kind;
+  if (kind === 'serve') return surely('is an `opencode serve` of its own');
+  const named = namedAs(process, snapshot);
+  if (named === 'same') return surely('has a record or a keep mark of its own');
+  const own = environments.get(server.pid);
+  const its = environments.get(process.pid);
+  if (its?.tag !== undefined && its.tag !== own?.tag && its.tag !== record.tag) return surely('has a tag of its own');
+  if (its?.keep && !own?.keep) return surely('is to be kept');
+  // Much that is no OpenCode hides its environment, as a node does that may open low ports; that is no reason.
+  if (kind === undefined || named === 'unknown' || (kind === 'opencode' && its === undefined))
+    return maybe('cannot be examined');
+  // Where sessions cannot be seen, no guard lets anything be stopped; what was only just spawned may still be ended.
+  if (server.session === undefined || inServersGroup(process, server)) return undefined;
+  const listening = listens.get(process.pid);
+  if (listening !== false) return listening ? surely('listens') : maybe('may listen');
+  const parent = processes?.get(process.parent);
+  const detached = !inSession(process, server) && parent && parent.pid !== server.pid && inSession(parent, server);
+  return detached ? surely(`was detached by pid ${parent.pid}`) : undefined;
+}
+
+/** A record with a bare pid may have meant an earlier process, and does when that one is no OpenCode. */
+function namedAs(process: Process, { named }: Snapshot): Sameness {
+  const all = named.map((one) => sameProcess(one, process));
+  if (all.includes('same')) return 'same';
+  const isClear = process.startToken !== undefined && process.command?.kind === 'other';
+  return all.includes('unknown') && !isClear ? 'unknown' : 'different';
+}
+
+const inSession = ({ session }: Process, server: Process): boolean =>
+  session !== undefined && session === server.session;
+
+const inServersGroup = (process: Process, server: Process): boolean =>
+  inSession(process, server) && process.group !== undefined && process.group === server.group;
+
+/** With it stays whatever shares the session, or else the group, that it has of its own, and all below those. */
+function unitOf(process: Process, server: Process, others: readonly Process[], table: ProcessTable): Process[] {
+  const field = !inSession(process, server) ? 'session' : inServersGroup(process, server) ? 'pid' : 'group';
+  const same = others.filter((other) => process[field] !== undefined && other[field] === process[field]);
+  const members = new Map([process, ...same].map((one) => [one.pid, one]));
+  for (const one of [...members.values()])
+    for (const below of descendants(table, one.pid)) members.set(below.pid, below);
   return [...members.values()];
 }
 
@@ -42,6 +179,30 @@ export function leftOfSpawn(
 ): Identity[] {
   if (group === undefined || tag === undefined) return [];
   return identified(inGroup(table, group).filter(({ pid }) => environments.get(pid)?.tag === tag));
+}
+
+/**
+ * What a server left whose run died while it was ending it. Anything that serves is a server itself, and is judged or
+ * left alone; pids and start tokens of an earlier boot name other processes now. Much may have happened since the tree
+ * was noted, perhaps by a version that noted more: what is somebody else's by now stays.
+ */
+export function restOf(
+  { tree, machine, record }: Fence,
+  { machine: here, processes, named }: Snapshot,
+  environments: ReadonlyMap<number, Environment>,
+  listens: (pid: number) => boolean | undefined,
+): Identity[] {
+  if (compare(machine.boot, here.boot) !== 'same') return [];
+  // A server, or its launcher, leads the session that the spawn created. The server is noted first.
+  const sessions = [tree[0]?.pid, record?.spawned?.pid];
+  return tree.filter(({ pid }) => {
+    const process = processes?.get(pid);
+    const environment = environments.get(pid);
+    if (process?.command?.kind !== 'other' || environment?.keep) return false;
+    if (environment?.tag !== undefined && environment.tag !== record?.tag) return false;
+    if (named.some((one) => sameProcess(one, process) === 'same')) return false;
+    return sessions.some((session) => session === process.session) || listens(pid) === false;
+  });
 }
 
 /** Members that can be told from a later process with the same pid; the others are never signalled. */

@@ -1,5 +1,6 @@
+import { launcherOf, servingBelow, topAbove } from './launcher.js';
 import { locate } from './locate.js';
-import { childrenOf, type Process } from './process.js';
+import type { Process } from './process.js';
 import type { ServerRecord } from './record.js';
 import type { Snapshot } from './snapshot.js';
 
@@ -14,20 +15,20 @@ export function unrecordedIn(records: readonly ServerRecord[], snapshot: Snapsho
   const recorded = new Set(records.flatMap((record) => pidsOf(record, snapshot)));
   const servers = [...(snapshot.processes?.values() ?? [])].filter((process) => isServer(process, snapshot));
   return servers
-    .filter((process) => !recorded.has(process.pid) && !servers.some((other) => launches(other, process)))
-    .map((process) => asRecord(process, servers, snapshot));
+    .filter((process) => !recorded.has(process.pid) && !onlyStarts(process, snapshot))
+    .map((process) => asRecord(process, snapshot));
 }
 
 const isServer = ({ command, uid }: Process, snapshot: Snapshot): boolean =>
   command?.kind === 'serve' && uid === snapshot.uid;
 
-/** A launcher and its server share the group of the spawn; a server started from a tool has one of its own. */
-const launches = (launcher: Process, server: Process): boolean =>
-  server.parent === launcher.pid && server.group !== undefined && server.group === launcher.group;
+/** What has a server below it in its own group is a launcher, or a script that runs more, and never the server. */
+const onlyStarts = (process: Process, snapshot: Snapshot): boolean =>
+  servingBelow(process, snapshot).some((child) => isServer(child, snapshot));
 
-function asRecord(top: Process, servers: readonly Process[], snapshot: Snapshot): ServerRecord {
-  const children = childrenOf(snapshot.processes ?? new Map(), top.pid);
-  const server = children.find((child) => servers.includes(child) && launches(top, child)) ?? top;
+function asRecord(server: Process, snapshot: Snapshot): ServerRecord {
+  const table = snapshot.processes ?? new Map<number, Process>();
+  const top = launcherOf(server, topAbove(server, table), snapshot) ?? server;
   const identity = ({ pid, startToken }: Process) => ({ pid, startToken });
   return {
     id: `pid-${server.pid}`,

@@ -1,7 +1,7 @@
 import type { Sameness } from './identity.js';
 import { type Located, processesOf } from './locate.js';
 import type { Process } from './process.js';
-import type { ServerRecord } from './record.js';
+import { MAY_START_AFTER_MS, MAY_START_BEFORE_MS, type ServerRecord } from './record.js';
 import { sameSecret } from './secret.js';
 import type { Snapshot } from './snapshot.js';
 
@@ -15,11 +15,6 @@ export interface WeakProof {
   /** It reads the configuration that only the plugin of the record gives to a server. */
   readonly pluginConfig: boolean;
 }
-
-/** A plugin writes its record once the server answers or its own patience, at most a minute or two, has run out. */
-export const MAY_START_BEFORE_MS = 120_000;
-/** A record may be written before the process is there; clocks and their resolution account for the rest. */
-export const MAY_START_AFTER_MS = 5_000;
 
 /** Undefined when a start token or a tag ties the process to the record, or when there is none. */
 export function weakProofOf(record: ServerRecord, located: Located, snapshot: Snapshot): WeakProof | undefined {

@@ -9,6 +9,7 @@ export function environmentFrom(variables: readonly string[]): Environment {
   return {
     tag: value('OPENCODE_REAP_TAG'),
     opencodePid: value('OPENCODE_PID'),
+    inOpencode: value('OPENCODE') === '1',
     pluginConfig: /\/plugins\/cache\/.+\/opencode-config$/.test(value('OPENCODE_CONFIG_DIR') ?? ''),
     keep: value('OPENCODE_REAP') === 'keep',
     username: value('OPENCODE_SERVER_USERNAME'),

@@ -9,6 +9,8 @@ export interface Eyes {
   readonly look: (pid: number) => Seen | Promise<Seen>;
   readonly environment: (pid: number) => Environment | undefined;
   readonly sockets: (server: number, tree: readonly number[]) => Sockets | undefined;
+  /** Whether it waits for connections of any kind, in whatever network namespace it is. */
+  readonly listens: (pid: number) => boolean | undefined;
   readonly cwd: (pid: number) => string | undefined;
   /**
    * Who listens on a port of this machine, for connections to that IPv4 address where one is given and addresses can be

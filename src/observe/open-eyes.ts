@@ -1,5 +1,6 @@
 import type { Eyes } from './eyes.js';
 import { linuxCwd, linuxEnvironment, linuxLook, linuxMachine, linuxProcesses } from './linux.js';
+import { linuxListens } from './linux-listens.js';
 import { linuxHolder, linuxHolderUser, linuxSockets } from './linux-sockets.js';
 
 const onLinux: Eyes = {
@@ -8,6 +9,7 @@ const onLinux: Eyes = {
   look: linuxLook,
   environment: linuxEnvironment,
   sockets: linuxSockets,
+  listens: linuxListens,
   cwd: linuxCwd,
   holder: async (port, host) => linuxHolder(port, host),
   holderUser: linuxHolderUser,

@@ -64,6 +64,7 @@ export const portableEyes: Eyes = {
   look,
   environment: () => undefined,
   sockets: () => undefined,
+  listens: () => undefined,
   cwd: () => undefined,
   holder,
   holderUser: () => undefined,

@@ -1,5 +1,5 @@
 import { locate } from '../decide/locate.js';
-import { type Environment, lineage, type ProcessTable, type Sockets } from '../decide/process.js';
+import { descendants, type Environment, lineage, type ProcessTable, type Sockets } from '../decide/process.js';
 import type { ServerRecord, Witness } from '../decide/record.js';
 import type { Place, Snapshot } from '../decide/snapshot.js';
 import { treeOf } from '../decide/tree.js';
@@ -34,6 +34,8 @@ export async function lookAtProcesses(records: readonly ServerRecord[], eyes: Ey
     claudes: claudesIn(table, eyes),
     portHolders,
     questions: questionPorts(),
+    named: [],
+    listens: new Map(mayLaunch(table).flatMap((pid) => listensAt(pid, eyes))),
     sockets: new Map(),
     places: new Map(),
   };
@@ -48,7 +50,35 @@ export function lookAtSockets(
 ): Snapshot {
   const workspaces = records.flatMap((record) => [record, ...record.alsoIn]).map(({ workspace }) => workspace);
   const places = placesOf([...workspaces, ...[...leases, ...bare.claudes].map(({ path }) => path)]);
-  return { ...bare, places, sockets: new Map(records.flatMap((record) => socketsOf(record, bare, eyes))) };
+  // Whose a process below a server is decides whose its sockets are.
+  const snapshot = {
+    ...bare,
+    places,
+    listens: new Map([...bare.listens, ...records.flatMap((record) => listensBelow(record, bare, eyes))]),
+  };
+  return { ...snapshot, sockets: new Map(records.flatMap((record) => socketsOf(record, snapshot, eyes))) };
+}
+
+/** What shares the server's session and group is its own, whatever it does. */
+function listensBelow(record: ServerRecord, snapshot: Snapshot, eyes: Eyes): [number, boolean][] {
+  const located = locate(record, snapshot);
+  if (located.kind !== 'present') return [];
+  const { members, left } = treeOf(record, located, snapshot);
+  const { session, group } = located.server;
+  return [...members, ...left]
+    .filter((process) => process.session !== session || process.group !== group)
+    .flatMap(({ pid }) => listensAt(pid, eyes));
+}
+
+function listensAt(pid: number, eyes: Eyes): [number, boolean][] {
+  const listens = eyes.listens(pid);
+  return listens === undefined ? [] : [[pid, listens]];
+}
+
+/** What has the command line of a server, and a child that has it too. */
+function mayLaunch(table: ProcessTable): number[] {
+  const serving = [...table.values()].filter(({ command }) => command?.kind === 'serve');
+  return serving.map(({ parent }) => parent).filter((pid) => table.get(pid)?.command?.kind === 'serve');
 }
 
 /** A record without a process leads to whoever listens on its port, and to nothing where nobody does. */
@@ -69,9 +99,10 @@ function claudesIn(table: ProcessTable, eyes: Eyes): Witness[] {
   });
 }
 
-/** Environments are private and cost a read each, so only those of servers and of recorded pids are looked at. */
+/** Environments are private and cost a read each, so only those of servers, what they run and recorded pids are looked at. */
 function interesting(records: readonly ServerRecord[], table: ProcessTable): number[] {
-  const servers = [...table.values()].filter((process) => process.command?.kind === 'serve').map(({ pid }) => pid);
+  const serving = [...table.values()].filter((process) => process.command?.kind === 'serve').map(({ pid }) => pid);
+  const servers = serving.flatMap((pid) => [pid, ...descendants(table, pid).map((below) => below.pid)]);
   const recorded = records.flatMap(({ spawned, server }) => [spawned?.pid ?? [], server?.pid ?? []].flat());
   return [...new Set<number>([...servers, ...recorded])];
 }
@@ -93,10 +124,10 @@ function socketsOf(record: ServerRecord, snapshot: Snapshot, eyes: Eyes): [strin
 export function socketsNow(record: ServerRecord, snapshot: Snapshot, eyes: Eyes): Sockets | undefined {
   const located = locate(record, snapshot);
   if (located.kind !== 'present') return undefined;
-  const tree = treeOf(located.launcher, located.server, record.spawned?.pid, snapshot);
+  const { members } = treeOf(record, located, snapshot);
   return eyes.sockets(
     located.server.pid,
-    tree.map(({ pid }) => pid),
+    members.map(({ pid }) => pid),
   );
 }
 

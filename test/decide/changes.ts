@@ -11,6 +11,11 @@ export type Change = (given: Situation) => Situation;
 export const but = (given: Situation, ...changes: readonly Change[]): Situation =>
   changes.reduce((so, change) => change(so), given);
 
+export const every =
+  (...changes: readonly Change[]): Change =>
+  (given) =>
+    but(given, ...changes);
+
 export const recorded =
   (change: Partial<ServerRecord>): Change =>
   (given) => ({ ...given, record: { ...given.record, ...change } });
@@ -54,6 +59,12 @@ export const ended =
     const table = given.snapshot.processes;
     return table ? shown({ processes: new Map([...table].filter(([pid]) => !pids.includes(pid))) })(given) : given;
   };
+
+/** Whether these processes wait for others, which is looked at where they have a session or group of their own. */
+export const listening =
+  (listens: boolean, ...pids: readonly number[]): Change =>
+  (given) =>
+    shown({ listens: new Map([...given.snapshot.listens, ...pids.map((pid) => [pid, listens] as const)]) })(given);
 
 export const spawnedWith =
   (pid: number, change: Partial<Environment>): Change =>

@@ -2,7 +2,12 @@ import { describe, expect, test } from 'vitest';
 import { classify } from '../../src/decide/command-line.js';
 
 const words = (text: string): string[] => text.split(' ');
-const serves = (port?: number, sharedDaemon = false) => ({ kind: 'serve', port, sharedDaemon });
+const serves = (port: number | undefined, interpreted: boolean) => ({
+  kind: 'serve',
+  port,
+  sharedDaemon: false,
+  interpreted,
+});
 
 const SERVERS: readonly [string, number?][] = [
   ['opencode serve'],
@@ -38,15 +43,18 @@ const SERVERS: readonly [string, number?][] = [
 
 describe('a server is', () => {
   test.each(SERVERS)('%s', (text, port) => {
-    expect(classify(words(text))).toEqual(serves(port));
+    const interpreted = !/opencode/i.test(words(text)[0] ?? '');
+    expect(classify(words(text))).toEqual(serves(port, interpreted));
   });
 
   test.each([
     ['sh', '-c', 'opencode serve --port 4096'],
     ['/bin/bash', '-c', '/x/bin/opencode serve --port 4096'],
     ['cmd.exe', '/d', '/s', '/c', 'opencode serve --port 4096'],
+    ['sh', '-c', ' opencode serve --port 4096 > log 2>&1 < /dev/null\n'],
+    ['sh', '-c', 'opencode serve --port 4096', 'a & b'],
   ])('%s %s %s', (...argv) => {
-    expect(classify(argv)).toEqual(serves(4096));
+    expect(classify(argv)).toEqual(serves(4096, true));
   });
 
   test.each(['opencode serve --service', 'opencode serve --stdio', 'opencode serve --port 1 --stdio=true'])(
@@ -106,6 +114,30 @@ describe('no opencode is', () => {
     ['an empty command line, as kernel threads have', []],
     ['a command line of one empty word', ['']],
     ['a shell that does something first', ['sh', '-c', 'cd /x && opencode serve']],
+    ...[
+      '& vite',
+      '&',
+      '&& vite',
+      '|| vite',
+      '; vite',
+      '| tee log',
+      '|& tee log',
+      '\nvite',
+      '\r\nvite',
+      '> >(tee log)',
+      '$(vite)',
+      '`vite`',
+      '&> log vite',
+      "'it' & vite 'x'",
+    ].map((more): [string, string[]] => [
+      `a shell that runs more, by ${JSON.stringify(more)}`,
+      ['sh', '-c', `opencode serve --port 4096 ${more}`],
+    ]),
+    ['a group of commands', ['sh', '-c', '{ opencode serve; }']],
+    ['a subshell', ['bash', '-c', '(opencode serve)']],
+    ['a shell with jobs', ['bash', '-ic', 'opencode serve']],
+    ['a cmd.exe that runs more', ['cmd.exe', '/d', '/s', '/c', 'opencode serve & vite']],
+    ['a cmd.exe that runs more, word by word', ['cmd.exe', '/c', 'opencode', 'serve', '&', 'vite']],
     ['a shell that only mentions it', ['sh', '-c', 'echo opencode serve']],
     ['a program whose name has a space', ['opencode serve']],
   ])('%s', (_sentence, argv) => {

@@ -62,7 +62,7 @@ export function process(value: number, but: Partial<Process> = {}): Process {
   };
 }
 
-export const serve = { kind: 'serve', port: PORT, sharedDaemon: false } as const;
+export const serve = { kind: 'serve', port: PORT, sharedDaemon: false, interpreted: false } as const;
 export const serverProcess = (value: number, but: Partial<Process> = {}): Process =>
   process(value, { name: 'opencode', command: serve, ...but });
 
@@ -70,6 +70,7 @@ export const TAG = 'tag-of-this-server';
 export const environment: Environment = {
   tag: TAG,
   opencodePid: undefined,
+  inOpencode: false,
   pluginConfig: false,
   keep: false,
   username: undefined,
@@ -160,6 +161,8 @@ const snapshot: Snapshot = {
   environments: new Map([[SERVER, environment]]),
   portHolders: new Map(),
   questions: new Set(),
+  named: [],
+  listens: new Map(),
   claudes: [{ holder: identity(CLAUDE), session: undefined, path: '/elsewhere' }],
   sockets: new Map([[record.id, sockets]]),
   places: new Map(places.map((one) => [one.path, one])),

@@ -1,4 +1,5 @@
 import type { GuardName, GuardOutcome } from '../../src/decide/guards.js';
+import type { Process } from '../../src/decide/process.js';
 import type { Verdict } from '../../src/decide/verdict.js';
 import {
   announced,
@@ -9,8 +10,10 @@ import {
   connected,
   ended,
   environmentHidden,
+  every,
   keptAs,
   leased,
+  listening,
   recorded,
   recordedOn,
   running,
@@ -56,7 +59,20 @@ export type Case = readonly [
 ];
 
 const on = (...changes: readonly Change[]): Situation => but(native, ...changes);
-const tool = (session: number | undefined) => process(5002, { parent: SERVER, session });
+const tool = (session: number | undefined) => process(5002, { parent: SERVER, session, group: session });
+/** Something below an MCP server, in the server's own session and group unless told otherwise. */
+const below = (change: Partial<Process> = {}, listens = false): Change => {
+  const grandchild = process(5003, { parent: MCP, session: SERVER, group: SERVER, ...change });
+  return every(running(grandchild), listening(listens, 5003));
+};
+/** A shell that has spawned the server, and something else that is no part of it. */
+const beside = but(
+  launched,
+  seen(LAUNCHER, { command: { kind: 'other' } }),
+  running(process(5003, { parent: LAUNCHER, group: LAUNCHER, session: LAUNCHER })),
+);
+const ownGroup = { group: 5003 };
+const ownSession = { group: 5003, session: 5003 };
 
 const owned: readonly Case[] = [
   ['a plugin started it', native, 'pass', 'stale', []],
@@ -135,11 +151,11 @@ const identityCases: readonly Case[] = [
   ['it belongs to another user', on(seen(SERVER, { uid: 0 })), 'veto', 'spared', ['identity']],
   ['its launcher belongs to another user', but(launched, seen(LAUNCHER, { uid: 0 })), 'veto', 'spared', ['identity']],
   [
-    'its launcher became another program',
+    'what started it is a shell or a script, which runs more',
     but(launched, seen(LAUNCHER, { command: { kind: 'other' } })),
-    'veto',
-    'spared',
-    ['identity'],
+    'pass',
+    'stale',
+    [],
   ],
   [
     'the command line of its launcher cannot be read',
@@ -249,6 +265,7 @@ const idle: readonly Case[] = [
     'spared',
     ['idle'],
   ],
+  ['what a shell runs beside it is connected', but(beside, client(5003)), 'veto', 'spared', ['idle']],
   ['only processes of its own session run below it', on(running(tool(SERVER))), 'pass', 'stale', []],
   ['a client is connected', on(client(CLAUDE)), 'veto', 'spared', ['idle']],
   ['somebody who cannot be seen is connected', on(client(undefined)), 'veto', 'spared', ['idle']],
@@ -257,6 +274,90 @@ const idle: readonly Case[] = [
   ['a session is busy', on(says({ kind: 'busy', sessions: 1, directory: '/repo' })), 'veto', 'spared', ['idle']],
   ['its connections cannot be seen', on(shown({ sockets: new Map() })), 'unknown', 'unsure', ['idle']],
   ['its own session cannot be seen', on(seen(SERVER, { session: undefined })), 'unknown', 'unsure', ['idle']],
+  ['an MCP server has started something', on(below()), 'pass', 'stale', []],
+  ['what an MCP server has started listens, as an MCP server may', on(below({}, true)), 'pass', 'stale', []],
+  ['what an MCP server has started has a group of its own', on(below(ownGroup)), 'pass', 'stale', []],
+  ['that one listens', on(below(ownGroup, true)), 'veto', 'spared', ['idle']],
+  [
+    'nobody can tell whether it listens',
+    on(running(process(5003, { parent: MCP, session: SERVER, group: 5003 }))),
+    'unknown',
+    'unsure',
+    ['idle'],
+  ],
+  ['an MCP server has detached something', on(below(ownSession)), 'veto', 'spared', ['idle']],
+  [
+    'that one has something below it',
+    on(below(ownSession), running(process(5004, { ...ownSession, parent: 5003 }))),
+    'veto',
+    'spared',
+    ['idle'],
+  ],
+  ['a tool runs deep below it', on(below(), running(process(5004, { parent: 5003 }))), 'veto', 'spared', ['idle']],
+  ['another server runs below it', on(below({ command: serve })), 'veto', 'spared', ['idle']],
+  ['what runs below it cannot be examined', on(below({ command: undefined })), 'unknown', 'unsure', ['idle']],
+  [
+    'another OpenCode runs below it',
+    on(below({ command: { kind: 'opencode' } }), spawnedWith(5003, {})),
+    'pass',
+    'stale',
+    [],
+  ],
+  [
+    'that one’s environment cannot be read',
+    on(below({ command: { kind: 'opencode' } })),
+    'unknown',
+    'unsure',
+    ['idle'],
+  ],
+  [
+    'that one has a tag of its own',
+    on(below({ command: { kind: 'opencode' } }), spawnedWith(5003, { tag: 'other' })),
+    'veto',
+    'spared',
+    ['idle'],
+  ],
+  ['that one is to be kept', on(below(), spawnedWith(5003, { keep: true })), 'veto', 'spared', ['idle']],
+  [
+    'what asks to be kept has inherited that',
+    on(below(), spawnedWith(SERVER, { keep: true }), spawnedWith(5003, { keep: true })),
+    'pass',
+    'spared',
+    ['unkept'],
+  ],
+  [
+    'another record names what runs below it',
+    on(below(), shown({ named: [identity(5003)] })),
+    'veto',
+    'spared',
+    ['idle'],
+  ],
+  ['its own record names it', on(shown({ named: [identity(SERVER)] })), 'pass', 'stale', []],
+  [
+    'another record names a bare pid below it',
+    on(below(), shown({ named: [{ pid: pid(5003), startToken: undefined }] })),
+    'pass',
+    'stale',
+    [],
+  ],
+  [
+    'another record names a bare pid below it, of an OpenCode',
+    on(
+      below({ command: { kind: 'opencode' } }),
+      spawnedWith(5003, {}),
+      shown({ named: [{ pid: pid(5003), startToken: undefined }] }),
+    ),
+    'unknown',
+    'unsure',
+    ['idle'],
+  ],
+  [
+    'another record named its pid before',
+    on(below(), shown({ named: [{ pid: pid(5003), startToken: 'earlier' }] })),
+    'pass',
+    'stale',
+    [],
+  ],
   ['the session of a child cannot be seen', on(running(tool(undefined))), 'unknown', 'unsure', ['idle']],
   ['it wants another password', on(says({ kind: 'unknown', because: 'no password' })), 'unknown', 'unsure', ['idle']],
   ['it is silent', on(says({ kind: 'silent' })), 'unknown', 'unsure', ['idle']],

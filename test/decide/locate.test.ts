@@ -88,7 +88,7 @@ const LAUNCHED: readonly Row[] = [
     but(launched, recycled(LAUNCHER)),
     [undefined, SERVER, 'start token'],
   ],
-  ['is the child that listens', but(starting, running(second), listens), [LAUNCHER, 5003, 'start token']],
+  ['is the child that listens', but(starting, running(second), listens), [undefined, 5003, 'start token']],
   ['is the launcher until it has a child', but(starting, ended(SERVER)), [undefined, LAUNCHER, 'start token']],
   [
     'is not a tool in a group of its own',
@@ -179,7 +179,7 @@ describe('a server that was started from within a server', () => {
     [
       'is not the server of its launcher',
       first(starting, { ...inGroup, parent: LAUNCHER }),
-      [LAUNCHER, SERVER, 'start token'],
+      [undefined, SERVER, 'start token'],
     ],
   ])('%s', (_sentence, given, expected) => {
     expect(given.snapshot.environments.get(5004)).toEqual({ ...environment, opencodePid: String(SERVER) });

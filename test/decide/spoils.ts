@@ -1,3 +1,4 @@
+import type { Process } from '../../src/decide/process.js';
 import { secret } from '../../src/decide/secret.js';
 import {
   announced,
@@ -8,8 +9,10 @@ import {
   connected,
   ended,
   environmentHidden,
+  every,
   keptAs,
   leased,
+  listening,
   recorded,
   running,
   says,
@@ -43,16 +46,23 @@ import {
 
 export type Named = readonly [name: string, change: Change];
 
-const every =
-  (...changes: readonly Change[]): Change =>
-  (given) =>
-    but(given, ...changes);
-
 /** A tool of the agent, a session's shell, or a pty: the child of whatever the record leads to. */
 const toolBelow: Change = (given) => {
   const { located } = evidence(given);
   return located.kind === 'present' ? running(process(5002, { parent: located.server.pid }))(given) : given;
 };
+/** Something of somebody else's, below the MCP server of whatever the record leads to. */
+const belowMcp =
+  (but: Partial<Process> = {}): Change =>
+  (given) => {
+    const { located } = evidence(given);
+    if (located.kind !== 'present') return given;
+    const { group, session } = located.server;
+    return running(
+      process(MCP, { parent: located.server.pid, group, session }),
+      process(5003, { parent: MCP, group, session, ...but }),
+    )(given);
+  };
 const nested = { opencodePid: String(FREE) };
 
 /** A server that nobody wrote down, on the same port of another address. */
@@ -82,6 +92,10 @@ export const SPARING: readonly Named[] = [
   ['somebody unseen is connected', client(undefined)],
   ['it was used within the last minute', connected({ lately: [59_000] })],
   ['a tool runs in it', toolBelow],
+  ['a tool runs deep below it', belowMcp({ group: 5003, session: 5003 })],
+  ['another server runs below it', belowMcp({ command: serve })],
+  ['what has a record of its own runs below it', every(belowMcp(), shown({ named: [identity(5003)] }))],
+  ['what listens has been given a group of its own below it', every(belowMcp({ group: 5003 }), listening(true, 5003))],
   ['a session is busy', says({ kind: 'busy', sessions: 1, directory: '/repo' })],
   ['the user keeps it', keptAs('server-1')],
   ['a keep mark is unread', unread('keep')],

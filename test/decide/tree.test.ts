@@ -1,21 +1,27 @@
 import { describe, expect, test } from 'vitest';
-import { treeAt } from '../../src/decide/evidence.js';
-import { descendants, lineage } from '../../src/decide/process.js';
-import { leftOfSpawn } from '../../src/decide/tree.js';
-import { but, type Change, ended, recorded, running, seen, shown } from './changes.js';
+import { leftAt, treeAt } from '../../src/decide/evidence.js';
+import { descendants, lineage, type Process } from '../../src/decide/process.js';
+import type { Fence } from '../../src/decide/record.js';
+import { leftOfSpawn, restOf } from '../../src/decide/tree.js';
+import { but, type Change, ended, every, listening, recorded, running, seen, shown, spawnedWith } from './changes.js';
 import {
   CLAUDE,
   environment,
+  evidence,
+  here,
+  identity,
   LAUNCHER,
   launched,
   MCP,
   native,
   orphaned,
   process,
+  record,
   SELF,
   SERVER,
   SHELL,
   type Situation,
+  serve,
   starting,
   tableOf,
 } from './given.js';
@@ -25,9 +31,13 @@ const pids = ({ record, snapshot }: Situation): number[] =>
     .map(({ pid }) => pid)
     .sort((a, b) => a - b);
 
-const tool = running(process(5002, { parent: SERVER }), process(5005, { parent: 5002 }));
+const tool = every(
+  running(process(5002, { parent: SERVER }), process(5005, { parent: 5002 })),
+  listening(false, 5002, 5005),
+);
 /** The group leader died, and its child was adopted by init. */
-const leftInGroup = (group: number): Change => running(process(5006, { group }), process(5007, { parent: 5006 }));
+const leftInGroup = (group: number): Change =>
+  running(process(5006, { group, session: group }), process(5007, { parent: 5006, group, session: group }));
 
 describe('with a server ends', () => {
   test.each<[string, Situation, number[]]>([
@@ -40,7 +50,7 @@ describe('with a server ends', () => {
     ['what a dead launcher left in the group', but(orphaned, leftInGroup(LAUNCHER)), [SERVER, MCP, 5006, 5007]],
     [
       'nothing of a group that it is not in',
-      but(native, seen(SERVER, { group: SHELL }), leftInGroup(SERVER)),
+      but(native, seen(SERVER, { group: SHELL }), leftInGroup(SERVER), listening(false, MCP)),
       [SERVER, MCP],
     ],
     [
@@ -56,8 +66,114 @@ describe('with a server ends', () => {
   });
 });
 
+/** Below the MCP server, in the server's own session and group unless told otherwise. */
+const below = (value: number, change: Partial<Process> = {}, listens = false): Change =>
+  every(running(process(value, { parent: MCP, group: SERVER, session: SERVER, ...change })), listening(listens, value));
+const own = (value: number) => ({ group: value, session: value });
+const opencode = { command: { kind: 'opencode' } } as const;
+const child = (value: number, parent: number, but: Partial<Process>): Change => below(value, { parent, ...but });
+
+describe('with a server ends what an MCP server has started, but not', () => {
+  const on = (...changes: readonly Change[]): Situation => but(native, ...changes);
+  test.each<[string, Situation, number[], string[]]>([
+    ['less than it all', on(below(6, {}, true), child(7, 6, {})), [6, 7], []],
+    ['what it has detached', on(below(6, own(6))), [], ['6 was detached by pid 5001']],
+    ['what it has detached in turn', on(below(6, own(6)), child(7, 6, own(7))), [], ['6 was detached by pid 5001']],
+    [
+      'what shares a session with it',
+      on(below(6, own(6)), child(7, 6, { group: 7, session: 6 })),
+      [],
+      ['6 was detached by pid 5001'],
+    ],
+    ['what listens in a group of its own', on(below(6, { group: 6 }, true)), [], ['6 listens']],
+    [
+      'what may listen there',
+      on(running(process(6, { parent: MCP, group: 6, session: SERVER }))),
+      [],
+      ['6 may listen'],
+    ],
+    ['less than what does not', on(below(6, { group: 6 })), [6], []],
+    ['what shares that group', on(below(6, { group: 6 }, true), below(7, { group: 6 })), [], ['6 listens']],
+    ['another server', on(below(6, { command: serve }), child(7, 6, {})), [], ['6 is an `opencode serve` of its own']],
+    [
+      'another OpenCode with a record',
+      on(below(6, opencode), spawnedWith(6, {}), shown({ named: [identity(6)] })),
+      [],
+      ['6 has a record or a keep mark of its own'],
+    ],
+    [
+      'another OpenCode with a tag of its own',
+      on(below(6, opencode), spawnedWith(6, { tag: 'x' })),
+      [],
+      ['6 has a tag of its own'],
+    ],
+    ['less than another OpenCode with the same tag', on(below(6, opencode), spawnedWith(6, {})), [6], []],
+    [
+      'another OpenCode that is to be kept',
+      on(below(6, opencode), spawnedWith(6, { keep: true })),
+      [],
+      ['6 is to be kept'],
+    ],
+    ['another OpenCode that cannot be examined', on(below(6, opencode)), [], ['6 cannot be examined']],
+  ])('%s', (_sentence, given, more, apart) => {
+    expect(pids(given)).toEqual([...more, SERVER, MCP]);
+    expect(evidence(given).apart.map(({ process, because }) => `${process.pid} ${because}`)).toEqual(apart);
+  });
+
+  test('what listens in the session of a tool, nor the tool', () => {
+    const serving = every(
+      tool,
+      running(process(5008, { parent: 5002, session: 5002, group: 5002 })),
+      listening(true, 5008),
+    );
+    expect(pids(but(native, serving))).toEqual([SERVER, MCP]);
+    expect(leftAt(native.record, but(native, serving).snapshot).map(({ pid }) => pid)).toEqual([5008, 5002, 5005]);
+  });
+});
+
+/** A shell that runs the server and something else, or a task runner. */
+const script = every(
+  seen(LAUNCHER, { command: { kind: 'other' } }),
+  running(process(5009, { parent: LAUNCHER, ...own(LAUNCHER) }), process(5010, { parent: 5009, ...own(LAUNCHER) })),
+);
+
+describe('with a server that a shell runs beside something else ends', () => {
+  const server = [SERVER, MCP];
+  const handedOver = recorded({ ownership: 'adopted' });
+  const unrecorded = recorded({ ownership: 'unrecorded', spawned: identity(SERVER) });
+  test.each<[string, Situation, number[]]>([
+    ['neither of these', but(launched, script), server],
+    ['neither of these, before the listener is known', but(starting, script), server],
+    [
+      'neither of these, where a command line hides what else it runs',
+      but(launched, script, seen(LAUNCHER, { command: serve })),
+      server,
+    ],
+    ['neither of these after it was handed over', but(launched, script, handedOver), server],
+    [
+      'neither of these after it was handed over with its shell, which ended',
+      but(launched, script, handedOver, ended(LAUNCHER)),
+      server,
+    ],
+    ['neither of these when nothing was written down', but(launched, script, unrecorded), server],
+    [
+      'no part of a pipeline whose first command it is',
+      but(native, handedOver, running(process(5009, own(SERVER)))),
+      server,
+    ],
+    [
+      'whatever a plugin’s own spawn has left in its group',
+      but(launched, script, ended(LAUNCHER)),
+      [...server, 5009, 5010],
+    ],
+    ['no second server of that spawn', but(launched, script, ended(LAUNCHER), seen(5009, { command: serve })), server],
+  ])('%s', (_sentence, given, expected) => {
+    expect(pids(given)).toEqual(expected);
+  });
+});
+
 test('with a server ends what runs below it, but never this run nor what is above that', () => {
-  const below = but(native, running(process(SHELL, { parent: SERVER })));
+  const below = but(native, running(process(SHELL, { parent: SERVER })), listening(false, SHELL, SELF, CLAUDE));
   const table = below.snapshot.processes ?? new Map();
   expect(pids(but(below, shown({ lineage: lineage(table, SELF) })))).toEqual([CLAUDE, MCP]);
 });
@@ -74,6 +190,38 @@ test('a command that ended has left what is in its group and carries its tag', (
   const left = (group: number | undefined, tag: string | undefined) =>
     leftOfSpawn(group, tag, table, environments).map(({ pid }) => pid);
   expect([left(9, 'ours'), left(9, undefined), left(undefined, 'ours')]).toEqual([[10], [], []]);
+});
+
+describe('of what was noted by a run that died ends', () => {
+  const noted = [SERVER, MCP, 5002].map(identity);
+  const fence: Fence = {
+    id: 'server-1',
+    file: '',
+    run: identity(SELF),
+    machine: here,
+    tree: noted,
+    port: undefined,
+    record,
+    original: '',
+    content: '',
+  };
+  const left = but(native, ended(SERVER), running(process(MCP, own(SERVER)), process(5002)));
+  const rest = (given: Situation, listens: boolean | undefined, changes: Partial<Fence> = {}): number[] =>
+    restOf({ ...fence, ...changes }, given.snapshot, given.snapshot.environments, () => listens).map(({ pid }) => pid);
+  test.each<[string, number[], number[]]>([
+    ['the rest', rest(left, false), [MCP, 5002]],
+    ['the rest of a plugin’s', rest(left, false, { record: undefined }), [MCP, 5002]],
+    ['nothing that listens but as an MCP server does', rest(left, true), [MCP]],
+    ['nothing that may listen', rest(left, undefined), [MCP]],
+    ['nothing that is a server', rest(but(left, seen(MCP, { command: serve })), false), [5002]],
+    ['nothing that is another OpenCode', rest(but(left, seen(MCP, opencode)), false), [5002]],
+    ['nothing that has a record', rest(but(left, shown({ named: [identity(5002)] })), false), [MCP]],
+    ['nothing that has a tag of its own', rest(but(left, spawnedWith(MCP, { tag: 'x' })), false), [5002]],
+    ['nothing that is to be kept', rest(but(left, spawnedWith(5002, { keep: true })), false), [MCP]],
+    ['nothing from before the boot', rest(left, false, { machine: { ...here, boot: 'x' } }), []],
+  ])('%s', (_sentence, ends, expected) => {
+    expect(ends).toEqual(expected);
+  });
 });
 
 describe('a process table', () => {

@@ -1,4 +1,7 @@
-// The smallest MCP server that opencode accepts: `node mcp-server.mjs polite|stubborn`, JSON-RPC by line on stdio.
+// The smallest MCP server that opencode accepts: `node mcp-server.mjs polite|stubborn`, JSON-RPC by line on stdio. It
+// listens on a port with `listening`, and with `detaching COMMAND…` it starts that in a session of its own.
+import { spawn } from 'node:child_process';
+import { createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 
 const kind = process.argv[2] ?? 'polite';
@@ -7,6 +10,13 @@ if (kind === 'stubborn') {
   process.on('SIGTERM', () => undefined);
   // Keeps it alive once its stdin has ended.
   setInterval(() => undefined, 60_000);
+}
+
+if (kind === 'listening') createServer().listen(0, '127.0.0.1').unref();
+
+if (kind === 'detaching') {
+  const [command, ...args] = process.argv.slice(3);
+  spawn(command, args, { detached: true, stdio: 'ignore' }).unref();
 }
 
 const results = {

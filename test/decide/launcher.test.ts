@@ -1,0 +1,139 @@
+import { describe, expect, test } from 'vitest';
+import { locate } from '../../src/decide/locate.js';
+import type { Process } from '../../src/decide/process.js';
+import { unrecordedIn } from '../../src/decide/unrecorded.js';
+import { but, type Change, ended, every, listening, recorded, running, seen, spawnedWith } from './changes.js';
+import {
+  environment,
+  FREE,
+  LAUNCHER,
+  launched,
+  MINUTE,
+  NOW,
+  process,
+  SERVER,
+  type Situation,
+  serve,
+  serverProcess,
+  starting,
+} from './given.js';
+import { weakLaunched } from './plugin-cases.js';
+
+/** Of each server that nothing was written down about: what launched it, and itself. */
+const unrecorded = ({ snapshot }: Situation): (number | undefined)[][] =>
+  unrecordedIn([], snapshot).map((record) => {
+    const located = locate(record, snapshot);
+    return located.kind === 'present' ? [located.launcher?.pid, located.server.pid] : [];
+  });
+
+const inGroup = { group: LAUNCHER, session: LAUNCHER };
+const shell: Partial<Process> = { name: 'sh', command: { ...serve, interpreted: true } };
+const script: Partial<Process> = { name: 'sh', command: { kind: 'other' } };
+const SHELL_ABOVE = 4800;
+/** A shell that leads the group, above the launcher. */
+const above = (kind: Partial<Process>): Change =>
+  every(
+    running(process(SHELL_ABOVE, { ...kind, group: SHELL_ABOVE, session: SHELL_ABOVE })),
+    seen(LAUNCHER, { parent: SHELL_ABOVE, group: SHELL_ABOVE, session: SHELL_ABOVE }),
+    seen(SERVER, { group: SHELL_ABOVE, session: SHELL_ABOVE }),
+  );
+const beside = (parent: number): Change => running(process(5009, { parent, ...inGroup }));
+const second = running(serverProcess(5010, { parent: LAUNCHER, ...inGroup, command: { ...serve, port: 5000 } }));
+const on = (...changes: readonly Change[]): Situation => but(launched, ...changes);
+
+describe('of servers that nothing was written down about', () => {
+  test.each<[string, Situation, (number | undefined)[][]]>([
+    ['one has a launcher', on(), [[LAUNCHER, SERVER]]],
+    ['one has a shell above its launcher', on(above(shell)), [[SHELL_ABOVE, SERVER]]],
+    ['one has a script above its launcher', on(above(script)), [[LAUNCHER, SERVER]]],
+    ['one has a shell that runs more above its launcher', on(above(shell), beside(SHELL_ABOVE)), [[LAUNCHER, SERVER]]],
+    ['one is run beside something else', on(beside(LAUNCHER)), [[undefined, SERVER]]],
+    ['one is run by a script', on(seen(LAUNCHER, script)), [[undefined, SERVER]]],
+    [
+      'two are run by one script',
+      on(second),
+      [
+        [undefined, SERVER],
+        [undefined, 5010],
+      ],
+    ],
+    [
+      'one was started by what became another',
+      on(listening(true, LAUNCHER)),
+      [
+        [undefined, SERVER],
+        [undefined, LAUNCHER],
+      ],
+    ],
+    [
+      'one has a group of its own',
+      on(seen(SERVER, { group: SERVER })),
+      [
+        [undefined, SERVER],
+        [undefined, LAUNCHER],
+      ],
+    ],
+    ['one is only starting', on(ended(SERVER)), [[undefined, LAUNCHER]]],
+  ])('%s', (_sentence, given, expected) => {
+    expect(unrecorded(given).sort(([, a = 0], [, b = 0]) => b - a)).toEqual(
+      expected.sort(([, a = 0], [, b = 0]) => b - a),
+    );
+  });
+});
+
+type Found = readonly [number | undefined, number, string] | 'gone' | 'unknown';
+const where = ({ record, snapshot }: Situation): Found => {
+  const located = locate(record, snapshot);
+  return located.kind === 'present' ? [located.launcher?.pid, located.server.pid, located.proof] : located.kind;
+};
+
+const byToken: Found = [undefined, SERVER, 'start token'];
+const byTime: Found = [undefined, SERVER, 'start time'];
+const other = seen(LAUNCHER, script);
+const deeper: Change = every(
+  running(process(4950, { ...script, parent: LAUNCHER, ...inGroup })),
+  seen(SERVER, { parent: 4950 }),
+);
+const withJobs = seen(SERVER, { group: SERVER });
+
+describe('a record of what is no launcher leads to', () => {
+  test.each<[string, Situation, Found]>([
+    ['the server below it', but(starting, other), byToken],
+    ['the server below it, by a bare pid', but(weakLaunched, other), byTime],
+    ['the server at some depth', but(starting, other, deeper), byToken],
+    ['the server at some depth, by a bare pid', but(weakLaunched, other, deeper), byTime],
+    ['the server in a group of its own', but(starting, other, withJobs), byToken],
+    ['the server in a group of its own, by a bare pid', but(weakLaunched, other, withJobs), byTime],
+    ['the server with the recorded port', but(starting, seen(LAUNCHER, shell), second), byToken],
+    ['nothing for certain, where two may be meant', but(starting, second, recorded({ port: 6000 })), 'unknown'],
+    [
+      'nothing for certain, where no port was recorded',
+      but(starting, second, recorded({ port: undefined })),
+      'unknown',
+    ],
+    [
+      'the server and not one that this one has started',
+      but(starting, other, running(serverProcess(5011, { parent: SERVER, ...inGroup })), spawnedWith(5011, {})),
+      byToken,
+    ],
+    ['a server of two, when that has ended', but(starting, second, ended(LAUNCHER)), [undefined, SERVER, 'tag']],
+    [
+      'none of two when that has ended and no port was recorded',
+      but(starting, second, ended(LAUNCHER), spawnedWith(5010, {}), recorded({ port: undefined })),
+      'unknown',
+    ],
+    [
+      'none when that is a later program',
+      but(weakLaunched, other, withJobs, seen(LAUNCHER, { ageMs: MINUTE }), seen(SERVER, { parent: FREE })),
+      'gone',
+    ],
+    [
+      'none when a later program has started one',
+      but(weakLaunched, other, withJobs, recorded({ startedAt: NOW - 2 * 60 * MINUTE })),
+      'gone',
+    ],
+  ])('%s', (_sentence, given, expected) => {
+    expect(environment.opencodePid).toBeUndefined();
+    expect(where(given)).toEqual(expected);
+  });
+});
