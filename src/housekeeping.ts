@@ -5,6 +5,7 @@ import { isLive } from './decide/leases.js';
 import { lives } from './decide/lives.js';
 import { isHistory, type Judged } from './decide/plan.js';
 import type { Fence, LiveRun } from './decide/record.js';
+import { identified } from './decide/tree.js';
 import type { Manner } from './hands.js';
 import type { Judgement, Sight } from './look.js';
 import { liftFence } from './state/fences.js';
@@ -42,11 +43,11 @@ const stillServes = ({ tree }: Fence, { snapshot }: Sight): boolean =>
 
 /**
  * What a server left. Anything that serves is a server itself, and is judged or left alone; pids and start tokens of
- * an earlier boot name other processes now.
+ * an earlier boot name other processes now, and those of another time namespace none that can be told.
  */
 function restOf({ tree, machine }: Fence, { snapshot }: Sight): Identity[] {
   if (compare(machine.boot, snapshot.machine.boot) !== 'same') return [];
-  return tree.filter(({ pid }) => snapshot.processes?.get(pid)?.command?.kind === 'other');
+  return identified(tree.filter(({ pid }) => snapshot.processes?.get(pid)?.command?.kind === 'other'));
 }
 
 function endingFor({ snapshot }: Sight, { graceMs }: Manner, { eyes }: World) {

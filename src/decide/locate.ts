@@ -2,6 +2,7 @@ import { compare, type Identity, type Sameness } from './identity.js';
 import { childrenOf, type Process } from './process.js';
 import type { ServerRecord } from './record.js';
 import type { Snapshot } from './snapshot.js';
+import { whyIncomparable } from './start-tokens.js';
 
 /**
  * Where a record's processes are now. `gone` is claimed only after a complete look; `unknown` is what remains when
@@ -31,7 +32,7 @@ export function locate(record: ServerRecord, snapshot: Snapshot): Located {
   if (record.provenBy === 'start time') return locateByTime(record, snapshot);
   const launcher = find(record.spawned, snapshot);
   const server = find(record.server, snapshot);
-  if (server.kind === 'unknown' || launcher.kind === 'unknown') return unknown('its start token could not be read');
+  if (server.kind === 'unknown' || launcher.kind === 'unknown') return unknown(whyIncomparable(record, snapshot));
   const above = launcher.kind === 'same' ? launcher.process : undefined;
   const bare = isPlugins(record) && launcher.kind === 'absent';
   // A plugin's record names no listener: this one was seen before in this run, by whatever proved it then.

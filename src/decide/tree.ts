@@ -45,5 +45,5 @@ export function leftOfSpawn(
 }
 
 /** Members that can be told from a later process with the same pid; the others are never signalled. */
-export const identified = (tree: readonly Process[]): Identity[] =>
+export const identified = (tree: readonly Identity[]): Identity[] =>
   tree.filter((process) => process.startToken !== undefined).map(({ pid, startToken }) => ({ pid, startToken }));
