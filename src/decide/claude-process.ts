@@ -16,11 +16,9 @@ const PLACE =
   /[\\/](claude[\\/]versions[\\/][^\\/]+|claude-(code|agent-sdk)(-(\d|linux|darwin|win32)[\w.-]*)?[\\/](cli|cli-wrapper|claude)(\.[\w.]+)?)$/;
 /** What runs a program that is named in its arguments: a JavaScript runtime, a loader, an emulator. */
 const RUNNER = /^(node|nodejs|bun|deno|electron|ld(-linux|-musl)?[-.\w]*\.so[.\d]*|qemu-\w+|box64|fex\w*)(\.exe)?$/i;
-const WITH_VALUE = new Set(
-  '-r --require --import --loader --experimental-loader -C --conditions --env-file --library-path --argv0 --preload -L -E'.split(
-    ' ',
-  ),
-);
+/** What takes a value of its own: `--require` and the like, and of loaders and emulators. */
+const WITH_VALUE =
+  /^(-r|--requir[e]|--import|--loader|--experimental-loader|-C|--conditions|--env-file|--library-path|--argv0|--preload|-L|-E)$/;
 const EVALUATES = /^(-e|-p|-pe|--eval|--print)(=|$)/;
 const SUBCOMMAND = new Set(['run', 'x', 'exec']);
 
@@ -30,8 +28,9 @@ export function claudeRole(
   argv: readonly string[] | undefined,
   executable: string | undefined,
 ): ClaudeRole | undefined {
-  const args = argsOf(argv ?? []) ?? (isNamed(name) || isClaude(executable) ? (argv ?? []).slice(1) : undefined);
-  return args && roleOf(args);
+  const args = argv?.some((arg) => arg.includes('claude')) ? argsOf(argv) : undefined;
+  if (args) return roleOf(args);
+  return isNamed(name) || isClaude(executable) ? roleOf(argv?.slice(1) ?? []) : undefined;
 }
 
 /** What follows the client in a command line; undefined when nothing in it is the client. */
@@ -50,7 +49,7 @@ function scriptAt(args: readonly string[]): number | undefined {
   for (let i = 0; i < args.length; i += 1) {
     const arg = args[i] ?? '';
     if (EVALUATES.test(arg)) return undefined;
-    if (WITH_VALUE.has(arg)) i += 1;
+    if (WITH_VALUE.test(arg)) i += 1;
     else if (!arg.startsWith('-') && !SUBCOMMAND.has(arg)) return i;
   }
   return undefined;
@@ -59,9 +58,10 @@ function scriptAt(args: readonly string[]): number | undefined {
 const isNamed = (name: string): boolean => PROGRAM.test(name) || VERSION.test(name);
 
 function isClaude(path: string | undefined): boolean {
+  if (!path?.includes('claude')) return false;
   // An update deletes the version that a session still runs.
-  const plain = path?.replace(/ \(deleted\)$/, '');
-  return plain !== undefined && (PROGRAM.test(baseName(plain)) || PLACE.test(plain));
+  const plain = path.replace(/ \(deleted\)$/, '');
+  return PROGRAM.test(baseName(plain)) || PLACE.test(plain);
 }
 
 /**
