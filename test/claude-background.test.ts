@@ -1,8 +1,9 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
-import { createClaudeSandbox } from './support/claude.js';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { type ClaudeSandbox, createClaudeSandbox } from './support/claude.js';
 import { claudeBinary } from './support/claude-release.js';
 import { runCli } from './support/cli.js';
 import { startFake, writeRecord } from './support/fake.js';
@@ -13,8 +14,18 @@ import { waitFor } from './support/wait.js';
 const missing = claudeBinary() === undefined ? ' (skipped: the Claude Code client could not be fetched)' : '';
 
 describe.skipIf(missing)(`a background session of the real Claude Code client${missing}`, () => {
+  let box: ClaudeSandbox;
+  beforeEach(async () => {
+    box = await createClaudeSandbox('background');
+  });
+  afterEach(async () => {
+    await box.dispose();
+    // Where the daemon has its sockets, whatever TMPDIR says.
+    const account = createHash('sha256').update(join(box.home, '.claude')).digest('hex').slice(0, 8);
+    rmSync(`/tmp/cc-daemon-${process.getuid?.()}/${account}`, { recursive: true, force: true });
+  });
+
   test('holds its workspace until it is stopped, and its daemon and spares hold nothing: with stand-ins for servers', async () => {
-    const box = await createClaudeSandbox('background');
     const [its, other] = [await startFake(box), await startFake(box)];
     const elsewhere = join(box.home, 'code/shop');
     mkdirSync(elsewhere, { recursive: true });
@@ -37,14 +48,12 @@ describe.skipIf(missing)(`a background session of the real Claude Code client${m
     const begun = claude('--bg', 'hello');
     expect(begun, begun.stderr).toMatchObject({ status: 0 });
     const id = /claude stop (\w+)/.exec(begun.stdout)?.[1] ?? begun.stdout;
+    const sessions = join(box.home, '.claude/sessions');
     const listed = (): string[] =>
-      readdirSync(join(box.home, '.claude/sessions')).filter((name) => /^\d+\.json$/.test(name));
+      (existsSync(sessions) ? readdirSync(sessions) : []).filter((name) => /^\d+\.json$/.test(name));
     await waitFor('the session is listed', () => listed().length > 0);
     const commands = (): string[] => inhabitants(box).map((pid) => cmdline(pid).join(' '));
-    await waitFor(
-      'a spare is ready',
-      () => commands().filter((command) => command.startsWith('claude bg-spare')).length > 1,
-    );
+    // How many spares it keeps beside them depends on the machine's free memory.
     expect(commands().some((command) => / daemon run /.test(command))).toBe(true);
     expect(commands().some((command) => command.startsWith('claude bg-pty-host'))).toBe(true);
     expect(await verdicts()).toEqual({ its: 'spared unleased', other: 'stale' });
@@ -54,6 +63,5 @@ describe.skipIf(missing)(`a background session of the real Claude Code client${m
     await waitFor('the end of the session', () => !alive(session));
     expect(commands().some((command) => / daemon run /.test(command))).toBe(true);
     expect(await verdicts()).toEqual({ its: 'stale', other: 'stale' });
-    await box.dispose();
   });
 });
