@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, utimesSync } from 'node:fs';
+import { existsSync, readFileSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -153,6 +153,23 @@ describe.skipIf(missing)(`what was noted in another time namespace${missing}`, (
       await writeState(sandbox.stateDir, 'keep/y.json', mark);
       expect(reapInside()).toMatchObject([{ reasons: expect.arrayContaining(['unkept']) }]);
     });
+  });
+
+  test('by a spare that was claimed there may be its own entry: a stand-in', async () => {
+    await writeRecord(sandbox, 'srv', server);
+    const claude = join(sandbox.binDir, 'claude');
+    symlinkSync(process.execPath, claude);
+    writeFileSync(join(sandbox.project, 'bg-spare'), 'setInterval(() => {}, 1e6)');
+    sandbox.spawn(claude, ['bg-spare'], { stdio: 'ignore' });
+    const [command, ...args] = ENTER;
+    const { pid = 0 } = sandbox.spawn(command, [...args, claude, 'bg-spare'], { stdio: 'ignore' });
+    const list = () => runCli(sandbox, ['list', '--older-than', '0s', '--json']);
+    await waitFor('it is seen', async () => JSON.parse((await list()).stdout).servers[0].verdict === 'spared');
+    process.kill(pid, 'SIGKILL');
+    await waitFor(
+      'the other one, which is here, holds nothing',
+      async () => JSON.parse((await list()).stdout).servers[0].verdict === 'stale',
+    );
   });
 
   test('of a session that ends is waited for while its pid is there, and no longer', async () => {

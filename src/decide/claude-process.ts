@@ -30,7 +30,10 @@ export function claudeRole(
 ): ClaudeRole | undefined {
   const args = argv?.some((arg) => arg.includes('claude')) ? argsOf(argv) : undefined;
   if (args) return roleOf(args);
-  return isNamed(name) || isClaude(executable) ? roleOf(argv?.slice(1) ?? []) : undefined;
+  if (!isNamed(name) && !isClaude(executable)) return undefined;
+  const rest = argv?.slice(1) ?? [];
+  // A script of that name has its own path among its shell's arguments.
+  return roleOf(isClaude(rest[0]) ? rest.slice(1) : rest);
 }
 
 /** What follows the client in a command line; undefined when nothing in it is the client. */

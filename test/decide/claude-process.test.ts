@@ -65,6 +65,11 @@ describe('or by the name of its process', () => {
     expect(claudeRole('claude', [''], undefined)).toBe('session');
   });
 
+  test('as a script, by what follows its path', () => {
+    expect(claudeRole('claude', ['/bin/sh', '/home/me/bin/claude', '-c'], undefined)).toBe('session');
+    expect(claudeRole('claude', ['/bin/sh', '/home/me/bin/claude', 'daemon', 'run'], undefined)).toBe('helper');
+  });
+
   test.each(['node', 'python3.11', 'kworker/0:1', 'claude-squad', '2.1', 'v8'])('but not %s', (name) => {
     expect(claudeRole(name, undefined, undefined)).toBeUndefined();
   });
