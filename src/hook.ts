@@ -2,9 +2,10 @@ import { join } from 'node:path';
 import { parseDuration } from './decide/duration.js';
 import type { Identity } from './decide/identity.js';
 import { sameProcess } from './decide/identity.js';
+import { sharesTime } from './decide/start-tokens.js';
 import { holderAbove } from './hook/holder.js';
 import { type HookInput, readInput } from './hook/input.js';
-import { linuxGlance, linuxMachine } from './observe/linux.js';
+import { linuxGlance, linuxMachine, linuxTimeNamespace } from './observe/linux.js';
 import { workspaceOf } from './observe/places.js';
 import { sweeper } from './state/claims.js';
 import { replaceFile } from './state/files.js';
@@ -110,7 +111,7 @@ async function request(
     at: Date.now(),
     event: call.event,
     session: sessionOf(call, input),
-    ending,
+    ending: ending && { ...ending, timeNamespace: linuxTimeNamespace() },
     configDir: call.env.CLAUDE_CONFIG_DIR || undefined,
     dataDir: call.env.CLAUDE_PLUGIN_DATA || undefined,
     pluginsDir: call.env.CLAUDE_CODE_PLUGIN_CACHE_DIR || undefined,
@@ -122,9 +123,10 @@ async function request(
 }
 
 function isSwept(folder: StateFolder): boolean {
-  const holder = sweeper(folder)?.holder;
-  const seen = holder && process.platform === 'linux' ? linuxGlance(holder.pid) : 'gone';
-  return holder !== undefined && typeof seen !== 'string' && sameProcess(holder, seen) === 'same';
+  const run = sweeper(folder);
+  const seen = run && process.platform === 'linux' ? linuxGlance(run.holder.pid) : 'gone';
+  if (run === undefined || typeof seen === 'string' || sameProcess(run.holder, seen) !== 'same') return false;
+  return sharesTime(run.machine.timeNamespace, linuxTimeNamespace());
 }
 
 async function noteFailure(call: HookCall, folder: StateFolder, error: unknown): Promise<void> {

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { sameProcess } from './decide/identity.js';
 import { lives } from './decide/lives.js';
 import type { Reaped } from './decide/plan.js';
+import { isOfOurTime } from './decide/start-tokens.js';
 import { selfIn } from './look.js';
 import { takeSnapshot } from './observe/snapshot.js';
 import { reap } from './reap.js';
@@ -136,7 +137,9 @@ async function dueOf(pending: readonly StoredRequest[], { eyes }: World): Promis
 
 async function stillThere({ ending }: StoredRequest, eyes: World['eyes']): Promise<boolean> {
   const seen = ending && (await eyes.look(ending.pid));
-  return ending !== undefined && seen !== undefined && typeof seen !== 'string' && sameProcess(ending, seen) === 'same';
+  if (ending === undefined || seen === undefined || typeof seen === 'string') return false;
+  // A token of another time namespace cannot tell, so whatever has that pid is waited for.
+  return !isOfOurTime(ending, eyes.machine()) || sameProcess(ending, seen) === 'same';
 }
 
 /** Only the server that asks, since what it knows about itself says nothing about others. */

@@ -1,6 +1,8 @@
 import type { Written } from './decide/record.js';
+import { comparable } from './decide/start-tokens.js';
 import type { Eyes } from './observe/eyes.js';
 import { openEyes } from './observe/open-eyes.js';
+import { listedSessions } from './state/claude-sessions.js';
 import { chosenRoot, configDirOf, everyRoot, type StateFolder, stateFolder, type Variables } from './state/folders.js';
 import { readPlugins } from './state/plugins.js';
 import { readRegistry } from './state/registry.js';
@@ -34,7 +36,7 @@ export async function openWorld(stateDir: string | undefined, env: Variables): P
     tmpDirs: [],
     stateDir,
     env,
-    eyes: await openEyes(),
+    eyes: { ...(await openEyes()), claudeSessions: listedSessions },
   };
 }
 
@@ -42,11 +44,12 @@ export async function openWorld(stateDir: string | undefined, env: Variables): P
 export async function readWritten(world: World): Promise<Written> {
   const ours = readRegistry(world.folder, world.leaseFolders, world.configDirs);
   const plugins = await readPlugins(world);
-  return {
+  const written = {
     ...ours,
     records: [...ours.records, ...plugins.records],
     uses: plugins.uses,
     unread: [...ours.unread, ...plugins.unread],
     skipped: plugins.skipped,
   };
+  return comparable(written, world.eyes.machine());
 }

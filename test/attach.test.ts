@@ -42,6 +42,19 @@ const verdict = async (): Promise<unknown[]> => {
 };
 const ask = { port: 0, sessionId: 'a-session' };
 
+test.each(['claude.exe', '2.1.330', '.claude-wrapped'])(
+  'a session is found by its hook and by a plugin, though its process is called %s',
+  async (name) => {
+    const session = await startStandIn(sandbox, sandbox.project, name);
+    await session.run(callWords('attachSession', [{ cwd: elsewhere, port: 4999 }]));
+    const [lease] = Object.values(await leases());
+    expect(lease).toMatchObject({ holder: { pid: session.pid, startToken: startToken(session.pid) } });
+    for (const file of filesIn(join(sandbox.stateDir, 'leases'))) await rm(file);
+    await session.run([HOOK, 'hook', 'session-start'], {}, JSON.stringify({ cwd: sandbox.project, source: 'clear' }));
+    expect(Object.keys(await leases())).toEqual([leaseOf(session.pid)]);
+  },
+);
+
 test('whoever asks for a server holds it, by the Claude process above, until that ends', async () => {
   const session = await startStandIn(sandbox, sandbox.project);
   const call = async (name: string, options: object, env = {}): Promise<Fields> =>

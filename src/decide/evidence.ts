@@ -78,7 +78,7 @@ export function evidenceOf(record: ServerRecord, written: Written, snapshot: Sna
     located,
     looks: processes.length > 0 ? looksOf(record, processes, snapshot) : undefined,
     weak: weakProofOf(record, located, snapshot),
-    holds: holdsFor(usable, written, snapshot),
+    holds: heldFromOutside(holdsFor(usable, written, snapshot), server, snapshot),
     leasesUnread: written.unread.some((file) => file.kind === 'lease'),
     flights: flightsOn(usable, written.uses, snapshot),
     usesUnread: written.unread.some((file) => file.kind === 'use'),
@@ -157,6 +157,16 @@ function holdsFor(usable: Usable, written: Written, snapshot: Snapshot): Hold[] 
     leases.push(hold);
   }
   return leases;
+}
+
+/**
+ * An agent's tool may run a Claude, whose leases and lists then say that it uses the server that runs it. What merely
+ * has the server's launcher above it counts: a script may start both.
+ */
+function heldFromOutside(holds: readonly Hold[], server: Process | undefined, { processes }: Snapshot): Hold[] {
+  const below = server && processes ? descendants(processes, server.pid) : [];
+  const inside = new Set<number>(below.map(({ pid }) => pid));
+  return holds.filter(({ live, holderPid }) => live !== 'yes' || holderPid === undefined || !inside.has(holderPid));
 }
 
 const leasable = ({ records, ports }: Usable): Leasable => ({

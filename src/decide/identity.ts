@@ -19,6 +19,8 @@ export interface Machine {
   readonly id: string | undefined;
   readonly boot: string | undefined;
   readonly pidNamespace: string | undefined;
+  /** What its start tokens are relative to; earlier versions do not say it. */
+  readonly timeNamespace?: string | undefined;
   readonly name: string;
 }
 

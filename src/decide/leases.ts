@@ -32,15 +32,20 @@ export function holdsOn(server: Leasable, leases: readonly Lease[], snapshot: Sn
 }
 
 /**
- * Live sessions that left no lease, by workspace. Whatever cannot be told about them means nothing: a witness whose
- * process has another start token, and is no Claude either, is forgotten.
+ * Live sessions that left no lease, by workspace. One that was written down counts only for the process that it names;
+ * where that cannot be compared, only for a Claude. A live one that keeps from us where it works may work anywhere.
  */
 export function witnessed(server: Leasable, witnesses: readonly Witness[], snapshot: Snapshot): Hold[] {
-  return witnesses.flatMap(({ holder, session, path }) => {
+  const live = witnesses.filter(({ holder }) => {
     const seen = snapshot.processes?.get(holder.pid);
-    const lives = seen !== undefined && (sameProcess(holder, seen) === 'same' || seen.name === 'claude');
-    const covers = near(path, server, snapshot);
-    return lives && covers !== 'no' ? [{ session, holderPid: holder.pid, live: 'yes', covers }] : [];
+    const sameness = seen === undefined ? 'different' : sameProcess(holder, seen);
+    return sameness === 'same' || (sameness === 'unknown' && (seen?.claude === 'session' || seen?.claude === 'spare'));
+  });
+  const placed = new Set<number>(live.filter(({ path }) => path !== undefined).map(({ holder }) => holder.pid));
+  return live.flatMap(({ holder, session, path }) => {
+    if (path === undefined && placed.has(holder.pid)) return [];
+    const covers = path === undefined ? 'unknown' : near(path, server, snapshot);
+    return covers === 'no' ? [] : [{ session, holderPid: holder.pid, live: 'yes', covers }];
   });
 }
 

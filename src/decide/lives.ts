@@ -1,5 +1,6 @@
 import { compare, type Identity, type Machine, sameProcess } from './identity.js';
 import type { Snapshot } from './snapshot.js';
+import { isOfOurTime } from './start-tokens.js';
 
 export type Answer = 'yes' | 'no' | 'unknown';
 
@@ -7,7 +8,8 @@ export type Answer = 'yes' | 'no' | 'unknown';
 export function lives(who: Identity | undefined, where: Machine | undefined, snapshot: Snapshot): Answer {
   if (who === undefined || snapshot.processes === undefined) return 'unknown';
   const process = snapshot.processes.get(who.pid);
-  const here = process ? sameProcess(who, process) : 'different';
+  const shown = isOfOurTime(where, snapshot.machine) ? who : { ...who, startToken: undefined };
+  const here = process ? sameProcess(shown, process) : 'different';
   // The same pid with the same start token is the process even where nothing says which machine it meant.
   if (where === undefined) return here === 'same' ? 'yes' : 'unknown';
   const boot = compare(where.boot, snapshot.machine.boot);

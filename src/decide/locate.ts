@@ -3,6 +3,7 @@ import { launcherOf, mayServe, servingBelow, topAbove } from './launcher.js';
 import type { Process, ProcessTable } from './process.js';
 import { MAY_START_AFTER_MS, type ServerRecord } from './record.js';
 import type { Snapshot } from './snapshot.js';
+import { whyIncomparable } from './start-tokens.js';
 
 /**
  * Where a record's processes are now. `gone` is claimed only after a complete look; `unknown` is what remains when
@@ -35,7 +36,7 @@ export function locate(record: ServerRecord, snapshot: Snapshot): Located {
   if (record.provenBy === 'start time') return locateByTime(record, snapshot);
   const spawned = find(record.spawned, snapshot);
   const server = find(record.server, snapshot);
-  if (server.kind === 'unknown' || spawned.kind === 'unknown') return unknown('its start token could not be read');
+  if (server.kind === 'unknown' || spawned.kind === 'unknown') return unknown(whyIncomparable(record, snapshot));
   const top = spawned.kind === 'same' ? spawned.process : undefined;
   const bare = isPlugins(record) && spawned.kind === 'absent';
   // A plugin's record names no listener: this one was seen before in this run, by whatever proved it then.

@@ -1,3 +1,4 @@
+import type { ClaudeRole } from './claude-process.js';
 import type { CommandLine } from './command-line.js';
 import type { Identity } from './identity.js';
 import type { Secret } from './secret.js';
@@ -11,6 +12,8 @@ export interface Process extends Identity {
   readonly uid: number | undefined;
   readonly name: string;
   readonly command: CommandLine | undefined;
+  /** Undefined for whatever is not Claude Code. */
+  readonly claude?: ClaudeRole | undefined;
   /** Milliseconds since it started, by a clock that nobody sets. */
   readonly ageMs: number | undefined;
   readonly memoryBytes: number | undefined;
@@ -32,6 +35,8 @@ export interface Environment {
   /** Its configuration lies inside a Claude Code plugin, which nobody but that plugin chooses. */
   readonly pluginConfig: boolean;
   readonly keep: boolean;
+  /** Where Claude Code keeps its own things, if this is Claude Code. */
+  readonly claudeConfigDir?: string | undefined;
   readonly username: string | undefined;
   readonly password: Secret | undefined;
 }

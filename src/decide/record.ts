@@ -101,7 +101,8 @@ export type Coverage =
 export interface Witness {
   readonly holder: Identity;
   readonly session: string | undefined;
-  readonly path: string;
+  /** Undefined for a process that keeps from us where it works. */
+  readonly path: string | undefined;
 }
 
 /** A file or folder that could not be read or understood. It might hold the very record or lease that was not found. */

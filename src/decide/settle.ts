@@ -1,5 +1,5 @@
 import { sameProcess } from './identity.js';
-import { locate, processesOf } from './locate.js';
+import { type Located, locate, processesOf } from './locate.js';
 import type { Process } from './process.js';
 import type { ServerRecord } from './record.js';
 import type { Snapshot } from './snapshot.js';
@@ -59,7 +59,7 @@ interface Tied {
  */
 function tie(record: ServerRecord, snapshot: Snapshot): Tied {
   const located = locate(record, snapshot);
-  if (located.kind !== 'present') return { record, pids: [], isDoubted: true };
+  if (located.kind !== 'present') return { record, pids: mayMean(record, located), isDoubted: true };
   const { launcher, server } = located;
   const pids = processesOf(located).map(({ pid }) => pid);
   const isDoubted = isDoubtful(weakProofOf(record, located, snapshot));
@@ -69,6 +69,10 @@ function tie(record: ServerRecord, snapshot: Snapshot): Tied {
   const id = `${top.pid}-${top.startToken ?? 'unknown'}`;
   return { record: { ...record, id, spawned, server: identity(server) }, pids, isDoubted };
 }
+
+/** What we wrote ourselves may say whose a process is even where it cannot be told whether it is the recorded one. */
+const mayMean = ({ source, spawned, server }: ServerRecord, { kind }: Located): number[] =>
+  kind === 'unknown' && source.format === 'native' ? [spawned?.pid ?? [], server?.pid ?? []].flat() : [];
 
 /** Nobody has looked at sockets yet, and many command lines say `--port 0`, so that only another port is a doubt. */
 const isDoubtful = (proof: WeakProof | undefined): boolean =>

@@ -25,7 +25,7 @@ export interface Snapshot {
   readonly showsEnvironments: boolean;
   /** Of every `opencode serve` of ours, of all that runs below those, and of every recorded pid. */
   readonly environments: ReadonlyMap<number, Environment>;
-  /** Every live `claude` process of ours, by where it works. */
+  /** Every live session of ours: by where its process works, and as listed where its environment says. */
   readonly claudes: readonly Witness[];
   /** Who listens, for records that name a port and no process. */
   readonly portHolders: ReadonlyMap<number, number>;

@@ -195,7 +195,7 @@ export function restOf(
   if (compare(machine.boot, here.boot) !== 'same') return [];
   // A server, or its launcher, leads the session that the spawn created. The server is noted first.
   const sessions = [tree[0]?.pid, record?.spawned?.pid];
-  return tree.filter(({ pid }) => {
+  const rest = tree.filter(({ pid }) => {
     const process = processes?.get(pid);
     const environment = environments.get(pid);
     if (process?.command?.kind !== 'other' || environment?.keep) return false;
@@ -203,8 +203,9 @@ export function restOf(
     if (named.some((one) => sameProcess(one, process) === 'same')) return false;
     return sessions.some((session) => session === process.session) || listens(pid) === false;
   });
+  return identified(rest);
 }
 
 /** Members that can be told from a later process with the same pid; the others are never signalled. */
-export const identified = (tree: readonly Process[]): Identity[] =>
+export const identified = (tree: readonly Identity[]): Identity[] =>
   tree.filter((process) => process.startToken !== undefined).map(({ pid, startToken }) => ({ pid, startToken }));

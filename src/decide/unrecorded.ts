@@ -58,6 +58,7 @@ function asRecord(server: Process, snapshot: Snapshot): ServerRecord {
 
 function pidsOf(record: ServerRecord, snapshot: Snapshot): number[] {
   const located = locate(record, snapshot);
+  if (located.kind === 'unknown') return [record.spawned?.pid ?? [], record.server?.pid ?? []].flat();
   if (located.kind !== 'present') return [];
   return [located.server.pid, ...(located.launcher ? [located.launcher.pid] : [])];
 }

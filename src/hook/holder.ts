@@ -1,3 +1,4 @@
+import type { ClaudeRole } from '../decide/claude-process.js';
 import { type Identity, parsePid } from '../decide/identity.js';
 
 const NOT_CLAUDE = /^(sh|bash|dash|zsh|fish|ksh|ash|busybox|env)$/;
@@ -13,7 +14,7 @@ export function holderAbove(
   parent: number,
   claudePid: string | undefined,
   look: (pid: number) => Glance,
-  mayBe: (name: string) => boolean = (name) => !NOT_CLAUDE.test(name),
+  mayBe: (seen: Exclude<Glance, string>) => boolean = ({ name }) => !NOT_CLAUDE.test(name),
 ): Identity | undefined {
   let nearest: Identity | undefined;
   let pid = parsePid(parent);
@@ -22,7 +23,7 @@ export function holderAbove(
     if (typeof seen === 'string') break;
     const identity = { pid: seen.pid, startToken: seen.startToken };
     if (String(seen.pid) === claudePid) return identity;
-    if (mayBe(seen.name)) nearest ??= identity;
+    if (mayBe(seen)) nearest ??= identity;
     // Without a pid to look for there is nothing further up.
     if (nearest && !claudePid) break;
     pid = parsePid(seen.parent);
@@ -30,11 +31,18 @@ export function holderAbove(
   return nearest;
 }
 
-/** The same for a plugin's own process: between it and the Claude process may be shells, node and whatever else. */
+/**
+ * The same for a plugin's own process: between it and the Claude process may be shells, node and whatever else. The
+ * client's helpers are passed over; a spare that runs something was claimed.
+ */
 export const claudeAbove = (
   parent: number,
   claudePid: string | undefined,
   look: (pid: number) => Glance,
-): Identity | undefined => holderAbove(parent, claudePid, look, (name) => name === 'claude');
+): Identity | undefined =>
+  holderAbove(parent, claudePid, look, ({ claude }) => claude === 'session' || claude === 'spare');
 
-type Glance = (Identity & { readonly name: string; readonly parent: number }) | 'gone' | 'unknown';
+type Glance =
+  | (Identity & { readonly name: string; readonly parent: number; readonly claude?: ClaudeRole | undefined })
+  | 'gone'
+  | 'unknown';

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import type { Environment } from '../decide/process.js';
 import { secret } from '../decide/secret.js';
 
@@ -5,6 +6,7 @@ import { secret } from '../decide/secret.js';
 export function environmentFrom(variables: readonly string[]): Environment {
   const value = (name: string): string | undefined =>
     variables.find((variable) => variable.startsWith(`${name}=`))?.slice(name.length + 1);
+  const home = value('HOME');
   const password = value('OPENCODE_SERVER_PASSWORD');
   return {
     tag: value('OPENCODE_REAP_TAG'),
@@ -12,6 +14,7 @@ export function environmentFrom(variables: readonly string[]): Environment {
     inOpencode: value('OPENCODE') === '1',
     pluginConfig: /\/plugins\/cache\/.+\/opencode-config$/.test(value('OPENCODE_CONFIG_DIR') ?? ''),
     keep: value('OPENCODE_REAP') === 'keep',
+    claudeConfigDir: value('CLAUDE_CONFIG_DIR') || (home ? join(home, '.claude') : undefined),
     username: value('OPENCODE_SERVER_USERNAME'),
     password: password ? secret(password) : undefined,
   };

@@ -1,5 +1,9 @@
 import type { Machine } from '../decide/identity.js';
 import type { Environment, ProcessTable, Seen, Sockets } from '../decide/process.js';
+import type { Witness } from '../decide/record.js';
+
+/** What one platform shows; the rest is written down. */
+export type Platform = Omit<Eyes, 'claudeSessions'>;
 
 /** What can be seen of this machine. Undefined always means that it could not be read. */
 export interface Eyes {
@@ -12,6 +16,12 @@ export interface Eyes {
   /** Whether it waits for connections of any kind, in whatever network namespace it is. */
   readonly listens: (pid: number) => boolean | undefined;
   readonly cwd: (pid: number) => string | undefined;
+  /** Whether a live process keeps from us where it works. */
+  readonly hidesCwd: (pid: number) => boolean;
+  /** Whether a process has pids or a clock of its own, so that what it writes about itself fits nothing here. */
+  readonly isElsewhere: (pid: number) => boolean;
+  /** Claude Code's own list of sessions in one of its config folders; undefined when it cannot be read. */
+  readonly claudeSessions: (configDir: string) => readonly Witness[] | undefined;
   /**
    * Who listens on a port of this machine, for connections to that IPv4 address where one is given and addresses can be
    * told; undefined when nobody does, or nobody who can be seen.

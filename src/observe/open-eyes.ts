@@ -1,9 +1,17 @@
-import type { Eyes } from './eyes.js';
-import { linuxCwd, linuxEnvironment, linuxLook, linuxMachine, linuxProcesses } from './linux.js';
+import type { Platform } from './eyes.js';
+import {
+  linuxCwd,
+  linuxEnvironment,
+  linuxHidesCwd,
+  linuxIsElsewhere,
+  linuxLook,
+  linuxMachine,
+  linuxProcesses,
+} from './linux.js';
 import { linuxListens } from './linux-listens.js';
 import { linuxHolder, linuxHolderUser, linuxSockets } from './linux-sockets.js';
 
-const onLinux: Eyes = {
+const onLinux: Platform = {
   machine: linuxMachine,
   processes: async () => linuxProcesses(),
   look: linuxLook,
@@ -11,11 +19,13 @@ const onLinux: Eyes = {
   sockets: linuxSockets,
   listens: linuxListens,
   cwd: linuxCwd,
+  hidesCwd: linuxHidesCwd,
+  isElsewhere: linuxIsElsewhere,
   holder: async (port, host) => linuxHolder(port, host),
   holderUser: linuxHolderUser,
 };
 
 /** The packages behind it take 60 ms to load, so they are loaded only where they are needed. */
-export async function openEyes(platform = process.platform): Promise<Eyes> {
+export async function openEyes(platform = process.platform): Promise<Platform> {
   return platform === 'linux' ? onLinux : (await import('./portable.js')).portableEyes;
 }

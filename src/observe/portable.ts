@@ -1,10 +1,11 @@
 import { hostname } from 'node:os';
 import { portToPid } from 'pid-port';
 import psList from 'ps-list';
+import { claudeRole } from '../decide/claude-process.js';
 import { classify } from '../decide/command-line.js';
 import { type Machine, parsePid } from '../decide/identity.js';
 import type { Process, ProcessTable, Seen } from '../decide/process.js';
-import type { Eyes } from './eyes.js';
+import type { Platform } from './eyes.js';
 
 /*
  * Where there is no /proc. `ps` knows no groups and no environments, and nothing here sees connections: so guards
@@ -38,6 +39,7 @@ export async function portableProcesses(now: number): Promise<ProcessTable | und
       name: entry.name,
       // `ps` joins arguments with spaces, so a path with a space in it is cut; that can only veto.
       command: entry.cmd === undefined ? undefined : classify(entry.cmd.split(' ')),
+      claude: claudeRole(entry.name, entry.cmd?.split(' '), undefined),
       ageMs: started === undefined ? undefined : now - started,
       memoryBytes: undefined,
       group: undefined,
@@ -58,7 +60,7 @@ async function look(pid: number): Promise<Seen> {
   return table === undefined ? 'unknown' : (table.get(pid) ?? 'gone');
 }
 
-export const portableEyes: Eyes = {
+export const portableEyes: Platform = {
   machine: portableMachine,
   processes: async () => portableProcesses(Date.now()),
   look,
@@ -66,6 +68,9 @@ export const portableEyes: Eyes = {
   sockets: () => undefined,
   listens: () => undefined,
   cwd: () => undefined,
+  // Nothing is ever stopped here, so it need not be spared either.
+  hidesCwd: () => false,
+  isElsewhere: () => false,
   holder,
   holderUser: () => undefined,
 };

@@ -1,5 +1,13 @@
+import { isAbsolute, join } from 'node:path';
 import { locate } from '../decide/locate.js';
-import { descendants, type Environment, lineage, type ProcessTable, type Sockets } from '../decide/process.js';
+import {
+  descendants,
+  type Environment,
+  lineage,
+  type Process,
+  type ProcessTable,
+  type Sockets,
+} from '../decide/process.js';
 import type { ServerRecord, Witness } from '../decide/record.js';
 import type { Place, Snapshot } from '../decide/snapshot.js';
 import { treeOf } from '../decide/tree.js';
@@ -90,13 +98,39 @@ async function holdersOf(records: readonly ServerRecord[], eyes: Eyes): Promise<
   return new Map(found.flatMap(([port, pid]) => (pid === undefined ? [] : [[port, pid] as const])));
 }
 
-/** Sessions of people who installed no hook, and of clients that keep no list. */
+/**
+ * Sessions of people who installed no hook, and of clients that keep no list: by where they work. Their environments
+ * say where their own list is, which speaks for the spares that were claimed, and for others of that account.
+ */
 function claudesIn(table: ProcessTable, eyes: Eyes): Witness[] {
-  const claudes = [...table.values()].filter(({ name, uid }) => name === 'claude' && uid === process.getuid?.());
-  return claudes.flatMap(({ pid, startToken }) => {
-    const cwd = eyes.cwd(pid);
-    return cwd === undefined ? [] : [{ holder: { pid, startToken }, session: undefined, path: workspaceOf(cwd) }];
+  const isOurs = ({ uid }: Process): boolean => uid === undefined || uid === process.getuid?.();
+  const clients = [...table.values()].filter((process) => process.claude !== undefined && isOurs(process));
+  const lists = new Map<string, readonly Witness[] | undefined>();
+  const listFor = ({ pid }: Process): readonly Witness[] | undefined => {
+    const folder = configDirOf(pid, eyes);
+    if (folder === undefined) return undefined;
+    if (!lists.has(folder)) lists.set(folder, eyes.claudeSessions(folder));
+    return lists.get(folder);
+  };
+  const working = clients.flatMap((client) => {
+    const list = listFor(client);
+    const isDoubtful = client.claude === 'spare' && (list === undefined || eyes.isElsewhere(client.pid));
+    return client.claude === 'session' || isDoubtful ? workingAs(client, eyes) : [];
   });
+  return [...working, ...[...lists.values()].flatMap((list) => list ?? [])];
+}
+
+/** A client may name its folder from where it works. */
+function configDirOf(pid: number, eyes: Eyes): string | undefined {
+  const folder = eyes.environment(pid)?.claudeConfigDir;
+  return folder === undefined || isAbsolute(folder) ? folder : join(eyes.cwd(pid) ?? '/', folder);
+}
+
+function workingAs({ pid, startToken }: Process, eyes: Eyes): Witness[] {
+  const cwd = eyes.hidesCwd(pid) ? undefined : eyes.cwd(pid);
+  // Its directory may have been deleted since; one that ends has none any more.
+  const path = cwd && workspaceOf(cwd.replace(/ \(deleted\)$/, ''));
+  return path || eyes.hidesCwd(pid) ? [{ holder: { pid, startToken }, session: undefined, path }] : [];
 }
 
 /** Environments are private and cost a read each, so only those of servers, what they run and recorded pids are looked at. */

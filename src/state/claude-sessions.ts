@@ -1,27 +1,39 @@
 import { join } from 'node:path';
+import type { Identity } from '../decide/identity.js';
 import type { Witness } from '../decide/record.js';
 import { jsonNames, readSmall } from './files.js';
 import { identity, parseObject, text } from './parse.js';
 
 /**
  * Claude Code's own list of live sessions, `<config>/sessions/<pid>.json` (seen in 2.1.330, undocumented). It needs no
- * hook of ours, so it speaks for sessions of people who installed none. It can only spare: what is missing or not
- * understood means nothing. The `.key` files beside it are secrets and are never read.
+ * hook of ours, so it speaks for sessions of people who installed none. It can only spare: what is missing means
+ * nothing, and what is not understood means that a Claude with that pid may work anywhere. The `.key` files beside it are secrets and are never read.
  */
 export function readClaudeSessions(configDirs: readonly string[]): Witness[] {
-  return [...new Set(configDirs)].flatMap((configDir) => {
-    const folder = join(configDir, 'sessions');
-    const listed = jsonNames(folder);
-    const names = listed.kind === 'names' ? listed.names.filter((name) => /^\d+\.json$/.test(name)) : [];
-    return names.flatMap((name) => witnessIn(join(folder, name)));
-  });
+  return [...new Set(configDirs)].flatMap((configDir) => listedSessions(configDir) ?? []);
 }
 
-function witnessIn(file: string): Witness[] {
-  const read = readSmall(file);
-  const json = read.kind === 'text' ? parseObject(read.text) : undefined;
-  if (typeof json !== 'object') return [];
-  const holder = identity(json.pid, json.procStart);
-  const path = text(json.cwd);
-  return holder && path ? [{ holder, session: text(json.sessionId), path }] : [];
+/** Undefined when the list is there and cannot be read. */
+export function listedSessions(configDir: string): Witness[] | undefined {
+  const folder = join(configDir, 'sessions');
+  const listed = jsonNames(folder);
+  if (listed.kind !== 'names') return undefined;
+  return listed.names.filter((name) => /^\d+\.json$/.test(name)).flatMap((name) => witnessIn(folder, name));
 }
+
+function witnessIn(folder: string, name: string): Witness[] {
+  const read = readSmall(join(folder, name));
+  if (read.kind === 'absent') return [];
+  const json = read.kind === 'text' ? parseObject(read.text) : read.error;
+  if (typeof json === 'string') return witness(identity(Number.parseInt(name, 10), undefined), undefined, undefined);
+  // The daemon's own entry, should it write one, is no session's.
+  if (json.kind === 'daemon') return [];
+  return witness(identity(json.pid, ticks(json.procStart)), text(json.sessionId), text(json.cwd));
+}
+
+const witness = (holder: Identity | undefined, session: string | undefined, path: string | undefined): Witness[] =>
+  holder ? [{ holder, session, path }] : [];
+
+/** Elsewhere than on Linux the client writes a date, which is not our token of any process. */
+const ticks = (value: unknown): string | undefined =>
+  (typeof value === 'string' || typeof value === 'number') && /^\d+$/.test(String(value)) ? String(value) : undefined;

@@ -71,6 +71,7 @@ export function machine(value: unknown): Machine | undefined {
     id: text(value.id),
     boot: text(value.boot),
     pidNamespace: text(value.pidNamespace),
+    timeNamespace: text(value.timeNamespace),
     name: text(value.name) ?? '',
   };
 }

@@ -1,9 +1,12 @@
 import { join } from 'node:path';
-import type { Identity } from '../decide/identity.js';
+import type { Identity, Machine } from '../decide/identity.js';
 import { removeUnchanged, replaceFile } from './files.js';
 import type { StateFolder } from './folders.js';
-import { identity, isObject, parseOurs, SCHEMA, text, time, wholeNumber } from './parse.js';
+import { identity, isObject, type Json, parseOurs, SCHEMA, text, time, wholeNumber } from './parse.js';
 import { readFolder } from './read-folder.js';
+
+/** A process, and what its start token is relative to. */
+export type Ending = Identity & Pick<Machine, 'timeNamespace'>;
 
 /** "A session began or ended, or a server has had nothing to do for long: look again." */
 export interface SweepRequest {
@@ -14,7 +17,7 @@ export interface SweepRequest {
   readonly server?: string | undefined;
   readonly session: string | undefined;
   /** The Claude process that ends; undefined when it could not be told, or when nothing ends. */
-  readonly ending: Identity | undefined;
+  readonly ending: Ending | undefined;
   /** Claude Code's own folder, as the session saw it. */
   readonly configDir: string | undefined;
   /** The data folder of the plugin whose hook this was. */
@@ -57,7 +60,7 @@ export function parseRequest(file: string, content: string): StoredRequest | str
     event: text(json.event) ?? 'unknown',
     server: text(json.server),
     session: text(json.session),
-    ending: isObject(json.ending) ? identity(json.ending.pid, json.ending.startToken) : undefined,
+    ending: isObject(json.ending) ? endingIn(json.ending) : undefined,
     configDir: text(json.configDir),
     dataDir: text(json.dataDir),
     pluginsDir: text(json.pluginsDir),
@@ -65,6 +68,11 @@ export function parseRequest(file: string, content: string): StoredRequest | str
     lingerMs: wholeNumber(json.lingerMs) ?? 0,
     olderThanMs: wholeNumber(json.olderThanMs),
   };
+}
+
+function endingIn({ pid, startToken, timeNamespace }: Json): Ending | undefined {
+  const who = identity(pid, startToken);
+  return who && { ...who, timeNamespace: text(timeNamespace) };
 }
 
 /** After its run is done, so that a run that dies loses none. */

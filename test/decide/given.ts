@@ -147,7 +147,7 @@ export const tableOf = (...processes: readonly Process[]): ReadonlyMap<number, P
 const us = [
   process(SHELL, { name: 'bash', terminal: true }),
   process(SELF, { name: 'node', parent: SHELL, session: SHELL, terminal: true }),
-  process(CLAUDE, { name: 'claude', parent: SHELL, session: SHELL, terminal: true }),
+  process(CLAUDE, { name: 'claude', claude: 'session', parent: SHELL, session: SHELL, terminal: true }),
 ];
 
 const snapshot: Snapshot = {

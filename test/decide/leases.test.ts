@@ -1,10 +1,50 @@
 import { describe, expect, test } from 'vitest';
 import type { Machine } from '../../src/decide/identity.js';
 import { type Hold, holdsOn, isLive, type Leasable, related, within, witnessed } from '../../src/decide/leases.js';
-import type { Lease, Witness } from '../../src/decide/record.js';
-import { witnessed as alsoWitnessed, but, type Change, leased, seen, shown, shownOn } from './changes.js';
-import { CLAUDE, evidence, FREE, here, identity, lease, NOW, native, PORT, pid, place, witness } from './given.js';
+import type { Lease, Use, Witness } from '../../src/decide/record.js';
+import {
+  witnessed as alsoWitnessed,
+  but,
+  type Change,
+  leased,
+  running,
+  seen,
+  shown,
+  shownOn,
+  written,
+} from './changes.js';
+import {
+  CLAUDE,
+  evidence,
+  FREE,
+  here,
+  identity,
+  LAUNCHER,
+  launched,
+  lease,
+  MCP,
+  NOW,
+  native,
+  PORT,
+  pid,
+  place,
+  process,
+  SERVER,
+  SHELL,
+  witness,
+} from './given.js';
 
+const use: Use = {
+  kind: 'lease',
+  file: '/plugin/sessions.json',
+  name: 'x',
+  session: 'session-3',
+  covers: { kind: 'port', port: PORT },
+  holder: undefined,
+  seenAt: NOW,
+  countsForMs: 1000,
+  directories: [],
+};
 const unchanged: Change = (given) => given;
 const server: Leasable = {
   ids: ['server-1'],
@@ -83,13 +123,74 @@ describe('a session that left no lease', () => {
     ['holds nothing when its pid is another program', false, sees({}, seen(CLAUDE, { startToken: 'x', name: 'vim' }))],
     ['holds it under whatever name it runs', true, sees({}, seen(CLAUDE, { name: 'node' }))],
     ['holds it as a claude whose start token cannot be read', true, sees({}, seen(CLAUDE, { startToken: undefined }))],
+    [
+      'holds nothing as another claude, with the pid of one that has ended',
+      false,
+      sees({}, seen(CLAUDE, { startToken: 'x' })),
+    ],
+    [
+      'holds it as a spare that was claimed, though its start token cannot be read',
+      true,
+      sees({}, seen(CLAUDE, { startToken: undefined, claude: 'spare' })),
+    ],
+    [
+      'holds nothing as a helper whose start token cannot be read',
+      false,
+      sees({}, seen(CLAUDE, { startToken: undefined, claude: 'helper' })),
+    ],
+    ['holds it as a helper that is listed', true, sees({}, seen(CLAUDE, { claude: 'helper' }))],
+    ['may hold any server when nothing says where it works', true, sees({ path: undefined }, unchanged, '/elsewhere')],
+    [
+      'holds nothing when it has ended and nothing said where it worked',
+      false,
+      sees({ path: undefined, holder: identity(FREE) }),
+    ],
   ])('%s', (_sentence, expected, holds) => {
     expect(holds).toBe(expected);
+  });
+
+  test('works where it is said to, though its process keeps that from us', () => {
+    const hidden = { ...witness, path: undefined };
+    const on = (workspace: string, ...witnesses: readonly Witness[]) =>
+      witnessed({ ...server, workspaces: [workspace] }, witnesses, native.snapshot).map(({ covers }) => covers);
+    expect(on('/elsewhere', hidden)).toEqual(['unknown']);
+    expect(on('/elsewhere', hidden, witness)).toEqual([]);
+    expect(on('/repo', hidden, witness)).toEqual(['yes']);
   });
 
   test('is one session, even if it is listed, seen running and has a lease', () => {
     const thrice = but(native, leased({ path: '/repo' }), alsoWitnessed({}), shown({ claudes: [witness] }));
     expect(evidence(thrice).holds.filter(({ live }) => live === 'yes')).toHaveLength(1);
+  });
+});
+
+describe('a Claude that a tool of the server itself runs', () => {
+  const NESTED = 7000;
+  const below = (parent: number): Change => running(process(NESTED, { claude: 'session', parent }));
+  const held = (parent: number, ...changes: readonly Change[]): boolean =>
+    evidence(but(launched, below(parent), ...changes)).holds.some(
+      ({ holderPid, live }) => holderPid === NESTED && live !== 'no',
+    );
+  const mine = { holder: identity(NESTED), path: '/repo' };
+  const listed = { ...use, holder: identity(NESTED) };
+
+  test.each<[string, Change]>([
+    ['by its lease', leased(mine)],
+    ['by a lease that names it', leased({ ...mine, servers: ['server-1'] })],
+    ['as listed by Claude Code', alsoWitnessed(mine)],
+    ['as seen running', shown({ claudes: [{ ...witness, ...mine }] })],
+    ['as one that hides where it works', shown({ claudes: [{ ...witness, ...mine, path: undefined }] })],
+    ['by a plugin’s list of sessions', written({ uses: [listed] })],
+  ])('does not hold it: %s', (_sentence, change) => {
+    expect(held(SERVER, change)).toBe(false);
+    expect(held(MCP, change)).toBe(false);
+    // A script may start both a server and a Claude, and so may whatever has nothing to do with it.
+    expect(held(LAUNCHER, change)).toBe(true);
+    expect(held(SHELL, change)).toBe(true);
+  });
+
+  test('may hold it when its pid may be meant for another container', () => {
+    expect(held(SERVER, leased({ ...mine, machine: { ...here, pidNamespace: 'pid:[2]' } }))).toBe(true);
   });
 });
 

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { settle } from '../../src/decide/settle.js';
+import { unrecordedIn } from '../../src/decide/unrecorded.js';
 import { but, seen, shown } from './changes.js';
-import { SERVER, serve } from './given.js';
+import { native, SERVER, serve } from './given.js';
 import { weak } from './plugin-cases.js';
 
 test('of two records of a server whose command line names no port, the one that proves it speaks for both', () => {
@@ -14,4 +15,12 @@ test('of two records of a server whose command line names no port, the one that 
   const vague = { ...record, source: { format: 'a vague plugin', file: '/x' }, startedAt: undefined };
   const settled = settle([vague, record], snapshot);
   expect(settled).toMatchObject([{ source: record.source, alsoIn: [{ source: vague.source }] }]);
+});
+
+test('a record of ours speaks for a process that may be the recorded one, whatever a plugin says of it', () => {
+  const hers = { ...native.record, ownership: 'user' } as const;
+  const { snapshot } = but(native, seen(SERVER, { startToken: undefined }));
+  const theirs = { ...weak.record, spawned: native.record.spawned, server: undefined };
+  expect(settle([theirs, hers], snapshot)).toMatchObject([{ id: hers.id, alsoIn: [{ source: theirs.source }] }]);
+  expect(unrecordedIn([hers], snapshot)).toEqual([]);
 });

@@ -87,6 +87,7 @@ export const SPARING: readonly Named[] = [
   ],
   ['Claude Code lists a session in it', witnessed({})],
   ['a claude works in a worktree of it', shown({ claudes: [{ ...witness, path: '/worktree' }] })],
+  ['a claude hides where it works', shown({ claudes: [{ ...witness, path: undefined }] })],
   ['a lease is unread', unread('lease')],
   ['a client is connected', client(SHELL)],
   ['somebody unseen is connected', client(undefined)],

@@ -20,10 +20,10 @@ export interface StandIn {
   end(): Promise<void>;
 }
 
-/** A process that is called `claude`, and otherwise only does what it is told. */
-export const startStandIn = async (sandbox: Sandbox, cwd: string): Promise<StandIn> => {
-  await symlink(process.execPath, join(sandbox.binDir, 'claude'));
-  const child = sandbox.spawn('claude', ['-e', SCRIPT], { cwd, stdio: ['pipe', 'pipe', 'inherit'] });
+/** A process that is called `claude`, or as a real one may be, and otherwise only does what it is told. */
+export const startStandIn = async (sandbox: Sandbox, cwd: string, name = 'claude'): Promise<StandIn> => {
+  await symlink(process.execPath, join(sandbox.binDir, name));
+  const child = sandbox.spawn(name, ['-e', SCRIPT], { cwd, stdio: ['pipe', 'pipe', 'inherit'] });
   const { pid, stdin, stdout } = child;
   if (pid === undefined || stdin === null || stdout === null) throw new Error('the stand-in could not be spawned');
   const lines = createInterface({ input: stdout });

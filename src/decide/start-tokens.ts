@@ -1,0 +1,65 @@
+import type { Identity, Machine } from './identity.js';
+import type { ServerRecord, Written } from './record.js';
+import type { Snapshot } from './snapshot.js';
+
+/*
+ * A process's start is shown relative to the time namespace of whoever looks (time_namespaces(7)), so a token that was
+ * noted in another one says nothing: it is neither the same nor a different one.
+ */
+
+/** The namespace that every Linux boots with; the number is the kernel's own. */
+const INITIAL = 'time:[4026531834]';
+
+/** What tells whether two start tokens can be compared: in whatever namespace has no offset, as in the initial one. */
+export function timeNamespaceFrom(link: string | undefined, offsets: string | undefined): string | undefined {
+  if (link === undefined || link === INITIAL) return link;
+  const offset = /^boottime\s+(-?\d+)\s+(\d+)$/m.exec(offsets ?? '')?.slice(1);
+  // The number alone is handed out again, and then with another offset.
+  return offset === undefined
+    ? link
+    : offset.every((part) => Number(part) === 0)
+      ? INITIAL
+      : [link, ...offset].join(' ');
+}
+
+/** Earlier versions and plugins do not say it: taken for the initial one, as is a kernel that knows no other. */
+export const sharesTime = (a: string | undefined, b: string | undefined): boolean => (a ?? INITIAL) === (b ?? INITIAL);
+
+export const isOfOurTime = (where: Pick<Machine, 'timeNamespace'> | undefined, here: Machine): boolean =>
+  sharesTime(where?.timeNamespace, here.timeNamespace);
+
+/** What was written down, less the start tokens that mean nothing here; whoever holds a lease or a run, `lives` tells. */
+export function comparable<T extends Pick<Written, 'records' | 'uses' | 'witnesses' | 'fences' | 'kept'>>(
+  written: T,
+  here: Machine,
+): T {
+  const known = <I extends Identity | undefined>(who: I, where: Machine | undefined): I =>
+    who && !isOfOurTime(where, here) ? { ...who, startToken: undefined } : who;
+  const record = (one: ServerRecord): ServerRecord => ({
+    ...one,
+    spawned: known(one.spawned, one.machine),
+    server: known(one.server, one.machine),
+    starter: known(one.starter, one.machine),
+  });
+  return {
+    ...written,
+    records: written.records.map(record),
+    uses: written.uses.map((use) => ({ ...use, holder: known(use.holder, undefined) })),
+    witnesses: written.witnesses.map((witness) => ({ ...witness, holder: known(witness.holder, undefined) })),
+    fences: written.fences.map((fence) => ({
+      ...fence,
+      tree: fence.tree.map((member) => known(member, fence.machine)),
+      record: fence.record && record(fence.record),
+    })),
+    kept: written.kept.map((mark) => ({
+      ...mark,
+      processes: mark.processes.map((one) => known(one, mark.machine)),
+    })),
+  };
+}
+
+/** Why a process with a recorded pid may be the recorded one, or not. */
+export const whyIncomparable = ({ machine }: ServerRecord, snapshot: Snapshot): string =>
+  isOfOurTime(machine, snapshot.machine)
+    ? 'its start token could not be read'
+    : 'its start token was noted in another time namespace';
