@@ -1,6 +1,7 @@
 import type { Written } from './decide/record.js';
 import type { Eyes } from './observe/eyes.js';
 import { openEyes } from './observe/open-eyes.js';
+import { answers } from './observe/places.js';
 import { chosenRoot, configDirOf, everyRoot, type StateFolder, stateFolder, type Variables } from './state/folders.js';
 import { readPlugins } from './state/plugins.js';
 import { readRegistry } from './state/registry.js';
@@ -40,8 +41,8 @@ export async function openWorld(stateDir: string | undefined, env: Variables): P
 
 /** Everything that was written down, by us and by plugins. */
 export async function readWritten(world: World): Promise<Written> {
-  const ours = readRegistry(world.folder, world.leaseFolders, world.configDirs);
-  const plugins = await readPlugins(world);
+  const ours = readRegistry(world.folder, world.leaseFolders, world.configDirs.filter(answers));
+  const plugins = await readPlugins({ ...world, answers });
   return {
     ...ours,
     records: [...ours.records, ...plugins.records],

@@ -1,10 +1,10 @@
 import { locate } from '../decide/locate.js';
 import { type Environment, lineage, type ProcessTable, type Sockets } from '../decide/process.js';
 import type { ServerRecord, Witness } from '../decide/record.js';
-import type { Place, Snapshot } from '../decide/snapshot.js';
+import type { Snapshot } from '../decide/snapshot.js';
 import { treeOf } from '../decide/tree.js';
 import type { Eyes } from './eyes.js';
-import { hashedPlaceOf } from './hashed-place.js';
+import { hashedPlacesOf } from './hashed-place.js';
 import { workspaceOf } from './places.js';
 
 /** Looks once at everything that the records and leases speak of. */
@@ -45,8 +45,12 @@ export function lookAtSockets(
   eyes: Eyes,
 ): Snapshot {
   const workspaces = records.flatMap((record) => [record, ...record.alsoIn]).map(({ workspace }) => workspace);
-  const places = placesOf([...workspaces, ...[...leases, ...bare.claudes].map(({ path }) => path)]);
-  return { ...bare, places, sockets: new Map(records.flatMap((record) => socketsOf(record, bare, eyes))) };
+  const paths = [...workspaces, ...[...leases, ...bare.claudes].map(({ path }) => path)].flatMap((path) => path ?? []);
+  return {
+    ...bare,
+    places: hashedPlacesOf(paths),
+    sockets: new Map(records.flatMap((record) => socketsOf(record, bare, eyes))),
+  };
 }
 
 /** A record without a process leads to whoever listens on its port, and to nothing where nobody does. */
@@ -96,8 +100,4 @@ export function socketsNow(record: ServerRecord, snapshot: Snapshot, eyes: Eyes)
     located.server.pid,
     tree.map(({ pid }) => pid),
   );
-}
-
-function placesOf(paths: readonly (string | undefined)[]): Map<string, Place> {
-  return new Map(paths.flatMap((path) => (path === undefined ? [] : [[path, hashedPlaceOf(path)] as const])));
 }

@@ -67,7 +67,7 @@ function isTakenAway(record: string, original: string, fence: string): boolean {
 /** The record first: a run that dies in between leaves both, and one that cannot write the record leaves the fence. */
 function putBack(record: string, original: string | undefined, fence: string): void {
   // It is there already when a run died in between, or before it had taken the record away.
-  if (original !== undefined && readSmall(record).kind === 'absent') createFile(record, original);
+  if (original !== undefined && readSmall(record).kind !== 'text') createFile(record, original);
   removeFile(fence);
 }
 
