@@ -32,6 +32,10 @@ export async function run(argv: readonly string[]): Promise<number> {
 const VARIABLES = ['OPENCODE_REAP_OLDER_THAN', 'OPENCODE_REAP_GRACE', 'OPENCODE_REAP_RETIRE_AFTER'] as const;
 
 function cannotWrite(error: unknown): number {
+  if (error instanceof Error && 'syscall' in error && error.syscall === 'uv_cwd') {
+    complain('the current directory is no more', 'change to another one, or name one with --workspace');
+    return 1;
+  }
   const sentence = unwritable(error);
   if (sentence === undefined) throw error;
   complain(sentence, 'make it writable, or choose another folder with --state-dir');

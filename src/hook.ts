@@ -5,8 +5,9 @@ import { sameProcess } from './decide/identity.js';
 import { sharesTime } from './decide/start-tokens.js';
 import { holderAbove } from './hook/holder.js';
 import { type HookInput, readInput } from './hook/input.js';
+import { tryRead } from './observe/errors.js';
+import { workspaceAtOnce } from './observe/find-place.js';
 import { linuxGlance, linuxMachine, linuxTimeNamespace } from './observe/linux.js';
-import { workspaceOf } from './observe/places.js';
 import { sweeper } from './state/claims.js';
 import { replaceFile } from './state/files.js';
 import { chosenRoot, type StateFolder, stateFolder, type Variables } from './state/folders.js';
@@ -35,14 +36,16 @@ const LEASE_WITHOUT_HOLDER_MS = 24 * 3_600_000;
 
 export function runHook(call: HookCall, exit: () => void): void {
   readInput((input) => {
-    const folder = stateFolder(chosenRoot(call.stateDir, call.env));
-    void carryOut(call, input, folder)
-      .catch((error: unknown) => noteFailure(call, folder, error))
-      .finally(exit);
+    void carryOut(call, input).finally(exit);
   });
 }
 
-async function carryOut(call: HookCall, input: HookInput, folder: StateFolder): Promise<void> {
+async function carryOut(call: HookCall, input: HookInput): Promise<void> {
+  const folder = stateFolder(chosenRoot(call.stateDir, call.env));
+  await handle(call, input, folder).catch((error: unknown) => noteFailure(call, folder, error));
+}
+
+async function handle(call: HookCall, input: HookInput, folder: StateFolder): Promise<void> {
   if (call.event === 'session-start') return sessionStart(call, input, folder);
   if (call.event === 'session-end') return sessionEnd(call, input, folder);
   if (call.event === 'doctor') return rehearse(call, input, folder);
@@ -91,13 +94,19 @@ function leaseFor(
   const lease = {
     holder: holder && { ...holder, machine: linuxMachine() },
     session,
-    cwd: workspaceOf(input.cwd ?? process.cwd()),
+    cwd: workspaceHere(call, input),
     port: call.port,
     servers: [],
     at,
     expiresAt: holder ? undefined : at + LEASE_WITHOUT_HOLDER_MS,
   };
   return { file, text: formatLease(lease) };
+}
+
+/** A folder that has been removed has no name but the one that the shell still knows. */
+function workspaceHere({ env }: HookCall, input: HookInput): string | undefined {
+  const cwd = input.cwd ?? tryRead(() => process.cwd()) ?? env.PWD;
+  return cwd === undefined ? undefined : workspaceAtOnce(cwd);
 }
 
 /** The request is there before a run is looked for, and a run looks once more after it gave up: none is lost. */

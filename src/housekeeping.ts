@@ -7,7 +7,7 @@ import { isHistory, type Judged } from './decide/plan.js';
 import type { Fence, LiveRun } from './decide/record.js';
 import { restOf } from './decide/tree.js';
 import type { Manner } from './hands.js';
-import type { Judgement, Sight } from './look.js';
+import { type Judgement, type Sight, selfIn } from './look.js';
 import { environmentsOf } from './observe/snapshot.js';
 import { liftFence } from './state/fences.js';
 import { appendLog, type LogLine } from './state/log.js';
@@ -25,13 +25,15 @@ export async function finishDeadFences(
   manner: Manner,
   world: World,
 ): Promise<void> {
+  const run = selfIn(sight.snapshot);
+  if (run === undefined) return;
   for (const fence of sight.deadFences) {
     const server = servers.find(({ record }) => record.id === fence.id);
     // Out of scope: whoever looks there finishes it.
     if (server === undefined && (fence.record !== undefined || stillServes(fence, sight))) continue;
     const isGone = server === undefined || server.verdict.kind === 'gone';
     if (isGone) await endRest(leftBy(fence, sight, world), endingFor(sight, manner, world));
-    liftFence(fence, !isGone);
+    liftFence(fence, !isGone, { run, machine: sight.snapshot.machine });
   }
 }
 

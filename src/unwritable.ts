@@ -1,22 +1,17 @@
-const UNWRITABLE = new Set([
-  'EACCES',
-  'EPERM',
-  'EROFS',
-  'ENOTDIR',
-  'EEXIST',
-  'ENOSPC',
-  'EDQUOT',
-  'ENAMETOOLONG',
-  'ELOOP',
-]);
+/** The calls that change files. Reading copes with whatever it finds. */
+const CHANGES = new Set(['open', 'write', 'fsync', 'close', 'link', 'rename', 'unlink', 'mkdir', 'utime', 'futime']);
 
-/**
- * The sentence for an error of the file system, undefined for any other error. Reading copes with whatever it finds, so
- * it is a state folder that cannot be written, unless a program could not be run.
- */
+/** What a file system without hard links says when it is asked for one: FAT, some of FUSE, network and phone storage. */
+const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK']);
+
+/** The sentence for an error of the file system, undefined for any other error. */
 export function unwritable(error: unknown): string | undefined {
-  if (!(error instanceof Error && 'code' in error && UNWRITABLE.has(String(error.code)))) return undefined;
-  if ('syscall' in error && /^(spawn|uv_cwd)/.test(String(error.syscall))) return undefined;
-  const where = 'path' in error ? String(error.path) : 'the state folder';
-  return `could not write ${where}: ${error.code}`;
+  if (!(error instanceof Error && 'code' in error && 'syscall' in error)) return undefined;
+  const { code, syscall } = error;
+  if (!CHANGES.has(String(syscall)) || code === 'EPIPE') return undefined;
+  const where = 'dest' in error ? error.dest : 'path' in error ? error.path : 'the state folder';
+  // Two runs could then not agree which of them may stop or start a server.
+  if (syscall === 'link' && NO_LINKS.has(String(code)))
+    return `could not write ${where}: no hard links can be made there`;
+  return `could not write ${where}: ${code}`;
 }

@@ -2,6 +2,7 @@ import type { Written } from './decide/record.js';
 import { comparable } from './decide/start-tokens.js';
 import type { Eyes } from './observe/eyes.js';
 import { openEyes } from './observe/open-eyes.js';
+import { answers } from './observe/places.js';
 import { listedSessions } from './state/claude-sessions.js';
 import { chosenRoot, configDirOf, everyRoot, type StateFolder, stateFolder, type Variables } from './state/folders.js';
 import { readPlugins } from './state/plugins.js';
@@ -36,14 +37,17 @@ export async function openWorld(stateDir: string | undefined, env: Variables): P
     tmpDirs: [],
     stateDir,
     env,
-    eyes: { ...(await openEyes()), claudeSessions: listedSessions },
+    eyes: {
+      ...(await openEyes()),
+      claudeSessions: (configDir) => (answers(configDir) ? listedSessions(configDir) : undefined),
+    },
   };
 }
 
 /** Everything that was written down, by us and by plugins. */
 export async function readWritten(world: World): Promise<Written> {
-  const ours = readRegistry(world.folder, world.leaseFolders, world.configDirs);
-  const plugins = await readPlugins(world);
+  const ours = readRegistry(world.folder, world.leaseFolders, world.configDirs.filter(answers));
+  const plugins = await readPlugins({ ...world, answers });
   const written = {
     ...ours,
     records: [...ours.records, ...plugins.records],

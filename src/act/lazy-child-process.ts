@@ -6,6 +6,7 @@ type Loaded = typeof import('node:child_process');
 
 const load = (): Loaded => createRequire(import.meta.url)('node:child_process');
 
+export const spawnSync = ((...args: [never]) => load().spawnSync(...args)) as Loaded['spawnSync'];
 export const spawn = ((...args: [never]) => load().spawn(...args)) as Loaded['spawn'];
 
 const PROMISED = Symbol.for('nodejs.util.promisify.custom');
@@ -16,4 +17,4 @@ export const execFile = Object.assign(((...args: [never]) => load().execFile(...
     (load().execFile as unknown as Record<symbol, (...all: [never]) => Promise<unknown>>)[PROMISED]?.(...args),
 });
 
-export default { spawn, execFile };
+export default { spawn, spawnSync, execFile };

@@ -58,14 +58,22 @@ function covers(lease: Lease, server: Leasable, snapshot: Snapshot): Answer {
   return near(lease.path, server, snapshot);
 }
 
-/** A directory that was not resolved might be any, and so might the workspace of a server that nothing says. */
+/**
+ * A directory that nobody looked at might be any, and so might the workspace of a server that nothing says. One that lies
+ * on a mount which does not answer lies there, wherever on it: a server whose own workspace could be resolved, and is
+ * elsewhere, works on something else. Else one dropped mount would spare every server of this user.
+ */
 function near(path: string, { workspaces, hashes }: Leasable, { places }: Snapshot): Answer {
   const from = places.get(path);
   if (from && hashes.some((hash) => from.hashes.some((whole) => whole.startsWith(hash)))) return 'yes';
   const found = workspaces.map((workspace) => places.get(workspace));
   if (from && found.some((to) => to && related(from, to))) return 'yes';
-  return from === undefined || found.length === 0 || found.includes(undefined) ? 'unknown' : 'no';
+  const mayBe = found.some((to) => from === undefined || to === undefined || meetInSilence(from, to));
+  return mayBe || found.length === 0 ? 'unknown' : 'no';
 }
+
+const meetInSilence = ({ silent: some = [] }: Place, { silent: others = [] }: Place): boolean =>
+  some.some((one) => others.some((other) => within(one, other) || within(other, one)));
 
 /** Equal, one inside the other, or worktrees of one repository. */
 export const related = (a: Place, b: Place): boolean =>

@@ -9,6 +9,8 @@ export interface Place {
   readonly gitCommon: string | undefined;
   /** The SHA-256 of the path as typed and as resolved, in hex: all that some plugins write down of it. */
   readonly hashes: readonly string[];
+  /** Where looking at it, at its git directory or at a worktree of it had no answer: a mount that is gone, a broken disk. */
+  readonly silent?: readonly string[];
 }
 
 /** What the machine showed at one moment. Whatever is undefined or missing from a map could not be read. */

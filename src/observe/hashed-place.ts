@@ -1,10 +1,15 @@
 import { createHash } from 'node:crypto';
 import type { Place } from '../decide/snapshot.js';
-import { placeOf } from './places.js';
+import type { Found } from './find-place.js';
+import { findPlaces, placeAt } from './places.js';
 
-/** A place with what plugins write down of it. In a file of its own: loading the hashes would cost the hook 2 ms. */
-export function hashedPlaceOf(path: string): Place {
-  const place = placeOf(path);
-  const hashes = [...new Set([place.path, place.real])].map((name) => createHash('sha256').update(name).digest('hex'));
-  return { ...place, hashes };
+/** Places with what plugins write down of them. In a file of its own: loading the hashes would cost the hook 2 ms. */
+export const hashedPlacesOf = (paths: readonly string[]): Map<string, Place> =>
+  new Map(findPlaces([...new Set(paths)]).map((found) => [found.path, hashed(found)]));
+
+export const hashedPlaceOf = (path: string): Place => hashed(placeAt(path));
+
+function hashed({ path, real, gitCommon, silent }: Found): Place {
+  const hashes = [...new Set([path, real])].map((name) => createHash('sha256').update(name).digest('hex'));
+  return { path, real, gitCommon, silent, hashes };
 }

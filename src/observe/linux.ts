@@ -6,7 +6,7 @@ import { type Machine, parsePid } from '../decide/identity.js';
 import type { Environment, Process, ProcessTable, Seen } from '../decide/process.js';
 import { sharesTime, timeNamespaceFrom } from '../decide/start-tokens.js';
 import { environmentFrom } from './environment.js';
-import { absent, refused, tryRead } from './errors.js';
+import { absent, isOfTheWorld, tryRead } from './errors.js';
 
 /** USER_HZ, which is 100 on every Linux that Node runs on, whatever the kernel's own tick is. */
 const TICKS_PER_SECOND = 100;
@@ -43,7 +43,7 @@ function trimmed(file: string): string | undefined {
 export function linuxProcesses(): ProcessTable | undefined {
   const table = new Map<number, Process>();
   const uptimeMs = uptime();
-  for (const name of readdirSync('/proc')) {
+  for (const name of tryRead(() => readdirSync('/proc')) ?? []) {
     const pid = /^\d+$/.test(name) ? parsePid(Number(name)) : undefined;
     const seen = pid && lookAt(pid, uptimeMs);
     if (seen && typeof seen !== 'string') table.set(seen.pid, seen);
@@ -89,7 +89,7 @@ function statOf(pid: number): { readonly text: string } | 'gone' | 'unknown' {
     return { text: slurp(`/proc/${pid}/stat`) };
   } catch (error) {
     if (absent(error)) return 'gone';
-    if (refused(error)) return 'unknown';
+    if (isOfTheWorld(error)) return 'unknown';
     throw error;
   }
 }
@@ -150,7 +150,7 @@ export function linuxHidesCwd(pid: number): boolean {
   try {
     return !readlinkSync(`/proc/${pid}/cwd`).startsWith('/');
   } catch (error) {
-    if (absent(error) || refused(error)) return refused(error);
+    if (isOfTheWorld(error)) return !absent(error);
     throw error;
   }
 }

@@ -1,37 +1,74 @@
-import { existsSync, readFileSync, realpathSync, statSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
-import type { Place } from '../decide/snapshot.js';
-import { tryRead } from './errors.js';
+import { performance } from 'node:perf_hooks';
+import { askDisk } from './ask-disk.js';
+import { type Found, findWithoutWaiting } from './find-place.js';
+import { crossingOf, silentMounts } from './mounts.js';
 
-/** A directory that is no more is compared as it was written. */
-export function placeOf(path: string): Omit<Place, 'hashes'> {
-  const real = tryRead(() => realpathSync.native(path)) ?? path;
-  const top = gitTop(real);
-  return { path, real, gitCommon: top && gitCommon(top) };
+/** A run looks several times within seconds, and the background run for hours. */
+const FOUND_HOLDS_MS = 5_000;
+/** One look is kept waiting by a file system that is gone, and not each of them. */
+const SILENCE_HOLDS_MS = 60_000;
+
+interface Known {
+  readonly found: Found;
+  readonly until: number;
 }
 
-/** What a session or a server works on: the git top level, else the directory itself. Git is not run for it. */
-export function workspaceOf(directory: string): string {
-  const real = tryRead(() => realpathSync.native(directory)) ?? resolve(directory);
-  return gitTop(real) ?? real;
+const known = new Map<string, Known>();
+/** Until when a file system is taken for one that answers, or for one that does not. */
+const answering = new Map<string, number>();
+const silence = new Map<string, number>();
+
+const holds = (until: number | undefined): boolean => until !== undefined && until > performance.now();
+
+/** What the file system says of each directory, in bounded time. What does not answer is named in `silent`. */
+export function findPlaces(directories: readonly string[]): Found[] {
+  const mounts = silentMounts();
+  const atOnce = directories.map((directory) => findWithoutWaiting(directory, mounts));
+  const waiting = atOnce.filter(({ path, silent }) => isToBeAsked(path, silent, mounts));
+  if (waiting.length > 0) ask(waiting);
+  return atOnce.map((found) => {
+    const asked = found.silent.some((mount) => mounts.has(mount)) ? known.get(found.path) : undefined;
+    return asked && holds(asked.until) ? asked.found : found;
+  });
 }
 
-export const isDirectory = (path: string): boolean => tryRead(() => statSync(path).isDirectory()) === true;
+function isToBeAsked(path: string, silent: readonly string[], mounts: ReadonlySet<string>): boolean {
+  const crossed = silent.filter((at) => mounts.has(at));
+  const isSilent = crossed.some((mount) => holds(silence.get(mount)));
+  return crossed.length > 0 && !isSilent && !holds(known.get(path)?.until);
+}
 
-function gitTop(directory: string): string | undefined {
-  for (let at = directory; ; at = dirname(at)) {
-    if (existsSync(join(at, '.git'))) return at;
-    if (dirname(at) === at) return undefined;
+/** What lies behind the same mounts is answered, or not, by the same servers. */
+function ask(waiting: readonly Found[]): void {
+  const groups = new Map<string, Found[]>();
+  for (const found of waiting) {
+    const mounts = found.silent.join('\0');
+    groups.set(mounts, [...(groups.get(mounts) ?? []), found]);
+  }
+  const answers = askDisk([...groups.values()].map((group) => group.map(({ path }) => path)));
+  const now = performance.now();
+  for (const { path, silent } of waiting) {
+    const found = answers.get(path);
+    if (found) known.set(path, { found, until: now + FOUND_HOLDS_MS });
+    for (const mount of silent) {
+      if (found === undefined) silence.set(mount, now + SILENCE_HOLDS_MS);
+      else if (found.silent.length === 0) answering.set(mount, now + FOUND_HOLDS_MS);
+    }
   }
 }
 
-/** In a worktree `.git` is a file that names a folder below the common one, which that folder's `commondir` leads to. */
-function gitCommon(top: string): string | undefined {
-  const git = join(top, '.git');
-  if (isDirectory(git)) return tryRead(() => realpathSync.native(git));
-  const named = /^gitdir: (.+)$/m.exec(tryRead(() => readFileSync(git, 'utf8')) ?? '')?.[1];
-  if (named === undefined) return undefined;
-  const folder = resolve(top, named);
-  const common = tryRead(() => readFileSync(join(folder, 'commondir'), 'utf8'))?.trim();
-  return tryRead(() => realpathSync.native(common ? resolve(folder, common) : folder));
+export const placeAt = (directory: string): Found => findPlaces([directory])[0] ?? findWithoutWaiting(directory);
+
+/** What a session or a server works on: the git top level, else the directory itself. */
+export function workspaceOf(directory: string): string {
+  const { top, real, silent } = placeAt(directory);
+  return top ?? (silent.length > 0 ? directory : real);
+}
+
+export const isDirectory = (path: string): boolean => placeAt(path).isDirectory;
+
+/** Whether what lies there can be looked at without waiting for ever. A file system that has just answered still does. */
+export function answers(path: string): boolean {
+  const mount = crossingOf(path, silentMounts())?.mount;
+  return mount === undefined || holds(answering.get(mount)) || placeAt(path).silent.length === 0;
 }

@@ -9,10 +9,10 @@ import {
   type Sockets,
 } from '../decide/process.js';
 import type { ServerRecord, Witness } from '../decide/record.js';
-import type { Place, Snapshot } from '../decide/snapshot.js';
+import type { Snapshot } from '../decide/snapshot.js';
 import { treeOf } from '../decide/tree.js';
 import type { Eyes } from './eyes.js';
-import { hashedPlaceOf } from './hashed-place.js';
+import { hashedPlacesOf } from './hashed-place.js';
 import { workspaceOf } from './places.js';
 import { questionPorts } from './questions.js';
 
@@ -57,11 +57,11 @@ export function lookAtSockets(
   eyes: Eyes,
 ): Snapshot {
   const workspaces = records.flatMap((record) => [record, ...record.alsoIn]).map(({ workspace }) => workspace);
-  const places = placesOf([...workspaces, ...[...leases, ...bare.claudes].map(({ path }) => path)]);
+  const paths = [...workspaces, ...[...leases, ...bare.claudes].map(({ path }) => path)].flatMap((path) => path ?? []);
   // Whose a process below a server is decides whose its sockets are.
   const snapshot = {
     ...bare,
-    places,
+    places: hashedPlacesOf(paths),
     listens: new Map([...bare.listens, ...records.flatMap((record) => listensBelow(record, bare, eyes))]),
   };
   return { ...snapshot, sockets: new Map(records.flatMap((record) => socketsOf(record, snapshot, eyes))) };
@@ -163,8 +163,4 @@ export function socketsNow(record: ServerRecord, snapshot: Snapshot, eyes: Eyes)
     located.server.pid,
     members.map(({ pid }) => pid),
   );
-}
-
-function placesOf(paths: readonly (string | undefined)[]): Map<string, Place> {
-  return new Map(paths.flatMap((path) => (path === undefined ? [] : [[path, hashedPlaceOf(path)] as const])));
 }

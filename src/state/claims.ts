@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Identity, Machine } from '../decide/identity.js';
 import type { Answer } from '../decide/lives.js';
-import { createFile, modifiedAt, readSmall, removeUnchanged, touch } from './files.js';
+import { attempt, createFile, modifiedAt, readSmall, removeUnchanged, touch } from './files.js';
 import type { StateFolder } from './folders.js';
 import { identity, isObject, machine, parseOurs, SCHEMA, wholeNumber } from './parse.js';
 
@@ -58,7 +58,11 @@ const sweepFile = (folder: StateFolder): string => join(folder.root, 'sweep.json
 function claim(file: string, claimant: Claimant): Claim {
   const content = `${JSON.stringify({ schema: SCHEMA, ...claimant, at: new Date().toISOString() }, null, 2)}\n`;
   if (createFile(file, content))
-    return { kind: 'ours', renew: () => touch(file), release: () => void removeUnchanged(file, content) };
+    return {
+      kind: 'ours',
+      renew: () => touch(file),
+      release: () => void attempt(() => removeUnchanged(file, content)),
+    };
   const read = readSmall(file);
   if (read.kind === 'absent') return claim(file, claimant);
   const by = read.kind === 'text' ? parseClaimant(read.text) : read.error;

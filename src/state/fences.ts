@@ -1,7 +1,7 @@
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import type { Identity, Machine } from '../decide/identity.js';
 import type { Fence, ServerRecord, Trust } from '../decide/record.js';
-import { createFile, readSmall, removeFile, removeUnchanged, replaceFile } from './files.js';
+import { attempt, createFile, holds, moveFile, readSmall, removeFile, removeUnchanged, replaceFile } from './files.js';
 import type { StateFolder } from './folders.js';
 import { identity, isObject, machine, parseOurs, port, SCHEMA, text } from './parse.js';
 import { parseRecord } from './record-file.js';
@@ -41,32 +41,79 @@ export function raiseFence(
     return undefined;
   const format = (members: readonly Identity[]): string => formatFence(record, stopper, members, original);
   if (!createFile(file, format(tree))) return undefined;
-  if (original !== undefined && !removeUnchanged(record.source.file, original)) {
+  if (original !== undefined && !isTakenAway(record.source.file, original, file)) {
     removeFile(file);
     return undefined;
   }
+  // From here on a fence that cannot be changed or taken away is finished by the next run: it is whole as it is.
   return {
     id: record.id,
-    note: (members) => replaceFile(file, format(members)),
-    withdraw: () => {
-      if (original !== undefined) createFile(record.source.file, original);
-      removeFile(file);
-    },
-    close: () => removeFile(file),
+    note: (members) => void attempt(() => replaceFile(file, format(members))),
+    withdraw: () => void attempt(() => putBack(record.source.file, original, file)),
+    close: () => void attempt(() => removeFile(file)),
   };
+}
+
+/** A record that cannot be taken away stays, and so its server: then there is nothing to finish. */
+function isTakenAway(record: string, original: string, fence: string): boolean {
+  try {
+    return removeUnchanged(record, original);
+  } catch (error) {
+    attempt(() => removeFile(fence));
+    throw error;
+  }
+}
+
+/** The record first: a run that dies in between leaves both, and one that cannot write the record leaves the fence. */
+function putBack(record: string, original: string | undefined, fence: string): void {
+  // It is there already when a run died in between, or before it had taken the record away.
+  if (original !== undefined && readSmall(record).kind !== 'text') createFile(record, original);
+  removeFile(fence);
 }
 
 /**
  * Ends the fence of a run that died, for the one run that takes it; a fence that another run has raised meanwhile is
  * left alone. The record of a server that lives goes back, and only from here, so that no slower run brings back one
- * whose server a faster run has stopped by then.
+ * whose server a faster run has stopped by then. Until it is back the fence is there, under the name of this run: while
+ * this run lives, however long it is held up, nobody else finishes it, and once it has died the next run does.
  */
-export function liftFence(fence: Fence, recordGoesBack: boolean): void {
-  if (!removeUnchanged(fence.file, fence.content) || !recordGoesBack) return;
-  if (fence.record && fence.original !== undefined) createFile(fence.record.source.file, fence.original);
+export function liftFence(fence: Fence, recordGoesBack: boolean, stopper: Stopper): void {
+  attempt(() => takeAndEnd(fence, recordGoesBack, stopper));
+}
+
+function takeAndEnd(fence: Fence, recordGoesBack: boolean, stopper: Stopper): void {
+  if (!holds(fence.file, fence.content)) return;
+  const taken = join(dirname(fence.file), `${fence.id}${takenBy(stopper.run)}.json`);
+  if (!moveFile(fence.file, taken)) return;
+  if (!holds(taken, fence.content)) {
+    handBack(taken, fence);
+    return;
+  }
+  // The name tells the run, and only this the machine, which the dead one may have shared with an earlier boot.
+  attempt(() => replaceFile(taken, JSON.stringify({ ...JSON.parse(fence.content), ...stopper }, null, 2)));
+  const { record, original } = fence;
+  if (record && recordGoesBack) putBack(record.source.file, original, taken);
+  else removeFile(taken);
+}
+
+/** Another run has raised a fence between the look and the move. */
+function handBack(taken: string, { file }: Fence): void {
+  const read = readSmall(taken);
+  if (read.kind === 'text') createFile(file, read.text);
+  removeFile(taken);
 }
 
 export const fenceFile = (folder: StateFolder, id: string): string => join(folder.closing, `${id}.json`);
+
+/** What the name of a fence says of the run that has taken it over from a dead one. */
+const takenBy = ({ pid, startToken }: Identity): string => `@${pid}-${startToken ?? 'unknown'}`;
+
+/** The run that a name tells: undefined where it is the one that raised the fence. */
+function takerIn(name: string, id: string): Identity | 'another name' | undefined {
+  if (name === `${id}.json`) return undefined;
+  const [, pid, token] = name.startsWith(`${id}@`) ? (/^@(\d+)-(.+)\.json$/.exec(name.slice(id.length)) ?? []) : [];
+  return identity(Number(pid), token) ?? 'another name';
+}
 
 function formatFence(
   record: ServerRecord,
@@ -101,10 +148,21 @@ export function parseFence(folder: StateFolder, file: string, content: string, t
   const id = text(json.id);
   if (run === undefined || here === undefined || id === undefined || !Array.isArray(json.tree))
     return 'it names no run';
-  if (basename(file) !== `${id}.json`) return 'its id is not its name';
+  const taker = takerIn(basename(file), id);
+  if (taker === 'another name') return 'its id is not its name';
   const tree = json.tree.flatMap((member) => (isObject(member) ? (identity(member.pid, member.startToken) ?? []) : []));
   const original = text(json.record);
   const record = original === undefined ? undefined : parseRecord(join(folder.servers, `${id}.json`), original, trust);
   if (typeof record === 'string') return `its record: ${record}`;
-  return { id, file, run, machine: here, tree, port: port(json.port) ?? record?.port, record, original, content };
+  return {
+    id,
+    file,
+    run: taker ?? run,
+    machine: here,
+    tree,
+    port: port(json.port) ?? record?.port,
+    record,
+    original,
+    content,
+  };
 }

@@ -64,6 +64,19 @@ export function errorCode(error: unknown): string {
   throw error;
 }
 
+/**
+ * Makes a change that the next run makes as well, so that one which fails now (a full disk, a folder that is somebody
+ * else's) stops nothing else. Returns why it failed.
+ */
+export function attempt(change: () => void): string | undefined {
+  try {
+    change();
+    return undefined;
+  } catch (error) {
+    return errorCode(error);
+  }
+}
+
 /** Whether another user's. What lies where we cannot look is the owner's of what keeps us from it. */
 export function isForeign(path: string): boolean {
   try {
@@ -97,33 +110,53 @@ export type Durability = 'durable' | 'until reboot';
 /** Puts a whole file in place, over what was there. */
 export function replaceFile(file: string, text: string, durability: Durability = 'durable'): void {
   const temporary = writeTemporary(file, text, durability);
-  renameSync(temporary, file);
+  try {
+    renameSync(temporary, file);
+  } catch (error) {
+    attempt(() => removeFile(temporary));
+    throw error;
+  }
 }
 
 /** Puts a whole file in place unless there is one; false when somebody else was first. */
 export function createFile(file: string, text: string, durability: Durability = 'durable'): boolean {
   const temporary = writeTemporary(file, text, durability);
   try {
-    linkSync(temporary, file);
+    return linkNew(temporary, file);
+  } finally {
+    attempt(() => removeFile(temporary));
+  }
+}
+
+/** False where there is one already. */
+function linkNew(from: string, to: string): boolean {
+  try {
+    linkSync(from, to);
     return true;
   } catch (error) {
     if (errorCode(error) === 'EEXIST') return false;
     throw error;
-  } finally {
-    unlinkSync(temporary);
   }
 }
 
-/** Removes a file if it still holds what was read from it; false when it was changed or is gone. */
+/**
+ * Removes a file if it still holds what was read from it; false when it was changed or is gone. One that was changed is
+ * not even moved, but for a change in the very moment between the look and the move.
+ */
 export function removeUnchanged(file: string, text: string): boolean {
+  if (!holds(file, text)) return false;
   const aside = temporaryFor(file);
-  if (!moveAside(file, aside)) return false;
-  const now = readSmall(aside);
-  const unchanged = now.kind === 'text' && now.text === text;
+  if (!moveFile(file, aside)) return false;
+  const unchanged = holds(aside, text);
   // Whoever wrote it meanwhile gets it back, unless they have already written once more.
-  if (!unchanged) putBack(aside, file);
-  unlinkSync(aside);
+  if (!unchanged) linkNew(aside, file);
+  attempt(() => removeFile(aside));
   return unchanged;
+}
+
+export function holds(file: string, text: string): boolean {
+  const read = readSmall(file);
+  return read.kind === 'text' && read.text === text;
 }
 
 export function removeFile(file: string): void {
@@ -134,9 +167,10 @@ export function removeFile(file: string): void {
   }
 }
 
-function moveAside(file: string, aside: string): boolean {
+/** False when it is not there, as when another run was faster: of two that move one file, one does. */
+export function moveFile(from: string, to: string): boolean {
   try {
-    renameSync(file, aside);
+    renameSync(from, to);
     return true;
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return false;
@@ -144,24 +178,37 @@ function moveAside(file: string, aside: string): boolean {
   }
 }
 
-function putBack(aside: string, file: string): void {
-  try {
-    linkSync(aside, file);
-  } catch (error) {
-    if (errorCode(error) !== 'EEXIST') throw error;
-  }
-}
-
+/** The name of a file that is whole, and as safe on the disk as was asked; one that could not be written is gone again. */
 function writeTemporary(file: string, text: string, durability: Durability): string {
   const temporary = temporaryFor(file);
   const fd = openNew(temporary);
   try {
-    writeSync(fd, text);
-    if (durability === 'durable') fsyncSync(fd);
-  } finally {
-    closeSync(fd);
+    writeOut(fd, text, durability);
+  } catch (error) {
+    attempt(() => removeFile(temporary));
+    throw error;
   }
   return temporary;
+}
+
+function writeOut(fd: number, text: string, durability: Durability): void {
+  try {
+    writeAll(fd, text);
+    if (durability === 'durable') fsyncSync(fd);
+  } finally {
+    // Some file systems say only here that there was no room.
+    closeSync(fd);
+  }
+}
+
+/** A disk that is nearly full takes a part, without an error; asked for the rest, it says why. */
+export function writeAll(fd: number, text: string): void {
+  const bytes = Buffer.from(text);
+  for (let done = 0; done < bytes.length; ) {
+    const written = writeSync(fd, bytes, done);
+    if (written === 0) throw Object.assign(new Error('ENOSPC: nothing was written'), { code: 'ENOSPC' });
+    done += written;
+  }
 }
 
 /** The folder is nearly always there, and looking first would cost the hook more than the write does. */
@@ -188,7 +235,7 @@ export function sweepTemporary(folder: string, now: number): void {
   const listed = tryNames(folder).filter((name) => /^\.\d+-\d+-\d+\.tmp$/.test(name));
   for (const name of listed) {
     const file = join(folder, name);
-    if (now - modifiedAt(file) > 3_600_000) removeFile(file);
+    if (now - modifiedAt(file) > 3_600_000) attempt(() => removeFile(file));
   }
 }
 

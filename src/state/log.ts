@@ -1,5 +1,5 @@
-import { appendFileSync, mkdirSync, renameSync, statSync } from 'node:fs';
-import { errorCode, readSmall } from './files.js';
+import { closeSync, constants, fstatSync, lstatSync, mkdirSync, openSync, readSync, renameSync } from 'node:fs';
+import { attempt, readSmall, writeAll } from './files.js';
 import type { StateFolder } from './folders.js';
 
 /** Some 5,000 lines. One older file of the same size is kept, which readSmall still reads whole. */
@@ -16,31 +16,51 @@ export interface LogLine {
   readonly detail: string;
 }
 
-/** Lines are appended whole, so that two runs at once do not cut each other's. */
-export function appendLog(folder: StateFolder, lines: readonly LogLine[]): void {
-  if (lines.length === 0) return;
-  mkdirSync(folder.root, { recursive: true, mode: 0o700 });
-  rotate(folder.log);
-  appendFileSync(folder.log, lines.map((line) => `${JSON.stringify(line)}\n`).join(''), { mode: 0o600 });
+/**
+ * Lines are appended whole, so that two runs at once do not cut each other's. What was done is done whether or not it
+ * can be written down: returns why it could not, which `doctor` finds as well.
+ */
+export function appendLog(folder: StateFolder, lines: readonly LogLine[]): string | undefined {
+  if (lines.length === 0) return undefined;
+  return attempt(() => {
+    mkdirSync(folder.root, { recursive: true, mode: 0o700 });
+    rotate(folder.log);
+    append(folder.log, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+  });
+}
+
+const { O_APPEND, O_CREAT, O_RDWR } = constants;
+/** Nothing waits for the other end of a pipe, and nothing is written through a link. */
+const FLAGS = O_RDWR | O_CREAT | O_APPEND | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
+
+function append(file: string, text: string): void {
+  const fd = openSync(file, FLAGS, 0o600);
+  try {
+    const stat = fstatSync(fd);
+    if (!stat.isFile()) throw Object.assign(new Error('not a regular file'), { code: 'EINVAL' });
+    writeAll(fd, isCutShort(fd, stat.size) ? `\n${text}` : text);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** A full disk has cut the last line, which must not take the next one with it. */
+function isCutShort(fd: number, size: number): boolean {
+  const last = Buffer.alloc(1);
+  return size > 0 && readSync(fd, last, 0, 1, size - 1) === 1 && last.toString() !== '\n';
 }
 
 /** For what nobody listens to. Where even the log cannot be written, `doctor` finds that out. */
 export function noteFailure(folder: StateFolder, event: string, detail: string): void {
   const nothing = { id: '', pid: undefined, port: undefined, workspace: undefined };
-  try {
-    appendLog(folder, [{ at: new Date().toISOString(), event, detail, ...nothing }]);
-  } catch (unwritable) {
-    if (!(unwritable instanceof Error)) throw unwritable;
-  }
+  appendLog(folder, [{ at: new Date().toISOString(), event, detail, ...nothing }]);
 }
 
+/** One that is not there yet, or that may only be appended to, is still the log. */
 function rotate(file: string): void {
-  try {
-    if (statSync(file).size > ROTATE_BYTES) renameSync(file, olderLog(file));
-  } catch (error) {
-    // Not there yet, or another run has just rotated it.
-    if (errorCode(error) !== 'ENOENT') throw error;
-  }
+  attempt(() => {
+    if (lstatSync(file).size > ROTATE_BYTES) renameSync(file, olderLog(file));
+  });
 }
 
 const olderLog = (file: string): string => file.replace(/\.ndjson$/, '.1.ndjson');

@@ -23,7 +23,7 @@ export async function readPlugins(known: Known): Promise<PluginsWritten> {
 }
 
 function readOnce(known: Known): PluginsWritten {
-  const found = scan(placesOf(known));
+  const found = scan(placesOf(known), known.answers);
   const unread: Unread[] = [...found.unread];
   const skipped: Skipped[] = [...found.skipped];
   const read = readerOf(skipped);

@@ -3,7 +3,7 @@ import type { Fence, KeepMark, Lease, LiveRun, ServerRecord, Trust, Unread, Writ
 import { parseClaimant } from './claims.js';
 import { readClaudeSessions } from './claude-sessions.js';
 import { parseFence } from './fences.js';
-import { errorCode, jsonNames, readSmall, removeFile, removeUnchanged, replaceFile } from './files.js';
+import { attempt, jsonNames, readSmall, removeFile, removeUnchanged, replaceFile } from './files.js';
 import type { StateFolder } from './folders.js';
 import { parseLease } from './lease-file.js';
 import { identity, isObject, machine, objects, parseOurs, SCHEMA } from './parse.js';
@@ -68,13 +68,10 @@ function parseRun(file: string, content: string, trust: Trust): LiveRun | string
  */
 export function announceRun(folder: StateFolder, run: Omit<LiveRun, 'file'>): () => void {
   const file = join(folder.runs, `${run.holder.pid}-${run.holder.startToken ?? 'unknown'}.json`);
-  try {
-    replaceFile(file, `${JSON.stringify({ schema: SCHEMA, ...run, at: new Date().toISOString() }, null, 2)}\n`);
-  } catch (error) {
-    errorCode(error);
-    return () => undefined;
-  }
-  return () => removeFile(file);
+  const text = `${JSON.stringify({ schema: SCHEMA, ...run, at: new Date().toISOString() }, null, 2)}\n`;
+  const failed = attempt(() => replaceFile(file, text));
+  // What stays of a run that is over counts for nothing, and the next one takes it away.
+  return failed === undefined ? () => void attempt(() => removeFile(file)) : () => undefined;
 }
 
 export const recordFile = (folder: StateFolder, id: string): string => join(folder.servers, `${id}.json`);
@@ -91,14 +88,14 @@ export function asServerRecord(folder: StateFolder, record: NativeRecord): Serve
   return parsed;
 }
 
-/** False when somebody was faster: a run has fenced it, or it was never there. */
-export function forgetRecord(record: ServerRecord): boolean {
-  if (record.source.format !== 'native') return false;
+/** Leaves it where somebody was faster: a run has fenced it, or has changed it. */
+export function forgetRecord(record: ServerRecord): void {
+  if (record.source.format !== 'native') return;
   const read = readSmall(record.source.file);
-  if (read.kind !== 'text') return false;
+  if (read.kind !== 'text') return;
   const now = parseRecord(record.source.file, read.text, record.trust);
   const unchanged = typeof now !== 'string' && now.state === record.state && now.spawned?.pid === record.spawned?.pid;
-  return unchanged && removeUnchanged(record.source.file, read.text);
+  if (unchanged) attempt(() => removeUnchanged(record.source.file, read.text));
 }
 
 export const keep = (folder: StateFolder, { id, ...mark }: Omit<KeepMark, 'file'>): void =>
@@ -109,10 +106,5 @@ export const keep = (folder: StateFolder, { id, ...mark }: Omit<KeepMark, 'file'
 
 /** Takes a mark away, or returns why it stays. */
 export function unkeep({ file }: KeepMark): string | undefined {
-  try {
-    removeFile(file);
-    return undefined;
-  } catch (error) {
-    return errorCode(error);
-  }
+  return attempt(() => removeFile(file));
 }

@@ -1,12 +1,15 @@
 import type { Lease, LiveRun } from '../decide/record.js';
-import { readSmall, removeFile, removeUnchanged, sweepTemporary } from './files.js';
+import { attempt, readSmall, removeFile, removeUnchanged, sweepTemporary } from './files.js';
 import type { StateFolder } from './folders.js';
 import { parseLease } from './lease-file.js';
 
-/** Leases that ended, announcements of runs that died, and files whose writer was killed: nobody else takes them away. */
+/**
+ * Leases that ended, announcements of runs that died, and files whose writer was killed: nobody else takes them away.
+ * One of the folders may be read only, or somebody else's after one `sudo`; what lies there stays.
+ */
 export function tidy(folders: readonly StateFolder[], ended: readonly Lease[], dead: readonly LiveRun[]): void {
   for (const lease of ended) dropLease(lease);
-  for (const run of dead) removeFile(run.file);
+  for (const run of dead) attempt(() => removeFile(run.file));
   const now = Date.now();
   for (const folder of folders) {
     for (const kind of [
@@ -30,5 +33,5 @@ function dropLease(lease: Lease): void {
   const read = readSmall(lease.file);
   const now = read.kind === 'text' ? parseLease(lease.file, read.text) : undefined;
   const same = typeof now === 'object' && now.expiresAt === lease.expiresAt && now.holder?.pid === lease.holder?.pid;
-  if (same && read.kind === 'text') removeUnchanged(lease.file, read.text);
+  if (same && read.kind === 'text') attempt(() => removeUnchanged(lease.file, read.text));
 }

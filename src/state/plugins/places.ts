@@ -32,13 +32,21 @@ export interface Known {
   readonly dataDirs: readonly string[];
   /** Whatever `--state-dir` names is looked through as every kind of folder. */
   readonly stateDir: string | undefined;
+  /** Whether what lies there can be looked at without waiting for ever. */
+  readonly answers: (path: string) => boolean;
 }
 
 /**
  * Every folder that a known plugin may have written to, whoever set which variable: a plugin's commands and its hooks
  * see different environments, so its records lie in one place or another.
  */
-export function placesOf({ env, configDirs, pluginsDirs, tmpDirs, dataDirs, stateDir }: Known): Places {
+export function placesOf({ env, configDirs, pluginsDirs, tmpDirs, dataDirs, stateDir, answers }: Known): Places {
+  const silent: { file: string; error: string }[] = [];
+  const distinct = (paths: readonly string[]): string[] => {
+    const mute = new Set(paths.filter((path) => !answers(path)));
+    silent.push(...[...mute].map((file) => ({ file, error: SILENT })));
+    return distinctOf(paths.filter((path) => !mute.has(path)));
+  };
   const home = env.HOME || homedir();
   const chosen = stateDir === undefined ? [] : [stateDir];
   // Some know only the default one, and other sessions may see other variables.
@@ -78,9 +86,11 @@ export function placesOf({ env, configDirs, pluginsDirs, tmpDirs, dataDirs, stat
     ]),
     jobs: distinct([...named(env, ['OPENCODE_JOBS_DIR']), join(home, '.claude', 'opencode-jobs'), ...chosen]),
     files: distinct([...temporary, ...chosen].map((folder) => join(folder, 'oc-bridge-state.json'))),
-    unread: stores.flatMap(({ unread }) => unread),
+    unread: [...stores.flatMap(({ unread }) => unread), ...silent],
   };
 }
+
+export const SILENT = 'it does not answer';
 
 const DATA_VARIABLES = [
   'CLAUDE_PLUGIN_DATA',
@@ -108,7 +118,7 @@ function foldersIn(store: string): Store {
 }
 
 /** Two names of one folder would be two records of each server. */
-function distinct(paths: readonly string[]): string[] {
+function distinctOf(paths: readonly string[]): string[] {
   return [...new Map(paths.map((path) => [realOf(path), path])).values()];
 }
 

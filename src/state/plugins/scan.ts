@@ -2,7 +2,7 @@ import { type Dirent, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Skipped, Unread } from '../../decide/record.js';
 import { errorCode, isAbsent, isForeign } from '../files.js';
-import type { Places } from './places.js';
+import { type Known, type Places, SILENT } from './places.js';
 
 /** Files that may say something of a server, or of who uses one; whether they do, their content tells. */
 export interface Scan {
@@ -21,10 +21,10 @@ const WORKSPACE = /^([^/]*-)?[0-9a-f]{12}([0-9a-f]{4})?$/;
 const JSON_FILE = /^[^.].*\.json$/;
 
 /** Lists each folder once, one level at a time. No record is read through a link; jobs and sessions are, and only spare. */
-export function scan(places: Places): Scan {
+export function scan(places: Places, answers: Known['answers']): Scan {
   const unread: Unread[] = places.unread.map((one) => ({ ...one, kind: 'use' }));
   const skipped: Skipped[] = [];
-  const list = (folder: string, links = skipped): Entry[] => listed(folder, unread, skipped, links);
+  const list = (folder: string, links = skipped): Entry[] => listed(folder, answers, unread, skipped, links);
   const workspaces = places.perWorkspace.flatMap((folder) =>
     list(folder).filter((entry) => entry.isFolder && WORKSPACE.test(entry.name)),
   );
@@ -68,7 +68,13 @@ interface Entry {
   readonly isLink: boolean;
 }
 
-function listed(folder: string, unread: Unread[], skipped: Skipped[], links: Skipped[]): Entry[] {
+function listed(
+  folder: string,
+  answers: Known['answers'],
+  unread: Unread[],
+  skipped: Skipped[],
+  links: Skipped[],
+): Entry[] {
   const entries = entriesOf(folder);
   if (typeof entries === 'string') {
     if (isForeign(folder)) skipped.push({ file: folder, because: 'it belongs to another user' });
@@ -81,6 +87,10 @@ function listed(folder: string, unread: Unread[], skipped: Skipped[], links: Ski
   return entries.slice(0, MOST_ENTRIES).flatMap((entry) => {
     const path = join(folder, entry.name);
     const isLink = entry.isSymbolicLink();
+    if (isLink && !answers(path)) {
+      unread.push({ file: path, error: SILENT, kind: 'use' });
+      return [];
+    }
     const isFolder = isLink ? leadsToFolder(path) : entry.isDirectory();
     if ((isLink || isFolder) && isForeign(path)) {
       skipped.push({ file: path, because: 'it belongs to another user' });

@@ -1,0 +1,71 @@
+import { lstatSync, readFileSync, readlinkSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { tryRead } from './errors.js';
+
+/** Where a path leads onto a file system that may not answer: whatever asks it may wait for ever. */
+export interface Crossing {
+  /** Where that is mounted. */
+  readonly mount: string;
+  /** The path as far as it could be resolved without asking. */
+  readonly real: string;
+}
+
+/** File systems that a kernel answers for by itself. Any other has a server, or a program, that may be gone. */
+const ANSWERS =
+  /^(aufs|autofs4|bcachefs|bpf|btrfs|cgroup2?|configfs|cramfs|debugfs|devpts|devtmpfs|ecryptfs|efivarfs|erofs|exfat|ext[234]|f2fs|fusectl|hfs(plus)?|hugetlbfs|iso9660|jffs2|jfs|mqueue|msdos|nilfs2|nsfs|ntfs3?|overlay|proc|pstore|ramfs|reiserfs|romfs|rootfs|securityfs|selinuxfs|squashfs|sysfs|tmpfs|tracefs|ubifs|udf|vfat|xfs|zfs)$/;
+
+/** Reading the list takes as long as looking at ten directories. */
+const LIST_HOLDS_MS = 200;
+let listed: { readonly mounts: ReadonlySet<string>; readonly until: number } | undefined;
+
+/**
+ * Where such file systems are mounted. None where the system keeps no such list. What lies at the root is none either: if
+ * that does not answer, nothing runs here.
+ */
+export function silentMounts(): ReadonlySet<string> {
+  const now = process.uptime() * 1000;
+  if (listed === undefined || listed.until < now) listed = { mounts: readMounts(), until: now + LIST_HOLDS_MS };
+  return listed.mounts;
+}
+
+function readMounts(): ReadonlySet<string> {
+  const types = new Map<string, string>();
+  // Of several at one place, the last one is seen.
+  for (const line of tryRead(() => readFileSync('/proc/self/mountinfo', 'utf8'))?.split('\n') ?? []) {
+    const [before = '', after = ''] = line.split(' - ');
+    const point = before.split(' ')[4];
+    if (point) types.set(unescaped(point), after.split(' ')[0] ?? '');
+  }
+  types.delete('/');
+  return new Set([...types].flatMap(([point, type]) => (ANSWERS.test(type) ? [] : [point])));
+}
+
+/** Blanks, tabs, line feeds and backslashes are written in octal. */
+const unescaped = (point: string): string =>
+  point.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));
+
+/** Far more links than any path may have. */
+const MOST_LINKS = 40;
+
+/**
+ * Follows a path one step at a time, and stops before the step that would ask such a file system. Undefined when there is
+ * none on the way, or when the path ends before.
+ */
+export function crossingOf(path: string, mounts: ReadonlySet<string>): Crossing | undefined {
+  if (mounts.size === 0) return undefined;
+  let at = '/';
+  let steps = (tryRead(() => resolve(path)) ?? '/').split('/').filter(Boolean);
+  for (let links = 0; steps.length > 0; ) {
+    const [step = '', ...left] = steps;
+    const next = step === '..' ? dirname(at) : join(at, step);
+    if (mounts.has(next)) return { mount: next, real: join(next, ...left) };
+    const target = tryRead(() => (lstatSync(next).isSymbolicLink() ? readlinkSync(next) : ''));
+    if (target === undefined) return undefined;
+    if (target !== '') links += 1;
+    if (links > MOST_LINKS) return undefined;
+    if (target.startsWith('/')) at = '/';
+    else if (target === '') at = next;
+    steps = target === '' ? left : [...target.split('/').filter((one) => one !== '' && one !== '.'), ...left];
+  }
+  return undefined;
+}
