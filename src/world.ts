@@ -2,6 +2,7 @@ import type { Written } from './decide/record.js';
 import type { Eyes } from './observe/eyes.js';
 import { openEyes } from './observe/open-eyes.js';
 import { chosenRoot, configDirOf, everyRoot, type StateFolder, stateFolder, type Variables } from './state/folders.js';
+import type { Actor } from './state/log.js';
 import { readPlugins } from './state/plugins.js';
 import { readRegistry } from './state/registry.js';
 
@@ -21,10 +22,12 @@ export interface World {
   /** What `--state-dir` named. */
   readonly stateDir: string | undefined;
   readonly env: Variables;
+  /** On whose behalf: the log says so. */
+  readonly by: Actor;
   readonly eyes: Eyes;
 }
 
-export async function openWorld(stateDir: string | undefined, env: Variables): Promise<World> {
+export async function openWorld(stateDir: string | undefined, env: Variables, by: Actor = 'person'): Promise<World> {
   return {
     folder: stateFolder(chosenRoot(stateDir, env)),
     leaseFolders: everyRoot(stateDir, env).map(stateFolder),
@@ -34,6 +37,7 @@ export async function openWorld(stateDir: string | undefined, env: Variables): P
     tmpDirs: [],
     stateDir,
     env,
+    by,
     eyes: await openEyes(),
   };
 }
