@@ -11,7 +11,9 @@ export async function run(argv: readonly string[]): Promise<number> {
   // A reader that has seen enough, as in `opencode-reap | head -1`, is no error, nor is a terminal that was closed.
   for (const output of [process.stdout, process.stderr])
     output.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE' && error.code !== 'EIO') fail(error);
+      if (error.code === 'EPIPE' || error.code === 'EIO') return;
+      complain(`could not write the output: ${error.code}`, 'send it somewhere else');
+      process.exit(1);
     });
   // Set to nothing is not set.
   for (const name of VARIABLES) if (process.env[name] === '') delete process.env[name];

@@ -9,12 +9,8 @@ export function explain(error: unknown): { readonly error: string; readonly hint
   if (!(error instanceof Error && 'syscall' in error)) return bug(error);
   if (error.syscall === 'uv_cwd')
     return { error: 'the current directory is no more', hint: 'change to one that exists' };
-  if (error.syscall === 'write')
-    return { error: `could not write the output: ${codeOf(error)}`, hint: 'send it somewhere else' };
   return { error: error.message, hint: 'opencode-reap doctor says more' };
 }
-
-const codeOf = (error: Error): string => ('code' in error ? String(error.code) : error.message);
 
 const bug = (error: unknown) => ({
   error: `this is a mistake in opencode-reap ${VERSION}: ${error instanceof Error ? `${error.name}: ${error.message}` : String(error)}`,

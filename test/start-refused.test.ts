@@ -9,6 +9,7 @@ import {
   filesIn,
   identityOf,
   installFake,
+  logOf,
   machine,
   recordsIn,
   SCHEMA,
@@ -36,9 +37,9 @@ const expectRefusal = (result: CliResult, error: RegExp, hint: RegExp): void => 
   expect(second).toMatch(hint);
 };
 
-/** Neither a file nor a process. */
+/** Neither a process nor a file, but for what the log says of it. */
 const expectNothingLeft = (): void => {
-  expect(filesIn(sandbox.stateDir)).toEqual([]);
+  expect(filesIn(sandbox.stateDir).filter((file) => !file.endsWith('/log.ndjson'))).toEqual([]);
   expect(inhabitants(sandbox)).toEqual([]);
 };
 
@@ -143,6 +144,8 @@ describe('a server that cannot be started', () => {
     expectRefusal(result, /opencode did not answer within 1 s/, /opencode serve/);
     expect(portHolder(port)).toBeUndefined();
     expectNothingLeft();
+    const detail = expect.stringMatching(/opencode did not answer within 1 s; ended: pid \d+; nothing is left of it$/);
+    expect(logOf(sandbox.stateDir)).toMatchObject([{ event: 'given up', by: 'person', port, detail }]);
   });
 
   test('has no folder to be written down in', async () => {

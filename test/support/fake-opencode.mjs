@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 // Stands in for `opencode serve --port N` where many are needed and what they are does not matter: it answers as an
 // idle server does. With OPENCODE_SERVER_PASSWORD it wants that, unless FAKE_OPENCODE=open. FAKE_OPENCODE=silent accepts connections and never answers; `old` cannot list its sessions; `last`
-// ends once it has answered; `late` answers nothing that comes in its first 1.2 s.
+// ends once it has answered; `slow` never answers
+// the first who asks it to let go, so that a stop takes 6 s; `late` answers nothing that comes in its first 1.2 s.
 import { createServer } from 'node:http';
 
 const optionOf = (name, otherwise) => {
@@ -19,9 +20,15 @@ const ANSWERS = {
 
 if (process.env.FAKE_OPENCODE === 'old') delete ANSWERS['/experimental/session'];
 
+let hasBeenSlow = false;
+
 const server = createServer((request, response) => {
   if (process.env.FAKE_OPENCODE === 'silent') return;
   if (process.env.FAKE_OPENCODE === 'late' && performance.now() < 1_200) return;
+  if (process.env.FAKE_OPENCODE === 'slow' && request.method === 'POST' && !hasBeenSlow) {
+    hasBeenSlow = true;
+    return;
+  }
   const { OPENCODE_SERVER_PASSWORD: password } = process.env;
   const wanted = `Basic ${Buffer.from(`opencode:${password}`).toString('base64')}`;
   if (password && process.env.FAKE_OPENCODE !== 'open' && request.headers.authorization !== wanted) {
