@@ -2,27 +2,32 @@ import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 
 import { type Common, complain } from './commands/output.js';
 import { parseDuration } from './decide/duration.js';
 import { DEFAULTS } from './defaults.js';
+import { explain } from './explain.js';
 import { SHELLS } from './report/completion.js';
-import { unwritable } from './unwritable.js';
 import { VERSION } from './version.js';
 
 /** Runs the program and returns its exit code. Each command loads only what it needs. */
 export async function run(argv: readonly string[]): Promise<number> {
-  // A reader that has seen enough, as in `opencode-reap | head -1`, is no error.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-  });
+  // A reader that has seen enough, as in `opencode-reap | head -1`, is no error, nor is a terminal that was closed.
+  for (const output of [process.stdout, process.stderr])
+    output.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EPIPE' || error.code === 'EIO') return;
+      complain(`could not write the output: ${error.code}`, 'send it somewhere else');
+      process.exit(1);
+    });
   // Set to nothing is not set.
   for (const name of VARIABLES) if (process.env[name] === '') delete process.env[name];
   let code = 0;
   const program = describe((result) => {
     code = result;
   });
+  const fail = (error: unknown): never => process.exit(unexpected(error, saysAll(program)));
+  process.on('uncaughtException', fail);
   try {
     await program.parseAsync(argv);
     return code;
   } catch (error) {
-    if (!(error instanceof CommanderError)) return cannotWrite(error);
+    if (!(error instanceof CommanderError)) return unexpected(error, saysAll(program));
     if (error.exitCode === 0) return 0;
     complain(sentence(error, program), hintFor(error));
     return 2;
@@ -31,14 +36,14 @@ export async function run(argv: readonly string[]): Promise<number> {
 
 const VARIABLES = ['OPENCODE_REAP_OLDER_THAN', 'OPENCODE_REAP_GRACE', 'OPENCODE_REAP_RETIRE_AFTER'] as const;
 
-function cannotWrite(error: unknown): number {
-  if (error instanceof Error && 'syscall' in error && error.syscall === 'uv_cwd') {
-    complain('the current directory is no more', 'change to another one, or name one with --workspace');
-    return 1;
-  }
-  const sentence = unwritable(error);
-  if (sentence === undefined) throw error;
-  complain(sentence, 'make it writable, or choose another folder with --state-dir');
+const saysAll = (program: Command): boolean =>
+  Boolean(process.env.OPENCODE_REAP_DEBUG) || [program, ...program.commands].some((one) => one.opts().verbose === true);
+
+/** One sentence, and where it happened for whoever wants to mend it. */
+function unexpected(error: unknown, withStack: boolean): number {
+  const explained = explain(error);
+  complain(explained.error, explained.hint);
+  if (withStack && error instanceof Error) process.stderr.write(`${error.stack}\n`);
   return 1;
 }
 

@@ -1,16 +1,16 @@
-import { endRest } from './act/end-tree.js';
+import { type Ending, endRest, waitGone } from './act/end-tree.js';
 import { isGone } from './act/signal.js';
 import { type Identity, sameProcess } from './decide/identity.js';
 import { isLive } from './decide/leases.js';
 import { lives } from './decide/lives.js';
-import { isHistory, type Judged } from './decide/plan.js';
 import type { Fence, LiveRun } from './decide/record.js';
 import { restOf } from './decide/tree.js';
 import type { Manner } from './hands.js';
+import { log } from './journal.js';
 import { type Judgement, type Sight, selfIn } from './look.js';
 import { environmentsOf } from './observe/snapshot.js';
+import { finishedLine } from './report/log-line.js';
 import { liftFence } from './state/fences.js';
-import { appendLog, type LogLine } from './state/log.js';
 import { forgetRecord } from './state/registry.js';
 import { tidy } from './state/tidy.js';
 import type { World } from './world.js';
@@ -32,8 +32,9 @@ export async function finishDeadFences(
     // Out of scope: whoever looks there finishes it.
     if (server === undefined && (fence.record !== undefined || stillServes(fence, sight))) continue;
     const isGone = server === undefined || server.verdict.kind === 'gone';
-    if (isGone) await endRest(leftBy(fence, sight, world), endingFor(sight, manner, world));
+    const ended = isGone ? await endWhatIsLeft(leftBy(fence, sight, world), endingFor(sight, manner, world)) : 'lives';
     liftFence(fence, !isGone, { run, machine: sight.snapshot.machine });
+    log(world, [finishedLine(fence, ended)]);
   }
 }
 
@@ -50,6 +51,13 @@ function leftBy(fence: Fence, { snapshot }: Sight, { eyes }: World): Identity[] 
     eyes,
   );
   return restOf(fence, snapshot, environments, eyes.listens);
+}
+
+/** Returns what it has ended, without what had ended before. */
+async function endWhatIsLeft(rest: readonly Identity[], ending: Ending): Promise<Identity[]> {
+  const alive = await waitGone(rest, 0, ending.look);
+  const stubborn = await endRest(alive, ending);
+  return alive.filter((member) => !stubborn.includes(member));
 }
 
 function endingFor({ snapshot }: Sight, { graceMs }: Manner, { eyes }: World) {
@@ -74,39 +82,4 @@ export async function tidyUp(
 
 function forgetGone(servers: readonly Judgement[]): void {
   for (const { record, verdict } of servers) if (verdict.kind === 'gone') forgetRecord(record);
-}
-
-export function writeLog(servers: readonly Judged[], { folder }: World, areRetiring = false): void {
-  const lines = servers.filter((server) => !isHistory(server)).map(lineFor);
-  appendLog(folder, areRetiring ? lines.map(asRetired) : lines);
-}
-
-const asRetired = (line: LogLine): LogLine =>
-  line.event === 'stopped' ? { ...line, detail: `retired: ${line.detail}` } : line;
-
-function lineFor({ record, seen, verdict, outcome }: Judged): LogLine {
-  const pid = seen.located.kind === 'present' ? seen.located.server.pid : record.spawned?.pid;
-  const detail = outcome ? outcomeDetail(outcome) : verdictDetail(verdict);
-  const event = outcome?.kind ?? verdict.kind;
-  return {
-    at: new Date().toISOString(),
-    event,
-    id: record.id,
-    pid,
-    port: record.port,
-    workspace: record.workspace,
-    detail,
-  };
-}
-
-function outcomeDetail(outcome: NonNullable<Judged['outcome']>): string {
-  if (outcome.kind === 'stopped') return `${outcome.signal} after every guard passed, ${outcome.tookMs} ms`;
-  return outcome.kind === 'withheld' ? outcome.because : '';
-}
-
-function verdictDetail(verdict: Judged['verdict']): string {
-  if (verdict.kind === 'gone') return verdict.because;
-  if (verdict.kind === 'stale') return 'every guard passed';
-  const named = verdict.guards.filter(({ name }) => verdict.reasons.includes(name));
-  return named.map(({ name, detail }) => `${name}: ${detail}`).join('; ');
 }

@@ -79,7 +79,7 @@ export const reap: typeof Api.reap = (options = {}) =>
 
 async function inWorld<T>({ stateDir }: Api.StateOptions, act: (world: World) => Promise<T>): Promise<T> {
   try {
-    return await act(await openWorld(text('stateDir', stateDir || undefined), process.env));
+    return await act(await openWorld(text('stateDir', stateDir || undefined), process.env, 'library'));
   } catch (error) {
     throw explained(error);
   }

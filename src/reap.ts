@@ -1,9 +1,11 @@
 import { stopServer } from './act/stop-server.js';
 import type { Outcome } from './decide/outcome.js';
-import { inScope, type Judged, planStops, type Reaped, type Scope } from './decide/plan.js';
+import { inScope, isHistory, type Judged, planStops, type Reaped, type Scope } from './decide/plan.js';
 import { handsFor } from './hands.js';
-import { finishDeadFences, tidyUp, writeLog } from './housekeeping.js';
+import { finishDeadFences, tidyUp } from './housekeeping.js';
+import { log, type Told } from './journal.js';
 import { announce, type Judgement, judgeAll, lookAround, type Sight, unrecordedServers } from './look.js';
+import { judgedLine } from './report/log-line.js';
 import type { World } from './world.js';
 
 export interface Request {
@@ -15,6 +17,7 @@ export interface Request {
   readonly endStrays: boolean;
   /** The one server that is judged, since it asked for it itself; undefined judges all of them. */
   readonly retiring?: string | undefined;
+  readonly told?: Told | undefined;
 }
 
 /** Reads what was written down, looks at the machine, judges, plans, stops and reports. */
@@ -56,24 +59,32 @@ async function carryOut(
   world: World,
 ): Promise<Judged[]> {
   await finishDeadFences(servers, sight, request, world);
-  const plan = planStops(untouched(servers), request.limit);
-  const outcomes = new Map<string, Outcome>();
-  await Promise.all(
-    plan.stop.map(async (server) => outcomes.set(server.record.id, await stopOne(server, sight, request, world))),
+  const judged = untouched(servers);
+  const { stop, refused } = planStops(judged, request.limit);
+  const done = await Promise.all(
+    judged.map((server) => (stop.includes(server) ? stopOne(server, sight, request, world) : spare(server, refused))),
   );
-  const done = servers.map((server) => ({
-    ...server,
-    outcome: outcomes.get(server.record.id) ?? refusal(server, plan.refused),
-  }));
   await tidyUp(servers, sight, world);
-  writeLog(done, world, request.retiring !== undefined);
+  log(
+    world,
+    done.filter((server) => isNews(server, refused)).map((server) => judgedLine(server)),
+  );
   return done;
 }
 
-const refusal = ({ verdict }: Judgement, refused: Outcome | undefined): Outcome | undefined =>
-  verdict.kind === 'stale' ? refused : undefined;
+const spare = (server: Judged, refused: Outcome | undefined): Judged =>
+  server.verdict.kind === 'stale' ? { ...server, outcome: refused } : server;
 
-async function stopOne({ record }: Judged, sight: Sight, request: Request, world: World): Promise<Outcome> {
-  const { hands, tree } = handsFor(record, sight, request, world);
-  return stopServer(tree, hands);
+/** What was to be stopped is in the log by now. */
+const isNews = (server: Judged, refused: Outcome | undefined): boolean =>
+  !isHistory(server) && (server.verdict.kind !== 'stale' || refused !== undefined);
+
+/** Said and written down at once, since the run may not live to its end. */
+async function stopOne(server: Judged, sight: Sight, request: Request, world: World): Promise<Judged> {
+  request.told?.begins(server);
+  const { hands, tree } = handsFor(server.record, sight, request, world);
+  const done = { ...server, outcome: await stopServer(tree, hands) };
+  log(world, [judgedLine(done, { why: request.retiring && 'retired' })]);
+  request.told?.done(done);
+  return done;
 }

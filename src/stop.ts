@@ -5,8 +5,10 @@ import type { Judged } from './decide/plan.js';
 import type { ServerRecord, Unread } from './decide/record.js';
 import { targetOnWord } from './decide/verdict.js';
 import { handsFor, type Manner } from './hands.js';
-import { writeLog } from './housekeeping.js';
+import { finishDeadFences } from './housekeeping.js';
+import { log, type Told } from './journal.js';
 import { type Judgement, judgeAll, lookAround, type Sight, unrecordedServers } from './look.js';
+import { judgedLine } from './report/log-line.js';
 import type { World } from './world.js';
 
 /** One server that somebody named, and what was seen of it. */
@@ -75,10 +77,21 @@ export function forbidding({ server }: Named): GuardAnswer | undefined {
   return 'server' in target ? undefined : target;
 }
 
+export interface Stop extends Manner {
+  /** What the log says about it, where it is not that somebody asked for it. */
+  readonly why?: string;
+  readonly told?: Told | undefined;
+}
+
 /** Stops it and writes that down; `onWord`, whoever started it and whoever uses it. */
-export async function stopNamed({ server, sight }: Named, manner: Manner, world: World): Promise<Judged> {
-  const { hands, tree } = handsFor(server.record, sight, manner, world);
+export async function stopNamed({ server, sight }: Named, stop: Stop, world: World): Promise<Judged> {
+  stop.told?.begins(server);
+  // Of a run that was interrupted while it was stopping this very server, which nobody else could stop until then.
+  const deadFences = sight.deadFences.filter(({ id }) => id === server.record.id);
+  await finishDeadFences([server], { ...sight, deadFences }, stop, world);
+  const { hands, tree } = handsFor(server.record, sight, stop, world);
   const judged = { ...server, outcome: await stopServer(tree, hands) };
-  writeLog([judged], world);
+  log(world, [judgedLine(judged, stop)]);
+  stop.told?.done(judged);
   return judged;
 }

@@ -3,6 +3,7 @@ import { sameProcess } from './decide/identity.js';
 import { lives } from './decide/lives.js';
 import type { Reaped } from './decide/plan.js';
 import { isOfOurTime } from './decide/start-tokens.js';
+import type { Told } from './journal.js';
 import { selfIn } from './look.js';
 import { takeSnapshot } from './observe/snapshot.js';
 import { reap } from './reap.js';
@@ -21,6 +22,7 @@ export interface SweepPolicy {
   readonly olderThanMs: number;
   readonly graceMs: number;
   readonly limit: number;
+  readonly told?: Told | undefined;
 }
 
 /** A client that does not end within this is no longer waited for; its lease still holds what it uses. */

@@ -44,7 +44,7 @@ function stateDir(): string | undefined {
 }
 
 async function runSweep(): Promise<void> {
-  const world = await openWorld(stateDir(), process.env);
+  const world = await openWorld(stateDir(), process.env, 'background run');
   const { OPENCODE_REAP_OLDER_THAN: age = '', OPENCODE_REAP_GRACE: grace = '' } = process.env;
   const olderThanMs = parseDuration(age) ?? DEFAULTS.olderThanMs;
   const graceMs = parseDuration(grace) ?? DEFAULTS.graceMs;

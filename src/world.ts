@@ -5,6 +5,7 @@ import { openEyes } from './observe/open-eyes.js';
 import { answers } from './observe/places.js';
 import { listedSessions } from './state/claude-sessions.js';
 import { chosenRoot, configDirOf, everyRoot, type StateFolder, stateFolder, type Variables } from './state/folders.js';
+import type { Actor } from './state/log.js';
 import { readPlugins } from './state/plugins.js';
 import { readRegistry } from './state/registry.js';
 
@@ -24,10 +25,12 @@ export interface World {
   /** What `--state-dir` named. */
   readonly stateDir: string | undefined;
   readonly env: Variables;
+  /** On whose behalf: the log says so. */
+  readonly by: Actor;
   readonly eyes: Eyes;
 }
 
-export async function openWorld(stateDir: string | undefined, env: Variables): Promise<World> {
+export async function openWorld(stateDir: string | undefined, env: Variables, by: Actor = 'person'): Promise<World> {
   return {
     folder: stateFolder(chosenRoot(stateDir, env)),
     leaseFolders: everyRoot(stateDir, env).map(stateFolder),
@@ -37,6 +40,7 @@ export async function openWorld(stateDir: string | undefined, env: Variables): P
     tmpDirs: [],
     stateDir,
     env,
+    by,
     eyes: {
       ...(await openEyes()),
       claudeSessions: (configDir) => (answers(configDir) ? listedSessions(configDir) : undefined),

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, rename, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { unwritable } from '../src/unwritable.js';
-import { filesIn, installFake, recordsIn, writeState } from './support/fake.js';
+import { filesIn, installFake, logOf, recordsIn, writeState } from './support/fake.js';
 import { inhabitants } from './support/inhabitants.js';
 import { type Answered, BUILDS, callLibrary } from './support/library.js';
 import { createSandbox, type Sandbox } from './support/sandbox.js';
@@ -39,14 +39,22 @@ describe('a server that cannot be had', () => {
     ['ends and leaves what it started', '#!/bin/sh\nsleep 60 &\nsleep 0.3\nexit 3\n', {}, /^opencode ended before/],
     ['ends at once and leaves what it started', '#!/bin/sh\nsleep 60 &\n', {}, /^opencode ended before/],
     ['never listens', '#!/bin/sh\nexec sleep 60\n', { readyTimeout: 500 }, /^opencode did not answer within 500 ms/],
-  ])('is an error with a hint when it %s, and leaves nothing', async (_, script, options, message) => {
+  ])('is an error with a hint when it %s, and leaves nothing', async (title, script, options, message) => {
     if (script) await writeFile(join(sandbox.binDir, 'opencode'), script, { mode: 0o755 });
     const began = performance.now();
     const { error } = await ensure({ port: await sandbox.reserve(), sessionId: 'a-session', ...options });
     expect(performance.now() - began).toBeLessThan(10_000);
     expect(error).toEqual({ message: expect.stringMatching(message), hint: expect.stringMatching(/./) });
     await waitFor('nothing is left running', () => inhabitants(sandbox).length === 0, 1_000);
-    expect(filesIn(sandbox.stateDir)).toEqual([]);
+    const left = filesIn(sandbox.stateDir).filter((file) => !file.endsWith('/log.ndjson'));
+    expect(left).toEqual([]);
+    // Only what this program has ended is in the log.
+    const ended = {
+      event: 'given up',
+      by: 'library',
+      detail: expect.stringMatching(/ ended: pid \d+; nothing is left/),
+    };
+    expect(logOf(sandbox.stateDir)).toMatchObject(/leaves|never/.test(title) ? [ended] : []);
   });
 
   test.each<[object, RegExp]>([

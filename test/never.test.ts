@@ -92,6 +92,15 @@ describe('next to servers of the user', () => {
 
   const then = { ...machine, boot: 'then' };
 
+  test('the fence of a dead run that names a server of the user’s as what is left of another is not enough', async () => {
+    for (const { pid } of [users.alike, users.tagged, users.nested]) {
+      const member = { pid, startToken: startToken(pid) };
+      const file = writeByHand(newState(), 'closing', deadFenceOf(fitting(RECYCLED), [member]));
+      await verdict();
+      expect(existsSync(file)).toBe(false);
+    }
+  });
+
   test.each<[string, (self: Written) => Written, number]>([
     ['that names a recycled pid', (self) => deadFenceOf(fitting(RECYCLED), [{ ...self, startToken: '1' }]), 0o600],
     ['that names a bare pid', ({ pid }) => deadFenceOf(fitting(RECYCLED), [{ pid }]), 0o600],

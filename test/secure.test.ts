@@ -72,7 +72,7 @@ test('a server that asks for no password is not taken for one that does', async 
   const open = { FAKE_OPENCODE: 'open' };
   const { error } = await ensure({ secure: true }, BUILDS.package, open);
   expect(error?.message).toBe('opencode does not ask for its password');
-  expect([inhabitants(sandbox), filesIn(sandbox.stateDir)]).toEqual([[], []]);
+  expect([inhabitants(sandbox), recordsIn(sandbox.stateDir)]).toEqual([[], []]);
   expect((await ensure({})).value).not.toHaveProperty('password');
   const refused = `the OpenCode on port ${port} was not started with a password of its own`;
   expect((await ensure({ secure: true })).error?.message).toBe(refused);

@@ -1,7 +1,9 @@
+import { existsSync } from 'node:fs';
 import { chmod, rm, utimes, writeFile } from 'node:fs/promises';
 import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type CliResult, runCli } from './support/cli.js';
 import {
@@ -9,6 +11,7 @@ import {
   filesIn,
   identityOf,
   installFake,
+  logOf,
   machine,
   recordsIn,
   SCHEMA,
@@ -36,9 +39,9 @@ const expectRefusal = (result: CliResult, error: RegExp, hint: RegExp): void => 
   expect(second).toMatch(hint);
 };
 
-/** Neither a file nor a process. */
+/** Neither a process nor a file, but for what the log says of it. */
 const expectNothingLeft = (): void => {
-  expect(filesIn(sandbox.stateDir)).toEqual([]);
+  expect(filesIn(sandbox.stateDir).filter((file) => !file.endsWith('/log.ndjson'))).toEqual([]);
   expect(inhabitants(sandbox)).toEqual([]);
 };
 
@@ -143,6 +146,19 @@ describe('a server that cannot be started', () => {
     expectRefusal(result, /opencode did not answer within 1 s/, /opencode serve/);
     expect(portHolder(port)).toBeUndefined();
     expectNothingLeft();
+    const detail = expect.stringMatching(/opencode did not answer within 1 s; ended: pid \d+; nothing is left of it$/);
+    expect(logOf(sandbox.stateDir)).toMatchObject([{ event: 'given up', by: 'person', port, detail }]);
+  });
+
+  test('cannot be written down, and is never begun', async () => {
+    const ran = join(sandbox.root, 'ran');
+    await putOpencode(`#!/bin/sh\ntouch "${ran}"\nexec sleep 60\n`);
+    await writeState(sandbox.stateDir, 'servers', '');
+    // A chosen port is claimed in that folder before; of any port only the record is written.
+    for (const port of ['0', `${await sandbox.reserve()}`])
+      expect(await runCli(sandbox, ['start', '--port', port, '--ready-timeout', '1s'])).toMatchObject({ code: 1 });
+    await sleep(300);
+    expect([existsSync(ran), inhabitants(sandbox)]).toEqual([false, []]);
   });
 
   test('has no folder to be written down in', async () => {

@@ -1,4 +1,4 @@
-import { readdirSync, statSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -92,6 +92,27 @@ describe.each(releases('launcher'))('a %s server that `start` has started', (rel
     expect(JSON.parse(stdout)).toEqual({ url, pid: listener, alreadyRunning: true, startedByPlugin: true, id });
     expect(portHolder(port)).toBe(listener);
   });
+});
+
+test('a server is written down before its process exists', async () => {
+  const sandbox = await createSandbox('start-before');
+  try {
+    await installFake(sandbox);
+    const [real, link] = [join(sandbox.root, 'real'), join(sandbox.binDir, 'opencode')];
+    mkdirSync(real);
+    renameSync(link, join(real, 'opencode'));
+    // Stands in for one, and first says what is written down by then.
+    const script = `#!/bin/sh\ncat ${sandbox.stateDir}/servers/*.json > ${real}/then\nexec ${real}/opencode "$@"\n`;
+    writeFileSync(link, script, { mode: 0o755 });
+    const started = await runCli(sandbox, ['start', '--port', `${await sandbox.reserve()}`, '--json']);
+    const then = JSON.parse(readFileSync(join(real, 'then'), 'utf8'));
+    const [record] = recordsOf(sandbox);
+    expect(then).toMatchObject({ id: JSON.parse(started.stdout).id, state: 'spawning', tag: record?.tag });
+    expect(then).not.toHaveProperty('pid');
+    expect(environ(Number(record?.pid))).toContain(`OPENCODE_REAP_TAG=${then.tag}`);
+  } finally {
+    await sandbox.dispose();
+  }
 });
 
 describe('starts at the same moment', () => {

@@ -8,8 +8,8 @@ import { type Common, pageFor, print, printJson, progress } from './output.js';
 /** Whether everything is in place here, one line each. Exit code 1 when something is in the way. */
 export async function doctorCommand(options: Common): Promise<number> {
   const world = await openWorld(options.stateDir, process.env);
-  const done = progress('looking', options);
-  const findings = await examine(world, process.env).finally(done);
+  const shown = progress('looking', options);
+  const findings = await examine(world, process.env).finally(shown.end);
   const { paint, home } = pageFor(options);
   if (options.json) printJson({ schema: 'opencode-reap/1', version: VERSION, findings });
   else

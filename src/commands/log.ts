@@ -13,8 +13,9 @@ export async function logCommand(options: Common & { readonly lines: number }): 
   else {
     print(
       lines.map(
-        ({ at, event, pid, port, detail }) =>
-          clean(`${at}  ${event.padEnd(8)}  pid ${pid ?? '–'}  port ${port ?? '–'}  `) + paint.dim(clean(detail)),
+        ({ at, by, event, pid, port, detail }) =>
+          clean(`${at}  ${event.padEnd(8)}  pid ${pid ?? '–'}  port ${port ?? '–'}  `) +
+          paint.dim(clean(by === undefined ? detail : `${detail} (${by})`)),
       ),
     );
   }

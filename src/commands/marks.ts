@@ -1,8 +1,11 @@
 import type { Identity } from '../decide/identity.js';
 import { marksOn } from '../decide/keep-marks.js';
 import { processesOf } from '../decide/locate.js';
+import type { KeepMark } from '../decide/record.js';
 import { mayBeHandedOver } from '../decide/remedies.js';
+import { log } from '../journal.js';
 import { workspaceOf } from '../observe/places.js';
+import { lineOf } from '../report/log-line.js';
 import { clean } from '../report/text.js';
 import { keep, recordFile, unkeep, writeRecord } from '../state/registry.js';
 import { forbidding } from '../stop.js';
@@ -20,6 +23,7 @@ export async function keepCommand(name: string, options: Common): Promise<number
   const { id } = chosen.server.record;
   const processes = processesOf(chosen.server.seen.located).map(identityOf);
   keep(world.folder, { id, processes, machine: chosen.sight.snapshot.machine });
+  log(world, [lineOf(chosen.server, 'kept', `until opencode-reap unkeep ${id}`)]);
   if (!options.quiet) print([clean(`${id} is kept until opencode-reap unkeep ${id}`)]);
   return 0;
 }
@@ -29,8 +33,12 @@ export async function unkeepCommand(name: string, options: Common): Promise<numb
   const world = await openWorld(options.stateDir, process.env);
   const chosen = await choose(name, POLICY, world);
   if (chosen === undefined) return 1;
-  const { id } = chosen.server.record;
-  const because = stillKept(chosen);
+  const { record } = chosen.server;
+  const { id } = record;
+  const marks = marksOn(record, chosen.sight.written.kept, chosen.sight.snapshot);
+  const because = stillKept(chosen, marks);
+  if (marks.length > 0 && because.length === 0)
+    log(world, [lineOf(chosen.server, 'unkept', 'its keep mark was taken away')]);
   for (const [error, hint] of because) complain(`${id} stays kept: ${error}`, hint);
   if (because.length > 0) return 1;
   if (!options.quiet) print([clean(`${id} is no longer kept`)]);
@@ -38,9 +46,9 @@ export async function unkeepCommand(name: string, options: Common): Promise<numb
 }
 
 /** What keeps it after its marks were taken away, each with what can be done about it. */
-function stillKept({ server: { record, seen }, sight }: Chosen): [error: string, hint: string][] {
+function stillKept({ server: { seen }, sight }: Chosen, marks: readonly KeepMark[]): [error: string, hint: string][] {
   const { written, snapshot } = sight;
-  const left = marksOn(record, written.kept, snapshot).flatMap((mark): [string, string][] => {
+  const left = marks.flatMap((mark): [string, string][] => {
     const error = unkeep(mark);
     return error === undefined ? [] : [[`could not remove ${mark.file}: ${error}`, 'remove that file']];
   });
@@ -70,6 +78,8 @@ export async function adoptCommand(name: string, options: Common): Promise<numbe
     return 1;
   }
   const id = adopt(chosen, world);
+  const { record, seen } = chosen.server;
+  log(world, [lineOf({ record: { ...record, id }, seen }, 'adopted', 'it may be reaped from now on')]);
   if (!options.quiet) print([clean(`${id} may be reaped from now on, recorded in ${recordFile(world.folder, id)}`)]);
   return 0;
 }

@@ -1,7 +1,7 @@
 import { homedir } from 'node:os';
 import type { Unread } from '../decide/record.js';
 import type { Page } from '../report/table.js';
-import { clean, paintFor } from '../report/text.js';
+import { clean, paintFor, shorten } from '../report/text.js';
 
 /** What every command understands. */
 export interface Common {
@@ -40,19 +40,44 @@ export function complainAboutUnread(unread: readonly Unread[]): void {
   }
 }
 
-/** Shows on a terminal what is waited for, once the wait is noticeable. Returns what ends it. */
-export function progress(text: string, { quiet }: Common): () => void {
-  if (quiet || !process.stderr.isTTY || process.env.TERM === 'dumb') return () => undefined;
+/** What is waited for, shown on a terminal. */
+export interface Progress {
+  /** Something else is waited for from now on. */
+  readonly change: (text: string) => void;
+  /** A line that stays, above what is waited for. */
+  readonly say: (line: string) => void;
+  readonly end: () => void;
+}
+
+/** Shows on a terminal what is waited for, once the wait is noticeable. */
+export function progress(first: string, { quiet }: Common): Progress {
+  const isSeen = !quiet && process.stderr.isTTY && process.env.TERM !== 'dumb';
+  let text = first;
   let isShown = false;
-  const timer = setTimeout(() => {
+  const show = (): void => {
     isShown = true;
-    process.stderr.write(`${text}…`);
-  }, NOTICEABLE_MS);
-  return () => {
-    clearTimeout(timer);
-    if (isShown) process.stderr.write('\r\u001b[K');
+    // What does not fit on the line could not be wiped away.
+    process.stderr.write(`${WIPE}${shorten(text, (process.stderr.columns || 80) - 2)}…`);
+  };
+  const timer = isSeen ? setTimeout(show, NOTICEABLE_MS) : undefined;
+  return {
+    change: (next) => {
+      text = next;
+      if (isShown) show();
+    },
+    say: (line) => {
+      process.stderr.write(`${isShown ? WIPE : ''}${line}\n`);
+      if (isShown) show();
+    },
+    end: () => {
+      clearTimeout(timer);
+      if (isShown) process.stderr.write(WIPE);
+      isShown = false;
+    },
   };
 }
+
+const WIPE = '\r\u001b[K';
 
 /** A look takes a quarter of that. */
 const NOTICEABLE_MS = 400;

@@ -8,7 +8,8 @@ import { closing, table } from '../report/table.js';
 import { why } from '../report/why.js';
 import { VERSION } from '../version.js';
 import { openWorld } from '../world.js';
-import { type Common, complainAboutUnread, pageFor, print, printJson, progress } from './output.js';
+import { follow } from './course.js';
+import { type Common, complainAboutUnread, pageFor, print, printJson } from './output.js';
 
 export interface ReapOptions extends Common {
   readonly dryRun?: boolean;
@@ -24,8 +25,8 @@ export interface ReapOptions extends Common {
 
 export async function reapCommand(options: ReapOptions): Promise<number> {
   const world = await openWorld(options.stateDir, process.env);
-  const done = progress(options.dryRun ? 'looking' : 'looking and stopping', options);
-  const reaped = await reap(requestFrom(options), world).finally(done);
+  const course = follow(world, options);
+  const reaped = await reap({ ...requestFrom(options), told: course.told }, world).finally(course.end);
   complainAboutUnread(reaped.unread);
   if (options.json) printJson(jsonReport(reaped, VERSION));
   else if (!options.quiet) {

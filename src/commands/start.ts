@@ -13,7 +13,7 @@ export interface StartOptions extends Common {
 /** Starts (or reuses) a server and prints its URL, and nothing else, on standard output. */
 export async function startCommand(args: readonly string[], options: StartOptions): Promise<number> {
   const world = await openWorld(options.stateDir, process.env);
-  const done = progress('starting', options);
+  const shown = progress('starting', options);
   const wanted = {
     port: options.port,
     hostname: options.hostname,
@@ -27,7 +27,7 @@ export async function startCommand(args: readonly string[], options: StartOption
     retireAfterMs: options.retireAfter,
     program: process.argv[1],
   };
-  const started = await ensureForSession(wanted, process.env.CLAUDE_PID, world).finally(done);
+  const started = await ensureForSession(wanted, process.env.CLAUDE_PID, world).finally(shown.end);
   if (started.kind === 'refused') {
     complain(started.error, started.hint);
     return 1;

@@ -1,13 +1,15 @@
-import { createInterface } from 'node:readline/promises';
+import { createInterface } from 'node:readline';
 import type { GuardAnswer } from '../decide/guards.js';
+import type { Judged } from '../decide/plan.js';
 import type { Verdict } from '../decide/verdict.js';
 import { jsonServer } from '../report/json.js';
 import { reason, state } from '../report/table.js';
 import { clean } from '../report/text.js';
 import { forbidding, stopNamed } from '../stop.js';
-import { openWorld } from '../world.js';
+import { openWorld, type World } from '../world.js';
 import { choose } from './choose.js';
-import { type Common, complain, print, printJson, progress } from './output.js';
+import { type Course, follow } from './course.js';
+import { type Common, complain, print, printJson } from './output.js';
 
 export interface StopOptions extends Common {
   readonly yes?: boolean;
@@ -18,17 +20,30 @@ export interface StopOptions extends Common {
 /** Ends one server on a person's word. What is in use needs their word twice. */
 export async function stopCommand(name: string, options: StopOptions): Promise<number> {
   const world = await openWorld(options.stateDir, process.env);
+  const course = follow(world, options, `: opencode-reap stop ${name}`);
+  const stopped = await stopOne(name, options, course, world).finally(course.end);
+  if (typeof stopped === 'number') return stopped;
+  if (options.json) printJson(jsonServer(stopped));
+  else if (!options.quiet) print([`${state(stopped)}: ${clean(reason(stopped))}`]);
+  return stopped.outcome?.kind === 'stopped' || stopped.outcome?.kind === 'gone' ? 0 : 1;
+}
+
+/** What became of it, or the exit code where it was left alone. */
+async function stopOne(name: string, options: StopOptions, course: Course, world: World): Promise<Judged | number> {
   const manner = { olderThanMs: 0, graceMs: options.grace, endStrays: options.strays === true, onWord: true };
   const chosen = await choose(name, { ...manner, meansProcess: true }, world);
   if (chosen === undefined) return 1;
   const forbids = forbidding(chosen);
   if (forbids) return refuse(name, forbids);
-  if (!options.yes && !(await mayStop(chosen.server.verdict))) return 1;
-  const done = progress('stopping', options);
-  const judged = await stopNamed(chosen, manner, world).finally(done);
-  if (options.json) printJson(jsonServer(judged));
-  else if (!options.quiet) print([`${state(judged)}: ${clean(reason(judged))}`]);
-  return judged.outcome?.kind === 'stopped' || judged.outcome?.kind === 'gone' ? 0 : 1;
+  const inUse = options.yes ? undefined : useOf(chosen.server.verdict);
+  if (inUse === undefined) return stopNamed(chosen, { ...manner, told: course.told }, world);
+  if (!process.stdin.isTTY || !process.stderr.isTTY) {
+    complain(`it may be in use: ${inUse}`, 'add --yes to stop it all the same');
+    return 1;
+  }
+  if (await course.asking(() => confirmed(inUse))) return stopNamed(chosen, { ...manner, told: course.told }, world);
+  if (!options.quiet) process.stderr.write('left alone\n');
+  return 0;
 }
 
 function refuse(name: string, { detail }: GuardAnswer): number {
@@ -36,19 +51,23 @@ function refuse(name: string, { detail }: GuardAnswer): number {
   return 1;
 }
 
-/** Whether nobody uses it, or the person at the terminal says that it may be stopped all the same. */
-async function mayStop({ guards }: Verdict): Promise<boolean> {
+/** What speaks against it; undefined when nobody uses it. */
+function useOf({ guards }: Verdict): string | undefined {
   const inUse = guards.filter(({ name, outcome }) => (name === 'unleased' || name === 'idle') && outcome !== 'pass');
-  if (inUse.length === 0) return true;
-  const seen = inUse.map(({ detail }) => clean(detail)).join('; ');
-  if (process.stdin.isTTY && process.stderr.isTTY) return confirmed(seen);
-  complain(`it may be in use: ${seen}`, 'add --yes to stop it all the same');
-  return false;
+  return inUse.length === 0 ? undefined : inUse.map(({ detail }) => clean(detail)).join('; ');
 }
 
-async function confirmed(seen: string): Promise<boolean> {
-  const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  const answer = await terminal.question(`it may be in use: ${seen}\nstop it all the same? [y/N] `);
+/**
+ * The word of the person at the terminal. Without raw mode, Ctrl-C is the signal that it is everywhere else, and the end
+ * of input is no answer, which means no.
+ */
+async function confirmed(inUse: string): Promise<boolean> {
+  const terminal = createInterface({ input: process.stdin, output: process.stderr, terminal: false });
+  process.stderr.write(`it may be in use: ${inUse}\nstop it all the same? [y/N] `);
+  const answer = await new Promise<string | undefined>((resolve) => {
+    terminal.once('line', resolve).once('close', () => resolve(undefined));
+  });
   terminal.close();
-  return /^y(es)?$/i.test(answer.trim());
+  if (answer === undefined) process.stderr.write('\n');
+  return answer !== undefined && /^y(es)?$/i.test(answer.trim());
 }

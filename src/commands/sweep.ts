@@ -1,13 +1,16 @@
 import { DEFAULTS } from '../defaults.js';
 import { sweep } from '../sweep.js';
 import { openWorld } from '../world.js';
+import { follow } from './course.js';
 import type { Common } from './output.js';
 
 /** The background run that the hooks start. It prints nothing: nobody listens. */
 export async function sweepCommand(
   options: Common & { readonly olderThan: number; readonly grace: number },
 ): Promise<number> {
-  const world = await openWorld(options.stateDir, process.env);
-  await sweep({ olderThanMs: options.olderThan, graceMs: options.grace, limit: DEFAULTS.limit }, world);
+  const world = await openWorld(options.stateDir, process.env, 'background run');
+  const course = follow(world, { ...options, quiet: true });
+  const { olderThan: olderThanMs, grace: graceMs } = options;
+  await sweep({ olderThanMs, graceMs, limit: DEFAULTS.limit, told: course.told }, world).finally(course.end);
   return 0;
 }

@@ -1,7 +1,7 @@
-import type { Outcome } from '../decide/outcome.js';
 import { isHistory, type Judged, type Reaped } from '../decide/plan.js';
 import { mayBeHandedOver } from '../decide/remedies.js';
 import { count, duration } from '../decide/words.js';
+import { outcomeReason } from './outcome.js';
 import { clean, memory, type Paint, shorten, tilde } from './text.js';
 
 export interface Page {
@@ -71,39 +71,6 @@ export function reason({ verdict, outcome }: Judged): string {
     return verdict.guards.find(({ name }) => name === 'idle')?.detail ?? 'every guard passed';
   const named = verdict.guards.filter(({ name }) => verdict.reasons.includes(name));
   return named.map(({ name, detail }) => `${name}: ${detail}`).join('; ');
-}
-
-function outcomeReason(outcome: Outcome): string {
-  switch (outcome.kind) {
-    case 'stopped':
-      return [
-        `${outcome.signal}, ${count(outcome.processes.length, 'process', 'processes')} in ${duration(outcome.tookMs)}`,
-        ...aftermath(outcome),
-      ].join('; ');
-    case 'gone':
-      return 'it had ended by itself';
-    case 'replaced':
-      return `pid ${outcome.pid} belongs to another process by now`;
-    case 'denied':
-      return `pid ${outcome.pid} may not be signalled`;
-    case 'survived':
-      return `still there after SIGKILL: ${outcome.pids.map((pid) => `pid ${pid}`).join(', ')}`;
-    case 'withheld':
-      return outcome.because;
-  }
-}
-
-function aftermath({ successor, leftBehind }: Extract<Outcome, { kind: 'stopped' }>): string[] {
-  const named = (ended: boolean) =>
-    leftBehind
-      .filter((stray) => stray.ended === ended)
-      .map(({ pid, name }) => `${name} (pid ${pid})`)
-      .join(', ');
-  return [
-    ...(successor === undefined ? [] : [`its port is held by pid ${successor} now`]),
-    ...(named(true) ? [`also ended: ${named(true)}`] : []),
-    ...(named(false) ? [`left behind: ${named(false)}`] : []),
-  ];
 }
 
 /** The lines below the table: what was done, what was not looked at, and the next step. */

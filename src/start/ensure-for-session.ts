@@ -41,7 +41,12 @@ const isOver = async (host: string, port: number): Promise<boolean> =>
 /** Where no lease can be written, the caller gets no server, but somebody else may have been given it by now. */
 async function stopUnheld({ id, alreadyRunning }: Started, world: World): Promise<void> {
   if (id === undefined || alreadyRunning) return;
-  const manner = { olderThanMs: 0, graceMs: DEFAULTS.graceMs, endStrays: false };
+  const manner = {
+    olderThanMs: 0,
+    graceMs: DEFAULTS.graceMs,
+    endStrays: false,
+    why: 'no lease could be written for it',
+  };
   const found = await findServer(id, manner, world);
   if (found.kind === 'named' && found.server.verdict.kind === 'stale') await stopNamed(found, manner, world);
 }

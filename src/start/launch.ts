@@ -9,9 +9,11 @@ import type { Snapshot } from '../decide/snapshot.js';
 import { spawnEnvironment } from '../decide/spawn-environment.js';
 import { leftOfSpawn } from '../decide/tree.js';
 import { targetOfSpawn } from '../decide/verdict.js';
+import { log } from '../journal.js';
 import { loadPlugins } from '../observe/answers.js';
 import { isDirectory } from '../observe/places.js';
 import { environmentsOf, takeSnapshot } from '../observe/snapshot.js';
+import { givenUpDetail } from '../report/log-line.js';
 import { retirement } from '../retire/retirement.js';
 import { type NativeRecord, urlOf } from '../state/record-file.js';
 import { asServerRecord, dropRecord, writeRecord } from '../state/registry.js';
@@ -97,7 +99,7 @@ async function recorded(starting: NativeRecord, spawned: Spawned, wanted: Wanted
     if (typeof ready !== 'string') writeRecord(world.folder, ready);
     return ready;
   } catch (error) {
-    await giveUp('', starting, wanted, world);
+    await giveUp('its record could not be written', starting, wanted, world);
     throw error;
   }
 }
@@ -113,7 +115,8 @@ async function unseen(
   if (seen === 'unknown') return refused(`process ${spawned.pid} cannot be seen`, 'npx opencode-reap doctor says more');
   await sleep(PROBE_EVERY_MS);
   const error = endedEarly(wanted, spawned.ended() ?? 'its end was not seen');
-  return forget(error, record, await endLeft(spawned.pid, record.tag, world), wanted, world);
+  const left = await endLeft(spawned.pid, record.tag, world);
+  return forget(error, { ...record, spawned: { pid: spawned.pid, startToken: undefined } }, left, wanted, world);
 }
 
 /** Whatever did not become ready is ended with all it started, and forgotten; what would not end keeps its record. */
@@ -123,23 +126,39 @@ async function giveUp(error: string, record: NativeRecord, wanted: Wanted, world
   const located = locate(parsed, snapshot);
   const target = targetOfSpawn(located);
   const { look } = world.eyes;
-  const ended = target
-    ? await endTree(target, treeAt(parsed, snapshot), { look, lineage: snapshot.lineage, graceMs: GRACE_MS })
-    : located;
+  const tree = treeAt(parsed, snapshot);
+  const ended = target ? await endTree(target, tree, { look, lineage: snapshot.lineage, graceMs: GRACE_MS }) : located;
   const isEnded = ended.kind === 'ended' || ended.kind === 'gone' || ended.kind === 'replaced';
-  return forget(error, record, isEnded && (await endLeft(record.spawned?.pid, record.tag, world)), wanted, world);
+  const left = isEnded ? await endLeft(record.spawned?.pid, record.tag, world) : NOT_ENDED;
+  const first = ended.kind === 'ended' ? tree.map(({ pid }) => pid) : [];
+  return forget(error, record, { ...left, pids: [...first, ...left.pids] }, wanted, world);
 }
+
+/** What was ended of a start that failed, and whether nothing of it is left. */
+interface Ended {
+  readonly isWhole: boolean;
+  readonly pids: readonly number[];
+}
+
+const NOT_ENDED: Ended = { isWhole: false, pids: [] };
 
 /** A command that ended by itself may have left something running, which nobody else knows. */
-async function endLeft(group: number | undefined, tag: string | undefined, { eyes }: World): Promise<boolean> {
+async function endLeft(group: number | undefined, tag: string | undefined, { eyes }: World): Promise<Ended> {
   const { processes: table = new Map(), lineage } = await takeSnapshot([], [], eyes);
   const left = leftOfSpawn(group, tag, table, environmentsOf([...table.keys()], eyes));
-  return (await endRest(left, { look: eyes.look, lineage, graceMs: GRACE_MS })).length === 0;
+  const stubborn = await endRest(left, { look: eyes.look, lineage, graceMs: GRACE_MS });
+  return { isWhole: stubborn.length === 0, pids: left.filter((one) => !stubborn.includes(one)).map(({ pid }) => pid) };
 }
 
-function forget(error: string, { id }: NativeRecord, isEnded: boolean, wanted: Wanted, { folder }: World): Refused {
-  if (!isEnded) return refused(`${error}, and could not be ended`, `npx opencode-reap why ${id} says more`);
-  dropRecord(folder, id);
+function forget(error: string, record: NativeRecord, ended: Ended, wanted: Wanted, world: World): Refused {
+  const { id, spawned, port, workspace } = record;
+  // What has ended by itself is the caller's to know.
+  if (ended.pids.length > 0 || !ended.isWhole) {
+    const detail = givenUpDetail(error, ended.isWhole, ended.pids);
+    log(world, [{ event: 'given up', id, pid: spawned?.pid, port, workspace, detail }]);
+  }
+  if (!ended.isWhole) return refused(`${error}, and could not be ended`, `npx opencode-reap why ${id} says more`);
+  dropRecord(world.folder, id);
   return refused(error, toSeeWhy(wanted));
 }
 

@@ -37,8 +37,7 @@ export function raiseFence(
   const read = native ? readSmall(record.source.file) : undefined;
   if (native && read?.kind !== 'text') return undefined;
   const original = read?.kind === 'text' ? read.text : undefined;
-  if (original !== undefined && typeof parseRecord(record.source.file, original, record.trust) === 'string')
-    return undefined;
+  if (original !== undefined && !isAsJudged(record, original)) return undefined;
   const format = (members: readonly Identity[]): string => formatFence(record, stopper, members, original);
   if (!createFile(file, format(tree))) return undefined;
   if (original !== undefined && !isTakenAway(record.source.file, original, file)) {
@@ -70,6 +69,14 @@ function putBack(record: string, original: string | undefined, fence: string): v
   if (original !== undefined && readSmall(record).kind !== 'text') createFile(record, original);
   removeFile(fence);
 }
+/** What has been written there since the look may say that it is the user's, and nobody has judged that. */
+function isAsJudged(record: ServerRecord, text: string): boolean {
+  const now = parseRecord(record.source.file, text, record.trust);
+  return typeof now !== 'string' && contentOf(now) === contentOf(record);
+}
+
+const contentOf = ({ password, alsoIn: _, ...content }: ServerRecord): string =>
+  JSON.stringify([password?.reveal(), content]);
 
 /**
  * Ends the fence of a run that died, for the one run that takes it; a fence that another run has raised meanwhile is

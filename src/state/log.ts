@@ -5,9 +5,14 @@ import type { StateFolder } from './folders.js';
 /** Some 5,000 lines. One older file of the same size is kept, which readSmall still reads whole. */
 const ROTATE_BYTES = 900 * 1024;
 
-/** One thing that a run did or left alone. */
+/** On whose behalf something was done. */
+export type Actor = 'person' | 'background run' | 'watch' | 'library';
+
+/** One thing that was done or left alone. */
 export interface LogLine {
   readonly at: string;
+  /** Lines of earlier versions do not say it. */
+  readonly by?: Actor | undefined;
   readonly event: string;
   readonly id: string;
   readonly pid: number | undefined;

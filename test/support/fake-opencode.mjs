@@ -1,7 +1,10 @@
 #!/usr/bin/env node
 // Stands in for `opencode serve --port N` where many are needed and what they are does not matter: it answers as an
 // idle server does. With OPENCODE_SERVER_PASSWORD it wants that, unless FAKE_OPENCODE=open. FAKE_OPENCODE=silent accepts connections and never answers; `old` cannot list its sessions; `last`
-// ends once it has answered; `late` answers nothing that comes in its first 1.2 s.
+// ends once it has answered; `slow` never answers
+// the first who asks it to let go, so that a stop takes 6 s; With FAKE_OPENCODE_ASKED it appends each
+// connection and each request to that file. `late` answers nothing that comes in its first 1.2 s.
+import { appendFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 
 const optionOf = (name, otherwise) => {
@@ -19,9 +22,18 @@ const ANSWERS = {
 
 if (process.env.FAKE_OPENCODE === 'old') delete ANSWERS['/experimental/session'];
 
+let hasBeenSlow = false;
+
+const { FAKE_OPENCODE_ASKED: asked } = process.env;
+
 const server = createServer((request, response) => {
+  if (asked) appendFileSync(asked, `${request.method} ${request.url}\n`);
   if (process.env.FAKE_OPENCODE === 'silent') return;
   if (process.env.FAKE_OPENCODE === 'late' && performance.now() < 1_200) return;
+  if (process.env.FAKE_OPENCODE === 'slow' && request.method === 'POST' && !hasBeenSlow) {
+    hasBeenSlow = true;
+    return;
+  }
   const { OPENCODE_SERVER_PASSWORD: password } = process.env;
   const wanted = `Basic ${Buffer.from(`opencode:${password}`).toString('base64')}`;
   if (password && process.env.FAKE_OPENCODE !== 'open' && request.headers.authorization !== wanted) {
@@ -35,4 +47,5 @@ const server = createServer((request, response) => {
   response.writeHead(200, { 'content-type': type }).end(body);
 });
 
+if (asked) server.on('connection', () => appendFileSync(asked, 'connection\n'));
 server.listen(Number(optionOf('--port', '0')), optionOf('--hostname', '127.0.0.1'));

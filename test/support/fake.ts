@@ -123,6 +123,12 @@ export const recordsIn = (stateDir: string): StateFile[] => {
   }));
 };
 
+/** What the log says, oldest first. */
+export const logOf = (stateDir: string): Fields[] => {
+  const text = readIf(join(stateDir, 'log.ndjson')) ?? '';
+  return text.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line)]));
+};
+
 /** Every file of a state folder but what is only on its way, and the plugin that all servers share. */
 export const filesIn = (stateDir: string): string[] =>
   existsSync(stateDir)

@@ -1,0 +1,85 @@
+import type { Identity } from '../decide/identity.js';
+import type { Outcome } from '../decide/outcome.js';
+import type { Judged } from '../decide/plan.js';
+import type { Fence } from '../decide/record.js';
+import { aftermath, outcomeReason } from './outcome.js';
+
+/** What the log says of one server, but for when and on whose behalf. */
+export interface Logged {
+  readonly event: string;
+  readonly id: string;
+  readonly pid: number | undefined;
+  readonly port: number | undefined;
+  readonly workspace: string | undefined;
+  readonly detail: string;
+}
+
+export interface Stopping {
+  /** Somebody has named this server, so most guards did not count. */
+  readonly onWord?: boolean | undefined;
+  /** Why it was stopped, where it is not that a run found it stale. */
+  readonly why?: string | undefined;
+}
+
+/** One that was judged, and stopped where it has an outcome. */
+export const judgedLine = (server: Judged, stopping: Stopping = {}): Logged =>
+  lineOf(
+    server,
+    server.outcome?.kind ?? server.verdict.kind,
+    server.outcome ? outcomeDetail(server.outcome, server, stopping) : verdictDetail(server.verdict),
+  );
+
+/** Whatever else was done to one. */
+export function lineOf({ record, seen }: Pick<Judged, 'record' | 'seen'>, event: string, detail: string): Logged {
+  const pid = seen.located.kind === 'present' ? seen.located.server.pid : record.spawned?.pid;
+  return { event, id: record.id, pid, port: record.port, workspace: record.workspace, detail };
+}
+
+/** What was done about a fence whose run has died. */
+export function finishedLine({ id, run, tree, port, record }: Fence, ended: readonly Identity[] | 'lives'): Logged {
+  const pid = record?.server?.pid ?? record?.spawned?.pid ?? tree[0]?.pid;
+  const died = `the run that was stopping it has died (pid ${run.pid})`;
+  const line = { id, pid, port, workspace: record?.workspace };
+  if (ended === 'lives') return { ...line, event: 'resumed', detail: `${died}; it is judged anew` };
+  const what =
+    ended.length > 0 ? `ended what it had left: ${pids(ended.map((one) => one.pid))}` : 'nothing is left of it';
+  return { ...line, event: 'finished', detail: `${died}; ${what}` };
+}
+
+/** Of a server that was started and did not become ready. */
+export const givenUpDetail = (error: string, isWhole: boolean, ended: readonly number[]): string =>
+  [
+    `it was being started: ${error}`,
+    ...(ended.length > 0 ? [`ended: ${pids(ended)}`] : []),
+    isWhole ? 'nothing is left of it' : 'it could not be ended, and stays recorded',
+  ].join('; ');
+
+function outcomeDetail(outcome: Outcome, { verdict }: Judged, { onWord, why }: Stopping): string {
+  if (outcome.kind !== 'stopped' && outcome.kind !== 'survived') return outcomeReason(outcome);
+  const how = onWord ? byHand(verdict) : 'after every guard passed';
+  const what =
+    outcome.kind === 'survived'
+      ? `not ended ${how}; ${outcomeReason(outcome)}`
+      : [
+          `${outcome.signal} ${how}`,
+          `gone in ${outcome.tookMs} ms: ${pids(outcome.processes)}`,
+          ...aftermath(outcome),
+        ].join('; ');
+  return why === undefined ? what : `${why}: ${what}`;
+}
+
+/** Whoever names a server has it stopped against all guards but two; those that did not pass are named. */
+function byHand({ guards }: Judged['verdict']): string {
+  const overridden = guards.filter(({ outcome }) => outcome !== 'pass');
+  if (overridden.length === 0) return 'by hand, every guard passed';
+  return `by hand, overriding ${overridden.map(({ name, detail }) => `${name}: ${detail}`).join('; ')}`;
+}
+
+function verdictDetail(verdict: Judged['verdict']): string {
+  if (verdict.kind === 'gone') return verdict.because;
+  if (verdict.kind === 'stale') return 'every guard passed';
+  const named = verdict.guards.filter(({ name }) => verdict.reasons.includes(name));
+  return named.map(({ name, detail }) => `${name}: ${detail}`).join('; ');
+}
+
+const pids = (all: readonly number[]): string => all.map((pid) => `pid ${pid}`).join(', ');

@@ -1,0 +1,37 @@
+import type { Outcome } from '../decide/outcome.js';
+import { count, duration } from '../decide/words.js';
+
+/** What became of a server, in the words of the table and of the log. */
+export function outcomeReason(outcome: Outcome): string {
+  switch (outcome.kind) {
+    case 'stopped':
+      return [
+        `${outcome.signal}, ${count(outcome.processes.length, 'process', 'processes')} in ${duration(outcome.tookMs)}`,
+        ...aftermath(outcome),
+      ].join('; ');
+    case 'gone':
+      return 'it had ended by itself';
+    case 'replaced':
+      return `pid ${outcome.pid} belongs to another process by now`;
+    case 'denied':
+      return `pid ${outcome.pid} may not be signalled`;
+    case 'survived':
+      return `still there after SIGKILL: ${outcome.pids.map((pid) => `pid ${pid}`).join(', ')}`;
+    case 'withheld':
+      return outcome.because;
+  }
+}
+
+/** What a server left that was stopped. */
+export function aftermath({ successor, leftBehind }: Extract<Outcome, { kind: 'stopped' }>): string[] {
+  const named = (ended: boolean) =>
+    leftBehind
+      .filter((stray) => stray.ended === ended)
+      .map(({ pid, name }) => `${name} (pid ${pid})`)
+      .join(', ');
+  return [
+    ...(successor === undefined ? [] : [`its port is held by pid ${successor} now`]),
+    ...(named(true) ? [`also ended: ${named(true)}`] : []),
+    ...(named(false) ? [`left behind: ${named(false)}`] : []),
+  ];
+}
