@@ -1,9 +1,11 @@
+import { fstatSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseDuration } from './decide/duration.js';
 import type { Identity } from './decide/identity.js';
 import { sameProcess } from './decide/identity.js';
 import { holderAbove } from './hook/holder.js';
 import { type HookInput, readInput } from './hook/input.js';
+import { tryRead } from './observe/errors.js';
 import { linuxGlance, linuxMachine } from './observe/linux.js';
 import { workspaceOf } from './observe/places.js';
 import { sweeper } from './state/claims.js';
@@ -32,13 +34,26 @@ const DEFAULT_PORT = 4096;
 const DEFAULT_LINGER_MS = 20_000;
 const LEASE_WITHOUT_HOLDER_MS = 24 * 3_600_000;
 
-export function runHook(call: HookCall, exit: () => void): void {
+/** Below this our background run does not work, and the hook's line may know of another node. */
+const OLDEST_NODE = 20;
+
+export function runHook(call: HookCall, exit: (code: number) => void): void {
+  if (Number.parseInt(process.versions.node, 10) < OLDEST_NODE && isUnseen()) {
+    exit(1);
+    return;
+  }
   readInput((input) => {
     const folder = stateFolder(chosenRoot(call.stateDir, call.env));
     void carryOut(call, input, folder)
       .catch((error: unknown) => noteFailure(call, folder, error))
-      .finally(exit);
+      .finally(() => exit(0));
   });
+}
+
+/** Whether nobody is told of a failure: in a line that tries node after node, and not where a client calls us itself. */
+function isUnseen(): boolean {
+  const error = tryRead(() => fstatSync(2));
+  return error !== undefined && !error.isSocket() && !error.isFIFO() && !error.isFile();
 }
 
 async function carryOut(call: HookCall, input: HookInput, folder: StateFolder): Promise<void> {
