@@ -38,7 +38,8 @@ const LEASE_WITHOUT_HOLDER_MS = 24 * 3_600_000;
 const OLDEST_NODE = 20;
 
 export function runHook(call: HookCall, exit: (code: number) => void): void {
-  if (Number.parseInt(process.versions.node, 10) < OLDEST_NODE && isUnseen()) {
+  const isOld = Number.parseInt(process.versions.node, 10) < OLDEST_NODE;
+  if (isOld && (call.event === 'doctor' || isUnseen())) {
     exit(1);
     return;
   }

@@ -2,10 +2,18 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parseDocument } from '../src/install/document.js';
 import type { Edited } from '../src/install/edits.js';
+import type { HookCall } from '../src/install/handlers.js';
 import { putIn } from '../src/install/put-in.js';
 import { HAD_NOTHING, hadIn, takeOut } from '../src/install/take-out.js';
 
-const CALL = { hook: '/data/opencode-reap/hook.cjs', port: undefined, stateDir: undefined };
+const CALL: HookCall = {
+  hook: '/data/opencode-reap/hook.cjs',
+  port: undefined,
+  stateDir: undefined,
+  form: 'shell',
+  otherNode: '/usr/bin/node',
+  isThere: () => true,
+};
 
 const edited = (result: Edited | string): Edited => {
   if (typeof result === 'string') throw new Error(result);
@@ -13,7 +21,16 @@ const edited = (result: Edited | string): Edited => {
 };
 
 const group = (word: string, ...more: string[]) => ({
-  hooks: [{ type: 'command', command: 'node', args: [CALL.hook, 'hook', word, ...more], timeout: 5 }],
+  hooks: [
+    {
+      type: 'command',
+      command: ['node', '/usr/bin/node']
+        .map((node) => `${[node, CALL.hook, 'hook', word, ...more].join(' ')} >/dev/null 2>&1 || `)
+        .concat('true')
+        .join(''),
+      timeout: 5,
+    },
+  ],
 });
 
 const key = fc.string({ maxLength: 6 }).filter((name) => name !== '__proto__' && name !== 'hooks');
@@ -90,7 +107,8 @@ describe('a settings file', () => {
     const { text: after } = edited(putIn('{\r\n\t"a": 1\r\n}\r\n', CALL));
     expect(after.replaceAll('\r\n', '')).not.toMatch(/[\r\n]/);
     expect(after).toContain('\r\n\t"hooks": {\r\n\t\t"SessionStart": [\r\n\t\t\t{\r\n');
-    expect(edited(putIn('{"a":1}', CALL)).text).not.toMatch(/\s/);
+    const { text: dense } = edited(putIn('{"a":1}', CALL));
+    expect(JSON.stringify(JSON.parse(dense))).toBe(dense);
   });
 
   test('is read exactly when it is strict JSON', () => {

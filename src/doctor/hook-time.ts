@@ -21,8 +21,7 @@ export function hookTime({ form, runner, words, otherNode }: Called): Finding[] 
   const wrong = commands.map(whatIsWrong);
   const works = wrong.indexOf(undefined);
   if (works < 0) return wrong.slice(0, 1).flatMap((one) => one ?? []);
-  const falls =
-    works > 0 ? [warn('hook time', `${spelled(first)} does not work here; ${otherNode} does`, OLD_NODE)] : [];
+  const falls = works > 0 ? [warn('hooks', `${spelled(first)} does not work here; ${otherNode} does`, OLD_NODE)] : [];
   return [...falls, timed(form === 'shell' ? ['/bin/sh', '-c', lineOf(commands)] : first)];
 }
 

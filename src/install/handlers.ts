@@ -124,8 +124,10 @@ function inExec(command: string, args: unknown, hook: string): Called | undefine
  * hook in the same way: that one is its owner's to mend.
  */
 function remnant(group: Member, handler: Member): Called | undefined {
-  const bare = { type: 'command', command: 'node', timeout: TIMEOUT_SECONDS };
-  if (!isDeepStrictEqual(handler.value.json, bare) || property(group, 'matcher')?.value.json) return undefined;
+  const left = { type: 'command', command: 'node', timeout: TIMEOUT_SECONDS };
+  const is = handler.value.members.map(({ key = '', value }) => [key, value.json] as const);
+  const isLeft = isDeepStrictEqual(Object.fromEntries(is), left);
+  if (!isLeft || property(group, 'matcher')?.value.json) return undefined;
   return { form: 'remnant', runner: NODE, words: [], otherNode: undefined };
 }
 
