@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { parseDuration } from './decide/duration.js';
 import type { Identity } from './decide/identity.js';
 import { sameProcess } from './decide/identity.js';
+import { OLDEST_NODE } from './defaults.js';
 import { holderAbove } from './hook/holder.js';
 import { type HookInput, readInput } from './hook/input.js';
-import { tryRead } from './observe/errors.js';
 import { linuxGlance, linuxMachine } from './observe/linux.js';
 import { workspaceOf } from './observe/places.js';
 import { sweeper } from './state/claims.js';
@@ -34,10 +34,8 @@ const DEFAULT_PORT = 4096;
 const DEFAULT_LINGER_MS = 20_000;
 const LEASE_WITHOUT_HOLDER_MS = 24 * 3_600_000;
 
-/** Below this our background run does not work, and the hook's line may know of another node. */
-const OLDEST_NODE = 20;
-
 export function runHook(call: HookCall, exit: (code: number) => void): void {
+  // The background run would not work, and the line that called us may know of another node.
   const isOld = Number.parseInt(process.versions.node, 10) < OLDEST_NODE;
   if (isOld && (call.event === 'doctor' || isUnseen())) {
     exit(1);
@@ -51,11 +49,8 @@ export function runHook(call: HookCall, exit: (code: number) => void): void {
   });
 }
 
-/** Whether nobody is told of a failure: in a line that tries node after node, and not where a client calls us itself. */
-function isUnseen(): boolean {
-  const error = tryRead(() => fstatSync(2));
-  return error !== undefined && !error.isSocket() && !error.isFIFO() && !error.isFile();
-}
+/** Whether a failure shows nowhere: in a line that tries one node after the other, and not where a client calls us itself. */
+const isUnseen = (): boolean => fstatSync(2).isCharacterDevice();
 
 async function carryOut(call: HookCall, input: HookInput, folder: StateFolder): Promise<void> {
   if (call.event === 'session-start') return sessionStart(call, input, folder);

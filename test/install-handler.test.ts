@@ -289,8 +289,14 @@ describe('what older versions and older clients have left', () => {
     expect(await names(copies(sandbox))).toEqual([]);
   });
 
-  test('is not a line that does more than call us; the copies stay for it', async ({ sandbox }) => {
-    const more = { type: 'command', command: `date >>/tmp/log; node ${script(sandbox)} hook session-end` };
+  test.for([
+    (path: string) => `date >>/tmp/log; node ${path} hook session-end`,
+    (path: string) => `node ${path} hook session-end || echo it failed`,
+    (path: string) => `if true; then node '${path}' hook session-end; fi`,
+    () => 'node $HOME/.local/share/opencode-reap/hook.cjs hook session-end',
+    () => 'exec ~/bin/node ~/.local/share/opencode-reap/hook.cjs hook session-end',
+  ])('is not a line that does more than call us; the copies stay for it: %s', async (line, { sandbox }) => {
+    const more = { type: 'command', command: line(script(sandbox)) };
     const text = JSON.stringify({ hooks: { SessionEnd: [{ hooks: [more] }] } });
     await write(userSettings(sandbox), text);
     await run(sandbox, ['install']);

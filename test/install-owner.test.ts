@@ -80,6 +80,15 @@ describe.skipIf(needsRoot)(`install by root over another user’s home${needsRoo
     expect((await stat(userSettings(sandbox))).uid).toBe(OTHER);
   });
 
+  test('gives a backup to whom the file belongs, wherever it lies', async ({ sandbox }) => {
+    const env = { CLAUDE_CONFIG_DIR: join(sandbox.root, 'theirs') };
+    await chown(await write(join(env.CLAUDE_CONFIG_DIR, 'settings.json'), MINE), OTHER, GROUP);
+    await run(sandbox, ['install'], { env });
+    const folder = join(state(sandbox), 'backups');
+    const { uid, gid, mode } = await stat(join(folder, (await names(folder))[0] ?? ''));
+    expect([uid, gid, mode & 0o777, (await stat(folder)).uid]).toEqual([OTHER, GROUP, 0o600, 0]);
+  });
+
   test('of a file that its group may write leaves the owner, whom only root can set', async ({ sandbox }) => {
     const file = await write(userSettings(sandbox), MINE);
     await chmod(sandbox.root, 0o755);

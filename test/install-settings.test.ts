@@ -103,6 +103,23 @@ describe('a settings file', () => {
     );
   });
 
+  test('is brought from one form of the handler to the other, and taken out of either', () => {
+    const windows: HookCall = { ...CALL, form: 'exec' };
+    fc.assert(
+      fc.property(text, (before) => {
+        const [line, args] = [CALL, windows].map((call) => edited(putIn(before, call)).text);
+        const had = hadIn(before, CALL.hook) ?? HAD_NOTHING;
+        const [there, back] = [edited(putIn(line ?? '', windows)).text, edited(putIn(args ?? '', CALL)).text];
+        expect([JSON.parse(there), JSON.parse(back)]).toEqual([JSON.parse(args ?? ''), JSON.parse(line ?? '')]);
+        for (const one of [there, back, args ?? '']) expect(edited(takeOut(one, CALL.hook, had)).text).toBe(before);
+      }),
+    );
+    const [{ hooks: handlers }] = JSON.parse(edited(putIn('{}', windows)).text).hooks.SessionEnd;
+    expect(handlers).toEqual([
+      { type: 'command', command: 'node', args: [CALL.hook, 'hook', 'session-end'], timeout: 5 },
+    ]);
+  });
+
   test('keeps its line ends and its indentation', () => {
     const { text: after } = edited(putIn('{\r\n\t"a": 1\r\n}\r\n', CALL));
     expect(after.replaceAll('\r\n', '')).not.toMatch(/[\r\n]/);

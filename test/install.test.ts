@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { chmod, mkdir, readlink, stat, symlink, writeFile } from 'node:fs/promises';
+import { chmod, link, mkdir, readlink, stat, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect } from 'vitest';
@@ -177,6 +177,12 @@ describe('install', () => {
     expect(writeSettings(before, '{"ours": 1}')).toEqual(failed);
     expect(removeSettings(before)).toEqual(failed);
     expect([await read(file), await names(dirname(file))]).toEqual(['{"theirs": 1}', ['settings.json']]);
+    // The same where it would be written in place.
+    await link(file, join(sandbox.home, 'second'));
+    const linked = readSettings(file);
+    if (typeof linked === 'string') throw new Error(linked);
+    await write(file, '{"theirs": 2}');
+    expect([writeSettings(linked, '{"ours": 1}'), await read(file)]).toEqual([failed, '{"theirs": 2}']);
   });
 
   test('--dry-run shows what is ours, nothing of theirs, and touches nothing', async ({ sandbox }) => {

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { rm } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, expect } from 'vitest';
 import { copies, jsonOf, MINE, names, read, run, test, userSettings, write } from './support/installed.js';
@@ -66,7 +66,13 @@ describe('uninstall', () => {
     const { stdout } = await run(sandbox, ['uninstall']);
     expect(stdout).toContain('settings.local.json may still call them\n');
     expect(await names(copies(sandbox))).toEqual(['hook.cjs', 'opencode-reap.cjs']);
-    // The last one takes them along.
+    // An earlier version noted nothing, so here the user's own settings have the last word.
+    const [notes, aside] = ['settings', 'aside'].map((name) => join(sandbox.home, '.local/state/opencode-reap', name));
+    await rename(notes ?? '', aside ?? '');
+    await run(sandbox, ['uninstall', '--scope', 'local']);
+    expect(await names(copies(sandbox))).toEqual(['hook.cjs', 'opencode-reap.cjs']);
+    // Else the last one takes them along.
+    await rename(aside ?? '', notes ?? '');
     await run(sandbox, ['uninstall', '--scope', 'local']);
     expect(await names(copies(sandbox))).toEqual([]);
   });

@@ -1,4 +1,5 @@
 import { type Ran, runOnce } from '../act/run-once.js';
+import { OLDEST_NODE } from '../defaults.js';
 import type { Found } from '../install/handlers.js';
 import { lineOf } from '../install/shell-line.js';
 import { type Finding, fail, ok, warn } from './finding.js';
@@ -45,5 +46,5 @@ function timed(words: readonly string[]): Finding {
   return median > SLOW_MS ? warn('hook time', detail, SLOW) : ok('hook time', detail);
 }
 
-const OLD_NODE = 'Claude Code must find node on its PATH, 20 or newer';
+const OLD_NODE = `Claude Code must find node on its PATH, ${OLDEST_NODE} or newer`;
 const SLOW = 'the end of a session would cut it off; look at what slows this machine down';

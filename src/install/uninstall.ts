@@ -24,9 +24,11 @@ export function uninstall(setting: Setting, dryRun: boolean): Change | Refusal {
   const backup = dryRun ? undefined : takeAway(edited, file, setting, isBare && before === undefined && !file.isLink);
   if (typeof backup === 'object') return backup;
   const neededBy = stillCalling(setting, file, edited.text);
-  const goes = neededBy.length === 0;
+  const known = remembered(setting.roots).paths;
+  // Versions before noted nothing, so whoever else has their hooks by one is not known: as there, the user's own go last.
+  const goes = neededBy.length === 0 && (setting.scope === 'user' || known.length > 0);
   const files = !goes ? [] : dryRun ? copiesOf(setting.build) : removeBuild(setting.build);
-  if (!dryRun) for (const path of goes ? remembered(setting.roots).paths : [setting.path]) forget(setting.roots, path);
+  if (!dryRun) for (const path of goes ? known : [setting.path]) forget(setting.roots, path);
   return { kind: 'changed', files, steps: edited.steps, backup, neededBy };
 }
 
