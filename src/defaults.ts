@@ -12,3 +12,6 @@ export const DEFAULTS = {
 
 /** What a plugin copies. Under another name it is part of another program. */
 export const VENDORED_FILE = 'opencode-reap.mjs';
+
+/** Also in `engines`, and what the bundles are built for. */
+export const OLDEST_NODE = 20;

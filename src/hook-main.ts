@@ -13,4 +13,4 @@ const call = parseHookCall(args, process.env, async (stateDir) => {
   const { startSweep } = await import('./act/start-sweep.js');
   startSweep(program, stateDir, process.env);
 });
-runHook(call, () => process.exit(0));
+runHook(call, (code) => process.exit(code));

@@ -1,8 +1,13 @@
+import { fstatSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseDuration } from './decide/duration.js';
 import type { Identity } from './decide/identity.js';
 import { sameProcess } from './decide/identity.js';
+
 import { sharesTime } from './decide/start-tokens.js';
+
+import { OLDEST_NODE } from './defaults.js';
+
 import { holderAbove } from './hook/holder.js';
 import { type HookInput, readInput } from './hook/input.js';
 import { tryRead } from './observe/errors.js';
@@ -34,11 +39,20 @@ const DEFAULT_PORT = 4096;
 const DEFAULT_LINGER_MS = 20_000;
 const LEASE_WITHOUT_HOLDER_MS = 24 * 3_600_000;
 
-export function runHook(call: HookCall, exit: () => void): void {
+export function runHook(call: HookCall, exit: (code: number) => void): void {
+  // The background run would not work, and the line that called us may know of another node.
+  const isOld = Number.parseInt(process.versions.node, 10) < OLDEST_NODE;
+  if (isOld && (call.event === 'doctor' || isUnseen())) {
+    exit(1);
+    return;
+  }
   readInput((input) => {
-    void carryOut(call, input).finally(exit);
+    void carryOut(call, input).finally(() => exit(0));
   });
 }
+
+/** Whether a failure shows nowhere: in a line that tries one node after the other, and not where a client calls us itself. */
+const isUnseen = (): boolean => fstatSync(2).isCharacterDevice();
 
 async function carryOut(call: HookCall, input: HookInput): Promise<void> {
   const folder = stateFolder(chosenRoot(call.stateDir, call.env));

@@ -54,7 +54,7 @@ async function runSweep(): Promise<void> {
 function act(): void {
   if (word === 'hook') {
     const call = parseHookCall(args, process.env, async (stateDir) => startSweep(here, stateDir, process.env));
-    runHook(call, () => process.exit(0));
+    runHook(call, (code) => process.exit(code));
   } else if (word === 'sweep') void runSweep();
   else if (word === 'retire') retireCommand(args[0] ?? '', stateDir(), here);
   else {

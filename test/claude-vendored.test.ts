@@ -26,8 +26,8 @@ describe.skipIf(missing)(`a plugin of one vendored file and two hooks${missing}`
   };
   const handler = (word: string) => ({
     type: 'command',
-    // As the plugins of the report write it, by a shell.
-    command: `node "\${CLAUDE_PLUGIN_ROOT}/scripts/opencode-reap.mjs" hook ${word}`,
+    // As our page for plugin authors has it.
+    command: `node "\${CLAUDE_PLUGIN_ROOT}/scripts/opencode-reap.mjs" hook ${word} >/dev/null 2>&1 || true`,
     timeout: 5,
   });
 

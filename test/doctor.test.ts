@@ -1,8 +1,9 @@
-import { chmod, mkdir, stat, utimes, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
 import { machine, writeState } from './support/fake.js';
-import { copies, jsonOf, names, read, run, test, userSettings, write } from './support/installed.js';
+import { copies, execGroup, jsonOf, names, read, run, test, userSettings, write } from './support/installed.js';
+import { oldNode, withoutOldNode } from './support/old-node.js';
 import type { Sandbox } from './support/sandbox.js';
 import { waitFor } from './support/wait.js';
 
@@ -61,7 +62,8 @@ describe('doctor', () => {
       `${copies(sandbox)}/hook.cjs is this build`,
     ]);
     expect(await read(userSettings(sandbox))).toBe(before);
-    expect(await names(state(sandbox))).toEqual([]);
+    // Of install, which notes whose hooks the copies are.
+    expect(await names(state(sandbox))).toEqual(['settings']);
   });
 });
 
@@ -99,9 +101,38 @@ describe('of the hooks, doctor says', () => {
 
   test('that their command cannot be found', async ({ sandbox }) => {
     await run(sandbox, ['install']);
-    await write(userSettings(sandbox), (await read(userSettings(sandbox))).replaceAll('"node"', '"nodejs-20"'));
+    const text = await read(userSettings(sandbox));
+    const missing = text.replaceAll('"node /', '"nodejs-20 /');
+    await write(userSettings(sandbox), missing);
+    const script = '/home/.local/share/opencode-reap/hook.cjs';
+    expect(await complaints(sandbox)).toEqual([
+      `warn hooks: nodejs-20 ${script} hook doctor does not work here; ${process.execPath} does`,
+    ]);
+    await write(userSettings(sandbox), missing.replaceAll(process.execPath, '/gone/node'));
+    expect(await complaints(sandbox)).toEqual([`fail hook time: nodejs-20 ${script} hook doctor: ENOENT`]);
+  });
+
+  const tooOld = withoutOldNode('16.20.2');
+  test.skipIf(tooOld)(`that the node on the PATH is too old${tooOld}`, async ({ sandbox }) => {
+    await run(sandbox, ['install']);
+    await symlink(oldNode('16.20.2') ?? '', join(sandbox.binDir, 'node'));
     const [said] = await complaints(sandbox);
-    expect(said).toMatch(/^fail hook time: nodejs-20 .*: ENOENT$/);
+    expect(said).toMatch(/^warn hooks: node .*hook doctor does not work here; .*node does$/);
+  });
+
+  test('that an earlier version or an old client has written them', async ({ sandbox }) => {
+    await run(sandbox, ['install']);
+    const script = join(copies(sandbox), 'hook.cjs');
+    const bare = { hooks: [{ type: 'command', command: 'node', timeout: 5 }] };
+    const hooks = { SessionStart: [execGroup(script, 'session-start')], SessionEnd: [bare] };
+    await write(userSettings(sandbox), JSON.stringify({ hooks }));
+    expect(await complaints(sandbox)).toEqual([
+      'fail hooks: /home/.claude/settings.json holds what an old client left of ours, which fails each session',
+      'warn hooks: /home/.claude/settings.json has them in a form that older clients fail on',
+      'warn hooks: SessionEnd is missing in /home/.claude/settings.json',
+    ]);
+    await run(sandbox, ['install']);
+    expect(await complaints(sandbox)).toEqual([]);
   });
 
   test('nothing by running what a project names', async ({ sandbox }) => {
@@ -111,9 +142,20 @@ describe('of the hooks, doctor says', () => {
     await writeFile(handler.command, `#!/bin/sh\ntouch ${sandbox.root}/ran\n`, { mode: 0o755 });
     const hooks = { SessionStart: [{ hooks: [handler] }], SessionEnd: [{ hooks: [handler] }] };
     await write(join(sandbox.project, '.claude/settings.json'), JSON.stringify({ hooks }));
-    expect(await complaints(sandbox)).toEqual([
-      'warn hooks: /project/opencode-reap/hook.cjs is another build than this one',
-    ]);
+    const other = 'warn hooks: /project/opencode-reap/hook.cjs is another build than this one';
+    const old = 'warn hooks: /project/.claude/settings.json has them in a form that older clients fail on';
+    expect(await complaints(sandbox)).toEqual([old, other]);
+    const call = (script: string) => `${script} hook session-start >/dev/null 2>&1`;
+    for (const [script, runner, next] of [
+      [evil, handler.command, 'node'],
+      [join(copies(sandbox), 'hook.cjs'), '/gone/node', handler.command],
+      [join(copies(sandbox), 'hook.cjs'), 'node', handler.command],
+    ] as const) {
+      const line = { type: 'command', command: `${runner} ${call(script)} || ${next} ${call(script)} || true` };
+      const both = { SessionStart: [{ hooks: [line] }], SessionEnd: [{ hooks: [line] }] };
+      await write(join(sandbox.project, '.claude/settings.json'), JSON.stringify({ hooks: both }));
+      expect((await complaints(sandbox)).filter((one) => one.includes('hook time'))).toEqual([]);
+    }
     expect(await names(sandbox.root)).not.toContain('ran');
   });
 

@@ -1,5 +1,6 @@
 import type { TestProject } from 'vitest/node';
-import { fetchClaude } from './support/claude-release.js';
+import { fetchClaude, OLD_CLAUDE } from './support/claude-release.js';
+import { fetchOldNodes } from './support/old-node.js';
 import { fetchReleases, RELEASES } from './support/releases.js';
 
 export const setup = ({ name }: TestProject): void => {
@@ -10,4 +11,6 @@ export const setup = ({ name }: TestProject): void => {
     : `real servers are of OpenCode ${all}, one of them where both show the same; EVERY_RELEASE=1 takes both there`;
   if (name === 'all') process.stderr.write(`${said}\n`);
   fetchClaude();
+  if (process.env.EVERY_RELEASE) fetchClaude(OLD_CLAUDE);
+  fetchOldNodes();
 };

@@ -2,10 +2,18 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parseDocument } from '../src/install/document.js';
 import type { Edited } from '../src/install/edits.js';
+import type { HookCall } from '../src/install/handlers.js';
 import { putIn } from '../src/install/put-in.js';
 import { HAD_NOTHING, hadIn, takeOut } from '../src/install/take-out.js';
 
-const CALL = { hook: '/data/opencode-reap/hook.cjs', port: undefined, stateDir: undefined };
+const CALL: HookCall = {
+  hook: '/data/opencode-reap/hook.cjs',
+  port: undefined,
+  stateDir: undefined,
+  form: 'shell',
+  otherNode: '/usr/bin/node',
+  isThere: () => true,
+};
 
 const edited = (result: Edited | string): Edited => {
   if (typeof result === 'string') throw new Error(result);
@@ -13,7 +21,16 @@ const edited = (result: Edited | string): Edited => {
 };
 
 const group = (word: string, ...more: string[]) => ({
-  hooks: [{ type: 'command', command: 'node', args: [CALL.hook, 'hook', word, ...more], timeout: 5 }],
+  hooks: [
+    {
+      type: 'command',
+      command: ['node', '/usr/bin/node']
+        .map((node) => `${[node, CALL.hook, 'hook', word, ...more].join(' ')} >/dev/null 2>&1 || `)
+        .concat('true')
+        .join(''),
+      timeout: 5,
+    },
+  ],
 });
 
 const key = fc.string({ maxLength: 6 }).filter((name) => name !== '__proto__' && name !== 'hooks');
@@ -86,11 +103,29 @@ describe('a settings file', () => {
     );
   });
 
+  test('is brought from one form of the handler to the other, and taken out of either', () => {
+    const windows: HookCall = { ...CALL, form: 'exec' };
+    fc.assert(
+      fc.property(text, (before) => {
+        const [line, args] = [CALL, windows].map((call) => edited(putIn(before, call)).text);
+        const had = hadIn(before, CALL.hook) ?? HAD_NOTHING;
+        const [there, back] = [edited(putIn(line ?? '', windows)).text, edited(putIn(args ?? '', CALL)).text];
+        expect([JSON.parse(there), JSON.parse(back)]).toEqual([JSON.parse(args ?? ''), JSON.parse(line ?? '')]);
+        for (const one of [there, back, args ?? '']) expect(edited(takeOut(one, CALL.hook, had)).text).toBe(before);
+      }),
+    );
+    const [{ hooks: handlers }] = JSON.parse(edited(putIn('{}', windows)).text).hooks.SessionEnd;
+    expect(handlers).toEqual([
+      { type: 'command', command: 'node', args: [CALL.hook, 'hook', 'session-end'], timeout: 5 },
+    ]);
+  });
+
   test('keeps its line ends and its indentation', () => {
     const { text: after } = edited(putIn('{\r\n\t"a": 1\r\n}\r\n', CALL));
     expect(after.replaceAll('\r\n', '')).not.toMatch(/[\r\n]/);
     expect(after).toContain('\r\n\t"hooks": {\r\n\t\t"SessionStart": [\r\n\t\t\t{\r\n');
-    expect(edited(putIn('{"a":1}', CALL)).text).not.toMatch(/\s/);
+    const { text: dense } = edited(putIn('{"a":1}', CALL));
+    expect(JSON.stringify(JSON.parse(dense))).toBe(dense);
   });
 
   test('is read exactly when it is strict JSON', () => {

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { chmod, mkdir, readlink, stat, symlink, writeFile } from 'node:fs/promises';
+import { chmod, link, mkdir, readlink, stat, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect } from 'vitest';
@@ -141,7 +141,6 @@ describe('install', () => {
 
   test.for([
     ['not JSON', '{"a": 1', 'it is not valid JSON'],
-    ['an empty file', '', 'it is not valid JSON'],
     ['comments, for which Claude Code ignores the file', '{\n  // mine\n  "a": 1\n}', 'it is not valid JSON'],
     ['a comma too many', '{"a": 1,}', 'it is not valid JSON'],
     ['a list', '[]', 'it does not hold an object'],
@@ -174,9 +173,16 @@ describe('install', () => {
     const before = readSettings(file);
     if (typeof before === 'string') throw new Error(before);
     await write(file, '{"theirs": 1}');
-    expect(writeSettings(before, '{"ours": 1}')).toBe('it has just been changed');
-    expect(removeSettings(before)).toBe('it has just been changed');
+    const failed = { because: 'it has just been changed', kind: 'failed' };
+    expect(writeSettings(before, '{"ours": 1}')).toEqual(failed);
+    expect(removeSettings(before)).toEqual(failed);
     expect([await read(file), await names(dirname(file))]).toEqual(['{"theirs": 1}', ['settings.json']]);
+    // The same where it would be written in place.
+    await link(file, join(sandbox.home, 'second'));
+    const linked = readSettings(file);
+    if (typeof linked === 'string') throw new Error(linked);
+    await write(file, '{"theirs": 2}');
+    expect([writeSettings(linked, '{"ours": 1}'), await read(file)]).toEqual([failed, '{"theirs": 2}']);
   });
 
   test('--dry-run shows what is ours, nothing of theirs, and touches nothing', async ({ sandbox }) => {

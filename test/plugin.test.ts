@@ -69,11 +69,10 @@ describe('the plugin', () => {
   });
 
   test('has its two hooks, and no packages to be installed', async () => {
+    const nodes = 'node /usr/local/bin/node /usr/bin/node /opt/homebrew/bin/node';
     const handler = (word: string) => ({
       type: 'command',
-      command: 'node',
-      // biome-ignore lint/suspicious/noTemplateCurlyInString: Claude Code fills it in
-      args: ['${CLAUDE_PLUGIN_ROOT}/hook.cjs', 'hook', word],
+      command: `for n in ${nodes}; do "$n" "\${CLAUDE_PLUGIN_ROOT}/hook.cjs" hook ${word} && break; done >/dev/null 2>&1; true`,
       timeout: 60,
     });
     const { hooks, description } = await jsonOf(PLUGIN, 'hooks/hooks.json');

@@ -1,4 +1,7 @@
-import { runOnce } from '../act/run-once.js';
+import { type Ran, runOnce } from '../act/run-once.js';
+import { OLDEST_NODE } from '../defaults.js';
+import type { Found } from '../install/handlers.js';
+import { lineOf } from '../install/shell-line.js';
 import { type Finding, fail, ok, warn } from './finding.js';
 
 /** What Claude Code grants all hooks together when a session ends, by default. */
@@ -8,21 +11,40 @@ const SLOW_MS = 500;
 const TIMES = 5;
 const INPUT = JSON.stringify({ session_id: 'doctor', hook_event_name: 'SessionStart', source: 'startup' });
 
+export type Called = Pick<Found, 'form' | 'runner' | 'words' | 'otherNode'>;
+
 /** How long the hook takes here, by calling it as Claude Code does, with an event that writes nothing. */
-export function hookTime(command: string, words: readonly string[]): Finding {
+export function hookTime({ form, runner, words, otherNode }: Called): Finding[] {
   const args = words.map((word, at) => (at === 2 ? 'doctor' : word));
-  const spelled = [command, ...args].join(' ');
-  const took: number[] = [];
-  for (let time = 0; time < TIMES; time += 1) {
-    const ran = runOnce(command, args, INPUT, BUDGET_MS);
-    if (ran.failure === 'ETIMEDOUT') return fail('hook time', `${spelled}: not done in 1.5 s`, SLOW);
-    if (ran.failure) return fail('hook time', `${spelled}: ${ran.failure}`, 'Claude Code must find node on its PATH');
-    if (ran.printed) return fail('hook time', `${spelled}: it printed something`, 'opencode-reap install mends it');
-    took.push(ran.tookMs);
-  }
+  const first = [...runner, ...args];
+  const commands = otherNode === undefined ? [first] : [first, [otherNode, ...args]];
+  // The line hides what goes wrong in it, so each of its commands is run bare before the line is.
+  const wrong = commands.map(whatIsWrong);
+  const works = wrong.indexOf(undefined);
+  if (works < 0) return wrong.slice(0, 1).flatMap((one) => one ?? []);
+  const falls = works > 0 ? [warn('hooks', `${spelled(first)} does not work here; ${otherNode} does`, OLD_NODE)] : [];
+  return [...falls, timed(form === 'shell' ? ['/bin/sh', '-c', lineOf(commands)] : first)];
+}
+
+const spelled = (words: readonly string[]): string => words.join(' ');
+
+const run = ([command = '', ...args]: readonly string[]): Ran => runOnce(command, args, INPUT, BUDGET_MS);
+
+function whatIsWrong(words: readonly string[]): Finding | undefined {
+  const { failure, printed } = run(words);
+  if (failure === 'ETIMEDOUT') return fail('hook time', `${spelled(words)}: not done in 1.5 s`, SLOW);
+  if (failure) return fail('hook time', `${spelled(words)}: ${failure}`, OLD_NODE);
+  return printed
+    ? fail('hook time', `${spelled(words)}: it printed something`, 'opencode-reap install mends it')
+    : undefined;
+}
+
+function timed(words: readonly string[]): Finding {
+  const took = Array.from({ length: TIMES }, () => run(words).tookMs);
   const median = took.sort((a, b) => a - b)[Math.floor(TIMES / 2)] ?? BUDGET_MS;
   const detail = `${Math.round(median)} ms (median of ${TIMES}); all hooks together have 1.5 s`;
   return median > SLOW_MS ? warn('hook time', detail, SLOW) : ok('hook time', detail);
 }
 
+const OLD_NODE = `Claude Code must find node on its PATH, ${OLDEST_NODE} or newer`;
 const SLOW = 'the end of a session would cut it off; look at what slows this machine down';

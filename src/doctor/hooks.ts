@@ -1,20 +1,18 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { differing } from '../install/copies.js';
-import { EVENT_NAMES } from '../install/handlers.js';
+import { EVENT_NAMES, type Found } from '../install/handlers.js';
 import { installedBuild, runningBuild, type SettingsScope } from '../install/places.js';
 import { type Registered, registeredIn } from '../install/setting.js';
 import type { Variables } from '../state/folders.js';
 import { isObject } from '../state/parse.js';
 import { type Finding, fail, ok, warn } from './finding.js';
-import { hookTime } from './hook-time.js';
+import { type Called, hookTime } from './hook-time.js';
 import { carriersIn } from './plugins.js';
 
 /** A handler of ours in some settings file. */
-interface Handler {
+interface Handler extends Pick<Found, 'form' | 'runner' | 'words' | 'otherNode'> {
   readonly scope: SettingsScope;
-  readonly command: string;
-  readonly words: readonly string[];
 }
 
 /** Whether Claude Code calls us, calls what is there, and does not have to wait for it. */
@@ -23,39 +21,52 @@ export function hookFindings(workspace: string, env: Variables): Finding[] {
   const read = registered.map(({ json }) => json);
   const carriers = carriersIn(read, env).map((plugin) => ok('hooks', `carried by the plugin ${plugin}`));
   const handlers = registered.flatMap(({ scope, found }) =>
-    typeof found === 'string' ? [] : found.map(({ command, words }): Handler => ({ scope, command, words })),
+    typeof found === 'string' ? [] : found.filter(({ form }) => form !== 'remnant').map((one) => ({ ...one, scope })),
   );
   const byScript = new Map(handlers.map((handler) => [handler.words[0] ?? '', handler]));
-  const called = handlers.find((handler) => isSafeToRun(handler, env)) ?? byDefault();
+  const called = handlers.map((handler) => safeToRun(handler, env)).find((handler) => handler) ?? byDefault();
   const found = [...registered.flatMap(inSettings), ...carriers];
   return [
     ...(found.length > 0 ? found : [NONE]),
     ...[...byScript].map(([hook, { scope }]) => scriptFinding(hook, scope)),
-    ...(called && existsSync(called.words[0] ?? '') ? [hookTime(called.command, called.words)] : []),
+    ...(called && existsSync(called.words[0] ?? '') ? hookTime(called) : []),
   ];
 }
 
 /** A project's settings came with the project, and what they name is not run just because somebody asks how we are. */
-const isSafeToRun = ({ scope, command, words }: Handler, env: Variables): boolean =>
-  scope === 'user' || (command === 'node' && words[0] === installedBuild(env).hook);
+function safeToRun(handler: Handler, env: Variables): Called | undefined {
+  if (handler.scope === 'user') return handler;
+  const isOurs = handler.runner.join(' ') === 'node' && handler.words[0] === installedBuild(env).hook;
+  return isOurs ? { ...handler, otherNode: undefined } : undefined;
+}
 
-function byDefault(): Omit<Handler, 'scope'> | undefined {
+function byDefault(): Called | undefined {
   const build = runningBuild();
-  return build && { command: 'node', words: [build.hook, 'hook', 'session-start'] };
+  const words = build && [build.hook, 'hook', 'session-start'];
+  return words && { form: 'exec', runner: ['node'], words, otherNode: undefined };
 }
 
 function inSettings({ scope, path, found, json }: Registered): Finding[] {
   if (typeof found === 'string')
     return [fail('hooks', `could not read ${path}: ${found}`, 'mend it; Claude Code ignores the whole file')];
   const off = isObject(json) && json.disableAllHooks === true;
-  const events = EVENT_NAMES.filter((name) => found.some((one) => one.name === name));
+  const working = found.filter(({ form }) => form !== 'remnant');
+  const events = EVENT_NAMES.filter((name) => working.some((one) => one.name === name));
   const missing = EVENT_NAMES.filter((name) => !events.includes(name));
   return [
     ...(off ? [warn('hooks', `${path} switches all hooks off`, 'take disableAllHooks out of it')] : []),
     ...(events.length > 0 ? [ok('hooks', `${events.join(' and ')} in ${path}`)] : []),
+    ...(working.length < found.length
+      ? [fail('hooks', `${path} holds what an old client left of ours, which fails each session`, mending(scope))]
+      : []),
+    ...(isOld(working) ? [warn('hooks', `${path} has them in a form that older clients fail on`, mending(scope))] : []),
     ...(events.length === 1 ? [warn('hooks', `${missing.join()} is missing in ${path}`, mending(scope))] : []),
   ];
 }
+
+/** With `args`, which clients before 2.1.139 leave out. On Windows there is no other form. */
+const isOld = (found: readonly Found[]): boolean =>
+  process.platform !== 'win32' && found.some(({ form }) => form === 'exec');
 
 const NONE = warn('hooks', 'Claude Code calls none of ours', 'opencode-reap install, or the plugin of the same name');
 

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { EVENT_NAMES } from '../install/handlers.js';
+import { wordsOf } from '../install/shell-line.js';
 import { readSmall } from '../state/files.js';
 import { configDirOf, type Variables } from '../state/folders.js';
 import { isObject, type Json, parseObject, text, texts } from '../state/parse.js';
@@ -28,10 +29,12 @@ function carriesOurs(root: string): boolean {
   const groups = isObject(hooks) ? EVENT_NAMES.flatMap((name) => listOf(hooks[name])) : [];
   const handlers = groups.flatMap((group) => (isObject(group) ? listOf(group.hooks) : []));
   return handlers.some((handler) => {
-    const [script = '', word] = isObject(handler) ? texts(handler.args) : [];
-    return /[\\/]hook\.cjs$/.test(script) && word === 'hook';
+    const words = isObject(handler) ? [...wordsOf(text(handler.command) ?? ''), ...texts(handler.args)] : [];
+    return words.some((script, at) => SCRIPT.test(script) && words[at + 1] === 'hook');
   });
 }
+
+const SCRIPT = /[\\/](hook\.cjs|opencode-reap\.mjs)$/;
 
 const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
 

@@ -1,8 +1,7 @@
+import { OLDEST_NODE } from '../defaults.js';
 import { runningBuild } from '../install/places.js';
 import { VERSION } from '../version.js';
 import { type Finding, fail, ok } from './finding.js';
-
-const OLDEST_NODE = 20;
 
 export function programFindings(nodeVersion: string): Finding[] {
   const build = runningBuild();

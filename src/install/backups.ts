@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { createFile, jsonNames, readSmall } from '../state/files.js';
+import { createFile, jsonNames, readSmall, removeFile } from '../state/files.js';
 import type { StateFolder } from '../state/folders.js';
+import { giveTo, giveToFoldersOwner, makeFolder } from './owner.js';
 import type { SettingsScope } from './places.js';
 import type { SettingsFile } from './settings-file.js';
 
@@ -21,8 +22,16 @@ export function backUp(folder: StateFolder, scope: SettingsScope, file: Settings
   if (file.text === undefined) return undefined;
   const at = new Date().toISOString().replace(/[:.]/g, '-');
   const backup = join(folderOf(folder), `${prefix(scope, file)}${at}.json`);
+  makeFolder(folderOf(folder), 0o700);
   createFile(backup, file.mark + file.text);
+  giveToFoldersOwner(backup);
+  giveTo(backup, file.stat);
   return backup;
+}
+
+/** One of a change that was not made. */
+export function dropBackup(backup: string | undefined): void {
+  if (backup !== undefined) removeFile(backup);
 }
 
 /** The texts of a settings file's backups, newest first. */

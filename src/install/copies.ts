@@ -1,6 +1,7 @@
 import { readFileSync, rmdirSync } from 'node:fs';
 import { tryRead } from '../observe/errors.js';
 import { errorCode, removeFile, replaceFile } from '../state/files.js';
+import { giveToFoldersOwner, makeFolder } from './owner.js';
 import type { Build } from './places.js';
 
 /** The program first: a hook that finds none beside it would start nothing. */
@@ -13,7 +14,12 @@ export const differing = (from: Build, to: Build): string[] =>
 /** Puts in place what differs; returns which files those were. */
 export function copyBuild(from: Build, to: Build): string[] {
   const files = differing(from, to);
-  for (const part of PARTS) if (files.includes(to[part])) replaceFile(to[part], readFileSync(from[part], 'utf8'));
+  if (files.length > 0) makeFolder(to.folder, 0o700);
+  for (const part of PARTS) {
+    if (!files.includes(to[part])) continue;
+    replaceFile(to[part], readFileSync(from[part], 'utf8'));
+    giveToFoldersOwner(to[part]);
+  }
   return files;
 }
 
@@ -22,9 +28,8 @@ const contentOf = (file: string): string | undefined => tryRead(() => readFileSy
 export const copiesOf = (build: Build): string[] =>
   PARTS.map((part) => build[part]).filter((file) => contentOf(file) !== undefined);
 
-/** Takes the copies away, and their folder where nothing else is in it. */
-export function removeBuild(build: Build): string[] {
-  const there = copiesOf(build);
+/** Takes copies away, by default all, and their folder where nothing else is in it. */
+export function removeBuild(build: Build, there: readonly string[] = copiesOf(build)): readonly string[] {
   for (const file of there) removeFile(file);
   try {
     rmdirSync(build.folder);

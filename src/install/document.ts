@@ -28,6 +28,9 @@ export interface Edit {
   readonly content: string;
 }
 
+/** As `touch` leaves it. Claude Code takes it for `{}` without a word. */
+export const isBlank = (text: string): boolean => text.trim() === '';
+
 /** The whole text as one member, or undefined where it is not strictly JSON, or JSON with comments where those may be. */
 export function parseDocument(text: string, form: 'strict' | 'with comments' = 'strict'): Member | undefined {
   const errors: ParseError[] = [];

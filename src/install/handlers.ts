@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Member } from './document.js';
+import { alternativesOf, lineOf } from './shell-line.js';
 
 /* What our two hooks look like in Claude Code's settings, and where they are in a settings file. */
 
@@ -14,12 +15,20 @@ export interface HookCall {
   readonly hook: string;
   readonly port: number | undefined;
   readonly stateDir: string | undefined;
+  /** A line for a shell; on Windows, where that need not be a POSIX one, a command with `args`. */
+  readonly form: 'shell' | 'exec';
+  /** A node that is new enough, for when the one on the PATH is missing or is not. */
+  readonly otherNode: string | undefined;
+  readonly isThere: (file: string) => boolean;
 }
 
 /** Claude Code waits for it this long at the end of a session, at the very most; it takes a hundredth of that. */
 const TIMEOUT_SECONDS = 5;
 
-export const argsOf = (name: EventName, { hook, port, stateDir }: HookCall): string[] => [
+export const argsOf = (
+  name: EventName,
+  { hook, port, stateDir }: Pick<HookCall, 'hook' | 'port' | 'stateDir'>,
+): string[] => [
   hook,
   'hook',
   EVENTS[name],
@@ -27,9 +36,26 @@ export const argsOf = (name: EventName, { hook, port, stateDir }: HookCall): str
   ...(stateDir === undefined ? [] : ['--state-dir', stateDir]),
 ];
 
-/** A bare `node`: the one of an npx cache or of a version manager is gone one day. */
+/** What a handler of ours runs. */
+export interface Command {
+  readonly command: string;
+  readonly args?: readonly string[];
+}
+
+/** A bare `node` comes first: the one of an npx cache or of a version manager is gone one day. */
+const NODE = ['node'];
+
+export function commandOf(name: EventName, call: HookCall, runner: readonly string[] = NODE, kept?: string): Command {
+  const args = argsOf(name, call);
+  const [program = ''] = runner;
+  if (call.form === 'exec') return { command: program, args };
+  const other = kept !== undefined && call.isThere(kept) ? kept : call.otherNode;
+  const runners = other === undefined || (runner.length === 1 && other === program) ? [runner] : [runner, [other]];
+  return { command: lineOf(runners.map((words) => [...words, ...args])) };
+}
+
 export const groupOf = (name: EventName, call: HookCall) => ({
-  hooks: [{ type: 'command', command: 'node', args: argsOf(name, call), timeout: TIMEOUT_SECONDS }],
+  hooks: [{ type: 'command', ...commandOf(name, call), timeout: TIMEOUT_SECONDS }],
 });
 
 /** A handler of ours, with everything around it. */
@@ -39,9 +65,13 @@ export interface Found {
   readonly group: Member;
   readonly handlers: Member;
   readonly handler: Member;
-  readonly args: Member;
-  readonly command: string;
+  /** A remnant is what a client that knows no `args` leaves of the form that has them. */
+  readonly form: 'shell' | 'exec' | 'remnant';
+  /** What runs the script: `node`, or what a person has put in its place. */
+  readonly runner: readonly string[];
+  /** The script and its arguments; of a remnant none are left. */
   readonly words: readonly string[];
+  readonly otherNode: string | undefined;
 }
 
 /** The handlers of ours in a settings file, in the order in which they stand there. */
@@ -56,23 +86,70 @@ export function findOurs(root: Member, hook: string): Found[] {
 function inGroup(name: EventName, event: Member, group: Member, hook: string): Found[] {
   const handlers = property(group, 'hooks');
   return (handlers?.value.members ?? []).flatMap((handler) => {
-    const args = property(handler, 'args');
-    const words = wordsOf(args?.value.json);
     const command = property(handler, 'command')?.value.json;
-    if (!handlers || !args || typeof command !== 'string' || !isOurs(words[0], hook)) return [];
-    return [{ name, event, group, handlers, handler, args, command, words }];
+    if (!handlers || typeof command !== 'string') return [];
+    const args = property(handler, 'args')?.value.json;
+    const called = inShell(command, hook) ?? inExec(command, args, hook) ?? remnant(group, handler);
+    return called ? [{ name, event, group, handlers, handler, ...called }] : [];
   });
 }
 
+type Called = Pick<Found, 'form' | 'runner' | 'words' | 'otherNode'>;
+
+/** A line that does nothing but call our script: one that does more is a person's own. */
+function inShell(line: string, hook: string): Called | undefined {
+  const [first, ...rest] = (alternativesOf(line) ?? []).map((words) => callIn(words, hook) ?? words);
+  if (first === undefined || Array.isArray(first)) return undefined;
+  const calls = rest.flatMap((other) => (Array.isArray(other) ? [] : other));
+  const others = rest.filter((other) => Array.isArray(other) && !['true', ':'].includes(other.join(' ')));
+  if (others.length > 0) return undefined;
+  const [second] = calls;
+  return { form: 'shell', ...first, otherNode: second?.runner.length === 1 ? second.runner[0] : undefined };
+}
+
+function callIn(words: readonly string[], hook: string): Pick<Found, 'runner' | 'words'> | undefined {
+  const at = words.findIndex((word, n) => isOurs(word, hook) && words[n + 1] === 'hook');
+  return at < 1 ? undefined : { runner: words.slice(0, at), words: words.slice(at) };
+}
+
+function inExec(command: string, args: unknown, hook: string): Called | undefined {
+  const isList = Array.isArray(args) && args.every((word) => typeof word === 'string');
+  if (!isList || !isOurs(args[0], hook)) return undefined;
+  return { form: 'exec', runner: [command], words: args, otherNode: undefined };
+}
+
+/**
+ * Nobody has such a handler on purpose: node reads the event on its standard input as a program, and that is a syntax
+ * error. The timeout that we give, and a group without a matcher, as we make it, tell it from what is left of another
+ * hook in the same way: that one is its owner's to mend.
+ */
+function remnant(group: Member, handler: Member): Called | undefined {
+  const left = { type: 'command', command: 'node', timeout: TIMEOUT_SECONDS };
+  const is = handler.value.members.map(({ key = '', value }) => [key, value.json] as const);
+  const isLeft = isDeepStrictEqual(Object.fromEntries(is), left);
+  if (!isLeft || property(group, 'matcher')?.value.json) return undefined;
+  return { form: 'remnant', runner: NODE, words: [], otherNode: undefined };
+}
+
+const HOOK_PATH = /[\\/]opencode-reap[\\/](bin[\\/])?hook\.cjs\b/;
+
 /** By the path of the script: where install puts it now, or where an earlier one or a vendored copy has put it. */
 const isOurs = (path: string | undefined, hook: string): boolean =>
-  path !== undefined && (path === hook || /[\\/]opencode-reap[\\/](bin[\\/])?hook\.cjs$/.test(path));
+  path !== undefined && (path === hook || (HOOK_PATH.test(path) && path.endsWith('hook.cjs')));
 
-const wordsOf = (json: unknown): string[] =>
-  Array.isArray(json) && json.every((word) => typeof word === 'string') ? json : [];
+/** Whether something in these settings, in a line of a person's own say, names the script that install has copied. */
+export function mentions(json: unknown, hook: string): boolean {
+  if (typeof json === 'string') return json.includes(hook) || (/[$~]/.test(json) && HOOK_PATH.test(json));
+  return typeof json === 'object' && json !== null && Object.values(json).some((value) => mentions(value, hook));
+}
 
-export const isUpToDate = ({ name, words }: Found, call: HookCall): boolean =>
-  isDeepStrictEqual(words, argsOf(name, call));
+/** What this handler is to run instead; undefined where it is as it should be. */
+export function mended(found: Found, call: HookCall): Command | undefined {
+  const wanted = commandOf(found.name, call, found.runner, found.otherNode);
+  const command = property(found.handler, 'command')?.value.json;
+  const args = property(found.handler, 'args')?.value.json;
+  return command === wanted.command && isDeepStrictEqual(args, wanted.args) ? undefined : wanted;
+}
 
 export const property = ({ value }: Member, key: string): Member | undefined =>
   value.members.find((member) => member.key === key);

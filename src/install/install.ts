@@ -1,10 +1,12 @@
-import { backUp } from './backups.js';
-import { copyBuild, differing } from './copies.js';
+import { backUp, dropBackup } from './backups.js';
+import { copiesOf, copyBuild, differing, removeBuild } from './copies.js';
+import { isBlank } from './document.js';
 import type { Edited } from './edits.js';
 import type { Build } from './places.js';
 import { putIn } from './put-in.js';
+import { remember } from './remembered.js';
 import type { Setting } from './setting.js';
-import { readSettings, type SettingsFile, writeSettings } from './settings-file.js';
+import { readSettings, type SettingsFile, type Unwritten, writeSettings } from './settings-file.js';
 
 /** What was done, or in a dry run would be. */
 export interface Change {
@@ -29,12 +31,38 @@ export const refused = (error: string, hint: string): Refusal => ({ kind: 'refus
 export function install(from: Build, setting: Setting, dryRun: boolean): Change | Refusal {
   const file = readSettings(setting.path);
   if (typeof file === 'string') return unreadable(setting, file);
-  const edited = putIn(file.text ?? '{}\n', setting.call);
+  const edited = putIn(isBlank(file.text ?? '') ? '{}\n' : (file.text ?? ''), setting.call);
   if (typeof edited === 'string') return unreadable(setting, edited);
-  const files = dryRun ? differing(from, setting.build) : copyBuild(from, setting.build);
-  const backup = dryRun ? undefined : put(edited, file, setting);
-  if (typeof backup === 'object') return backup;
-  return { kind: 'changed', files, steps: edited.steps, backup, neededBy: [] };
+  if (dryRun) {
+    const files = differing(from, setting.build);
+    return { kind: 'changed', files, steps: edited.steps, backup: undefined, neededBy: [] };
+  }
+  return carryOut(from, edited, file, setting);
+}
+
+/** The settings come last: they never call what is not there. Where they cannot be written, nothing stays behind. */
+function carryOut(from: Build, edited: Edited, file: SettingsFile, setting: Setting): Change | Refusal {
+  const before = copiesOf(setting.build);
+  let undo: (() => void) | undefined = () =>
+    void removeBuild(
+      setting.build,
+      copiesOf(setting.build).filter((copy) => !before.includes(copy)),
+    );
+  const removeCopies = undo;
+  try {
+    const files = copyBuild(from, setting.build);
+    const forgetAgain = remember(setting.roots, setting.path);
+    undo = () => {
+      removeCopies();
+      forgetAgain();
+    };
+    const backup = put(edited, file, setting);
+    if (typeof backup === 'object') return backup;
+    undo = undefined;
+    return { kind: 'changed', files, steps: edited.steps, backup, neededBy: [] };
+  } finally {
+    undo?.();
+  }
 }
 
 /** Writes the settings where they change; the path of the backup, where there was anything to back up. */
@@ -42,7 +70,9 @@ export function put(edited: Edited, file: SettingsFile, setting: Setting): strin
   if (edited.steps.length === 0) return undefined;
   const backup = backUp(setting.state, setting.scope, file);
   const failed = writeSettings(file, edited.text);
-  return failed === undefined ? backup : unwritable(setting, failed);
+  if (failed === undefined) return backup;
+  if (failed.kind !== 'torn') dropBackup(backup);
+  return unwritable(setting, failed, backup);
 }
 
 export const unreadable = ({ path }: Setting, because: string): Refusal =>
@@ -51,5 +81,12 @@ export const unreadable = ({ path }: Setting, because: string): Refusal =>
     'mend it first; Claude Code ignores a settings file that is not plain JSON',
   );
 
-export const unwritable = ({ path }: Setting, because: string): Refusal =>
-  refused(`could not write ${path}: ${because}`, 'run it again, or make these changes by hand: --dry-run shows them');
+const HINTS: Readonly<Record<Unwritten['kind'], (backup: string | undefined) => string>> = {
+  failed: () => 'run it again, or make these changes by hand: --dry-run shows them',
+  'read-only': () =>
+    'if another program writes it (Nix, a dotfiles manager), have that make the changes that --dry-run shows, and run this again',
+  torn: (backup) => `it is half written; put it back as it was from ${backup}`,
+};
+
+export const unwritable = ({ path }: Setting, { because, kind }: Unwritten, backup: string | undefined): Refusal =>
+  refused(`could not write ${path}: ${because}`, HINTS[kind](backup));

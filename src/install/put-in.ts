@@ -1,14 +1,13 @@
 import { type Edit, insert, type Member, remove, replace } from './document.js';
 import { type Edited, editAll } from './edits.js';
 import {
-  argsOf,
   EVENT_NAMES,
   type EventName,
   type Found,
   findOurs,
   groupOf,
   type HookCall,
-  isUpToDate,
+  mended,
   property,
 } from './handlers.js';
 
@@ -25,13 +24,27 @@ function nextPut(text: string, root: Member, call: HookCall): Edit | undefined {
 }
 
 function nextForEvent(text: string, root: Member, hooks: Member, name: EventName, call: HookCall): Edit | undefined {
-  const [first, second] = findOurs(root, call.hook).filter((found) => found.name === name);
+  const all = findOurs(root, call.hook).filter((found) => found.name === name);
   const event = property(hooks, name);
   if (event === undefined) return insert(text, hooks, name, [groupOf(name, call)]);
-  if (first === undefined) return insert(text, event, undefined, groupOf(name, call));
-  if (second) return removeHandler(text, second);
-  // The rest of the handler is the user's to change: another node, another timeout.
-  return isUpToDate(first, call) ? undefined : replace(text, first.args, argsOf(name, call));
+  // One stays: that which is right already, else one that says more than a remnant does.
+  const stays =
+    all.find((found) => mended(found, call) === undefined) ?? all.find(({ form }) => form !== 'remnant') ?? all[0];
+  if (stays === undefined) return insert(text, event, undefined, groupOf(name, call));
+  const second = all.find((found) => found !== stays);
+  return second ? removeHandler(text, second) : mend(text, stays, call);
+}
+
+/** The rest of the handler is the user's to change: another node, another timeout. In each step it stays known as ours. */
+function mend(text: string, found: Found, call: HookCall): Edit | undefined {
+  const wanted = mended(found, call);
+  const command = property(found.handler, 'command');
+  if (wanted === undefined || command === undefined) return undefined;
+  const args = property(found.handler, 'args');
+  if (wanted.args && args === undefined) return insert(text, found.handler, 'args', wanted.args);
+  if (command.value.json !== wanted.command) return replace(text, command, wanted.command);
+  if (args === undefined) return undefined;
+  return wanted.args ? replace(text, args, wanted.args) : remove(text, found.handler, args);
 }
 
 const removeHandler = (text: string, { event, group, handlers, handler }: Found): Edit =>

@@ -1,7 +1,8 @@
-import { resolve } from 'node:path';
+import { existsSync } from 'node:fs';
+import { basename, resolve } from 'node:path';
 import { workspaceOf } from '../observe/places.js';
-import { chosenRoot, type StateFolder, stateFolder, type Variables } from '../state/folders.js';
-import { parseDocument } from './document.js';
+import { chosenRoot, everyRoot, type StateFolder, stateFolder, type Variables } from '../state/folders.js';
+import { isBlank, parseDocument } from './document.js';
 import { type Found, findOurs, type HookCall } from './handlers.js';
 import { type Build, installedBuild, SCOPES, type SettingsScope, settingsPath } from './places.js';
 import { readSettings } from './settings-file.js';
@@ -13,6 +14,8 @@ export interface Setting {
   readonly workspace: string;
   readonly env: Variables;
   readonly state: StateFolder;
+  /** Every state folder that can be told. */
+  readonly roots: readonly string[];
   readonly build: Build;
   readonly call: HookCall;
 }
@@ -24,7 +27,11 @@ export interface Wanted {
   readonly workspace?: string;
 }
 
-export function settingFor({ scope, port, stateDir, workspace }: Wanted, env: Variables): Setting {
+export function settingFor(
+  { scope, port, stateDir, workspace }: Wanted,
+  env: Variables,
+  platform = process.platform,
+): Setting {
   const place = workspaceOf(workspace ?? process.cwd());
   const build = installedBuild(env);
   // A session's hook sees the session's environment, which need not say what ours does.
@@ -35,8 +42,17 @@ export function settingFor({ scope, port, stateDir, workspace }: Wanted, env: Va
     workspace: place,
     env,
     state: stateFolder(chosenRoot(stateDir, env)),
+    roots: everyRoot(stateDir, env),
     build,
-    call: { hook: build.hook, port, stateDir: chosen ? resolve(chosen) : undefined },
+    call: {
+      hook: build.hook,
+      port,
+      stateDir: chosen ? resolve(chosen) : undefined,
+      form: platform === 'win32' ? 'exec' : 'shell',
+      // Not Bun, nor a program with a node of its own inside.
+      otherNode: /^node(js)?$/.test(basename(process.execPath)) ? process.execPath : undefined,
+      isThere: existsSync,
+    },
   };
 }
 
@@ -56,7 +72,7 @@ export function registeredIn(workspace: string, env: Variables): Registered[] {
   return [...paths].reverse().flatMap(([path, scope]) => {
     const file = readSettings(path);
     if (typeof file === 'string') return [{ scope, path, found: file, json: undefined }];
-    if (file.text === undefined) return [];
+    if (file.text === undefined || isBlank(file.text)) return [];
     const root = parseDocument(file.text);
     const found = root ? findOurs(root, hook) : 'it is not valid JSON';
     return [{ scope, path, found, json: root?.value.json }];

@@ -1,4 +1,4 @@
-import { type Edit, type Member, parseDocument, remove } from './document.js';
+import { type Edit, isBlank, type Member, parseDocument, remove } from './document.js';
 import { type Edited, editAll } from './edits.js';
 import { EVENT_NAMES, type EventName, type Found, findOurs, property } from './handlers.js';
 
@@ -12,6 +12,7 @@ export const HAD_NOTHING: Had = { hooks: false, events: [] };
 
 /** What a settings file without our hooks has room for them in; undefined of one that has them, or cannot be read. */
 export function hadIn(text: string, hook: string): Had | undefined {
+  if (isBlank(text)) return HAD_NOTHING;
   const root = parseDocument(text);
   if (root === undefined || findOurs(root, hook).length > 0) return undefined;
   const hooks = property(root, 'hooks');

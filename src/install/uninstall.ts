@@ -1,45 +1,63 @@
 import { backUp, backupsOf } from './backups.js';
 import { copiesOf, removeBuild } from './copies.js';
+import { isBlank, parseDocument } from './document.js';
 import type { Edited } from './edits.js';
-import { type Change, put, type Refusal, unreadable, unwritable } from './install.js';
-import { registeredIn, type Setting } from './setting.js';
+import { findOurs, mentions } from './handlers.js';
+import { type Change, put, type Refusal, unreadable } from './install.js';
+import { SCOPES, settingsPath } from './places.js';
+import { forget, remembered } from './remembered.js';
+import type { Setting } from './setting.js';
 import { readSettings, removeSettings, type SettingsFile } from './settings-file.js';
 import { HAD_NOTHING, hadIn, takeOut } from './take-out.js';
 
-/** Takes our hooks out of the settings and, for the user, the copies away once no settings file that we see calls them. */
+/** Takes our hooks out of the settings, and the copies away once no settings file that we know of calls them. */
 export function uninstall(setting: Setting, dryRun: boolean): Change | Refusal {
   const file = readSettings(setting.path);
   if (typeof file === 'string') return unreadable(setting, file);
-  const hads = backupsOf(setting.state, setting.scope, file).flatMap((text) => hadIn(text, setting.build.hook) ?? []);
-  const edited = takeOut(file.text ?? '{}', setting.build.hook, hads[0] ?? HAD_NOTHING);
-  if (typeof edited === 'string') return unreadable(setting, edited);
-  const backup = dryRun ? undefined : takeAway(edited, file, setting, hads.length === 0);
+  const { hook } = setting.build;
+  const [before] = backupsOf(setting.state, setting.scope, file).filter((text) => hadIn(text, hook) !== undefined);
+  const had = before === undefined ? HAD_NOTHING : (hadIn(before, hook) ?? HAD_NOTHING);
+  const taken = takeOut(isBlank(file.text ?? '') ? '{}' : (file.text ?? ''), hook, had);
+  if (typeof taken === 'string') return unreadable(setting, taken);
+  const isBare = taken.steps.length > 0 && taken.text.trim() === '{}';
+  const edited = isBare && before !== undefined && isBlank(before) ? { ...taken, text: before } : taken;
+  const backup = dryRun ? undefined : takeAway(edited, file, setting, isBare && before === undefined && !file.isLink);
   if (typeof backup === 'object') return backup;
-  const neededBy = setting.scope === 'user' ? othersThatCall(setting) : [];
-  const goes = setting.scope === 'user' && neededBy.length === 0;
+  const neededBy = stillCalling(setting, file, edited.text);
+  const known = remembered(setting.roots).paths;
+  // Versions before noted nothing, so whoever else has their hooks by one is not known: as there, the user's own go last.
+  const goes = neededBy.length === 0 && (setting.scope === 'user' || known.length > 0);
   const files = !goes ? [] : dryRun ? copiesOf(setting.build) : removeBuild(setting.build);
+  if (!dryRun) for (const path of goes ? known : [setting.path]) forget(setting.roots, path);
   return { kind: 'changed', files, steps: edited.steps, backup, neededBy };
 }
 
-/** A file that install has made, and that holds nothing else by now, goes altogether. */
-function takeAway(
-  edited: Edited,
-  file: SettingsFile,
-  setting: Setting,
-  wasMade: boolean,
-): string | undefined | Refusal {
-  const isBare = edited.steps.length > 0 && edited.text.trim() === '{}' && !file.isLink;
-  if (!wasMade || !isBare) return put(edited, file, setting);
+/** A file that install has made, and that holds nothing else by now, goes altogether where it can. */
+function takeAway(edited: Edited, file: SettingsFile, setting: Setting, mayGo: boolean): string | undefined | Refusal {
+  if (!mayGo) return put(edited, file, setting);
   const backup = backUp(setting.state, setting.scope, file);
-  const failed = removeSettings(file);
-  return failed === undefined ? backup : unwritable(setting, failed);
+  return removeSettings(file) === undefined ? backup : put(edited, file, setting);
 }
 
-/** A file that cannot be read might call them too. */
-function othersThatCall({ path, workspace, env, build }: Setting): string[] {
-  const others = registeredIn(workspace, env).filter((other) => other.path !== path);
-  const callers = others.filter(
-    ({ found }) => typeof found === 'string' || found.some(({ words }) => words[0] === build.hook),
-  );
-  return callers.map((other) => other.path);
+/** Of the settings that speak for this workspace and those that install has ever written, whichever call the copies. */
+function stillCalling({ path, workspace, env, build, roots }: Setting, file: SettingsFile, text: string): string[] {
+  const { paths, unread } = remembered(roots);
+  const all = new Set([...SCOPES.map((scope) => settingsPath(scope, workspace, env)), ...paths]);
+  const callers = [...all].filter((other) => {
+    const read = readSettings(other);
+    // As this one is by now, or in a dry run would be.
+    const isThis = other === path || (typeof read === 'object' && read.real === file.real);
+    return isThis ? calls(text, build.hook) : typeof read === 'string' ? !isGone(read) : calls(read.text, build.hook);
+  });
+  return [...callers, ...unread];
+}
+
+const isGone = (code: string): boolean => code === 'ENOENT' || code === 'ENOTDIR';
+
+/** What cannot be read might. */
+function calls(text: string | undefined, hook: string): boolean {
+  if (text === undefined || isBlank(text)) return false;
+  const root = parseDocument(text);
+  if (root === undefined) return true;
+  return mentions(root.value.json, hook) || findOurs(root, hook).some(({ words }) => words[0] === hook);
 }

@@ -1,11 +1,12 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { lineOf } from './installed.js';
 
 const HOOK = fileURLToPath(new URL('../../dist/hook.cjs', import.meta.url));
 
 const handler = (event: string, port: number, extra: object) => [
-  { hooks: [{ type: 'command', command: 'node', args: [HOOK, 'hook', event, '--port', String(port)], ...extra }] },
+  { hooks: [{ type: 'command', command: lineOf(HOOK, event, '--port', String(port)), ...extra }] },
 ];
 
 /** Settings with both hooks, as `install` writes them. `extra` changes the handlers. */

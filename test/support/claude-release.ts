@@ -5,19 +5,22 @@ import { fileURLToPath } from 'node:url';
 
 /** The release whose hooks were measured. A native binary in an npm package, so no install script is needed. */
 const CLAUDE = '2.1.330';
-const folder = fileURLToPath(
-  new URL(`../../node_modules/.cache/opencode-reap/claude-code-${CLAUDE}/`, import.meta.url),
-);
+/** One that knows no `args` in a hook's handler, and leaves them out when it writes the settings. */
+export const OLD_CLAUDE = '2.1.117';
+
+const folderOf = (release: string): string =>
+  fileURLToPath(new URL(`../../node_modules/.cache/opencode-reap/claude-code-${release}/`, import.meta.url));
 
 /** The real client, where it could be fetched for this platform. */
-export const claudeBinary = (): string | undefined => {
+export const claudeBinary = (release = CLAUDE): string | undefined => {
   const platform = `${process.platform}-${process.arch}`;
-  const file = join(folder, `node_modules/@anthropic-ai/claude-code-${platform}/claude`);
+  const file = join(folderOf(release), `node_modules/@anthropic-ai/claude-code-${platform}/claude`);
   return existsSync(file) ? file : undefined;
 };
 
 /** Fetches the client once per checkout. It is not free software, so a registry may not have it: then its tests are skipped by name. */
-export function fetchClaude(): void {
+export function fetchClaude(release = CLAUDE): void {
+  const folder = folderOf(release);
   if (existsSync(folder)) return;
   const partial = `${folder.replace(/\/$/, '')}.${process.pid}`;
   mkdirSync(partial, { recursive: true });
@@ -28,7 +31,7 @@ export function fetchClaude(): void {
     '--no-audit',
     '--no-fund',
     '--save-exact',
-    `@anthropic-ai/claude-code@${CLAUDE}`,
+    `@anthropic-ai/claude-code@${release}`,
   ];
   try {
     execFileSync('npm', install, { cwd: partial, stdio: 'pipe' });

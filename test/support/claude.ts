@@ -46,11 +46,11 @@ export interface Terminal {
 
 const PROGRAM = fileURLToPath(new URL('../../bin/opencode-reap.js', import.meta.url));
 
-export const createClaudeSandbox = async (name: string): Promise<ClaudeSandbox> => {
+export const createClaudeSandbox = async (name: string, binary = claudeBinary()): Promise<ClaudeSandbox> => {
   const sandbox = await createSandbox(`claude-${name}`);
   const api = await startClaudeApi();
   await symlink(PROGRAM, join(sandbox.binDir, 'opencode-reap'));
-  await symlink(claudeBinary() ?? '/nowhere', join(sandbox.binDir, 'claude'));
+  await symlink(binary ?? '/nowhere', join(sandbox.binDir, 'claude'));
   const projects = [sandbox.project];
   await settle(sandbox, projects);
   const terminals: (() => void)[] = [];

@@ -31,10 +31,19 @@ export const jsonOf = async (file: string) => JSON.parse(await read(file));
 export const run = (sandbox: Sandbox, args: readonly string[], options: CliOptions = {}): Promise<CliResult> =>
   runCli(sandbox, args, { ...options, env: { OPENCODE_REAP_STATE_DIR: undefined, ...options.env } });
 
+/** The line as it is written for these paths, none of which needs quotes. */
+export const lineOf = (script: string, word: string, ...more: string[]): string => {
+  const call = `${[script, 'hook', word, ...more].join(' ')} >/dev/null 2>&1`;
+  return `node ${call} || ${process.execPath} ${call} || true`;
+};
+
 export const group = (sandbox: Sandbox, word: string, ...more: string[]) => ({
-  hooks: [
-    { type: 'command', command: 'node', args: [join(copies(sandbox), 'hook.cjs'), 'hook', word, ...more], timeout: 5 },
-  ],
+  hooks: [{ type: 'command', command: lineOf(join(copies(sandbox), 'hook.cjs'), word, ...more), timeout: 5 }],
+});
+
+/** As versions before wrote it. */
+export const execGroup = (script: string, word: string, ...more: string[]) => ({
+  hooks: [{ type: 'command', command: 'node', args: [script, 'hook', word, ...more], timeout: 5 }],
 });
 
 export const hooksOf = (sandbox: Sandbox, ...more: string[]) => ({

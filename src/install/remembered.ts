@@ -1,0 +1,60 @@
+import { createHash } from 'node:crypto';
+import { join, resolve } from 'node:path';
+import { createFile, jsonNames, readSmall, removeFile } from '../state/files.js';
+import { parseObject, text } from '../state/parse.js';
+import { giveToFoldersOwner, makeFolder } from './owner.js';
+
+/*
+ * Which settings files install has put the hooks into: several accounts and projects call the same copies, and one of
+ * them alone does not show the others. It is noted in every state folder that can be told, since another account may
+ * have chosen one of its own, and they have at least the default one in common.
+ */
+
+const SCHEMA = 'opencode-reap/1';
+
+const folderOf = (root: string): string => join(root, 'settings');
+
+const fileIn = (root: string, path: string): string =>
+  join(folderOf(root), `${createHash('sha256').update(resolve(path)).digest('hex').slice(0, 16)}.json`);
+
+/** Returns what forgets it again where it was not known before. */
+export function remember(roots: readonly string[], path: string): () => void {
+  const made = roots.map((root) => fileIn(root, path)).filter((file) => note(file, path));
+  return () => made.forEach(removeFile);
+}
+
+function note(file: string, path: string): boolean {
+  if (readSmall(file).kind !== 'absent') return false;
+  makeFolder(join(file, '..'), 0o700);
+  const isNew = createFile(file, `${JSON.stringify({ schema: SCHEMA, path: resolve(path) })}\n`);
+  giveToFoldersOwner(file);
+  return isNew;
+}
+
+export function forget(roots: readonly string[], path: string): void {
+  for (const root of roots) removeFile(fileIn(root, path));
+}
+
+/** The paths of the settings files, and of notes that cannot be read: any file might be meant. */
+export function remembered(roots: readonly string[]): { readonly paths: string[]; readonly unread: string[] } {
+  const paths = new Set<string>();
+  const unread: string[] = [];
+  for (const folder of roots.map(folderOf)) {
+    const listed = jsonNames(folder);
+    if (listed.kind === 'unread' && listed.error !== 'ENOTDIR') unread.push(folder);
+    for (const name of listed.kind === 'names' ? listed.names : []) {
+      const path = pathIn(join(folder, name));
+      if (path) paths.add(path);
+      else if (path === undefined) unread.push(join(folder, name));
+    }
+  }
+  return { paths: [...paths], unread };
+}
+
+/** Undefined where it cannot be read, empty where it has just gone. */
+function pathIn(file: string): string | undefined {
+  const read = readSmall(file);
+  if (read.kind === 'absent') return '';
+  const json = read.kind === 'text' ? parseObject(read.text) : undefined;
+  return typeof json === 'object' && json.schema === SCHEMA ? text(json.path) : undefined;
+}

@@ -1,0 +1,61 @@
+/*
+ * A hook's command as one line for a POSIX shell. Clients before 2.1.139 and other programs that read these settings
+ * know nothing else: they leave `args` out, and some write the file back without it. The line names no variable and
+ * groups nothing, so that every shell reads it alike. Beside running node itself it costs a shell's start and a fork,
+ * some 2 % of the whole; `exec` would save the fork, and could then neither hide a failure nor try another node.
+ */
+
+export function quote(word: string): string {
+  if (/^[\w@%+=:,./-]+$/.test(word)) return word;
+  // In front of a program this sets a variable, which it does not where its name is quoted as well.
+  const [, set = '', value = word] = /^([A-Za-z_]\w*=)(.*)$/s.exec(word) ?? [];
+  return `${set}'${value.replaceAll("'", "'\\''")}'`;
+}
+
+/** The first of these that works, silently; 0 whatever comes of it. */
+export const lineOf = (commands: readonly (readonly string[])[]): string =>
+  [...commands.map((words) => `${words.map(quote).join(' ')} >/dev/null 2>&1`), 'true'].join(' || ');
+
+const TOKEN = /[ \t]*(\d*(?:>>|>&|<&|>|<)|\|\||&&|[|&;()\n]|(?:'[^']*'|"(?:\\.|[^"\\])*"|\\.|[^\s'"\\|&;<>()])+)/sy;
+const REDIRECTION = /^\d*[<>]/;
+const LITERAL = /'[^']*'|\\./gs;
+/** What a shell makes something else of. */
+const EXPANDED = /[$`*?[\]{}~#!]/;
+const OPERATOR = /^(\|\||&&|[|&;()\n])$/;
+
+/** The words of each command in a line of alternatives; undefined of a line that is, or may be, anything more. */
+export function alternativesOf(line: string): string[][] | undefined {
+  const tokens = tokensOf(line.trim());
+  if (tokens === undefined) return undefined;
+  const commands: string[][] = [[]];
+  for (let at = 0; at < tokens.length; at += 1) {
+    const token = tokens[at] ?? '';
+    if (REDIRECTION.test(token)) {
+      at += 1;
+      if (!/^(\/dev\/null|\d)$/.test(tokens[at] ?? '')) return undefined;
+    } else if (token === '||') commands.push([]);
+    else if (OPERATOR.test(token) || EXPANDED.test(token.replace(LITERAL, ''))) return undefined;
+    else commands.at(-1)?.push(unquote(token));
+  }
+  return commands;
+}
+
+/** Every word of a line, whatever it does with them. */
+export const wordsOf = (line: string): string[] =>
+  (tokensOf(line) ?? []).filter((token) => !OPERATOR.test(token) && !REDIRECTION.test(token)).map(unquote);
+
+function tokensOf(line: string): string[] | undefined {
+  const tokens: string[] = [];
+  TOKEN.lastIndex = 0;
+  for (let at = 0; at < line.length; at = TOKEN.lastIndex) {
+    const token = TOKEN.exec(line)?.[1];
+    if (token === undefined) return line.slice(at).trim() === '' ? tokens : undefined;
+    tokens.push(token);
+  }
+  return tokens;
+}
+
+const unquote = (word: string): string =>
+  word.replace(/'([^']*)'|"((?:\\.|[^"\\])*)"|\\(.)/gs, (_, single, double, escaped) =>
+    double === undefined ? (single ?? escaped) : double.replace(/\\([$`"\\])/g, '$1'),
+  );
