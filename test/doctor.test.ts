@@ -145,6 +145,8 @@ describe('of the hooks, doctor says', () => {
     const other = 'warn hooks: /project/opencode-reap/hook.cjs is another build than this one';
     const old = 'warn hooks: /project/.claude/settings.json has them in a form that older clients fail on';
     expect(await complaints(sandbox)).toEqual([old, other]);
+    // With the copies there, so that something is run at all.
+    await run(sandbox, ['install'], { env: { CLAUDE_CONFIG_DIR: join(sandbox.root, 'other') } });
     const call = (script: string) => `${script} hook session-start >/dev/null 2>&1`;
     for (const [script, runner, next] of [
       [evil, handler.command, 'node'],

@@ -59,11 +59,15 @@ const pathWith = async (sandbox: Sandbox, node?: string): Promise<Changes> => {
 const state = ({ home }: Sandbox): string => join(home, '.local/state/opencode-reap');
 const leases = (sandbox: Sandbox): Promise<string[]> => names(join(state(sandbox), 'leases'));
 
-/** Both events are silent, and whether the session has its lease after them. */
+/** Both events are silent, and whether the session has its lease after them: whoever wrote it has read the input. */
 const both = async (sandbox: Sandbox, line: (event: EventName) => Promise<string>, env: Changes): Promise<boolean> => {
   for (const event of ['SessionStart', 'SessionEnd'] as const)
     expect(await call(sandbox, await line(event), event, env)).toEqual(SILENT);
-  return (await leases(sandbox)).length === 1;
+  const [lease, ...others] = await leases(sandbox);
+  expect(others).toEqual([]);
+  if (lease === undefined) return false;
+  expect(await jsonOf(join(state(sandbox), 'leases', lease))).toMatchObject({ session: 's', cwd: sandbox.project });
+  return true;
 };
 
 describe('the line that install writes', () => {

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { chmod, chown, link, mkdir, readdir, stat, symlink, writeFile } from 'node:fs/promises';
+import { chmod, chown, link, mkdir, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect } from 'vitest';
@@ -58,7 +58,8 @@ describe.skipIf(needsRoot)(`install by root over another user’s home${needsRoo
     for (const folder of [sandbox.home, sandbox.project]) giveAway(folder);
     await chown(file, OTHER, GROUP);
     await chmod(file, 0o640);
-    expect((await run(sandbox, ['install'])).code).toBe(0);
+    const installed = await run(sandbox, ['install']);
+    expect([installed.code, installed.stdout.includes('belongs to')]).toEqual([0, false]);
     const { uid, gid, mode } = await stat(file);
     expect([uid, gid, mode & 0o7777]).toEqual([OTHER, GROUP, 0o640]);
     expect([...(await owners(sandbox.home))]).toEqual([OTHER]);
@@ -83,7 +84,10 @@ describe.skipIf(needsRoot)(`install by root over another user’s home${needsRoo
   test('gives a backup to whom the file belongs, wherever it lies', async ({ sandbox }) => {
     const env = { CLAUDE_CONFIG_DIR: join(sandbox.root, 'theirs') };
     await chown(await write(join(env.CLAUDE_CONFIG_DIR, 'settings.json'), MINE), OTHER, GROUP);
-    await run(sandbox, ['install'], { env });
+    const { stdout } = await run(sandbox, ['install'], { env });
+    expect(stdout).toContain(
+      `belongs to user ${OTHER}, whose sessions cannot read the copies: run install as that user`,
+    );
     const folder = join(state(sandbox), 'backups');
     const { uid, gid, mode } = await stat(join(folder, (await names(folder))[0] ?? ''));
     expect([uid, gid, mode & 0o777, (await stat(folder)).uid]).toEqual([OTHER, GROUP, 0o600, 0]);
@@ -231,4 +235,17 @@ test('a state folder that cannot be written leaves no copies', async ({ sandbox 
   const { code, stderr } = await runCli(sandbox, ['install'], { env: { OPENCODE_REAP_STATE_DIR: undefined } });
   expect([code, await names(copies(sandbox)), await read(userSettings(sandbox))]).toEqual([1, [], MINE]);
   expect(stderr).toMatch(/^error: could not write .+\nhint: .+\n$/);
+});
+
+test('what is refused for one account leaves the copies that another one calls', async ({ sandbox }) => {
+  const other = { CLAUDE_CONFIG_DIR: join(sandbox.root, 'other') };
+  await run(sandbox, ['install'], { env: other });
+  // As it looks to two that are run at once: the other one's come in between.
+  await rm(copies(sandbox), { recursive: true });
+  const store = await write(join(sandbox.root, 'store/settings.json'), MINE);
+  await chmod(store, 0o444);
+  await mkdir(dirname(userSettings(sandbox)), { recursive: true });
+  await symlink(store, userSettings(sandbox));
+  expect((await run(sandbox, ['install'])).code).toBe(1);
+  expect(await names(copies(sandbox))).toEqual(['hook.cjs', 'opencode-reap.cjs']);
 });

@@ -1,10 +1,12 @@
+import { statSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { backUp, dropBackup } from './backups.js';
 import { copiesOf, copyBuild, differing, removeBuild } from './copies.js';
 import { isBlank } from './document.js';
 import type { Edited } from './edits.js';
 import type { Build } from './places.js';
 import { putIn } from './put-in.js';
-import { remember } from './remembered.js';
+import { remember, remembered } from './remembered.js';
 import type { Setting } from './setting.js';
 import { readSettings, type SettingsFile, type Unwritten, writeSettings } from './settings-file.js';
 
@@ -17,6 +19,8 @@ export interface Change {
   readonly backup: string | undefined;
   /** Settings files that call the copies still, for which they stay. */
   readonly neededBy: readonly string[];
+  /** Whose the settings are, where that user cannot read the copies. */
+  readonly shutOut?: number | undefined;
 }
 
 export interface Refusal {
@@ -40,29 +44,38 @@ export function install(from: Build, setting: Setting, dryRun: boolean): Change 
   return carryOut(from, edited, file, setting);
 }
 
-/** The settings come last: they never call what is not there. Where they cannot be written, nothing stays behind. */
+/**
+ * The settings come last: they never call what is not there. Where they cannot be written, nothing stays behind, unless
+ * other settings call the copies.
+ */
 function carryOut(from: Build, edited: Edited, file: SettingsFile, setting: Setting): Change | Refusal {
   const before = copiesOf(setting.build);
-  let undo: (() => void) | undefined = () =>
-    void removeBuild(
-      setting.build,
-      copiesOf(setting.build).filter((copy) => !before.includes(copy)),
-    );
-  const removeCopies = undo;
+  const undo = [() => removeNew(setting, before)];
+  let isDone = false;
   try {
     const files = copyBuild(from, setting.build);
-    const forgetAgain = remember(setting.roots, setting.path);
-    undo = () => {
-      removeCopies();
-      forgetAgain();
-    };
+    undo.push(remember(setting.roots, setting.path));
     const backup = put(edited, file, setting);
     if (typeof backup === 'object') return backup;
-    undo = undefined;
-    return { kind: 'changed', files, steps: edited.steps, backup, neededBy: [] };
+    isDone = true;
+    return { kind: 'changed', files, steps: edited.steps, backup, neededBy: [], shutOut: shutOut(file, setting) };
   } finally {
-    undo?.();
+    if (!isDone) for (const step of undo) step();
   }
+}
+
+function removeNew({ build, roots, path }: Setting, before: readonly string[]): void {
+  if (remembered(roots).paths.some((other) => other !== resolve(path))) return;
+  removeBuild(
+    build,
+    copiesOf(build).filter((copy) => !before.includes(copy)),
+  );
+}
+
+/** Root may write anybody's settings, and its own home is closed to them. */
+function shutOut({ stat }: SettingsFile, { build }: Setting): number | undefined {
+  if (process.getuid?.() !== 0 || stat === undefined || stat.uid === 0) return undefined;
+  return statSync(build.folder).uid === stat.uid ? undefined : stat.uid;
 }
 
 /** Writes the settings where they change; the path of the backup, where there was anything to back up. */

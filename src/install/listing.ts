@@ -16,8 +16,12 @@ export function listing(change: Change, said: Said): string[] {
   const isDone = change.steps.length === 0 && change.files.length === 0;
   const lines = isDone ? [nothingToDo(said)] : [...copies(change, said), ...settings(change, said)];
   const kept = change.neededBy.map((path) => `the copies stay: ${tilde(path, said.home)} may still call them`);
-  return [...lines, ...kept, ...(isDone ? [] : [closing(said)])].map(clean);
+  const note = change.shutOut === undefined ? [] : [shutOut(change.shutOut, said)];
+  return [...lines, ...kept, ...note, ...(isDone ? [] : [closing(said)])].map(clean);
 }
+
+const shutOut = (user: number, { settings, home }: Said): string =>
+  `${tilde(settings, home)} belongs to user ${user}, whose sessions cannot read the copies: run install as that user`;
 
 const nothingToDo = ({ settings, home, installing }: Said): string =>
   installing
