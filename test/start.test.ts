@@ -54,7 +54,7 @@ describe.each(releases('launcher'))('a %s server that `start` has started', (rel
       startToken: startToken(spawned),
       serverPid: listener,
       serverStartToken: startToken(listener),
-      machine: { ...machine(), name: hostname() },
+      machine: { ...machine(), timeNamespace: expect.stringMatching(/^time:/), name: hostname() },
       uid: process.getuid?.(),
       hostname: '127.0.0.1',
       port,

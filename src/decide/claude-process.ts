@@ -58,7 +58,7 @@ function scriptAt(args: readonly string[]): number | undefined {
   return undefined;
 }
 
-const isNamed = (name: string): boolean => PROGRAM.test(name) || VERSION.test(name);
+const isNamed = (name: string): boolean => (name.includes('claude') ? PROGRAM.test(name) : VERSION.test(name));
 
 function isClaude(path: string | undefined): boolean {
   if (!path?.includes('claude')) return false;

@@ -66,11 +66,12 @@ function lookAt(pid: number, uptimeMs: number | undefined): Seen {
   const stat = statOf(pid);
   if (typeof stat !== 'object') return stat;
   const argv = argvOf(pid);
-  const seen = parseStat(stat.text, argv, uptimeMs);
+  const fields = fieldsOf(stat.text);
+  const seen = parseFields(stat.text, fields, argv, uptimeMs);
   if (typeof seen === 'string') return seen;
   const uid = uidOf(pid);
   const claude = claudeRole(seen.name, argv, undefined);
-  const mayBe = claude === undefined && uid === process.getuid?.() && isRoomy(stat.text);
+  const mayBe = claude === undefined && Number(fields[20]) >= ROOMY_BYTES && uid === process.getuid?.();
   return { ...seen, uid, claude: mayBe ? claudeRole(seen.name, argv, executableOf(pid)) : claude };
 }
 
@@ -79,8 +80,6 @@ function lookAt(pid: number, uptimeMs: number | undefined): Seen {
  * (7 of 40 µs), so it is read only of those with the address space of a JavaScript runtime, which none has less than.
  */
 const ROOMY_BYTES = 64 * 1024 * 1024;
-const isRoomy = (stat: string): boolean =>
-  Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ', 21)[20]) >= ROOMY_BYTES;
 
 const executableOf = (pid: number): string | undefined => tryRead(() => readlinkSync(`/proc/${pid}/exe`));
 
@@ -94,10 +93,19 @@ function statOf(pid: number): { readonly text: string } | 'gone' | 'unknown' {
   }
 }
 
+export const parseStat = (stat: string, argv: readonly string[] | undefined, uptimeMs: number | undefined): Seen =>
+  parseFields(stat, fieldsOf(stat), argv, uptimeMs);
+
 /** `stat` after the last `)`: a program may call itself `we) (ird`. Field numbers are those of proc(5), less 3. */
-export function parseStat(stat: string, argv: readonly string[] | undefined, uptimeMs: number | undefined): Seen {
+const fieldsOf = (stat: string): string[] => stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+
+function parseFields(
+  stat: string,
+  fields: readonly string[],
+  argv: readonly string[] | undefined,
+  uptimeMs: number | undefined,
+): Seen {
   const pid = parsePid(Number.parseInt(stat, 10));
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   const startToken = fields[19];
   // A token that nothing follows may have been cut, and so be another one.
   if (pid === undefined || startToken === undefined || !/^\d+$/.test(startToken) || fields.length < 23)
