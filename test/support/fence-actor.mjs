@@ -1,6 +1,6 @@
 // Does one thing to a fence, with the built program's own functions: `raise`, `withdraw`, `close`, `back` (lifts all), or
 // `stop`: lifts those of dead runs, and if there is a record then, fences it and is done with it.
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 
 const [root, what, identity] = process.argv.slice(2);
 const { stateFolder } = await import('../../dist/state/folders.js');
@@ -27,4 +27,5 @@ if (what !== 'back') {
   const held = record && raiseFence(folder, record, stopper, []);
   held?.note([{ pid: 2, startToken: '2' }]);
   if (what !== 'raise') held?.[what === 'stop' ? 'close' : what]();
+  if (what === 'stop' && held) writeFileSync(`${root}/stopped`, '');
 }

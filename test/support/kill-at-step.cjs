@@ -22,8 +22,9 @@ const STEPS = [
 for (const name of isMeant && at > 0 ? STEPS : []) {
   const original = fs[name];
   fs[name] = (...args) => {
-    if (name !== 'openSync' || forWriting(args[1])) steps += 1;
-    if (steps === at) process.kill(process.pid, process.env.SIGNAL_AT_STEP ?? 'SIGKILL');
+    const isStep = name !== 'openSync' || forWriting(args[1]);
+    if (isStep) steps += 1;
+    if (isStep && steps === at) process.kill(process.pid, process.env.SIGNAL_AT_STEP ?? 'SIGKILL');
     return original(...args);
   };
 }

@@ -34,14 +34,17 @@ export const liftHeldUpAt = async (stateDir: string, step: number, meanwhile: ()
   const heldUp = await waitFor('it stops or is over', () =>
     child.exitCode !== null ? 'over' : isStopped() && 'stopped',
   );
-  if (heldUp === 'stopped') meanwhile();
-  child.kill('SIGCONT');
+  try {
+    if (heldUp === 'stopped') meanwhile();
+  } finally {
+    child.kill('SIGCONT');
+  }
   await over;
   return heldUp === 'stopped';
 };
 
-/** Every step takes minutes; by default each sweep does one of five, another one on another day of the month. */
-const EVERY = process.env.OPENCODE_REAP_EVERY_STEP === '1' ? 1 : 5;
+/** Every step takes minutes; by default each sweep does one of eight, another one on another day of the month. */
+const EVERY = process.env.OPENCODE_REAP_EVERY_STEP === '1' ? 1 : 8;
 
 /** More steps than anything here has. */
 const MOST = 120;
