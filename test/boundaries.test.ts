@@ -86,9 +86,12 @@ describe('each dependency has one door', () => {
     expect(Object.keys(dependencies).filter((name) => DOORS[name] === undefined)).toEqual([]);
   });
 
-  test('node:child_process is opened in act/ alone, and processes are signalled there alone', () => {
+  // What may keep whoever asks it for ever is asked by a process of its own: that is a way of looking.
+  const ASKS = 'observe/ask-disk.ts';
+
+  test('node:child_process is opened in act/ alone, but for one look, and processes are signalled there alone', () => {
     const starts = foreign.filter(({ to }) => /^(node:)?(child_process|cluster|worker_threads)$/.test(to));
-    expect(starts.map(({ from }) => folderOf(from)).filter((folder) => folder !== 'act')).toEqual([]);
+    expect(starts.map(({ from }) => from).filter((from) => folderOf(from) !== 'act')).toEqual([ASKS]);
     const signals = sources.filter((source) => /\bprocess\s*(\.|\[['"])\s*kill\b|\.kill\(/.test(textOf(source)));
     expect(signals).toEqual(['act/signal.ts']);
   });

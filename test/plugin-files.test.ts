@@ -38,7 +38,15 @@ const put = (files: Record<string, unknown>): void => {
 
 const read = () => {
   const env = { HOME: join(root, 'home'), TMPDIR: join(root, 'tmp'), OPENCODE_REAP_TMP: join(root, 'shared') };
-  return readPlugins({ env, configDirs: [], pluginsDirs: [], tmpDirs: [], dataDirs: [], stateDir: undefined });
+  return readPlugins({
+    env,
+    configDirs: [],
+    pluginsDirs: [],
+    tmpDirs: [],
+    dataDirs: [],
+    stateDir: undefined,
+    answers: () => true,
+  });
 };
 
 const usesOf = async (path: string, content: unknown): Promise<readonly Use[]> => {

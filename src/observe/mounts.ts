@@ -12,7 +12,7 @@ export interface Crossing {
 
 /** File systems that a kernel answers for by itself. Any other has a server, or a program, that may be gone. */
 const ANSWERS =
-  /^(aufs|autofs4|bcachefs|bpf|btrfs|cgroup2?|configfs|cramfs|debugfs|devpts|devtmpfs|ecryptfs|efivarfs|erofs|exfat|ext[234]|f2fs|fusectl|hfs(plus)?|hugetlbfs|iso9660|jffs2|jfs|mqueue|msdos|nilfs2|nsfs|ntfs3?|overlay|proc|pstore|ramfs|reiserfs|romfs|rootfs|securityfs|selinuxfs|squashfs|sysfs|tmpfs|tracefs|ubifs|udf|vfat|xfs|zfs)$/;
+  /^(aufs|bcachefs|bpf|btrfs|cgroup2?|configfs|cramfs|debugfs|devpts|devtmpfs|ecryptfs|efivarfs|erofs|exfat|ext[234]|f2fs|fusectl|hfs(plus)?|hugetlbfs|iso9660|jffs2|jfs|mqueue|msdos|nilfs2|nsfs|ntfs3?|overlay|proc|pstore|ramfs|reiserfs|romfs|rootfs|securityfs|selinuxfs|squashfs|sysfs|tmpfs|tracefs|ubifs|udf|vfat|xfs|zfs)$/;
 
 /** Reading the list takes as long as looking at ten directories. */
 const LIST_HOLDS_MS = 200;

@@ -1,0 +1,31 @@
+// Does one thing to a fence, with the built program's own functions: `raise`, `withdraw`, `close`, `back` (lifts all), or
+// `stop`: lifts those of dead runs, and if there is a record then, fences it and is done with it.
+import { readFileSync, writeFileSync } from 'node:fs';
+
+const [root, what, identity] = process.argv.slice(2);
+const { stateFolder } = await import('../../dist/state/folders.js');
+const { readRegistry } = await import('../../dist/state/registry.js');
+const { liftFence, raiseFence } = await import('../../dist/state/fences.js');
+
+const folder = stateFolder(root);
+const { records, fences } = readRegistry(folder, [folder], []);
+const tokenOf = (pid) => {
+  try {
+    return readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1).split(' ')[19];
+  } catch {
+    return undefined;
+  }
+};
+const [pid, startToken] = identity === 'self' ? [process.pid, tokenOf(process.pid)] : identity.split('-');
+const stopper = { run: { pid: Number(pid), startToken }, machine: JSON.parse(readFileSync(`${root}/machine`, 'utf8')) };
+const isDead = ({ run }) => tokenOf(run.pid) !== run.startToken;
+if (what === 'back' || what === 'stop') {
+  for (const fence of fences) if (what === 'back' || isDead(fence)) liftFence(fence, true, stopper);
+}
+if (what !== 'back') {
+  const [record] = what === 'stop' ? readRegistry(folder, [folder], []).records : records;
+  const held = record && raiseFence(folder, record, stopper, []);
+  held?.note([{ pid: 2, startToken: '2' }]);
+  if (what !== 'raise') held?.[what === 'stop' ? 'close' : what]();
+  if (what === 'stop' && held) writeFileSync(`${root}/stopped`, '');
+}

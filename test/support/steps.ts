@@ -1,0 +1,63 @@
+import { type SpawnSyncReturns, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { waitFor } from './wait.js';
+
+const KILLS = fileURLToPath(new URL('kill-at-step.cjs', import.meta.url));
+const ACTOR = fileURLToPath(new URL('fence-actor.mjs', import.meta.url));
+
+/** What has the program SIGKILLed before its n-th step that opens a file for writing, writes, links, renames or removes. */
+export const killedAt = (step: number): Record<string, string> => ({
+  NODE_OPTIONS: `--require=${KILLS}`,
+  KILL_AT_STEP: `${step}`,
+});
+
+/** Does one thing to the fence in a state folder, as this run; true when it was killed before it was done. */
+export const actOnFence = (stateDir: string, what: string, step: number, run = '999998-1'): boolean => {
+  const env = step > 0 ? killedAt(step) : {};
+  const { status, signal, stderr }: SpawnSyncReturns<string> = spawnSync(
+    process.execPath,
+    [ACTOR, stateDir, what, run],
+    { env, encoding: 'utf8' },
+  );
+  if (status !== 0 && signal !== 'SIGKILL') throw new Error(`${what}, step ${step}: ${signal ?? status}\n${stderr}`);
+  return signal === 'SIGKILL';
+};
+
+/** Lifts every fence, held up before one step; `meanwhile` runs then. False when it was done before that step. */
+export const liftHeldUpAt = async (stateDir: string, step: number, meanwhile: () => void): Promise<boolean> => {
+  const env = { ...killedAt(step), SIGNAL_AT_STEP: 'SIGSTOP' };
+  const child = spawn(process.execPath, [ACTOR, stateDir, 'back', 'self'], { env, stdio: 'inherit' });
+  const over = once(child, 'exit');
+  const isStopped = (): boolean => /\) T /.test(readFileSync(`/proc/${child.pid}/stat`, 'utf8'));
+  const heldUp = await waitFor('it stops or is over', () =>
+    child.exitCode !== null ? 'over' : isStopped() && 'stopped',
+  );
+  try {
+    if (heldUp === 'stopped') meanwhile();
+  } finally {
+    child.kill('SIGCONT');
+  }
+  await over;
+  return heldUp === 'stopped';
+};
+
+/** Every step takes minutes; by default each sweep does one of eight, another one on another day of the month. */
+const EVERY = process.env.OPENCODE_REAP_EVERY_STEP === '1' ? 1 : 8;
+
+/** More steps than anything here has. */
+const MOST = 120;
+
+/**
+ * Does something with the program killed before one step after another, until it is done before that step comes; returns
+ * how many of them it was killed at.
+ */
+export const sweepSteps = async (killed: (step: number) => Promise<boolean>, every = EVERY): Promise<number> => {
+  let count = 0;
+  for (let step = 1 + (new Date().getDate() % every); step < MOST; step += every) {
+    if (!(await killed(step))) return count;
+    count += 1;
+  }
+  throw new Error(`not done after ${MOST} steps`);
+};
