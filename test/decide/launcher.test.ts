@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { locate } from '../../src/decide/locate.js';
 import type { Process } from '../../src/decide/process.js';
 import { unrecordedIn } from '../../src/decide/unrecorded.js';
-import { but, type Change, ended, every, listening, recorded, running, seen, spawnedWith } from './changes.js';
+import { but, type Change, ended, every, listening, recorded, running, seen, shown, spawnedWith } from './changes.js';
 import {
   environment,
   FREE,
@@ -121,7 +121,14 @@ describe('a record of what is no launcher leads to', () => {
     ],
     [
       'the server and not one that this one has started',
-      but(starting, other, deeper, running(serverProcess(5011, { parent: SERVER, ...inGroup })), spawnedWith(5011, {})),
+      but(
+        starting,
+        other,
+        deeper,
+        shown({ sockets: new Map() }),
+        running(serverProcess(5011, { parent: SERVER, ...inGroup })),
+        spawnedWith(5011, {}),
+      ),
       byToken,
     ],
     ['a server of two, when that has ended', but(starting, second, ended(LAUNCHER)), [undefined, SERVER, 'tag']],
