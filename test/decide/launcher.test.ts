@@ -125,6 +125,7 @@ describe('a record of what is no launcher leads to', () => {
         starting,
         other,
         deeper,
+        listening(true, SERVER),
         shown({ sockets: new Map() }),
         running(serverProcess(5011, { parent: SERVER, ...inGroup })),
         spawnedWith(5011, {}),
