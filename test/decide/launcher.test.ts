@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { locate } from '../../src/decide/locate.js';
 import type { Process } from '../../src/decide/process.js';
 import { unrecordedIn } from '../../src/decide/unrecorded.js';
-import { but, type Change, ended, every, listening, recorded, running, seen, spawnedWith } from './changes.js';
+import { but, type Change, ended, every, listening, recorded, running, seen, shown, spawnedWith } from './changes.js';
 import {
   environment,
   FREE,
@@ -38,7 +38,10 @@ const above = (kind: Partial<Process>): Change =>
     seen(SERVER, { group: SHELL_ABOVE, session: SHELL_ABOVE }),
   );
 const beside = (parent: number): Change => running(process(5009, { parent, ...inGroup }));
-const second = running(serverProcess(5010, { parent: LAUNCHER, ...inGroup, command: { ...serve, port: 5000 } }));
+const second = every(
+  running(serverProcess(5010, { parent: LAUNCHER, ...inGroup, command: { ...serve, port: 5000 } })),
+  spawnedWith(5010, {}),
+);
 const on = (...changes: readonly Change[]): Situation => but(launched, ...changes);
 
 describe('of servers that nothing was written down about', () => {
@@ -105,6 +108,11 @@ describe('a record of what is no launcher leads to', () => {
     ['the server in a group of its own', but(starting, other, withJobs), byToken],
     ['the server in a group of its own, by a bare pid', but(weakLaunched, other, withJobs), byTime],
     ['the server with the recorded port', but(starting, seen(LAUNCHER, shell), second), byToken],
+    [
+      'the other server with the recorded port',
+      but(starting, second, recorded({ port: 5000 })),
+      [undefined, 5010, 'start token'],
+    ],
     ['nothing for certain, where two may be meant', but(starting, second, recorded({ port: 6000 })), 'unknown'],
     [
       'nothing for certain, where no port was recorded',
@@ -113,13 +121,21 @@ describe('a record of what is no launcher leads to', () => {
     ],
     [
       'the server and not one that this one has started',
-      but(starting, other, running(serverProcess(5011, { parent: SERVER, ...inGroup })), spawnedWith(5011, {})),
+      but(
+        starting,
+        other,
+        deeper,
+        listening(true, SERVER),
+        shown({ sockets: new Map() }),
+        running(serverProcess(5011, { parent: SERVER, ...inGroup })),
+        spawnedWith(5011, {}),
+      ),
       byToken,
     ],
     ['a server of two, when that has ended', but(starting, second, ended(LAUNCHER)), [undefined, SERVER, 'tag']],
     [
       'none of two when that has ended and no port was recorded',
-      but(starting, second, ended(LAUNCHER), spawnedWith(5010, {}), recorded({ port: undefined })),
+      but(starting, second, ended(LAUNCHER), recorded({ port: undefined })),
       'unknown',
     ],
     [

@@ -24,6 +24,7 @@ import {
   serve,
   starting,
   tableOf,
+  verdict,
 } from './given.js';
 
 const pids = ({ record, snapshot }: Situation): number[] =>
@@ -166,6 +167,19 @@ describe('with a server that a shell runs beside something else ends', () => {
       but(launched, script, ended(LAUNCHER)),
       [...server, 5009, 5010],
     ],
+    ['what OpenCode says that it has started', but(native, spawnedWith(MCP, { opencodePid: `${SERVER}` })), server],
+    ['what an older OpenCode says that it has started', but(native, spawnedWith(MCP, { inOpencode: true })), server],
+    [
+      'nothing that was there before it',
+      but(native, spawnedWith(MCP, {}), running(process(7, { parent: MCP }))),
+      [SERVER],
+    ],
+    ['nothing that another OpenCode had started', but(native, spawnedWith(MCP, { opencodePid: '1' })), [SERVER]],
+    [
+      'whatever a script has started that stands in for it',
+      but(native, spawnedWith(MCP, {}), seen(SERVER, { command: { ...serve, interpreted: true } })),
+      server,
+    ],
     ['no second server of that spawn', but(launched, script, ended(LAUNCHER), seen(5009, { command: serve })), server],
   ])('%s', (_sentence, given, expected) => {
     expect(pids(given)).toEqual(expected);
@@ -190,6 +204,10 @@ test('a command that ended has left what is in its group and carries its tag', (
   const left = (group: number | undefined, tag: string | undefined) =>
     leftOfSpawn(group, tag, table, environments).map(({ pid }) => pid);
   expect([left(9, 'ours'), left(9, undefined), left(undefined, 'ours')]).toEqual([[10], [], []]);
+});
+
+test('what was there before a server does not keep it from being stopped', () => {
+  expect(verdict(but(native, spawnedWith(MCP, {}))).kind).toBe('stale');
 });
 
 describe('of what was noted by a run that died ends', () => {
