@@ -89,6 +89,22 @@ describe('a lease covers', () => {
     expect(covers({ port: 4097 }, { ...server, workspaces: [] })).toBe('no');
   });
 
+  test.each<[string, string[], string[], Hold['covers'] | 'no']>([
+    ['a mount that does not answer, and the server works elsewhere', ['/far'], [], 'no'],
+    ['a mount that does not answer, and the server works there, too', ['/far'], ['/far'], 'unknown'],
+    ['a mount in another one that does not answer', ['/far/sub'], ['/far'], 'unknown'],
+    ['a mount around another one that does not answer', ['/far'], ['/far/sub'], 'unknown'],
+    ['one mount that does not answer, and the server on another', ['/far'], ['/far-off'], 'no'],
+    ['a place that answers, and the server may have its repository on one that does not', [], ['/far'], 'no'],
+  ])('perhaps a server, or surely none, when its directory is on %s', (_, silent, others, expected) => {
+    const places = new Map([
+      ['/far/shop', place('/far/shop', { silent })],
+      ['/repo', place('/repo', { silent: others })],
+    ]);
+    const [hold] = holdsOn(server, [{ ...lease, path: '/far/shop' }], { ...native.snapshot, places });
+    expect(hold?.covers ?? 'no').toBe(expected);
+  });
+
   test('a server of which only the hash of its workspace is known', () => {
     const hashed = { ...server, workspaces: [], hashes: ['hash of /repo'.slice(0, 12)] };
     expect(covers({ path: '/repo' }, hashed)).toBe('yes');
