@@ -168,6 +168,7 @@ describe('the sockets of a process', () => {
     const client = connect(port, host);
     onTestFinished(() => void client.destroy());
     const socket = await accepted;
+    socket.on('error', () => undefined);
     onTestFinished(() => void socket.destroy());
     return client;
   };

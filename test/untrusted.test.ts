@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { chmod, chown } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
@@ -17,8 +18,9 @@ import {
   writeRecord,
   writeState,
 } from './support/fake.js';
-import { alive } from './support/proc.js';
+import { alive, portHolder } from './support/proc.js';
 import { createSandbox, type Sandbox } from './support/sandbox.js';
+import { waitFor } from './support/wait.js';
 
 // Files that somebody else has written, or could have: they may spare a server, and never end anything.
 
@@ -73,13 +75,26 @@ describe('a fence', () => {
 test.each([
   ['only we could have written', 0o600, { code: 0, verdict: 'stale' }],
   ['everybody could have written', 0o666, { code: 1, verdict: 'spared' }],
-])('connections of a run that %s count accordingly', async (_, mode, expected) => {
-  const client = connect(server.port, '127.0.0.1');
+])('a connection of a run that %s counts accordingly while it may only be a question', async (_, mode, expected) => {
+  const asked = join(sandbox.root, 'asked');
+  const { port } = await startFake(sandbox, { FAKE_OPENCODE_ASKED: asked });
+  await writeRecord(sandbox, 'asked', { pid: portHolder(port) ?? 0, port, url: '' });
+  const client = connect(port, '127.0.0.1');
   await once(client, 'connect');
   const run = { schema: SCHEMA, holder: identityOf(process.pid), machine: machine() };
   await chmod(await writeState(sandbox.stateDir, 'runs/x.json', run), mode);
-  const { code, servers } = await reap('--dry-run');
-  client.destroy();
+  const judged = reap('--dry-run', '--port', `${port}`);
+  // Only what may be a question is no reason not to ask.
+  const isAsked = waitFor('it is asked', () => existsSync(asked), 20_000);
+  const ended = await Promise.race([
+    judged,
+    isAsked.then(
+      () => undefined,
+      () => judged,
+    ),
+  ]);
+  client.resetAndDestroy();
+  const { code, servers } = ended ?? (await judged);
   expect({ code, verdict: servers[0].verdict }).toEqual(expected);
 });
 

@@ -235,7 +235,9 @@ export const withoutQuestions = (seen: Evidence, askedForMs: number | undefined)
  */
 function ownSessionsBelow(server: Process, { processes }: Snapshot): readonly Process[] | undefined {
   const below = descendants(processes ?? new Map(), server.pid);
-  if (server.session === undefined || below.some(({ session }) => session === undefined)) return undefined;
+  // Without its group, what the spawn's group holds beside its descendants cannot be told either.
+  if (server.session === undefined || server.group === undefined || below.some(({ session }) => session === undefined))
+    return undefined;
   return below.filter(
     ({ session, parent }) => session !== server.session && session !== processes?.get(parent)?.session,
   );
