@@ -1,12 +1,14 @@
 import { join } from 'node:path';
+import type { BootTime } from './decide/boot-clock.js';
 import { parseDuration } from './decide/duration.js';
 import type { Identity } from './decide/identity.js';
 import { sameProcess } from './decide/identity.js';
 import { holderAbove } from './hook/holder.js';
 import { type HookInput, readInput } from './hook/input.js';
+import { bootMs } from './observe/boot-clock.js';
 import { linuxGlance, linuxMachine } from './observe/linux.js';
 import { workspaceOf } from './observe/places.js';
-import { sweeper } from './state/claims.js';
+import { isVoid, sweeper } from './state/claims.js';
 import { replaceFile } from './state/files.js';
 import { chosenRoot, type StateFolder, stateFolder, type Variables } from './state/folders.js';
 import { formatLease, leaseName } from './state/lease-file.js';
@@ -108,6 +110,7 @@ async function request(
 ): Promise<void> {
   leaveRequest(folder, {
     at: Date.now(),
+    since: now(),
     event: call.event,
     session: sessionOf(call, input),
     ending,
@@ -121,11 +124,15 @@ async function request(
   if (!isSwept(folder)) await call.startSweep(call.stateDir);
 }
 
+/** A run that is frozen serves nobody: the one that is started then takes its claim. */
 function isSwept(folder: StateFolder): boolean {
-  const holder = sweeper(folder)?.holder;
-  const seen = holder && process.platform === 'linux' ? linuxGlance(holder.pid) : 'gone';
-  return holder !== undefined && typeof seen !== 'string' && sameProcess(holder, seen) === 'same';
+  const claim = sweeper(folder);
+  const seen = claim && process.platform === 'linux' ? linuxGlance(claim.holder.pid) : 'gone';
+  if (claim === undefined || typeof seen === 'string' || sameProcess(claim.holder, seen) !== 'same') return false;
+  return !isVoid(claim, 'yes', now());
 }
+
+const now = (): BootTime => ({ boot: linuxMachine().boot, ms: bootMs() });
 
 async function noteFailure(call: HookCall, folder: StateFolder, error: unknown): Promise<void> {
   const log = await import('./state/log.js');

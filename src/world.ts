@@ -1,4 +1,5 @@
 import type { Written } from './decide/record.js';
+import { bootMs } from './observe/boot-clock.js';
 import type { Eyes } from './observe/eyes.js';
 import { openEyes } from './observe/open-eyes.js';
 import { chosenRoot, configDirOf, everyRoot, type StateFolder, stateFolder, type Variables } from './state/folders.js';
@@ -22,6 +23,8 @@ export interface World {
   readonly stateDir: string | undefined;
   readonly env: Variables;
   readonly eyes: Eyes;
+  /** Milliseconds since the machine booted: whatever waits goes by it. */
+  readonly clock: () => number;
 }
 
 export async function openWorld(stateDir: string | undefined, env: Variables): Promise<World> {
@@ -35,6 +38,7 @@ export async function openWorld(stateDir: string | undefined, env: Variables): P
     stateDir,
     env,
     eyes: await openEyes(),
+    clock: bootMs,
   };
 }
 

@@ -7,13 +7,13 @@ import { leaveRequest } from '../state/requests.js';
  * What the plugin in a server starts once nothing has happened there for long: it has that one server judged by a run
  * that is none of the server's processes and has none of its secrets. It prints nothing: nobody listens.
  */
-export function retireCommand(id: string, stateDir: string | undefined, program: string): number {
+export function retireCommand(_id: string, stateDir: string | undefined, program: string): number {
   const { env } = process;
   const folder = stateFolder(chosenRoot(stateDir, env));
   leaveRequest(folder, {
     at: Date.now(),
     event: 'retire',
-    server: id,
+    since: undefined,
     session: undefined,
     ending: undefined,
     configDir: env.CLAUDE_CONFIG_DIR || undefined,

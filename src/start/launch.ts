@@ -22,14 +22,21 @@ import { argsFor, type Refused, refused, type Started, unlisted, type Wanted } f
 
 const GRACE_MS = 5_000;
 
-/** Starts a server, with its record written before it exists, and stops and forgets what does not become ready. */
-export async function launch(wanted: Wanted, world: World): Promise<Started | Refused> {
+/**
+ * Starts a server, with its record written before it exists, and stops and forgets what does not become ready. Whoever
+ * was frozen on the way here may no longer start one.
+ */
+export async function launch(wanted: Wanted, world: World, mayStart = () => true): Promise<Started | Refused> {
   if (!isDirectory(wanted.workspace))
     return refused(`the workspace ${wanted.workspace} is no directory`, 'name one that exists');
   const began = await takeSnapshot([], [], world.eyes);
   const spawning = newRecord(wanted, began);
   if (spawning === undefined) return unlisted();
   writeRecord(world.folder, spawning);
+  if (!mayStart()) {
+    dropRecord(world.folder, spawning.id);
+    return refused('another process starts a server there', 'try again');
+  }
   const retiring = retirement(spawning.id, wanted, world.folder);
   const environment = { ...withPassword(spawnEnvironment(wanted.env, spawning.tag), spawning.password), ...retiring };
   const spawned = await spawnDetached({
