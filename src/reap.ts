@@ -13,8 +13,8 @@ export interface Request {
   readonly graceMs: number;
   readonly limit: number;
   readonly endStrays: boolean;
-  /** The one server that is judged, since it asked for it itself; undefined judges all of them. */
-  readonly retiring?: string | undefined;
+  /** Only the watch waits for this. */
+  readonly quietForMs?: number | undefined;
 }
 
 /** Reads what was written down, looks at the machine, judges, plans, stops and reports. */
@@ -23,7 +23,7 @@ export async function reap(request: Request, world: World): Promise<Reaped> {
   const sight = await lookAround(world);
   const unannounce = announce(world, sight, request.dryRun);
   try {
-    const judged = await judgeAll(narrowed(sight, request), request, world);
+    const judged = await judgeAll(sight, request, world);
     const servers = judged.filter(({ record }) => inScope(request.scope, record, sight.snapshot.places));
     const done = request.dryRun ? untouched(servers) : await carryOut(servers, sight, request, world);
     return {
@@ -41,9 +41,6 @@ export async function reap(request: Request, world: World): Promise<Reaped> {
     unannounce();
   }
 }
-
-const narrowed = (sight: Sight, { retiring }: Request): Sight =>
-  retiring === undefined ? sight : { ...sight, records: sight.records.filter(({ id }) => id === retiring) };
 
 const untouched = (servers: readonly Judgement[]): Judged[] =>
   servers.map((server) => ({ ...server, outcome: undefined }));
@@ -66,7 +63,9 @@ async function carryOut(
     outcome: outcomes.get(server.record.id) ?? refusal(server, plan.refused),
   }));
   await tidyUp(servers, sight, world);
-  writeLog(done, world, request.retiring !== undefined);
+  // The watch finds the same of every server every few minutes.
+  const isWatch = request.quietForMs !== undefined;
+  writeLog(isWatch ? done.filter(({ outcome }) => outcome) : done, world, isWatch);
   return done;
 }
 

@@ -3,12 +3,14 @@ import { sinceThen } from './decide/boot-clock.js';
 import { sameProcess } from './decide/identity.js';
 import { lives } from './decide/lives.js';
 import type { Judged, Reaped } from './decide/plan.js';
+import { DEFAULTS } from './defaults.js';
 import { selfIn } from './look.js';
 import { takeSnapshot } from './observe/snapshot.js';
 import { reap } from './reap.js';
 import { type Claim, claimSweep, isVoid } from './state/claims.js';
 import { noteFailure } from './state/log.js';
 import { closeRequest, pendingRequests, type StoredRequest } from './state/requests.js';
+import { endWatchIfOver, ensureWatch, leftToWatch } from './watch.js';
 import type { World } from './world.js';
 
 /*
@@ -28,6 +30,8 @@ const FIRST_AGAIN_MS = 30_000;
 const LONGEST_AGAIN_MS = 10 * 60_000;
 /** A look takes this long, and a server that is about to be old enough should be so by then. */
 const SOONEST_AGAIN_MS = 1_000;
+/** What may be stale only later than this, the watch waits for: its shell takes a fiftieth of what this run takes. */
+const LEFT_TO_WATCH_MS = 5 * 60_000;
 const ALTOGETHER_MS = 6 * 3_600_000;
 /** How soon a new request is seen; reading an empty folder costs nothing. */
 const TICK_MS = 500;
@@ -37,9 +41,10 @@ const CLAIM_HOLDS_MS = 5 * RENEW_MS;
 
 type OurClaim = Extract<Claim, { kind: 'ours' }>;
 
-export async function sweep(policy: SweepPolicy, world: World): Promise<void> {
+/** `program` is what node can run, for the watch that takes over; undefined where there is none. */
+export async function sweep(policy: SweepPolicy, world: World, program?: string): Promise<void> {
   try {
-    await serveAll(policy, world);
+    await serveAll(policy, world, program);
   } catch (error) {
     noteFailure(world.folder, 'background run failed', error instanceof Error ? error.message : String(error));
     throw error;
@@ -47,13 +52,13 @@ export async function sweep(policy: SweepPolicy, world: World): Promise<void> {
 }
 
 /** One run per user. It gives up its claim before its last look, so a request that came too late for it starts another. */
-async function serveAll(policy: SweepPolicy, world: World): Promise<void> {
+async function serveAll(policy: SweepPolicy, world: World, program: string | undefined): Promise<void> {
   do {
     const claim = await claimRun(world);
     if (claim === undefined) return;
     const renewing = setInterval(claim.renew, RENEW_MS).unref();
     try {
-      if ((await serve(policy, claim, world)) === 'no longer ours') return;
+      if ((await serve(policy, claim, world, program)) === 'no longer ours') return;
     } finally {
       clearInterval(renewing);
       claim.release();
@@ -83,7 +88,12 @@ async function claimRun(world: World): Promise<OurClaim | undefined> {
  * Looks whenever a request is due or a server may have become stale, until there is nothing more to wait for. All by the
  * boot clock: when its time is over, be it after a night's suspend, it has a last look at what it still waits for.
  */
-async function serve(policy: SweepPolicy, claim: OurClaim, world: World): Promise<'done' | 'no longer ours'> {
+async function serve(
+  policy: SweepPolicy,
+  claim: OurClaim,
+  world: World,
+  program: string | undefined,
+): Promise<'done' | 'no longer ours'> {
   const { clock, folder } = world;
   const until = clock() + ALTOGETHER_MS;
   const seen: Seen = new Map();
@@ -93,13 +103,20 @@ async function serve(policy: SweepPolicy, claim: OurClaim, world: World): Promis
     const isOver = clock() >= until;
     const pending = pendingRequests(folder);
     places = withPlacesOf(pending, places);
-    const due = await dueOf(pending, seen, world);
+    for (const request of pending.filter(isRetiring)) await handToWatch(request, program, world);
+    const due = await dueOf(
+      pending.filter((request) => !isRetiring(request)),
+      seen,
+      world,
+    );
     // A run that was frozen for long is no longer the one: another has done what it meant to do.
     if (!claim.isOurs()) return 'no longer ours';
     if (due.length > 0 || (again && (isOver || again.at <= clock()))) {
       const reaped = await look(due, policy, places);
       for (const request of due) closeRequest(request);
       again = nextLook(reaped, due.length > 0 ? undefined : again?.delayMs, clock());
+      const isWatched = await leaveToWatch(reaped, program, places);
+      if (again && isWatched && again.at - clock() > LEFT_TO_WATCH_MS) again = undefined;
     } else if (pending.length === 0 && again === undefined) return 'done';
     if (isOver) return 'done';
     await sleep(TICK_MS);
@@ -138,6 +155,26 @@ function nextLook({ servers, policy }: Reaped, lastMs: number | undefined, now: 
   const young = waiting.flatMap(({ verdict, seen }) => (isOnlyYoung(verdict) ? (seen.ageMs ?? []) : []));
   const oldEnough = young.map((ageMs) => Math.max(policy.olderThanMs - ageMs, SOONEST_AGAIN_MS));
   return { at: now + Math.min(delayMs, ...oldEnough), delayMs };
+}
+
+/** A server of an earlier version asks for itself alone, so it is no reason to look at others. */
+const isRetiring = ({ event }: StoredRequest): boolean => event === 'retire';
+
+async function handToWatch(request: StoredRequest, program: string | undefined, world: World): Promise<void> {
+  closeRequest(request);
+  await ensureWatch(program, DEFAULTS.retireAfterMs, world);
+}
+
+/** Whether the watch looks after whatever this look has left. It ends with the last server, and so does its claim. */
+async function leaveToWatch(reaped: Reaped, program: string | undefined, world: World): Promise<boolean> {
+  const left = leftToWatch(reaped, world);
+  if (left.length === 0) {
+    await endWatchIfOver(program, world);
+    return false;
+  }
+  const soonestMs = Math.min(...left.map(({ seen }) => seen.retireAfterMs ?? DEFAULTS.retireAfterMs));
+  const isThere = await ensureWatch(program, soonestMs, world);
+  return isThere && reaped.servers.filter(mayBecomeStale).every((server) => left.includes(server));
 }
 
 /** When a request was first seen by this run, by the boot clock, for those that do not say since when they wait. */

@@ -3,6 +3,7 @@ import { bootMs } from './observe/boot-clock.js';
 import type { Eyes } from './observe/eyes.js';
 import { openEyes } from './observe/open-eyes.js';
 import { chosenRoot, configDirOf, everyRoot, type StateFolder, stateFolder, type Variables } from './state/folders.js';
+import { readLastUses } from './state/last-uses.js';
 import { readPlugins } from './state/plugins.js';
 import { readRegistry } from './state/registry.js';
 
@@ -52,5 +53,6 @@ export async function readWritten(world: World): Promise<Written> {
     uses: plugins.uses,
     unread: [...ours.unread, ...plugins.unread],
     skipped: plugins.skipped,
+    lastUses: readLastUses(world.folder, world.eyes.machine().boot),
   };
 }

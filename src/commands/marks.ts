@@ -2,10 +2,12 @@ import type { Identity } from '../decide/identity.js';
 import { marksOn } from '../decide/keep-marks.js';
 import { processesOf } from '../decide/locate.js';
 import { mayBeHandedOver } from '../decide/remedies.js';
+import { DEFAULTS } from '../defaults.js';
 import { workspaceOf } from '../observe/places.js';
 import { clean } from '../report/text.js';
 import { keep, recordFile, unkeep, writeRecord } from '../state/registry.js';
 import { forbidding } from '../stop.js';
+import { ensureWatch } from '../watch.js';
 import { openWorld, type World } from '../world.js';
 import { type Chosen, choose } from './choose.js';
 import { type Common, complain, print } from './output.js';
@@ -70,6 +72,7 @@ export async function adoptCommand(name: string, options: Common): Promise<numbe
     return 1;
   }
   const id = adopt(chosen, world);
+  await ensureWatch(process.argv[1], DEFAULTS.retireAfterMs, world);
   if (!options.quiet) print([clean(`${id} may be reaped from now on, recorded in ${recordFile(world.folder, id)}`)]);
   return 0;
 }

@@ -5,6 +5,7 @@ import { jsonServer } from '../report/json.js';
 import { reason, state } from '../report/table.js';
 import { clean } from '../report/text.js';
 import { forbidding, stopNamed } from '../stop.js';
+import { endWatchIfOver } from '../watch.js';
 import { openWorld } from '../world.js';
 import { choose } from './choose.js';
 import { type Common, complain, print, printJson, progress } from './output.js';
@@ -26,6 +27,7 @@ export async function stopCommand(name: string, options: StopOptions): Promise<n
   if (!options.yes && !(await mayStop(chosen.server.verdict))) return 1;
   const done = progress('stopping', options);
   const judged = await stopNamed(chosen, manner, world).finally(done);
+  await endWatchIfOver(process.argv[1], world);
   if (options.json) printJson(jsonServer(judged));
   else if (!options.quiet) print([`${state(judged)}: ${clean(reason(judged))}`]);
   return judged.outcome?.kind === 'stopped' || judged.outcome?.kind === 'gone' ? 0 : 1;

@@ -8,6 +8,10 @@ export async function sweepCommand(
   options: Common & { readonly olderThan: number; readonly grace: number },
 ): Promise<number> {
   const world = await openWorld(options.stateDir, process.env);
-  await sweep({ olderThanMs: options.olderThan, graceMs: options.grace, limit: DEFAULTS.limit }, world);
+  await sweep(
+    { olderThanMs: options.olderThan, graceMs: options.grace, limit: DEFAULTS.limit },
+    world,
+    process.argv[1],
+  );
   return 0;
 }

@@ -4,7 +4,11 @@ import type { Snapshot } from './snapshot.js';
 export type Answer = 'yes' | 'no' | 'unknown';
 
 /** Whether a process that was written down, on the machine that was written down with it, still lives. */
-export function lives(who: Identity | undefined, where: Machine | undefined, snapshot: Snapshot): Answer {
+export function lives(
+  who: Identity | undefined,
+  where: Machine | undefined,
+  snapshot: Pick<Snapshot, 'machine' | 'processes'>,
+): Answer {
   if (who === undefined || snapshot.processes === undefined) return 'unknown';
   const process = snapshot.processes.get(who.pid);
   const here = process ? sameProcess(who, process) : 'different';

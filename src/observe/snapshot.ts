@@ -3,6 +3,7 @@ import { type Environment, lineage, type ProcessTable, type Sockets } from '../d
 import type { ServerRecord, Witness } from '../decide/record.js';
 import type { Place, Snapshot } from '../decide/snapshot.js';
 import { treeOf } from '../decide/tree.js';
+import { bootMs } from './boot-clock.js';
 import type { Eyes } from './eyes.js';
 import { hashedPlaceOf } from './hashed-place.js';
 import { workspaceOf } from './places.js';
@@ -23,6 +24,7 @@ export async function lookAtProcesses(records: readonly ServerRecord[], eyes: Ey
   const portHolders = await holdersOf(records, eyes);
   return {
     at: Date.now(),
+    bootMs: bootMs(),
     machine: eyes.machine(),
     uid: process.getuid?.(),
     self: process.pid,

@@ -2,6 +2,7 @@ import { DEFAULTS } from '../defaults.js';
 import { whoAnswers } from '../observe/answers.js';
 import { jsonNames } from '../state/files.js';
 import { findServer, stopNamed } from '../stop.js';
+import { ensureWatch } from '../watch.js';
 import type { World } from '../world.js';
 import { ensureServer } from './ensure-server.js';
 import { attach } from './session.js';
@@ -20,6 +21,7 @@ export async function ensureForSession(
 ): Promise<Started | Refused> {
   for (let attempt = 1; ; attempt += 1) {
     const started = await ensureServer(wanted, world);
+    if (started.kind === 'started' && started.id !== undefined) await watchIt(wanted, started, world);
     if (started.kind === 'refused' || wanted.sessionId === undefined) return started;
     const port = Number(new URL(started.url).port);
     const { sessionId: session, workspace } = wanted;
@@ -33,6 +35,10 @@ export async function ensureForSession(
     if (attempt === ATTEMPTS || !(isFenced(started, world) || (await isOver(wanted.hostname, port)))) return started;
   }
 }
+
+/** One that was there already keeps what its starter said about it. */
+const watchIt = ({ program, retireAfterMs }: Wanted, { alreadyRunning }: Started, world: World): Promise<boolean> =>
+  ensureWatch(program, alreadyRunning ? DEFAULTS.retireAfterMs : retireAfterMs, world);
 
 /** A run may even be done by now, and have taken its fence down. */
 const isOver = async (host: string, port: number): Promise<boolean> => (await whoAnswers(host, port)) === 'nobody';

@@ -9,10 +9,8 @@ import type { Snapshot } from '../decide/snapshot.js';
 import { spawnEnvironment } from '../decide/spawn-environment.js';
 import { leftOfSpawn } from '../decide/tree.js';
 import { targetOfSpawn } from '../decide/verdict.js';
-import { loadPlugins } from '../observe/answers.js';
 import { isDirectory } from '../observe/places.js';
 import { environmentsOf, takeSnapshot } from '../observe/snapshot.js';
-import { retirement } from '../retire/retirement.js';
 import { type NativeRecord, urlOf } from '../state/record-file.js';
 import { asServerRecord, dropRecord, writeRecord } from '../state/registry.js';
 import type { World } from '../world.js';
@@ -37,13 +35,11 @@ export async function launch(wanted: Wanted, world: World, mayStart = () => true
     dropRecord(world.folder, spawning.id);
     return refused('another process starts a server there', 'try again');
   }
-  const retiring = retirement(spawning.id, wanted, world.folder);
-  const environment = { ...withPassword(spawnEnvironment(wanted.env, spawning.tag), spawning.password), ...retiring };
   const spawned = await spawnDetached({
     command: wanted.command,
     args: argsFor(wanted),
     cwd: wanted.workspace,
-    env: environment,
+    env: withPassword(spawnEnvironment(wanted.env, spawning.tag), spawning.password),
   });
   if (typeof spawned === 'string') {
     dropRecord(world.folder, spawning.id);
@@ -59,7 +55,6 @@ export async function launch(wanted: Wanted, world: World, mayStart = () => true
   };
   const ready = await recorded(starting, spawned, wanted, world);
   if (typeof ready === 'string') return giveUp(ready, starting, wanted, world);
-  if (Object.keys(retiring).length > 0) await loadPlugins(ready.hostname, ready.port ?? 0, environment);
   return {
     kind: 'started',
     url: urlOf(ready.hostname, ready.port ?? 0),
@@ -93,6 +88,7 @@ function newRecord(
     startedAt: Date.now(),
     state: 'spawning',
     password: wanted.secure ? newPassword() : undefined,
+    retireAfterMs: wanted.retireAfterMs,
   };
 }
 

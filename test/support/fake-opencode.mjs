@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 // Stands in for `opencode serve --port N` where many are needed and what they are does not matter: it answers as an
 // idle server does. With OPENCODE_SERVER_PASSWORD it wants that, unless FAKE_OPENCODE=open. FAKE_OPENCODE=silent accepts connections and never answers; `old` cannot list its sessions; `last`
-// ends once it has answered; `late` answers nothing that comes in its first 1.2 s.
+// ends once it has answered; FAKE_OPENCODE_ASKED is a file that gets a line for every question; `late` answers nothing that comes in its first 1.2 s.
+import { appendFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 
 const optionOf = (name, otherwise) => {
@@ -20,6 +21,8 @@ const ANSWERS = {
 if (process.env.FAKE_OPENCODE === 'old') delete ANSWERS['/experimental/session'];
 
 const server = createServer((request, response) => {
+  const { FAKE_OPENCODE_ASKED: asked } = process.env;
+  if (asked) appendFileSync(asked, `${request.url}\n`);
   if (process.env.FAKE_OPENCODE === 'silent') return;
   if (process.env.FAKE_OPENCODE === 'late' && performance.now() < 1_200) return;
   const { OPENCODE_SERVER_PASSWORD: password } = process.env;
