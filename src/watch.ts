@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { realpathSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isGone, signal } from './act/signal.js';
 import { startWatch, WATCH_ENDS } from './act/start-watch.js';
@@ -61,6 +61,8 @@ export async function ensureWatch(program: string | undefined, retireAfterMs: nu
 }
 
 async function ensure(programs: readonly string[], retireAfterMs: number, world: World): Promise<boolean> {
+  // Built into another program there is none, and then only an installed copy looks.
+  if (!programs.some((program) => existsSync(program))) return false;
   notePlaces(world.folder, namedPlaces(world));
   // Twice: once to find that the last watch died or finds nothing to run, once to follow it.
   for (let attempt = 0; attempt < 2; attempt += 1) {

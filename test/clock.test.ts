@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { ensureServer } from '../src/start/ensure-server.js';
+import { launch } from '../src/start/launch.js';
+import type { Wanted } from '../src/start/wanted.js';
 import { sweep } from '../src/sweep.js';
 import { openWorld, type World } from '../src/world.js';
 import { runCli } from './support/cli.js';
@@ -175,6 +177,21 @@ describe('whoever stands still blocks nobody', () => {
   });
 });
 
+const wantedOn = (port: number, command: string): Wanted => ({
+  ...{ port, hostname: '127.0.0.1', workspace: box.project, sessionId: undefined, plugin: 'a test', command },
+  ...{ args: [], env: box.env(), readyTimeoutMs: 5_000, retireAfterMs: 0, program: undefined },
+});
+
+test('whoever was frozen until somebody took its claim starts nothing', async () => {
+  const started = join(box.root, 'started');
+  const command = join(box.binDir, 'opencode');
+  writeFileSync(command, `#!/bin/sh\necho >>${started}\nexec sleep 600\n`, { mode: 0o755 });
+  const refused = await launch(wantedOn(await box.reserve(), command), world, () => false);
+  expect(refused).toMatchObject({ kind: 'refused' });
+  await sleep(300);
+  expect([existsSync(started), readdirSync(join(box.stateDir, 'servers'))]).toEqual([false, []]);
+});
+
 test('whoever gets the claim on a port that somebody has just taken starts nothing', async () => {
   const port = await box.reserve();
   const [folder, started] = [join(box.root, 'counted'), join(box.root, 'started')];
@@ -192,10 +209,7 @@ test('whoever gets the claim on a port that somebody has just taken starts nothi
     }
     return world.clock();
   };
-  const wanted = {
-    ...{ port, hostname: '127.0.0.1', workspace: box.project, sessionId: undefined, plugin: 'a test', command },
-    ...{ args: [], env: box.env(), readyTimeoutMs: 5_000, retireAfterMs: 0, program: undefined },
-  };
+  const wanted = wantedOn(port, command);
   expect(await ensureServer(wanted, { ...world, clock })).toMatchObject({ alreadyRunning: true, pid });
   expect(existsSync(started)).toBe(false);
   await rm(folder, { recursive: true });

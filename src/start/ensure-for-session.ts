@@ -21,8 +21,8 @@ export async function ensureForSession(
 ): Promise<Started | Refused> {
   for (let attempt = 1; ; attempt += 1) {
     const started = await ensureServer(wanted, world);
-    if (started.kind === 'started' && started.id !== undefined) await watchIt(wanted, started, world);
-    if (started.kind === 'refused' || wanted.sessionId === undefined) return started;
+    if (started.kind === 'refused') return started;
+    if (wanted.sessionId === undefined) return watched(wanted, started, world);
     const port = Number(new URL(started.url).port);
     const { sessionId: session, workspace } = wanted;
     try {
@@ -32,13 +32,18 @@ export async function ensureForSession(
       throw error;
     }
     // A run that had raised its fence by now may not have seen the lease; one that raises it later looks once more.
-    if (attempt === ATTEMPTS || !(isFenced(started, world) || (await isOver(wanted.hostname, port)))) return started;
+    if (attempt === ATTEMPTS || !(isFenced(started, world) || (await isOver(wanted.hostname, port)))) {
+      return watched(wanted, started, world);
+    }
   }
 }
 
 /** One that was there already keeps what its starter said about it. */
-const watchIt = ({ program, retireAfterMs }: Wanted, { alreadyRunning }: Started, world: World): Promise<boolean> =>
-  ensureWatch(program, alreadyRunning ? DEFAULTS.retireAfterMs : retireAfterMs, world);
+async function watched({ program, retireAfterMs }: Wanted, started: Started, world: World): Promise<Started> {
+  const afterMs = started.alreadyRunning ? DEFAULTS.retireAfterMs : retireAfterMs;
+  if (started.id !== undefined) await ensureWatch(program, afterMs, world);
+  return started;
+}
 
 /** A run may even be done by now, and have taken its fence down. */
 const isOver = async (host: string, port: number): Promise<boolean> => (await whoAnswers(host, port)) === 'nobody';

@@ -135,10 +135,10 @@ async function taken(
 ): Promise<Tried> {
   const starter = waitingStarter(record, snapshot);
   if (starter === undefined) return running(wanted, pid, record);
-  // Whoever waits for a port renews a claim on it. A starter without one is frozen, and its server answers without it.
+  // Whoever waits renews a claim on the port. One that has not is frozen, and its server answers without it.
   const claim = starterOn(world.folder, wanted.port);
-  const waits = record.port === undefined || (claim?.holder.pid === starter && counts(claim, snapshot, world));
-  return waits ? beingStarted(starter) : running(wanted, pid, record);
+  const isFrozen = claim?.holder.pid === starter && !counts(claim, snapshot, world);
+  return isFrozen ? running(wanted, pid, record) : beingStarted(starter);
 }
 
 const beingStarted = (pid: number): Tried => again(`process ${pid} is starting a server on it`);
