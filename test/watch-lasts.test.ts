@@ -8,13 +8,25 @@ import {
   readFileSync,
   readlinkSync,
   rmSync,
+  writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { describe } from 'vitest';
+import { lookOnce } from '../src/watch.js';
+import { openWorld } from '../src/world.js';
 import { type CliResult, runCli } from './support/cli.js';
-import { installFake, startFake, writeRecord } from './support/fake.js';
+import {
+  identityOf,
+  installFake,
+  machine,
+  recordOf,
+  SCHEMA,
+  startFake,
+  writeRecord,
+  writeState,
+} from './support/fake.js';
 import { BUILDS, callLibrary } from './support/library.js';
 import { alive, children, descendants, environ, parent, processGroup, sessionId } from './support/proc.js';
 import { test } from './support/reaped.js';
@@ -140,11 +152,39 @@ describe.concurrent('the watch (of stand-ins for servers)', { timeout: 60_000 },
     }
   });
 
-  test('ends when the state folder is removed', async ({ sandbox }) => {
-    await start(sandbox);
+  test('ends when the state folder is removed, and the program too', async ({ sandbox }) => {
+    await installFake(sandbox);
+    const program = join(sandbox.root, 'opencode-reap.cjs');
+    copyFileSync(BUNDLE, program);
+    const words = [program, 'start', '--port', '0'];
+    const began = sandbox.spawn(process.execPath, words, { env: sandbox.env(LATER), stdio: 'ignore' });
+    await new Promise((resolve) => began.once('exit', resolve));
     const watch = await theWatch(sandbox);
+    rmSync(program);
     rmSync(sandbox.stateDir, { recursive: true });
     await waitFor('it ends', () => !alive(watch), 5_000);
+  });
+
+  test('that ends looks once more, so that what was recorded meanwhile has a watch', async ({ sandbox, expect }) => {
+    const fake = await startFake(sandbox);
+    const record = { ...recordOf(sandbox, 'late', fake), workspace: sandbox.project };
+    const opened = await openWorld(sandbox.stateDir, sandbox.env(LATER));
+    const made = { at: new Date().toISOString(), bootMs: opened.clock() };
+    const holder = identityOf(process.pid);
+    const claim = { schema: SCHEMA, holder, machine: machine(), holdsMs: 60_000, token: 'ours', ...made };
+    await writeState(sandbox.stateDir, 'watch.json', claim);
+    mkdirSync(join(sandbox.stateDir, 'servers'), { mode: 0o700 });
+    let asked = 0;
+    const clock = (): number => {
+      asked += 1;
+      // It renews its claim before it looks and after that.
+      if (asked === 3)
+        writeFileSync(join(sandbox.stateDir, 'servers/late.json'), JSON.stringify(record), { mode: 0o600 });
+      return opened.clock();
+    };
+    const policy = { olderThanMs: 0, graceMs: 0, limit: 5 };
+    expect(await lookOnce('ours', policy, PROGRAM, { ...opened, clock })).toBeUndefined();
+    expect([asked >= 3, watchesOf(sandbox).length]).toEqual([true, 1]);
   });
 
   test('ends at once with the last server, whoever stops that, and with its sleep', async ({ sandbox, expect }) => {
