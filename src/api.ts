@@ -49,8 +49,9 @@ export interface ServerOptions extends SessionOptions, StateOptions {
   /** How long the server may take to answer. Default: 60,000. */
   readonly readyTimeout?: number | undefined;
   /**
-   * How long the server may have nothing to do before it has itself judged like any other: at least 1,000, or 0 for
-   * never. Default: `$OPENCODE_REAP_RETIRE_AFTER` (a duration such as `2h`, or `0`), else 1,800,000 (30 min).
+   * How long nobody must have used the server before the watch stops it, which looks after servers when no hook fires
+   * any more: at least 1,000, or 0 for never. Default: `$OPENCODE_REAP_RETIRE_AFTER` (a duration such as `2h`, or `0`),
+   * else 1,800,000 (30 min).
    */
   readonly retireAfter?: number | undefined;
   /** Gives the server a random password of its own. Default: false. */

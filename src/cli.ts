@@ -47,6 +47,8 @@ function unexpected(error: unknown, withStack: boolean): number {
   return 1;
 }
 
+type SweepOptions = Common & { readonly olderThan: number; readonly grace: number };
+
 type Finish = (code: number) => void;
 
 function describe(finish: Finish): Command {
@@ -172,16 +174,27 @@ function addHooks(program: Command, finish: Finish): void {
     .addOption(grace())
     .action(async (_, command) => finish(await (await import('./commands/sweep.js')).sweepCommand(optionsOf(command))));
   common(program.command('retire <id>', { hidden: true }))
-    .description('what a server starts that has had nothing to do for long')
-    .action(async (id, _, command) =>
+    .description('what a server of an earlier version starts that has had nothing to do for long')
+    .action(async (_id, _, command) =>
       finish(
-        (await import('./commands/retire.js')).retireCommand(
-          id,
+        await (await import('./commands/retire.js')).retireCommand(
           optionsOf<Common>(command).stateDir,
           process.argv[1] ?? '',
         ),
       ),
     );
+  common(program.command('watch <token>', { hidden: true }))
+    .description('one look of the watch')
+    .option('--stay', 'look again and again')
+    .addOption(olderThan())
+    .addOption(grace())
+    .action(async (token, _, command) => {
+      const { stateDir, stay, olderThan, grace } = optionsOf<SweepOptions & { stay?: boolean }>(command);
+      const policy = { olderThanMs: olderThan, graceMs: grace, limit: DEFAULTS.limit };
+      const { watchCommand } = await import('./commands/watch.js');
+      const looking = { ...policy, ...(stateDir === undefined ? {} : { stateDir }), stay: stay === true };
+      finish(await watchCommand(token, looking, process.argv[1] ?? ''));
+    });
   inSettings(program.command('install'))
     .description('put the hooks into Claude Code’s settings')
     .addOption(new Option('--port <port>', 'the port that the sessions’ plugins use').argParser(port))
@@ -237,7 +250,7 @@ const grace = (): Option =>
     .default(DEFAULTS.graceMs, '5s');
 
 const retireAfter = (): Option =>
-  new Option('--retire-after <duration>', 'stop it by itself after so long without use, 0 for never')
+  new Option('--retire-after <duration>', 'the watch stops it after so long without use, 0 for never')
     .env('OPENCODE_REAP_RETIRE_AFTER')
     .argParser(duration)
     .default(DEFAULTS.retireAfterMs, '30m');

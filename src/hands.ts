@@ -8,7 +8,7 @@ import type { ServerRecord } from './decide/record.js';
 import { targetOnWord, type Verdict } from './decide/verdict.js';
 import type { Word } from './decide/word.js';
 import { type Judgement, judgeAll, lookAround, lookOnceMore, SETTLING_MS, type Sight, selfIn } from './look.js';
-import { bootClock } from './observe/boot-clock.js';
+import { bootMs } from './observe/boot-clock.js';
 import { letGo } from './observe/hear.js';
 import { environmentsOf } from './observe/snapshot.js';
 import { raiseFence } from './state/fences.js';
@@ -42,7 +42,7 @@ export function handsFor(
       const near = await lookAround(world, record);
       const [judgement] = await judgeAll(near, manner, world, manner.onWord);
       if (judgement === undefined) return { kind: 'gone' };
-      heard = { word: judgement.seen.word, atMs: bootClock() };
+      heard = { word: judgement.seen.word, atMs: bootMs() };
       latest = judgement.sight ?? near;
       return leave(judgement, latest, manner, heard);
     },
@@ -87,7 +87,7 @@ function leave(
   if (!('server' in target)) return { kind: 'withheld', because: target.detail };
   // Asked to let go, it would end this very command half-way.
   if (snapshot.lineage.has(target.server.pid)) return { kind: 'withheld', because: 'this command runs inside it' };
-  const isFresh = (): boolean => bootClock() - beganMs <= LOOK_COUNTS_MS && bootClock() - atMs <= WORD_COUNTS_MS;
+  const isFresh = (): boolean => bootMs() - beganMs <= LOOK_COUNTS_MS && bootMs() - atMs <= WORD_COUNTS_MS;
   return { kind: 'may stop', target, tree: treeAt(record, snapshot), isFresh };
 }
 

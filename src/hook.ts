@@ -1,5 +1,6 @@
 import { fstatSync } from 'node:fs';
 import { join } from 'node:path';
+import type { BootTime } from './decide/boot-clock.js';
 import { parseDuration } from './decide/duration.js';
 import type { Identity } from './decide/identity.js';
 import { sameProcess } from './decide/identity.js';
@@ -10,10 +11,11 @@ import { OLDEST_NODE } from './defaults.js';
 
 import { holderAbove } from './hook/holder.js';
 import { type HookInput, readInput } from './hook/input.js';
+import { bootMs } from './observe/boot-clock.js';
 import { tryRead } from './observe/errors.js';
 import { workspaceAtOnce } from './observe/find-place.js';
 import { linuxGlance, linuxMachine, linuxTimeNamespace } from './observe/linux.js';
-import { sweeper } from './state/claims.js';
+import { isVoid, sweeper } from './state/claims.js';
 import { replaceFile } from './state/files.js';
 import { chosenRoot, type StateFolder, stateFolder, type Variables } from './state/folders.js';
 import { formatLease, leaseName } from './state/lease-file.js';
@@ -132,6 +134,7 @@ async function request(
 ): Promise<void> {
   leaveRequest(folder, {
     at: Date.now(),
+    since: now(),
     event: call.event,
     session: sessionOf(call, input),
     ending: ending && { ...ending, timeNamespace: linuxTimeNamespace() },
@@ -145,12 +148,15 @@ async function request(
   if (!isSwept(folder)) await call.startSweep(call.stateDir);
 }
 
+/** A run that is frozen serves nobody: the one that is started then takes its claim. */
 function isSwept(folder: StateFolder): boolean {
   const run = sweeper(folder);
   const seen = run && process.platform === 'linux' ? linuxGlance(run.holder.pid) : 'gone';
   if (run === undefined || typeof seen === 'string' || sameProcess(run.holder, seen) !== 'same') return false;
-  return sharesTime(run.machine.timeNamespace, linuxTimeNamespace());
+  return sharesTime(run.machine.timeNamespace, linuxTimeNamespace()) && !isVoid(run, 'yes', now());
 }
+
+const now = (): BootTime => ({ boot: linuxMachine().boot, ms: bootMs() });
 
 async function noteFailure(call: HookCall, folder: StateFolder, error: unknown): Promise<void> {
   const log = await import('./state/log.js');

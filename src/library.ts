@@ -29,6 +29,7 @@ import type { Wanted } from './start/wanted.js';
 import { findServer, forbidding, stopNamed } from './stop.js';
 import { unwritable } from './unwritable.js';
 import { VERSION } from './version.js';
+import { endWatchIfOver } from './watch.js';
 import { openWorld, type World } from './world.js';
 
 /* The functions that `api.ts` declares, with their defaults: the command line's. */
@@ -58,6 +59,7 @@ export const stopServer: typeof Api.stopServer = (server, options = {}) =>
     const forbids = forbidding(found);
     if (forbids) return withheld(forbids.detail);
     const { outcome } = jsonServer(await stopNamed(found, manner, world));
+    await endWatchIfOver(program(), world);
     return outcome ?? withheld('it was left alone');
   });
 
@@ -74,7 +76,9 @@ export const reap: typeof Api.reap = (options = {}) =>
       limit: count('limit', options.limit) ?? DEFAULTS.limit,
       endStrays: flag('strays', options.strays),
     };
-    return jsonReport(await run(request, world), VERSION);
+    const reaped = await run(request, world);
+    if (!request.dryRun) await endWatchIfOver(program(), world);
+    return jsonReport(reaped, VERSION);
   });
 
 async function inWorld<T>({ stateDir }: Api.StateOptions, act: (world: World) => Promise<T>): Promise<T> {
@@ -108,7 +112,7 @@ function wantedFrom(options: Api.ServerOptions): Wanted {
     env: variables('env', options.env) ?? process.env,
     readyTimeoutMs: duration('readyTimeout', options.readyTimeout) ?? DEFAULTS.readyTimeoutMs,
     retireAfterMs: retireAfter(options.retireAfter ?? retireAfterSaid()) ?? DEFAULTS.retireAfterMs,
-    program: programBeside(fileURLToPath(import.meta.url)),
+    program: program(),
     secure: flag('secure', options.secure),
   };
 }
@@ -147,8 +151,10 @@ function scopeFrom(options: Api.ReapOptions): Scope {
 const retireAfterSaid = (): number | undefined =>
   durationIn('OPENCODE_REAP_RETIRE_AFTER', process.env.OPENCODE_REAP_RETIRE_AFTER);
 
+const program = (): string | undefined => programBeside(fileURLToPath(import.meta.url));
+
 /**
- * What node can run to have a server judged: the program of the package, else the file that a plugin vendors. Built into
+ * What node can run to look after servers: the program of the package, else the file that a plugin vendors. Built into
  * another program there is none, since that program would have to be run, and its words are its own.
  */
 function programBeside(here: string): string | undefined {

@@ -11,7 +11,7 @@ import { unrecordedIn } from './decide/unrecorded.js';
 import { usesOf } from './decide/uses.js';
 import { judge, type Verdict } from './decide/verdict.js';
 import { type Word, wordNow } from './decide/word.js';
-import { bootClock } from './observe/boot-clock.js';
+import { bootMs } from './observe/boot-clock.js';
 import { hear } from './observe/hear.js';
 import { lookAtProcesses, lookAtSockets, takeSnapshot } from './observe/snapshot.js';
 import { announceRun, readRegistry } from './state/registry.js';
@@ -38,7 +38,7 @@ export interface Judgement {
 
 /** Looks at everything, or at what concerns one server: the cheap look that stands right before each act. */
 export async function lookAround(world: World, only?: ServerRecord): Promise<Sight> {
-  const beganMs = bootClock();
+  const beganMs = bootMs();
   const before = await readWritten(world);
   const fenced = before.fences.flatMap(({ record }) => record ?? []);
   const near = only ? [...before.records, ...fenced].filter((record) => concerns(record, only)) : before.records;
@@ -98,11 +98,11 @@ const SETTLING_POLL_MS = 50;
  * arrived meanwhile counts.
  */
 async function judgeAsked(record: ServerRecord, before: Sight, policy: Policy, world: World): Promise<Judgement> {
-  const askedAtMs = bootClock();
+  const askedAtMs = bootMs();
   const word = await hear(record, directoriesOf(record, before), before.snapshot, world.eyes);
   for (const until = performance.now() + SETTLING_MS; ; await sleep(SETTLING_POLL_MS)) {
     const judgement = await lookOnceMore(record, word, policy, world);
-    const settled = judge(withoutQuestions(judgement.seen, bootClock() - askedAtMs), policy);
+    const settled = judge(withoutQuestions(judgement.seen, bootMs() - askedAtMs), policy);
     const isSettling = settled.kind === 'stale' && judgement.verdict.kind !== 'stale';
     if (!isSettling || performance.now() > until) return judgement;
   }

@@ -15,8 +15,8 @@ export interface Request {
   readonly graceMs: number;
   readonly limit: number;
   readonly endStrays: boolean;
-  /** The one server that is judged, since it asked for it itself; undefined judges all of them. */
-  readonly retiring?: string | undefined;
+  /** Only the watch waits for this. */
+  readonly quietForMs?: number | undefined;
   readonly told?: Told | undefined;
 }
 
@@ -26,7 +26,7 @@ export async function reap(request: Request, world: World): Promise<Reaped> {
   const sight = await lookAround(world);
   const unannounce = announce(world, sight, request.dryRun);
   try {
-    const judged = await judgeAll(narrowed(sight, request), request, world);
+    const judged = await judgeAll(sight, request, world);
     const servers = judged.filter(({ record }) => inScope(request.scope, record, sight.snapshot.places));
     const done = request.dryRun ? untouched(servers) : await carryOut(servers, sight, request, world);
     return {
@@ -45,9 +45,6 @@ export async function reap(request: Request, world: World): Promise<Reaped> {
   }
 }
 
-const narrowed = (sight: Sight, { retiring }: Request): Sight =>
-  retiring === undefined ? sight : { ...sight, records: sight.records.filter(({ id }) => id === retiring) };
-
 const untouched = (servers: readonly Judgement[]): Judged[] =>
   servers.map((server) => ({ ...server, outcome: undefined }));
 
@@ -65,9 +62,11 @@ async function carryOut(
     judged.map((server) => (stop.includes(server) ? stopOne(server, sight, request, world) : spare(server, refused))),
   );
   await tidyUp(servers, sight, world);
+  // What the watch spares, it finds again every few minutes.
+  const news = request.quietForMs === undefined ? done.filter((server) => isNews(server, refused)) : [];
   log(
     world,
-    done.filter((server) => isNews(server, refused)).map((server) => judgedLine(server)),
+    news.map((server) => judgedLine(server)),
   );
   return done;
 }
@@ -84,7 +83,7 @@ async function stopOne(server: Judged, sight: Sight, request: Request, world: Wo
   request.told?.begins(server);
   const { hands, tree } = handsFor(server.record, sight, request, world);
   const done = { ...server, outcome: await stopServer(tree, hands) };
-  log(world, [judgedLine(done, { why: request.retiring && 'retired' })]);
+  log(world, [judgedLine(done, { why: request.quietForMs === undefined ? undefined : 'retired' })]);
   request.told?.done(done);
   return done;
 }

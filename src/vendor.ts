@@ -3,15 +3,16 @@ import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startSweep } from './act/start-sweep.js';
 import { retireCommand } from './commands/retire.js';
+import { watchCommand } from './commands/watch.js';
 import { parseDuration } from './decide/duration.js';
 import { DEFAULTS, VENDORED_FILE } from './defaults.js';
 import { parseHookCall, runHook } from './hook.js';
-import { sweep } from './sweep.js';
+import { type SweepPolicy, sweep } from './sweep.js';
 import { openWorld } from './world.js';
 
 /*
  * The library, the hooks and their background run in the one file that a plugin copies into itself. Imported it only
- * exports; run by node, under its own name, it acts on `hook`, `sweep` and `retire`.
+ * exports; run by node, under its own name, it acts on `hook`, `sweep`, `watch` and `retire`.
  */
 
 export * from './index.js';
@@ -43,12 +44,20 @@ function stateDir(): string | undefined {
   return at < 0 ? undefined : args[at + 1];
 }
 
-async function runSweep(): Promise<void> {
-  const world = await openWorld(stateDir(), process.env, 'background run');
+function policy(): SweepPolicy {
   const { OPENCODE_REAP_OLDER_THAN: age = '', OPENCODE_REAP_GRACE: grace = '' } = process.env;
   const olderThanMs = parseDuration(age) ?? DEFAULTS.olderThanMs;
-  const graceMs = parseDuration(grace) ?? DEFAULTS.graceMs;
-  await sweep({ olderThanMs, graceMs, limit: DEFAULTS.limit }, world);
+  return { olderThanMs, graceMs: parseDuration(grace) ?? DEFAULTS.graceMs, limit: DEFAULTS.limit };
+}
+
+async function runSweep(): Promise<void> {
+  await sweep(policy(), await openWorld(stateDir(), process.env, 'background run'), here);
+}
+
+async function runWatch(): Promise<void> {
+  const root = stateDir();
+  const looking = { ...policy(), ...(root === undefined ? {} : { stateDir: root }), stay: args.includes('--stay') };
+  process.exitCode = await watchCommand(args[0] ?? '', looking, here);
 }
 
 function act(): void {
@@ -56,7 +65,8 @@ function act(): void {
     const call = parseHookCall(args, process.env, async (stateDir) => startSweep(here, stateDir, process.env));
     runHook(call, (code) => process.exit(code));
   } else if (word === 'sweep') void runSweep();
-  else if (word === 'retire') retireCommand(args[0] ?? '', stateDir(), here);
+  else if (word === 'watch') void runWatch();
+  else if (word === 'retire') void retireCommand(stateDir(), here);
   else {
     process.stderr.write('error: this file is for plugins: hook session-start, hook session-end, or import it\n');
     process.stderr.write('hint: npx opencode-reap is the program\n');

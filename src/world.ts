@@ -1,10 +1,12 @@
 import type { Written } from './decide/record.js';
 import { comparable } from './decide/start-tokens.js';
+import { bootMs } from './observe/boot-clock.js';
 import type { Eyes } from './observe/eyes.js';
 import { openEyes } from './observe/open-eyes.js';
 import { answers } from './observe/places.js';
 import { listedSessions } from './state/claude-sessions.js';
 import { chosenRoot, configDirOf, everyRoot, type StateFolder, stateFolder, type Variables } from './state/folders.js';
+import { readLastUses } from './state/last-uses.js';
 import type { Actor } from './state/log.js';
 import { readPlugins } from './state/plugins.js';
 import { readRegistry } from './state/registry.js';
@@ -28,6 +30,8 @@ export interface World {
   /** On whose behalf: the log says so. */
   readonly by: Actor;
   readonly eyes: Eyes;
+  /** Milliseconds since the machine booted: whatever waits goes by it. */
+  readonly clock: () => number;
 }
 
 export async function openWorld(stateDir: string | undefined, env: Variables, by: Actor = 'person'): Promise<World> {
@@ -45,6 +49,7 @@ export async function openWorld(stateDir: string | undefined, env: Variables, by
       ...(await openEyes()),
       claudeSessions: (configDir) => (answers(configDir) ? listedSessions(configDir) : undefined),
     },
+    clock: bootMs,
   };
 }
 
@@ -58,6 +63,7 @@ export async function readWritten(world: World): Promise<Written> {
     uses: plugins.uses,
     unread: [...ours.unread, ...plugins.unread],
     skipped: plugins.skipped,
+    lastUses: readLastUses(world.folder, world.eyes.machine().boot),
   };
   return comparable(written, world.eyes.machine());
 }

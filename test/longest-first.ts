@@ -2,9 +2,10 @@ import { basename } from 'node:path';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** What waits longest starts first, so that nothing is waited for alone in the end; the longest first. */
-const LONGEST = 'hung claude-endings claude busy stopping claude-busy sweep never retire library doctor plugin-servers'
-  .split(' ')
-  .map((name) => `${name}.test.ts`);
+const LONGEST =
+  'hung claude-endings claude busy stopping claude-busy sweep watch watch-lasts never library doctor plugin-servers'
+    .split(' ')
+    .map((name) => `${name}.test.ts`);
 
 const rank = ({ moduleId }: TestSpecification): number => {
   const at = LONGEST.indexOf(basename(moduleId));

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { chmod, rm, utimes, writeFile } from 'node:fs/promises';
 import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, createServer, type Server } from 'node:net';
+import { uptime } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -197,16 +198,30 @@ describe('a claim on the port', () => {
     expect(await runCli(sandbox, ['start', '--port', `${port}`])).toMatchObject({ code: 0, stderr: '' });
   });
 
-  test('counts while its holder is surely alive, or may be', async () => {
+  test('counts while its holder is surely alive, or may be, and has renewed it', async () => {
     await installFake(sandbox);
     const port = await sandbox.reserve();
     const start = () => runCli(sandbox, ['start', '--port', `${port}`, '--ready-timeout', '500ms']);
-    const file = await claimBy(port, identityOf(process.pid), { holdsMs: 1 });
-    await utimes(file, new Date(0), new Date(0));
+    const file = await claimBy(port, identityOf(process.pid), { holdsMs: 60_000 });
     expectRefusal(await start(), /process \d+ is starting a server on it/, /./);
     await claimBy(port, identityOf(process.pid), { ...ELSEWHERE, holdsMs: 60_000 });
     expectRefusal(await start(), /process \d+ is starting a server on it/, /./);
     expect(filesIn(sandbox.stateDir)).toEqual([file]);
+  });
+
+  test('is void once its holder, which lives, has not renewed it: by the boot clock, whatever the file’s time', async () => {
+    await installFake(sandbox);
+    const port = await sandbox.reserve();
+    const start = () => runCli(sandbox, ['start', '--port', `${port}`, '--ready-timeout', '500ms']);
+    const at = new Date(Date.now() - 86_400_000);
+    const silentMs = 60_000;
+    const made = { at: at.toISOString(), bootMs: Math.round(uptime() * 1000) - silentMs };
+    const file = await claimBy(port, identityOf(process.pid), { ...made, holdsMs: silentMs + 30_000 });
+    await utimes(file, at, at);
+    expectRefusal(await start(), /process \d+ is starting a server on it/, /./);
+    await claimBy(port, identityOf(process.pid), { ...made, holdsMs: silentMs - 10_000 });
+    await utimes(file, at, at);
+    expect(await start()).toMatchObject({ code: 0, stderr: '' });
   });
 
   test('that cannot be read is named, and left alone', async () => {

@@ -64,6 +64,7 @@ describe.each(releases('launcher'))('a %s server that `start` has started', (rel
       startedBySession: 'session-1',
       startedAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/),
       state: 'ready',
+      retireAfterMs: 1_800_000,
     });
     expect(namesIn(sandbox, 'servers')).toEqual([`${record?.id}.json`]);
   });

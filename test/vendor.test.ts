@@ -8,9 +8,9 @@ import { execa } from '../src/act/execa.js';
 import { filesIn, installFake } from './support/fake.js';
 import { inhabitants } from './support/inhabitants.js';
 import { callLibrary } from './support/library.js';
-import { environ } from './support/proc.js';
 import { createSandbox, type Sandbox } from './support/sandbox.js';
 import { waitFor } from './support/wait.js';
+import { watchesOf } from './support/watching.js';
 
 const ROOT = fileURLToPath(new URL('../', import.meta.url));
 const BUILT = join(ROOT, 'dist/opencode-reap.mjs');
@@ -85,12 +85,13 @@ test('built into another program, it leaves that program its words, and no serve
     encoding: 'utf8',
   });
   expect(built.status, built.stderr).toBe(0);
-  for (const word of ['hook', 'sweep', 'retire', 'help'])
+  for (const word of ['hook', 'sweep', 'watch', 'retire', 'help'])
     expect(node([program, word])).toEqual({ code: 0, stdout: 'its own\n', stderr: '' });
   expect(filesIn(sandbox.stateDir)).toEqual([]);
   await installFake(sandbox);
   const { value } = await callLibrary(sandbox, 'ensureServer', [{ port: 0 }], { build: program });
-  expect(environ(Number(value?.pid)).filter((variable) => /^OPENCODE_REAP_RETIRE=/.test(variable))).toEqual([]);
+  // There is no file of ours that it could run.
+  expect([typeof value?.pid, watchesOf(sandbox)]).toEqual(['number', []]);
 });
 
 test('where there is no /proc, it lists processes without what was left out of it', async () => {

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { ownStdio } from './stdio.js';
 
 type Variables = Readonly<Record<string, string | undefined>>;
 
@@ -7,7 +8,7 @@ type Variables = Readonly<Record<string, string | undefined>>;
  * keep their state is.
  */
 const INHERITED =
-  /^(CLAUDE|AI_AGENT$|AGENT$|OPENCODE(?!_REAP_(OLDER_THAN|GRACE|LINGER|STATE_DIR|TMP)$|_(COMPANION|PLUGIN|SERVER|JOBS)_.*(DIR|DATA)$|_(PLUGIN|JOBS)_DIR$))/;
+  /^(CLAUDE|AI_AGENT$|AGENT$|OPENCODE(?!_REAP_(OLDER_THAN|GRACE|LINGER|RETIRE_AFTER|WATCH_EVERY|STATE_DIR|TMP)$|_(COMPANION|PLUGIN|SERVER|JOBS)_.*(DIR|DATA)$|_(PLUGIN|JOBS)_DIR$))/;
 
 /**
  * Starts the background run so that nothing ends it with the session: detached, in a session of its own, and given
@@ -17,11 +18,13 @@ export function startSweep(program: string, stateDir: string | undefined, caller
   const kept = Object.entries(callers).filter(([name, value]) => value !== undefined && !INHERITED.test(name));
   const env = Object.fromEntries(kept);
   const args = [program, 'sweep', ...(stateDir === undefined ? [] : ['--state-dir', stateDir])];
-  const options = { cwd: '/', env, detached: true, stdio: 'ignore', windowsHide: true } as const;
+  const { stdio, done } = ownStdio('ignore');
+  const options = { cwd: '/', env, detached: true, stdio, windowsHide: true } as const;
   const child =
     process.platform === 'win32'
       ? spawn(process.execPath, args, { ...options, cwd: undefined })
       : spawn('/bin/sh', ['-c', '"$0" "$@" &', process.execPath, ...args], options);
+  done();
   // A machine that can start nothing more has no run now; the request waits for the next one.
   child.on('error', () => undefined);
   child.unref();

@@ -3,12 +3,14 @@ import { marksOn } from '../decide/keep-marks.js';
 import { processesOf } from '../decide/locate.js';
 import type { KeepMark } from '../decide/record.js';
 import { mayBeHandedOver } from '../decide/remedies.js';
+import { DEFAULTS } from '../defaults.js';
 import { log } from '../journal.js';
 import { workspaceOf } from '../observe/places.js';
 import { lineOf } from '../report/log-line.js';
 import { clean } from '../report/text.js';
 import { keep, recordFile, unkeep, writeRecord } from '../state/registry.js';
 import { forbidding } from '../stop.js';
+import { ensureWatch } from '../watch.js';
 import { openWorld, type World } from '../world.js';
 import { type Chosen, choose } from './choose.js';
 import { type Common, complain, print } from './output.js';
@@ -80,6 +82,7 @@ export async function adoptCommand(name: string, options: Common): Promise<numbe
   const id = adopt(chosen, world);
   const { record, seen } = chosen.server;
   log(world, [lineOf({ record: { ...record, id }, seen }, 'adopted', 'it may be reaped from now on')]);
+  await ensureWatch(process.argv[1], DEFAULTS.retireAfterMs, world);
   if (!options.quiet) print([clean(`${id} may be reaped from now on, recorded in ${recordFile(world.folder, id)}`)]);
   return 0;
 }

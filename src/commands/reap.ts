@@ -7,6 +7,7 @@ import { jsonReport } from '../report/json.js';
 import { closing, table } from '../report/table.js';
 import { why } from '../report/why.js';
 import { VERSION } from '../version.js';
+import { endWatchIfOver } from '../watch.js';
 import { openWorld } from '../world.js';
 import { follow } from './course.js';
 import { type Common, complainAboutUnread, pageFor, print, printJson } from './output.js';
@@ -27,6 +28,7 @@ export async function reapCommand(options: ReapOptions): Promise<number> {
   const world = await openWorld(options.stateDir, process.env);
   const course = follow(world, options);
   const reaped = await reap({ ...requestFrom(options), told: course.told }, world).finally(course.end);
+  if (!options.dryRun) await endWatchIfOver(process.argv[1], world);
   complainAboutUnread(reaped.unread);
   if (options.json) printJson(jsonReport(reaped, VERSION));
   else if (!options.quiet) {

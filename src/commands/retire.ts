@@ -1,29 +1,12 @@
-import { startSweep } from '../act/start-sweep.js';
-import { parseDuration } from '../decide/duration.js';
-import { chosenRoot, stateFolder } from '../state/folders.js';
-import { leaveRequest } from '../state/requests.js';
+import { DEFAULTS } from '../defaults.js';
+import { ensureWatch } from '../watch.js';
+import { openWorld } from '../world.js';
 
 /**
- * What the plugin in a server starts once nothing has happened there for long: it has that one server judged by a run
- * that is none of the server's processes and has none of its secrets. It prints nothing: nobody listens.
+ * What a server of an earlier version starts, by a plugin that it was given, once it has had nothing to do for long. It
+ * keeps that plugin as long as it lives, and the watch looks after it now.
  */
-export function retireCommand(id: string, stateDir: string | undefined, program: string): number {
-  const { env } = process;
-  const folder = stateFolder(chosenRoot(stateDir, env));
-  leaveRequest(folder, {
-    at: Date.now(),
-    event: 'retire',
-    server: id,
-    session: undefined,
-    ending: undefined,
-    configDir: env.CLAUDE_CONFIG_DIR || undefined,
-    dataDir: undefined,
-    pluginsDir: env.CLAUDE_CODE_PLUGIN_CACHE_DIR || undefined,
-    tmpDir: env.CLAUDE_CODE_TMPDIR || undefined,
-    lingerMs: 0,
-    olderThanMs: parseDuration(env.OPENCODE_REAP_OLDER_THAN ?? ''),
-  });
-  // A run that is already there serves the request, and a second one ends at once.
-  startSweep(program, folder.root, env);
+export async function retireCommand(stateDir: string | undefined, program: string): Promise<number> {
+  await ensureWatch(program, DEFAULTS.retireAfterMs, await openWorld(stateDir, process.env));
   return 0;
 }

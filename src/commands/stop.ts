@@ -6,6 +6,7 @@ import { jsonServer } from '../report/json.js';
 import { reason, state } from '../report/table.js';
 import { clean } from '../report/text.js';
 import { forbidding, stopNamed } from '../stop.js';
+import { endWatchIfOver } from '../watch.js';
 import { openWorld, type World } from '../world.js';
 import { choose } from './choose.js';
 import { type Course, follow } from './course.js';
@@ -23,6 +24,7 @@ export async function stopCommand(name: string, options: StopOptions): Promise<n
   const course = follow(world, options, `: opencode-reap stop ${name}`);
   const stopped = await stopOne(name, options, course, world).finally(course.end);
   if (typeof stopped === 'number') return stopped;
+  await endWatchIfOver(process.argv[1], world);
   if (options.json) printJson(jsonServer(stopped));
   else if (!options.quiet) print([`${state(stopped)}: ${clean(reason(stopped))}`]);
   return stopped.outcome?.kind === 'stopped' || stopped.outcome?.kind === 'gone' ? 0 : 1;

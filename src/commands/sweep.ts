@@ -11,6 +11,7 @@ export async function sweepCommand(
   const world = await openWorld(options.stateDir, process.env, 'background run');
   const course = follow(world, { ...options, quiet: true });
   const { olderThan: olderThanMs, grace: graceMs } = options;
-  await sweep({ olderThanMs, graceMs, limit: DEFAULTS.limit, told: course.told }, world).finally(course.end);
+  const policy = { olderThanMs, graceMs, limit: DEFAULTS.limit, told: course.told };
+  await sweep(policy, world, process.argv[1]).finally(course.end);
   return 0;
 }

@@ -4,6 +4,7 @@ import { type Hold, holdsOn, type Leasable, witnessed } from './leases.js';
 import { type Answer, lives } from './lives.js';
 import { type Located, locate, processesOf } from './locate.js';
 import { type Connection, descendants, type Process, type Sockets } from './process.js';
+import { quietMs } from './quiet.js';
 import type { LiveRun, Ownership, ServerRecord, Trust, Unread, Written } from './record.js';
 import type { Snapshot } from './snapshot.js';
 import { type Apart, identified, type Tree, treeOf } from './tree.js';
@@ -46,6 +47,10 @@ export interface Evidence {
   readonly runsUs: boolean;
   readonly word: Word;
   readonly ageMs: number | undefined;
+  /** How long nothing has used it, as far as the watch knows. */
+  readonly quietMs: number | undefined;
+  /** How long it must be quiet before the watch stops it; 0 leaves it alone, undefined where no record says. */
+  readonly retireAfterMs: number | undefined;
   readonly kept: Answer;
 }
 
@@ -90,8 +95,16 @@ export function evidenceOf(record: ServerRecord, written: Written, snapshot: Sna
     runsUs: server !== undefined && snapshot.lineage.has(server.pid),
     word,
     ageMs: server?.ageMs,
+    quietMs: server && quietMs(server, word, written.lastUses ?? new Map(), snapshot),
+    retireAfterMs: retireAfterOf(record),
     kept: keptOf(record, server, written, snapshot),
   };
+}
+
+/** Whoever says never is believed. */
+function retireAfterOf(record: ServerRecord): number | undefined {
+  const said = [record, ...record.alsoIn].flatMap(({ retireAfterMs }) => retireAfterMs ?? []);
+  return said.includes(0) ? 0 : said[0];
 }
 
 function whereFrom({ machine }: ServerRecord, snapshot: Snapshot): Evidence['where'] {

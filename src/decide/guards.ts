@@ -15,6 +15,8 @@ export interface GuardAnswer {
 
 export interface Policy {
   readonly olderThanMs: number;
+  /** The watch alone waits until a server has been quiet for so long, where its record does not say for how long. */
+  readonly quietForMs?: number | undefined;
 }
 
 /** A possible answer: it holds when `says` returns its sentence. The first row that holds is the guard's answer. */
@@ -105,6 +107,7 @@ export const GUARDS: Readonly<Record<GuardName, Guard>> = {
         (seen) => seen.word.kind === 'busy' && `${count(seen.word.sessions, 'session')} busy in ${seen.word.directory}`,
       ],
       ['veto', (seen) => Boolean(seen.lately) && 'it was used within the last minute'],
+      ['veto', (seen, { quietForMs }) => quietForMs !== undefined && tooSoon(seen, seen.retireAfterMs ?? quietForMs)],
       ['unknown', (seen) => seen.clients === undefined && 'its connections cannot be seen'],
       ['unknown', (seen) => seen.ownSessions === undefined && 'its children cannot be seen'],
       ['unknown', (seen) => seen.apart.length > 0 && foreignBelow(seen.apart)],
@@ -154,6 +157,12 @@ export function answer(name: GuardName, seen: Evidence, policy: Policy): GuardAn
     if (detail) return { name, outcome, detail };
   }
   return { name, outcome: 'unknown', detail: 'nothing was seen that answers it' };
+}
+
+function tooSoon({ quietMs = 0 }: Evidence, wantedMs: number): string | undefined {
+  if (wantedMs === 0) return 'the watch leaves it alone (--retire-after 0)';
+  if (quietMs >= wantedMs) return undefined;
+  return `used ${duration(quietMs)} ago, and the watch waits for ${duration(wantedMs)} of quiet`;
 }
 
 /** What of a record without a start token fits the process. */

@@ -5,7 +5,11 @@ import { isOfOurTime } from './start-tokens.js';
 export type Answer = 'yes' | 'no' | 'unknown';
 
 /** Whether a process that was written down, on the machine that was written down with it, still lives. */
-export function lives(who: Identity | undefined, where: Machine | undefined, snapshot: Snapshot): Answer {
+export function lives(
+  who: Identity | undefined,
+  where: Machine | undefined,
+  snapshot: Pick<Snapshot, 'machine' | 'processes'>,
+): Answer {
   if (who === undefined || snapshot.processes === undefined) return 'unknown';
   const process = snapshot.processes.get(who.pid);
   const shown = isOfOurTime(where, snapshot.machine) ? who : { ...who, startToken: undefined };

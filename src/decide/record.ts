@@ -1,4 +1,5 @@
 import type { Identity, Machine } from './identity.js';
+import type { LastUses } from './quiet.js';
 import type { Secret } from './secret.js';
 
 /** Whether somebody else could have written a file. Only a trusted one can make a server ours. */
@@ -43,6 +44,8 @@ export interface ServerRecord {
   readonly startedAt: number | undefined;
   readonly state: 'spawning' | 'starting' | 'ready';
   readonly password: Secret | undefined;
+  /** How long it must be quiet before the watch stops it; 0 leaves it alone, undefined where nothing was said. */
+  readonly retireAfterMs?: number | undefined;
   readonly provenBy: ProvenBy;
   /** Its plugin lets its servers read the plugin's own configuration. */
   readonly pluginConfig?: true | undefined;
@@ -165,6 +168,8 @@ export interface Written {
   readonly kept: readonly KeepMark[];
   readonly unread: readonly Unread[];
   readonly skipped: readonly Skipped[];
+  /** What the watch noted at its last look; undefined where nobody has read it. */
+  readonly lastUses?: LastUses | undefined;
 }
 
 /** Every process that a record or a keep mark speaks of. */

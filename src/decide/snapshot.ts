@@ -17,6 +17,8 @@ export interface Place {
 export interface Snapshot {
   /** Epoch milliseconds. */
   readonly at: number;
+  /** The same by the boot clock. */
+  readonly bootMs?: number;
   readonly machine: Machine;
   readonly uid: number | undefined;
   readonly self: number;

@@ -3,7 +3,7 @@ type Variables = Readonly<Record<string, string | undefined>>;
 /**
  * What a server must not inherit. It outlives the Claude session that starts it, whose pid, sockets and tokens would
  * mislead whatever runs below it; and started from another server's tool, it would pass for that server's child. Where
- * the session's plugins keep what they write down it does inherit: the run that it asks for when it retires looks there.
+ * the session's plugins keep what they write down it does inherit: so its own environment tells.
  */
 const SESSION =
   /^(CLAUDECODE|CLAUDE_PID|CLAUDE_EFFORT|CLAUDE_ENV_FILE|CLAUDE_PROJECT_DIR|CLAUDE_CODE_(?!TMPDIR$|PLUGIN_CACHE_DIR$).*|CLAUDE_PLUGIN_.*|AI_AGENT)$/;

@@ -2,7 +2,12 @@ import type { Sockets } from './process.js';
 
 /** What the server itself says about being busy. `silent` is no answer at all, which a hung server gives as well. */
 export type Word =
-  | { readonly kind: 'idle'; readonly directories: number }
+  | {
+      readonly kind: 'idle';
+      readonly directories: number;
+      /** When one of its sessions last did something, epoch milliseconds by the server's clock; undefined when none did. */
+      readonly lastActiveAt?: number | undefined;
+    }
   | { readonly kind: 'busy'; readonly sessions: number; readonly directory: string }
   | { readonly kind: 'silent' }
   | { readonly kind: 'hung'; readonly because: string }

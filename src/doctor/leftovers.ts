@@ -20,7 +20,7 @@ export async function leftoverFindings(world: World): Promise<Finding[]> {
   const runs = alive === 'yes' ? claim?.holder.pid : undefined;
   const old = pendingRequests(world.folder).filter(({ at }) => Date.now() - at > OLD_REQUEST_MS);
   return [
-    claim && alive === 'unknown' && !isVoid(claim, alive)
+    claim && alive === 'unknown' && !isVoid(claim, alive, { boot: sight.snapshot.machine.boot, ms: world.clock() })
       ? unexamined(claim)
       : ok('background run', runs === undefined ? 'none now' : `pid ${runs}`),
     ...(runs === undefined && old.length > 0 ? [oldRequests(old.length)] : []),

@@ -9,9 +9,9 @@ const ELSEWHERE = 'choose another folder with OPENCODE_REAP_STATE_DIR, or mend i
 
 /** Whether we, and only we, can write down what we know. */
 export function stateFindings(folder: StateFolder): Finding[] {
-  const { root, servers, closing, leases, requests, runs, starts, keep, retire } = folder;
+  const { root, servers, closing, leases, requests, runs, starts, keep, places } = folder;
   if (!existsSync(root)) return [notThereYet(root)];
-  const folders = [root, servers, closing, leases, requests, runs, starts, keep, retire].filter((path) =>
+  const folders = [root, servers, closing, leases, requests, runs, starts, keep, places].filter((path) =>
     existsSync(path),
   );
   const wrong = folders.flatMap((path) => problemWith(path) ?? []);

@@ -31,11 +31,10 @@ export interface Edit {
 /** As `touch` leaves it. Claude Code takes it for `{}` without a word. */
 export const isBlank = (text: string): boolean => text.trim() === '';
 
-/** The whole text as one member, or undefined where it is not strictly JSON, or JSON with comments where those may be. */
-export function parseDocument(text: string, form: 'strict' | 'with comments' = 'strict'): Member | undefined {
+/** The whole text as one member, or undefined where it is not strictly JSON. */
+export function parseDocument(text: string): Member | undefined {
   const errors: ParseError[] = [];
-  const isStrict = form === 'strict';
-  const root = parseTree(text, errors, { disallowComments: isStrict, allowTrailingComma: !isStrict });
+  const root = parseTree(text, errors, { disallowComments: true, allowTrailingComma: false });
   return root === undefined || errors.length > 0 ? undefined : memberOf(root);
 }
 

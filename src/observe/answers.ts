@@ -1,4 +1,4 @@
-import { type Secret, secret } from '../decide/secret.js';
+import type { Secret } from '../decide/secret.js';
 import { type Address, ask, type Reply } from './http.js';
 
 /**
@@ -36,23 +36,6 @@ export async function lockOn(host: string, port: number, password: Secret): Prom
   const stranger = await health(undefined);
   if (isHealthy(stranger)) return 'open';
   return 'status' in stranger && stranger.status === 401 && isHealthy(await health(password)) ? 'locked' : 'unclear';
-}
-
-/** A server in use takes 50 to 150 ms; one that installs packages first takes 8 s, and goes on when nobody waits. */
-const LOADING_MS = 1_000;
-
-/**
- * OpenCode loads its plugins when a directory is first used, and one that is only asked for its health never does. What
- * it answers decides nothing: whoever really uses it has them loaded too.
- */
-export async function loadPlugins(
-  host: string,
-  port: number,
-  env: Readonly<Record<string, string | undefined>>,
-): Promise<void> {
-  const { OPENCODE_SERVER_USERNAME: username, OPENCODE_SERVER_PASSWORD: password } = env;
-  const address: Address = { host, port, username, password: password ? secret(password) : undefined };
-  await ask(address, { path: '/session/status', deadlineMs: LOADING_MS });
 }
 
 const isHealthy = (reply: Reply): boolean =>

@@ -1,4 +1,4 @@
 import { uptime } from 'node:os';
 
-/** Milliseconds since this machine booted, its suspends included: a clock that is never set. Steps are 10 ms on Linux. */
-export const bootClock = (): number => uptime() * 1000;
+/** Milliseconds since the machine booted, suspends included; `performance` and timers count without them. */
+export const bootMs = (): number => Math.round(uptime() * 1000);

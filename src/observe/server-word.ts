@@ -53,13 +53,17 @@ async function askDirectories(address: Address, known: Known): Promise<Word> {
   if (directories === undefined) return unknown('its list of projects was not understood');
   // Without a directory a server answers for its own.
   const listed = new Set([undefined, ...directories.flatMap(spellings)]);
-  const word = await askEach(address, listed);
+  const lastActiveAt = sessions?.length ? Math.max(...sessions.map(({ updated }) => updated)) : undefined;
+  const word = withActivity(await askEach(address, listed), lastActiveAt);
   if (word.kind !== 'idle' || sessions === undefined) return word;
   const workplaces = await workplacesOf(address, sessions);
   if (typeof workplaces === 'string') return unknown(workplaces);
   const others = new Set(workplaces.flatMap(spellings).filter((directory) => !listed.has(directory)));
-  return others.size === 0 ? word : askEach(address, others);
+  return others.size === 0 ? word : withActivity(await askEach(address, others), lastActiveAt);
 }
+
+const withActivity = (word: Word, lastActiveAt: number | undefined): Word =>
+  word.kind === 'idle' && lastActiveAt !== undefined ? { ...word, lastActiveAt } : word;
 
 async function askEach(address: Address, directories: ReadonlySet<string | undefined>): Promise<Word> {
   const { size } = directories;

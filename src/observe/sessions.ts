@@ -8,6 +8,8 @@ const ASK_AT_ONCE = 4;
 export interface Session {
   readonly id: string;
   readonly directory: string;
+  /** When it last did something, epoch milliseconds. */
+  readonly updated: number;
 }
 
 /** Sessions touched since `since`; a sentence when the list proves nothing, undefined for a release that has none. */
@@ -23,7 +25,7 @@ export async function recentSessions(address: Address, since: number): Promise<S
   return recent.length >= SESSION_LIMIT ? `it has more than ${SESSION_LIMIT} recent sessions` : recent;
 }
 
-function sessionIn(json: unknown): (Session & { readonly updated: number }) | undefined {
+function sessionIn(json: unknown): Session | undefined {
   if (!isObject(json) || typeof json.id !== 'string' || typeof json.directory !== 'string') return undefined;
   const updated = isObject(json.time) ? json.time.updated : undefined;
   return typeof updated === 'number' ? { id: json.id, directory: json.directory, updated } : undefined;

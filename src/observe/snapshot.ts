@@ -11,6 +11,7 @@ import {
 import type { ServerRecord, Witness } from '../decide/record.js';
 import type { Snapshot } from '../decide/snapshot.js';
 import { treeOf } from '../decide/tree.js';
+import { bootMs } from './boot-clock.js';
 import type { Eyes } from './eyes.js';
 import { hashedPlacesOf } from './hashed-place.js';
 import { workspaceOf } from './places.js';
@@ -32,6 +33,7 @@ export async function lookAtProcesses(records: readonly ServerRecord[], eyes: Ey
   const portHolders = await holdersOf(records, eyes);
   return {
     at: Date.now(),
+    bootMs: bootMs(),
     machine: eyes.machine(),
     uid: process.getuid?.(),
     self: process.pid,

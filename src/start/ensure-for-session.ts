@@ -2,6 +2,7 @@ import { DEFAULTS } from '../defaults.js';
 import { whoAnswers } from '../observe/answers.js';
 import { jsonNames } from '../state/files.js';
 import { findServer, stopNamed } from '../stop.js';
+import { ensureWatch } from '../watch.js';
 import type { World } from '../world.js';
 import { ensureServer } from './ensure-server.js';
 import { attach } from './session.js';
@@ -20,7 +21,8 @@ export async function ensureForSession(
 ): Promise<Started | Refused> {
   for (let attempt = 1; ; attempt += 1) {
     const started = await ensureServer(wanted, world);
-    if (started.kind === 'refused' || wanted.sessionId === undefined) return started;
+    if (started.kind === 'refused') return started;
+    if (wanted.sessionId === undefined) return watched(wanted, started, world);
     const port = Number(new URL(started.url).port);
     const { sessionId: session, workspace } = wanted;
     try {
@@ -30,8 +32,17 @@ export async function ensureForSession(
       throw error;
     }
     // A run that had raised its fence by now may not have seen the lease; one that raises it later looks once more.
-    if (attempt === ATTEMPTS || !(isFenced(started, world) || (await isOver(wanted.hostname, port)))) return started;
+    if (attempt === ATTEMPTS || !(isFenced(started, world) || (await isOver(wanted.hostname, port)))) {
+      return watched(wanted, started, world);
+    }
   }
+}
+
+/** One that was there already keeps what its starter said about it. */
+async function watched({ program, retireAfterMs }: Wanted, started: Started, world: World): Promise<Started> {
+  const afterMs = started.alreadyRunning ? DEFAULTS.retireAfterMs : retireAfterMs;
+  if (started.id !== undefined) await ensureWatch(program, afterMs, world);
+  return started;
 }
 
 /** A run may even be done by now, and have taken its fence down. */

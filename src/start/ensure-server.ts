@@ -3,10 +3,11 @@ import { waitingStarter } from '../decide/evidence.js';
 import { lives } from '../decide/lives.js';
 import { locate, processesOf } from '../decide/locate.js';
 import type { ServerRecord } from '../decide/record.js';
+import type { Snapshot } from '../decide/snapshot.js';
 import { weakProofOf, whyDoubted } from '../decide/weak-proof.js';
 import { lookAround, type Sight, selfIn } from '../look.js';
 import { lockOn, whoAnswers } from '../observe/answers.js';
-import { claimStart, isVoid, starterOn } from '../state/claims.js';
+import { claimStart, type Held, isVoid, starterOn } from '../state/claims.js';
 import { urlOf } from '../state/record-file.js';
 import type { World } from '../world.js';
 import { launch } from './launch.js';
@@ -17,8 +18,9 @@ const CLOSING_MS = 20_000;
 const AGAIN_MS = 100;
 /** The port of a server that was just ended is let go some 35 ms after its process looks dead. */
 const LETTING_GO_MS = 1_000;
-/** What a start takes besides waiting for its server: looking around, and ending one that did not get ready. */
-const STARTING_MS = 60_000;
+const RENEW_MS = 3_000;
+/** Whoever starts a server looks around for a second at most; a start that stands still for this long is frozen. */
+const CLAIM_HOLDS_MS = 10 * RENEW_MS;
 
 /** Reuses the server that answers on the port, or starts one that can be recognised later; never two at once. */
 export async function ensureServer(wanted: Wanted, world: World): Promise<Started | Refused> {
@@ -69,25 +71,33 @@ const isClosing = (port: number, { written, snapshot }: Sight): boolean =>
 
 /** Whoever claims the port looks once more, since the last holder may just have started its server. */
 async function claimAndLaunch(wanted: Wanted, { snapshot }: Sight, world: World): Promise<Tried> {
+  const { machine } = snapshot;
   const holder = selfIn(snapshot);
   if (holder?.startToken === undefined) return unlisted();
-  const holdsMs = Math.ceil(wanted.readyTimeoutMs) + STARTING_MS;
-  const claim = claimStart(world.folder, wanted.port, { holder, machine: snapshot.machine, holdsMs });
+  const claimant = { holder, machine, holdsMs: CLAIM_HOLDS_MS, clock: world.clock };
+  const claim = claimStart(world.folder, wanted.port, claimant);
   if (claim.kind === 'unread')
     return refused(`could not read ${claim.file}: ${claim.error}`, 'remove that file if no server is being started');
   if (claim.kind === 'taken') {
-    if (isVoid(claim.by, lives(claim.by.holder, claim.by.machine, snapshot))) claim.takeAway();
+    if (!counts(claim.by, snapshot, world)) claim.takeAway();
     return beingStarted(claim.by.holder.pid);
   }
+  const renewing = setInterval(claim.renew, RENEW_MS).unref();
   try {
     if (!(await isFree(wanted))) return again('somebody was faster');
-    const launched = await launch(wanted, world);
+    const launched = await launch(wanted, world, claim.isOurs);
     // Whoever starts one by hand, or with another state folder, has no claim that we could see.
-    return launched.kind === 'refused' && (await isStillHeld(wanted)) ? again(launched.error) : launched;
+    const isTaken = launched.kind === 'refused' && (!claim.isOurs() || (await isStillHeld(wanted)));
+    return isTaken ? again(launched.error) : launched;
   } finally {
+    clearInterval(renewing);
     claim.release();
   }
 }
+
+/** Whether a claim still gives the right to start a server. */
+const counts = (claim: Held, snapshot: Snapshot, { clock }: World): boolean =>
+  !isVoid(claim, lives(claim.holder, claim.machine, snapshot), { boot: snapshot.machine.boot, ms: clock() });
 
 const isFree = async ({ hostname, port }: Wanted): Promise<boolean> => (await whoAnswers(hostname, port)) === 'nobody';
 
@@ -104,13 +114,13 @@ async function isStillHeld({ hostname, port }: Wanted): Promise<boolean> {
 async function reused(wanted: Wanted, who: 'opencode' | 'locked', sight: Sight, world: World): Promise<Tried> {
   const pid = await world.eyes.holder(wanted.port, wanted.hostname);
   const known = sight.records.find((one) => isServerOf(one, pid, wanted, sight));
-  if (known) return taken(wanted, pid, known, sight);
+  if (known) return taken(wanted, pid, known, sight, world);
   const starter = starterOn(world.folder, wanted.port);
   const now = await lookAround(world);
-  if (starter && lives(starter.holder, starter.machine, now.snapshot) === 'yes')
-    return beingStarted(starter.holder.pid);
+  const isStarting = starter && lives(starter.holder, starter.machine, now.snapshot) === 'yes';
+  if (isStarting && counts(starter, now.snapshot, world)) return beingStarted(starter.holder.pid);
   const found = now.records.find((one) => isServerOf(one, pid, wanted, now));
-  if (found) return taken(wanted, pid, found, now);
+  if (found) return taken(wanted, pid, found, now, world);
   if (who === 'locked' && isOther(pid, now)) return heldByStranger(wanted, now, world);
   return running(wanted, pid, undefined);
 }
@@ -121,9 +131,14 @@ async function taken(
   pid: number | undefined,
   record: ServerRecord,
   { snapshot }: Sight,
+  world: World,
 ): Promise<Tried> {
   const starter = waitingStarter(record, snapshot);
-  return starter === undefined ? running(wanted, pid, record) : beingStarted(starter);
+  if (starter === undefined) return running(wanted, pid, record);
+  // Whoever waits renews a claim on the port. One that has not is frozen, and its server answers without it.
+  const claim = starterOn(world.folder, wanted.port);
+  const isFrozen = claim?.holder.pid === starter && !counts(claim, snapshot, world);
+  return isFrozen ? running(wanted, pid, record) : beingStarted(starter);
 }
 
 const beingStarted = (pid: number): Tried => again(`process ${pid} is starting a server on it`);

@@ -10,11 +10,9 @@ import { spawnEnvironment } from '../decide/spawn-environment.js';
 import { leftOfSpawn } from '../decide/tree.js';
 import { targetOfSpawn } from '../decide/verdict.js';
 import { log } from '../journal.js';
-import { loadPlugins } from '../observe/answers.js';
 import { isDirectory } from '../observe/places.js';
 import { environmentsOf, takeSnapshot } from '../observe/snapshot.js';
 import { givenUpDetail } from '../report/log-line.js';
-import { retirement } from '../retire/retirement.js';
 import { type NativeRecord, urlOf } from '../state/record-file.js';
 import { asServerRecord, dropRecord, writeRecord } from '../state/registry.js';
 import type { World } from '../world.js';
@@ -24,21 +22,26 @@ import { argsFor, type Refused, refused, type Started, unlisted, type Wanted } f
 
 const GRACE_MS = 5_000;
 
-/** Starts a server, with its record written before it exists, and stops and forgets what does not become ready. */
-export async function launch(wanted: Wanted, world: World): Promise<Started | Refused> {
+/**
+ * Starts a server, with its record written before it exists, and stops and forgets what does not become ready. Whoever
+ * was frozen on the way here may no longer start one.
+ */
+export async function launch(wanted: Wanted, world: World, mayStart = () => true): Promise<Started | Refused> {
   if (!isDirectory(wanted.workspace))
     return refused(`the workspace ${wanted.workspace} is no directory`, 'name one that exists');
   const began = await takeSnapshot([], [], world.eyes);
   const spawning = newRecord(wanted, began);
   if (spawning === undefined) return unlisted();
   writeRecord(world.folder, spawning);
-  const retiring = retirement(spawning.id, wanted, world.folder);
-  const environment = { ...withPassword(spawnEnvironment(wanted.env, spawning.tag), spawning.password), ...retiring };
+  if (!mayStart()) {
+    dropRecord(world.folder, spawning.id);
+    return refused('another process starts a server there', 'try again');
+  }
   const spawned = await spawnDetached({
     command: wanted.command,
     args: argsFor(wanted),
     cwd: wanted.workspace,
-    env: environment,
+    env: withPassword(spawnEnvironment(wanted.env, spawning.tag), spawning.password),
   });
   if (typeof spawned === 'string') {
     dropRecord(world.folder, spawning.id);
@@ -54,7 +57,6 @@ export async function launch(wanted: Wanted, world: World): Promise<Started | Re
   };
   const ready = await recorded(starting, spawned, wanted, world);
   if (typeof ready === 'string') return giveUp(ready, starting, wanted, world);
-  if (Object.keys(retiring).length > 0) await loadPlugins(ready.hostname, ready.port ?? 0, environment);
   return {
     kind: 'started',
     url: urlOf(ready.hostname, ready.port ?? 0),
@@ -88,6 +90,7 @@ function newRecord(
     startedAt: Date.now(),
     state: 'spawning',
     password: wanted.secure ? newPassword() : undefined,
+    retireAfterMs: wanted.retireAfterMs,
   };
 }
 

@@ -13,9 +13,9 @@ export interface Wanted {
   readonly args: readonly string[];
   readonly env: Variables;
   readonly readyTimeoutMs: number;
-  /** After how long without anything to do the server asks to be judged; 0 never. */
+  /** How long the server must be quiet before the watch stops it; 0 never. */
   readonly retireAfterMs: number;
-  /** This very program, as a file that node runs; undefined where there is none, and then no server retires. */
+  /** This very program, as a file that node runs, for the watch; undefined where there is none. */
   readonly program: string | undefined;
   /** The server gets a password of its own. */
   readonly secure?: boolean | undefined;

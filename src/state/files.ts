@@ -248,11 +248,10 @@ function tryNames(folder: string): string[] {
   }
 }
 
-/** Marks a file as just written; one that is not there, or not ours to mark, stays as it is. */
-export function touch(file: string): void {
-  const now = new Date();
+/** Gives a file another time, which works on a full disk too; one that is not there, or not ours to mark, stays as it is. */
+export function setModified(file: string, at: number): void {
   try {
-    utimesSync(file, now, now);
+    utimesSync(file, at / 1000, at / 1000);
   } catch (error) {
     errorCode(error);
   }

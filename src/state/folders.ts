@@ -13,7 +13,10 @@ export interface StateFolder {
   readonly runs: string;
   readonly starts: string;
   readonly keep: string;
-  readonly retire: string;
+  /** Where sessions said that plugins keep what they write down, for the watch. */
+  readonly places: string;
+  /** When the watch last saw each server in use. */
+  readonly lastUses: string;
   readonly log: string;
 }
 
@@ -26,7 +29,8 @@ export const stateFolder = (root: string): StateFolder => ({
   runs: join(root, 'runs'),
   starts: join(root, 'starts'),
   keep: join(root, 'keep'),
-  retire: join(root, 'retire'),
+  places: join(root, 'places'),
+  lastUses: join(root, 'last-uses.json'),
   log: join(root, 'log.ndjson'),
 });
 

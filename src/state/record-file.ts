@@ -25,6 +25,7 @@ export interface NativeRecord {
   readonly state: ServerRecord['state'];
   /** Of a server that was given one of its own. It leaves this file for the server's environment and its callers only. */
   readonly password?: string | undefined;
+  readonly retireAfterMs?: number | undefined;
 }
 
 export function formatRecord(record: NativeRecord): string {
@@ -78,6 +79,7 @@ function described(json: Json) {
     workspaceHash: undefined,
     startedBySession: text(json.startedBySession),
     startedAt: time(json.startedAt),
+    retireAfterMs: wholeNumber(json.retireAfterMs),
     password: text(json.password) === undefined ? undefined : secret(String(json.password)),
     provenBy: 'start token',
     alsoIn: [],

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { BootTime } from '../decide/boot-clock.js';
 import type { Identity, Machine } from '../decide/identity.js';
 import { removeUnchanged, replaceFile } from './files.js';
 import type { StateFolder } from './folders.js';
@@ -8,13 +9,13 @@ import { readFolder } from './read-folder.js';
 /** A process, and what its start token is relative to. */
 export type Ending = Identity & Pick<Machine, 'timeNamespace'>;
 
-/** "A session began or ended, or a server has had nothing to do for long: look again." */
+/** "A session began or ended: look again." */
 export interface SweepRequest {
-  /** Epoch milliseconds. */
+  /** Epoch milliseconds. It only says so: that clock may be set while the request waits. */
   readonly at: number;
+  /** The same by the boot clock; undefined for requests of earlier versions. */
+  readonly since: BootTime | undefined;
   readonly event: string;
-  /** The one server to look at, which asks for it itself; undefined means all of them. */
-  readonly server?: string | undefined;
   readonly session: string | undefined;
   /** The Claude process that ends; undefined when it could not be told, or when nothing ends. */
   readonly ending: Ending | undefined;
@@ -36,8 +37,9 @@ export interface StoredRequest extends SweepRequest {
   readonly content: string;
 }
 
-export function leaveRequest(folder: StateFolder, request: SweepRequest): void {
-  const content = `${JSON.stringify({ schema: SCHEMA, ...request, at: new Date(request.at).toISOString() }, null, 2)}\n`;
+export function leaveRequest(folder: StateFolder, { since, ...request }: SweepRequest): void {
+  const when = { at: new Date(request.at).toISOString(), boot: since?.boot, bootMs: since?.ms };
+  const content = `${JSON.stringify({ schema: SCHEMA, ...request, ...when }, null, 2)}\n`;
   // One process leaves one request at a time, so the name is its own.
   const name = `${request.at}-${process.pid}-${process.hrtime.bigint()}.json`;
   replaceFile(join(folder.requests, name), content, 'until reboot');
@@ -53,12 +55,13 @@ export function parseRequest(file: string, content: string): StoredRequest | str
   if (typeof json === 'string') return json;
   const at = time(json.at);
   if (at === undefined) return 'it has no time';
+  const bootMs = wholeNumber(json.bootMs);
   return {
     file,
     content,
     at,
+    since: bootMs === undefined ? undefined : { boot: text(json.boot), ms: bootMs },
     event: text(json.event) ?? 'unknown',
-    server: text(json.server),
     session: text(json.session),
     ending: isObject(json.ending) ? endingIn(json.ending) : undefined,
     configDir: text(json.configDir),

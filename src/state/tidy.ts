@@ -21,7 +21,7 @@ export function tidy(folders: readonly StateFolder[], ended: readonly Lease[], d
       folder.runs,
       folder.starts,
       folder.keep,
-      folder.retire,
+      folder.places,
     ]) {
       sweepTemporary(kind, now);
     }

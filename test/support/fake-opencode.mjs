@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 // Stands in for `opencode serve --port N` where many are needed and what they are does not matter: it answers as an
 // idle server does. With OPENCODE_SERVER_PASSWORD it wants that, unless FAKE_OPENCODE=open. FAKE_OPENCODE=silent accepts connections and never answers; `old` cannot list its sessions; `last`
-// ends once it has answered; `slow` never answers
-// the first who asks it to let go, so that a stop takes 6 s; With FAKE_OPENCODE_ASKED it appends each
-// connection and each request to that file. `late` answers nothing that comes in its first 1.2 s.
+// ends once it has answered; `slow` never answers the first who asks it to let go, so that a stop takes 6 s;
+// FAKE_OPENCODE_ASKED is a file that gets a line for every connection and question; `late` answers nothing that comes in
+// its first 1.2 s.
 import { appendFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 

@@ -129,11 +129,11 @@ export const logOf = (stateDir: string): Fields[] => {
   return text.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line)]));
 };
 
-/** Every file of a state folder but what is only on its way, and the plugin that all servers share. */
+/** Every file of a state folder but what is only on its way, and the watch's own. */
 export const filesIn = (stateDir: string): string[] =>
   existsSync(stateDir)
     ? readdirSync(stateDir, { recursive: true, withFileTypes: true })
         .filter((entry) => !entry.isDirectory() && !entry.name.endsWith('.tmp'))
         .map(({ parentPath, name }) => join(parentPath, name))
-        .filter((file) => !/\/retire\/opencode-reap-\w+\.mjs$/.test(file))
+        .filter((file) => !/\/(watch\.json|last-uses\.json|places\/\w+\.json)$/.test(file))
     : [];

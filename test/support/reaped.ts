@@ -123,8 +123,5 @@ export const expectNothingLeft = (
 ): void => {
   expect(inhabitants(sandbox)).toEqual([]);
   expect(portHolder(port)).toBeUndefined();
-  const files = Object.keys(stateFiles(sandbox.stateDir)).filter(
-    (name) => !/^retire\/opencode-reap-\w+\.mjs$/.test(name),
-  );
-  expect(files).toEqual(['log.ndjson']);
+  expect(Object.keys(stateFiles(sandbox.stateDir))).toEqual(['log.ndjson']);
 };

@@ -49,17 +49,6 @@ const environment = (root: string): Environment => ({
   ...OFFLINE,
 });
 
-/**
- * opencode npm-installs its plugin package into every config folder it finds, unless `node_modules` is there and the
- * lock file names the package. Both are enough; the package itself is only needed by plugins that import it.
- */
-export const forgoPluginInstall = async (configDir: string): Promise<void> => {
-  const dependencies = { '@opencode-ai/plugin': '*' };
-  await mkdir(join(configDir, 'node_modules'), { recursive: true });
-  await writeFile(join(configDir, 'package.json'), JSON.stringify({ dependencies }));
-  await writeFile(join(configDir, 'package-lock.json'), JSON.stringify({ packages: { '': { dependencies } } }));
-};
-
 /** A 1.14 downloads ripgrep from GitHub at its first prompt unless PATH has one; 1 is its code for "no match". */
 const forgoRipgrep = (binDir: string): Promise<void> =>
   writeFile(join(binDir, 'rg'), '#!/bin/sh\nexit 1\n', { mode: 0o755 });
@@ -69,7 +58,6 @@ export const createSandbox = async (name: string): Promise<Sandbox> => {
   const base = environment(root);
   const at = (folder: string): string => join(root, folder);
   for (const folder of ['home', 'bin', 'tmp', 'run', 'project']) await mkdir(at(folder), { mode: 0o700 });
-  await forgoPluginInstall(at('home/.config/opencode'));
   await forgoRipgrep(at('bin'));
   const tracked = new Map<number, string>();
   const env = (changes: Changes = {}): Environment =>

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { cmdline, environ, pids } from './proc.js';
+import { alive, cmdline, environ, pids } from './proc.js';
 import type { Sandbox } from './sandbox.js';
 
 export interface Logged {
@@ -16,10 +16,8 @@ export const logged = ({ stateDir }: Sandbox): Logged[] => {
   return lines.map((line) => JSON.parse(line));
 };
 
-/** Whatever of this sandbox is about to judge, or judges. */
-export const judging = ({ home }: Sandbox): number[] =>
-  pids().filter((pid) => /\0(retire|sweep)\0/.test(cmdline(pid).join('\0')) && environ(pid).includes(`HOME=${home}`));
-
-/** The background run itself, and not the shell that gives it away. */
-export const sweeper = (sandbox: Sandbox): number | undefined =>
-  judging(sandbox).find((pid) => cmdline(pid)[2] === 'sweep');
+/** The shells that are the watch of this sandbox; there should never be two for long. */
+export const watchesOf = ({ home }: Pick<Sandbox, 'home'>): number[] =>
+  pids().filter(
+    (pid) => cmdline(pid)[3] === 'opencode-reap-watch' && environ(pid).includes(`HOME=${home}`) && alive(pid),
+  );

@@ -1,0 +1,116 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { type Pid, parsePid } from '../decide/identity.js';
+import { ownStdio } from './stdio.js';
+
+type Variables = Readonly<Record<string, string | undefined>>;
+
+/** What the watch runs: the first of these programs that is there, with the first node that runs it. */
+export interface Watching {
+  /** Stands in the claim as long as this watch holds it. */
+  readonly token: string;
+  readonly claim: string;
+  readonly stateDir: string;
+  readonly everyMs: number;
+  readonly firstMs: number;
+  readonly programs: readonly string[];
+}
+
+/** It says that there is nothing more to watch, or that another watch has taken over. */
+export const WATCH_ENDS = 10;
+
+/**
+ * What the look needs, and nothing else: it outlives the session, whose secrets are not its own, for days. Where plugins
+ * keep what they write down is `state/plugins/places.ts`; what sessions said of it is in `places/`. NODE_OPTIONS may
+ * load a file of whoever started us that is gone tomorrow.
+ */
+const KEPT =
+  /^(PATH|HOME|USER|LOGNAME|LANG|LC_[A-Z]+|TZ|TMPDIR|TMP|TEMP|XDG_(STATE|DATA|CONFIG|CACHE)_HOME|KUSABI_STATE_DIR|OPC_DATA_DIR|OPENCODE_(COMPANION|PLUGIN|SERVER|JOBS)(_.*)?_(DIR|DATA)|OPENCODE_REAP_(OLDER_THAN|GRACE|RETIRE_AFTER|WATCH_EVERY|STATE_DIR|TMP)|SYSTEMROOT|USERPROFILE|LOCALAPPDATA|APPDATA|PATHEXT)$/i;
+
+/** A shell that sleeps takes a fiftieth of what node takes. */
+const SLICE_S = 60;
+
+/**
+ * Sleeps a minute at a time, so that it ends soon after its claim is gone and looks soon after a suspend: where there is
+ * /proc it goes by the boot clock, else it counts its minutes. A look says in how many seconds the next one is due. What
+ * a look does when there is nothing to run: the next one tries again, since a node or a program may come back.
+ */
+const SCRIPT = `: opencode-reap, which looks after opencode servers while nobody else does
+trap '' HUP
+trap 'kill "$child"; exit' TERM
+child=
+token=$1 claim=$2 root=$3 every=$4 first=$5 node=$6 one=$7 two=$8
+slice=$every
+[ "$slice" -gt "$first" ] && slice=$first
+[ "$slice" -gt ${SLICE_S} ] && slice=${SLICE_S}
+up=0 due=
+now() { if read -r up rest </proc/uptime; then up=\${up%.*}; else up=$((up + slice)); fi; }
+ours() { while read -r line; do case $line in *"$token"*) return 0 ;; esac; done <"$claim"; return 1; }
+look() {
+  for with in "$node" node; do
+    command -v "$with" >/dev/null || continue
+    for program in "$one" "$two"; do
+      [ -r "$program" ] || continue
+      next=$("$with" "$program" watch "$token" --state-dir "$root")
+      code=$?
+      [ $code -eq ${WATCH_ENDS} ] && exit 0
+      [ $code -eq 0 ] && return
+    done
+  done
+  next=
+}
+now
+due=$((up + first))
+pause() {
+  sleep "$slice" &
+  child=$!
+  wait "$child" || /bin/sleep "$slice"
+}
+while pause && ours; do
+  now
+  [ "$up" -lt "$due" ] && continue
+  look
+  case $next in '' | *[!0-9]*) next=$every ;; esac
+  now
+  due=$((up + next))
+done
+`;
+
+const seconds = (ms: number): string => String(Math.max(1, Math.ceil(ms / 1000)));
+
+/**
+ * Starts the watch so that nothing ends it with its starter: in a session of its own, given away at once by the shell
+ * that starts it, without a terminal, a directory or a file of anybody's. Undefined where it cannot be started.
+ */
+export async function startWatch(watching: Watching, callers: Variables): Promise<Pid | undefined> {
+  const { token, claim, stateDir, everyMs, firstMs, programs } = watching;
+  const [one, two = ''] = programs;
+  if (one === undefined) return undefined;
+  const kept = Object.entries(callers).filter(([name, value]) => value !== undefined && KEPT.test(name));
+  const options = { env: Object.fromEntries(kept), detached: true, windowsHide: true } as const;
+  if (process.platform === 'win32') {
+    const args = [one, 'watch', token, '--state-dir', stateDir, '--stay'];
+    const child = spawn(process.execPath, args, { ...options, stdio: 'ignore' });
+    child.on('error', () => undefined);
+    child.unref();
+    return parsePid(child.pid);
+  }
+  const args = [token, claim, stateDir, seconds(everyMs), seconds(firstMs), process.execPath, one, two];
+  const line = ['-c', SCRIPT, 'opencode-reap-watch', ...args];
+  const giveAway = ['-c', '"$@" </dev/null >/dev/null 2>&1 & echo $!', 'sh', '/bin/sh', ...line];
+  const { stdio, done } = ownStdio('pipe');
+  const child = spawn('/bin/sh', giveAway, { ...options, cwd: '/', stdio });
+  done();
+  return pidSaidBy(child);
+}
+
+/** A machine that can start nothing more has no watch now; the next start or background run tries again. */
+function pidSaidBy(child: ChildProcess): Promise<Pid | undefined> {
+  let said = '';
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+    said += text;
+  });
+  return new Promise((resolve) => {
+    child.on('error', () => resolve(undefined));
+    child.on('close', () => resolve(parsePid(Number(said))));
+  });
+}

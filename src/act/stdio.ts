@@ -1,0 +1,45 @@
+import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs';
+import { devNull } from 'node:os';
+
+type Stdio = ('ignore' | 'pipe' | number)[];
+
+/** What a descriptor's `fdinfo` says of one that closes by itself when a program is started. */
+const CLOSES = 0o2000000;
+/** Far above what a shell script locks with; each below the highest costs a few bytes. */
+const HIGHEST = 4096;
+
+/**
+ * The standard streams of a program that outlives us, and nothing where we ourselves inherited something: node closes
+ * what it inherited only up to the first gap above 15, and scripts lock with `flock 200`. What has to be put there
+ * holds nothing. Call `done` once the program is started.
+ */
+export function ownStdio(stdout: 'ignore' | 'pipe'): { readonly stdio: Stdio; readonly done: () => void } {
+  const stdio: Stdio = ['ignore', stdout, 'ignore'];
+  const inherited = inheritedDescriptors();
+  if (inherited.length === 0) return { stdio, done: () => undefined };
+  const nothing = openSync(devNull, 'r');
+  for (let fd = 3; fd <= Math.max(...inherited); fd += 1) stdio.push(inherited.includes(fd) ? nothing : 'ignore');
+  return { stdio, done: () => closeSync(nothing) };
+}
+
+/** None where they cannot be listed. */
+function inheritedDescriptors(): number[] {
+  try {
+    const open = readdirSync('/proc/self/fd').map(Number);
+    return open.filter((fd) => fd > 2 && fd < HIGHEST && !closes(fd));
+  } catch (error) {
+    if (error instanceof Error && 'code' in error) return [];
+    throw error;
+  }
+}
+
+/** What is gone by now, the folder that was just listed, is as good as closed. */
+function closes(fd: number): boolean {
+  try {
+    const flags = /^flags:\s+(\d+)/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'))?.[1];
+    return flags === undefined || (Number.parseInt(flags, 8) & CLOSES) !== 0;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error) return true;
+    throw error;
+  }
+}

@@ -1,0 +1,66 @@
+import type { Evidence } from './evidence.js';
+import { answer } from './guards.js';
+import type { Process } from './process.js';
+import type { Word } from './word.js';
+
+/** When the watch last had a sign that a server is used. It goes by the boot clock, which nobody sets. */
+export interface LastUse {
+  /** By the boot clock. */
+  readonly ms: number;
+  /** How far the wall clock was ahead of the boot clock when the server was last asked. */
+  readonly aheadMs: number;
+  /** What the server then said of its own last activity, by the wall clock. */
+  readonly activeAt: number | undefined;
+  /** It was busy then. Nobody knows when it ended that, so the next time that it is idle counts as a use. */
+  readonly busy?: true | undefined;
+}
+
+/** One moment by both clocks, epoch milliseconds and milliseconds since the boot. */
+export interface Moment {
+  readonly at: number;
+  readonly bootMs: number;
+}
+
+/** By the process that listens: a plugin's record and ours may both lead to it. */
+export type LastUses = ReadonlyMap<string, LastUse>;
+
+export const useKey = ({ pid, startToken }: Pick<Process, 'pid' | 'startToken'>): string => `${pid}-${startToken}`;
+
+/** Far more than a clock is corrected by in half an hour without being set. */
+const STEADY_MS = 10_000;
+
+/**
+ * How long nothing has used a server: since the watch last saw it in use, and since the server's own last activity. That
+ * is by the wall clock, so once this was set, any activity that is new to the watch counts as of now.
+ */
+export function quietMs(server: Process, word: Word, uses: LastUses, { at, bootMs }: Partial<Moment>): number {
+  const last = uses.get(useKey(server));
+  // What is seen for the first time may just have been used.
+  if (last === undefined || bootMs === undefined || at === undefined) return 0;
+  if (last.busy && word.kind === 'idle') return 0;
+  const seenMs = Math.max(0, Math.min(bootMs - last.ms, server.ageMs ?? 0));
+  const activeAt = word.kind === 'idle' ? word.lastActiveAt : undefined;
+  if (activeAt === undefined || activeAt === last.activeAt) return seenMs;
+  const isSteady = Math.abs(at - bootMs - last.aheadMs) < STEADY_MS;
+  return isSteady ? Math.max(0, Math.min(seenMs, at - activeAt)) : 0;
+}
+
+/** What the watch remembers of a server after it was judged. */
+export function nextUse(seen: Evidence, uses: LastUses, { at, bootMs }: Moment): [string, LastUse] | undefined {
+  if (seen.located.kind !== 'present') return undefined;
+  const key = useKey(seen.located.server);
+  const last = uses.get(key);
+  const { word } = seen;
+  const activeAt = (word.kind === 'idle' ? word.lastActiveAt : undefined) ?? last?.activeAt;
+  const busy = word.kind === 'busy' || (word.kind === 'not asked' && last?.busy) ? true : undefined;
+  if (last === undefined || isInUse(seen)) return [key, { ms: bootMs, aheadMs: at - bootMs, activeAt, busy }];
+  if (word.kind !== 'idle') return [key, last];
+  return [key, { ms: Math.max(last.ms, bootMs - (seen.quietMs ?? 0)), aheadMs: at - bootMs, activeAt }];
+}
+
+/** A session, a client, a job or a tool of it, or anything that might be one. */
+function isInUse(seen: Evidence): boolean {
+  const word: Word = seen.word.kind === 'not asked' ? { kind: 'idle', directories: 0 } : seen.word;
+  const asOthers = { olderThanMs: 0 };
+  return (['unleased', 'idle'] as const).some((name) => answer(name, { ...seen, word }, asOthers).outcome !== 'pass');
+}

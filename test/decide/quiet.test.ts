@@ -1,0 +1,129 @@
+import { describe, expect, test } from 'vitest';
+import { answer, type Policy } from '../../src/decide/guards.js';
+import { type LastUse, nextUse, quietMs, useKey } from '../../src/decide/quiet.js';
+import { judge } from '../../src/decide/verdict.js';
+import type { Word } from '../../src/decide/word.js';
+import { but, ended, leased, says } from './changes.js';
+import { evidence, HOUR, MINUTE, NOW, native, policy, SERVER, type Situation, serverProcess } from './given.js';
+
+/** The machine has been up for ten hours. */
+const UP = 10 * HOUR;
+const now = { at: NOW, bootMs: UP };
+const server = serverProcess(SERVER);
+const idle = (lastActiveAt?: number): Word => ({ kind: 'idle', directories: 1, lastActiveAt });
+const noted = (ago: number, but: Partial<LastUse> = {}): Map<string, LastUse> =>
+  new Map([[useKey(server), { ms: UP - ago, aheadMs: NOW - UP, activeAt: undefined, ...but }]]);
+
+describe('how long a server is quiet', () => {
+  test.each<[string, number, Parameters<typeof quietMs>]>([
+    ['not at all when it is seen for the first time', 0, [server, idle(), new Map(), now]],
+    ['since it was last seen in use', 40 * MINUTE, [server, idle(), noted(40 * MINUTE), now]],
+    ['no longer than it lives', HOUR, [server, idle(), noted(9 * HOUR), now]],
+    [
+      'since its own last activity, where that is later',
+      3 * MINUTE,
+      [server, idle(NOW - 3 * MINUTE), noted(HOUR), now],
+    ],
+    ['and not since an earlier one', 40 * MINUTE, [server, idle(NOW - 2 * HOUR), noted(40 * MINUTE), now]],
+    ['not at all when that is yet to come', 0, [server, idle(NOW + 1), noted(HOUR), now]],
+    ['not at all when its last use is yet to come', 0, [server, idle(), noted(-MINUTE), now]],
+    ['not at all where the boot clock cannot be read', 0, [server, idle(), noted(HOUR), { at: NOW }]],
+    ['the same when it was not asked', 40 * MINUTE, [server, { kind: 'not asked' }, noted(40 * MINUTE), now]],
+    [
+      'not at all after an activity, once the wall clock was set forward',
+      0,
+      [server, idle(NOW - 3 * HOUR), noted(HOUR, { aheadMs: NOW - UP - 3 * HOUR }), now],
+    ],
+    [
+      'not at all after an activity, once the wall clock was set back',
+      0,
+      [server, idle(NOW + 3 * HOUR), noted(HOUR, { aheadMs: NOW - UP + 3 * HOUR }), now],
+    ],
+    ['not at all when it was busy the last time it was asked', 0, [server, idle(), noted(HOUR, { busy: true }), now]],
+    [
+      'as long as without one, when the clock was set and the activity is known from before',
+      HOUR,
+      [server, idle(NOW + HOUR), noted(HOUR, { aheadMs: NOW - UP + HOUR, activeAt: NOW + HOUR }), now],
+    ],
+  ])('%s', (_, expected, args) => expect(quietMs(...args)).toBe(expected));
+});
+
+/** The server that may be stopped, as the watch sees it. */
+const watched = (uses: ReadonlyMap<string, LastUse>, word: Word = idle(), retireAfterMs?: number): Situation => ({
+  ...native,
+  word,
+  record: { ...native.record, retireAfterMs },
+  snapshot: { ...native.snapshot, bootMs: UP },
+  written: { ...native.written, lastUses: uses },
+});
+const WATCH: Policy = { ...policy, quietForMs: 30 * MINUTE };
+const idleGuard = (given: Situation, by = WATCH) => answer('idle', evidence(given), by);
+const notAsked: Word = { kind: 'not asked' };
+
+describe('the guard `idle`', () => {
+  test('waits for quiet in the watch alone', () => {
+    const detail = 'used 3 min ago, and the watch waits for 30 min of quiet';
+    const given = watched(noted(3 * MINUTE));
+    expect(idleGuard(given)).toEqual({ name: 'idle', outcome: 'veto', detail });
+    expect(idleGuard(given, policy).outcome).toBe('pass');
+    expect(idleGuard(watched(noted(31 * MINUTE))).outcome).toBe('pass');
+  });
+
+  test('goes by what the record says, and 0 is never', () => {
+    expect(idleGuard(watched(noted(31 * MINUTE), idle(), 45 * MINUTE)).outcome).toBe('veto');
+    expect(idleGuard(watched(noted(3 * MINUTE), idle(), 2 * MINUTE)).outcome).toBe('pass');
+    const never = 'the watch leaves it alone (--retire-after 0)';
+    expect(idleGuard(watched(noted(50 * MINUTE), idle(), 0)).detail).toBe(never);
+    expect(idleGuard(watched(noted(50 * MINUTE), idle(), 0), policy).outcome).toBe('pass');
+  });
+
+  test('and 0 of one record counts, whatever another one says', () => {
+    const given = watched(noted(50 * MINUTE), idle(), 1);
+    const also = { ...native.record, id: 'also', retireAfterMs: 0 };
+    expect(idleGuard({ ...given, record: { ...given.record, alsoIn: [also] } }).outcome).toBe('veto');
+  });
+
+  test('vetoes without an answer of the server, so that it is not asked', () => {
+    const judged = judge(evidence(watched(noted(3 * MINUTE), notAsked)), WATCH);
+    expect(judged).toMatchObject({ kind: 'spared', reasons: ['idle'] });
+  });
+});
+
+describe('what the watch remembers', () => {
+  const remembered = (given: Situation) =>
+    nextUse(evidence(given), given.written.lastUses ?? new Map(), { at: NOW, bootMs: UP })?.[1];
+
+  test.each<[string, Situation]>([
+    ['seen for the first time', watched(new Map())],
+    ['held by a session', but(watched(noted(HOUR), notAsked), leased({ path: '/repo' }))],
+    ['busy', but(watched(noted(HOUR)), says({ kind: 'busy', sessions: 1, directory: '/repo' }))],
+    ['of which it cannot be told', but(watched(noted(HOUR)), says({ kind: 'unknown', because: 'x' }))],
+    ['that did not answer', but(watched(noted(HOUR)), says({ kind: 'silent' }))],
+  ])('of a server %s is that it is used now', (_, given) => expect(remembered(given)?.ms).toBe(UP));
+
+  test('of one that was not asked is what it knew', () => {
+    expect(remembered(watched(noted(3 * MINUTE), notAsked))).toEqual(noted(3 * MINUTE).get(useKey(server)));
+  });
+
+  test('of one that was asked is its own last activity', () => {
+    const activeAt = NOW - 3 * MINUTE;
+    const known = { ms: UP - 3 * MINUTE, aheadMs: NOW - UP, activeAt };
+    expect(remembered(watched(noted(HOUR), idle(activeAt)))).toEqual(known);
+    expect(remembered(watched(noted(HOUR), idle()))).toEqual({ ms: UP - HOUR, aheadMs: NOW - UP, activeAt: undefined });
+  });
+
+  test('of one that is busy is that it was, until it is asked again and is not', () => {
+    const busy = remembered(but(watched(noted(HOUR)), says({ kind: 'busy', sessions: 1, directory: '/repo' })));
+    expect(busy).toMatchObject({ ms: UP, busy: true });
+    expect(remembered(watched(noted(MINUTE, { busy: true }), notAsked))).toMatchObject({ ms: UP - MINUTE, busy: true });
+    expect(remembered(watched(noted(HOUR, { busy: true })))).toEqual({
+      ms: UP,
+      aheadMs: NOW - UP,
+      activeAt: undefined,
+    });
+  });
+
+  test('of one that is gone is nothing', () => {
+    expect(remembered(but(watched(noted(HOUR)), ended(SERVER)))).toBeUndefined();
+  });
+});
