@@ -63,7 +63,7 @@ async function itsProcess(
   world: World,
 ): Promise<Named | undefined> {
   const pid = seen.located.kind === 'present' ? seen.located.server.pid : undefined;
-  const others = { ...sight, records: sight.records.filter((one) => one !== record) };
+  const others = { ...sight, records: sight.records.filter(({ id }) => id !== record.id) };
   const found = (await unrecordedServers(others, policy, world)).find((one) => one.record.server?.pid === pid);
   if (found === undefined) return undefined;
   const near = await lookAround(world, found.record);

@@ -1,6 +1,5 @@
-import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { type ClientRequest, request as httpRequest } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -8,11 +7,10 @@ import { runCli } from './support/cli.js';
 import { endWithReset } from './support/client.js';
 import { providerConfig } from './support/config.js';
 import { abort, createSession, isIdle, prompt, pty, releases, request, status, waitFor } from './support/opencode.js';
-import { children, cmdline, descendants, sessionId, startToken } from './support/proc.js';
+import { children, sessionId, startToken } from './support/proc.js';
 import { type Mode, type Provider, startProvider } from './support/provider.js';
 import { type Recorded, reapJson, startAndLeave } from './support/reaped.js';
 import { createSandbox, type Sandbox } from './support/sandbox.js';
-import { withoutTmux } from './support/tmux.js';
 
 const NOW = ['--older-than', '0s'];
 
@@ -120,23 +118,6 @@ describe.concurrent.each(releases('native'))('a %s server', (release) => {
     return { says: `1 client connection open (pid ${process.pid})`, end: () => endWithReset(sent) };
   };
 
-  /** Established connections to the server, by the kernel's own list. */
-  const connections = (): number => {
-    const port = server.port.toString(16).toUpperCase();
-    return readFileSync('/proc/net/tcp', 'utf8').match(new RegExp(`:${port} \\S+ 01 `, 'g'))?.length ?? 0;
-  };
-
-  const attached = async (): Promise<Use> => {
-    const options = { cwd: sandbox.project, env: sandbox.env(), encoding: 'utf8' } as const;
-    const tmux = (...args: string[]) => execFileSync('tmux', ['-S', join(sandbox.root, 'tmux'), ...args], options);
-    tmux('new-session', '-d', '-x', '120', '-y', '40', `exec opencode attach ${server.url}`);
-    // It keeps 9 to 18, and opens a few before it shows anything.
-    await waitFor('it is attached', () => connections() >= 5, 20_000);
-    const pane = Number(tmux('display-message', '-p', '#{pane_pid}'));
-    const pid = [pane, ...descendants(pane)].filter((one) => cmdline(one).includes('attach')).at(-1);
-    return { says: new RegExp(`^\\d+ client connections open \\(pid ${pid}\\)$`), end: () => tmux('kill-server') };
-  };
-
   const uses: Readonly<Record<string, () => Promise<Use>>> = {
     'a prompt is answered slowly': () => prompted('slow', sandbox.project),
     'a prompt is not answered': () => prompted('silent', sandbox.project),
@@ -170,15 +151,10 @@ describe.concurrent.each(releases('native'))('a %s server', (release) => {
     } finally {
       await end();
     }
-    // What a client has closed itself, as an attached terminal does, counts for a minute.
-    await waitFor('it is stale', async () => (await report('--dry-run'))[0]?.verdict === 'stale', 90_000);
+    await waitFor('it is stale', async () => (await report('--dry-run'))[0]?.verdict === 'stale');
   };
 
   test.sequential.each(Object.entries(uses))('is spared while %s', (_use, begin) => isSparedWhile(begin));
-
-  test.skipIf(withoutTmux)(`is spared while a person is attached${withoutTmux}`, { sequential: true }, () =>
-    isSparedWhile(attached),
-  );
 
   test.sequential('goes on through a real run while it is in use', async () => {
     const token = startToken(server.listener);

@@ -6,8 +6,9 @@ import { filesIn, installFake, recordsIn, startFake, writeRecord } from './suppo
 import { inhabitants } from './support/inhabitants.js';
 import { type Answered, BUILDS, callLibrary } from './support/library.js';
 import { installOpencode, releases, request } from './support/opencode.js';
-import { alive, environ, portHolder } from './support/proc.js';
+import { alive, closedLately, environ, portHolder } from './support/proc.js';
 import { type Changes, createSandbox, type Sandbox } from './support/sandbox.js';
+import { waitFor } from './support/wait.js';
 
 let sandbox: Sandbox;
 let port: number;
@@ -54,6 +55,8 @@ describe.each(releases('launcher'))('a %s server with a password of its own', (r
     };
     await run('start', '--port', `${port}`, '--json');
     await run('list', '--json');
+    // Whoever asked for it may only now begin to use it.
+    await waitFor('the last who asked is forgotten', () => closedLately(port) === 0, 75_000);
     const judged = JSON.parse((await run('why', `${port}`, '--older-than', '0s', '--json')).stdout);
     expect(judged).toMatchObject({ id, verdict: 'stale' });
     const reaped = JSON.parse((await run('--older-than', '0s', '--json', '--verbose')).stdout);

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -99,14 +99,20 @@ test('a server is written down before its process exists', async () => {
   const sandbox = await createSandbox('start-before');
   try {
     await installFake(sandbox);
-    const [real, link] = [join(sandbox.root, 'real'), join(sandbox.binDir, 'opencode')];
-    mkdirSync(real);
-    renameSync(link, join(real, 'opencode'));
-    // Stands in for one, and first says what is written down by then.
-    const script = `#!/bin/sh\ncat ${sandbox.stateDir}/servers/*.json > ${real}/then\nexec ${real}/opencode "$@"\n`;
-    writeFileSync(link, script, { mode: 0o755 });
-    const started = await runCli(sandbox, ['start', '--port', `${await sandbox.reserve()}`, '--json']);
-    const then = JSON.parse(readFileSync(join(real, 'then'), 'utf8'));
+    // Loaded before the program: says what is written down at the moment of the spawn.
+    const [preload, file] = [join(sandbox.root, 'preload.cjs'), join(sandbox.root, 'then')];
+    const script = `const [fs, children] = [require('node:fs'), require('node:child_process')];
+const { spawn } = children;
+children.spawn = (command, ...rest) => {
+  const folder = '${sandbox.stateDir}/servers/';
+  if (command === 'opencode') fs.copyFileSync(folder + fs.readdirSync(folder).find((name) => /^\\w/.test(name)), '${file}');
+  return spawn(command, ...rest);
+};
+require('node:module').syncBuiltinESMExports();`;
+    writeFileSync(preload, script);
+    const env = { NODE_OPTIONS: `--require ${preload}` };
+    const started = await runCli(sandbox, ['start', '--port', `${await sandbox.reserve()}`, '--json'], { env });
+    const then = JSON.parse(readFileSync(file, 'utf8'));
     const [record] = recordsOf(sandbox);
     expect(then).toMatchObject({ id: JSON.parse(started.stdout).id, state: 'spawning', tag: record?.tag });
     expect(then).not.toHaveProperty('pid');

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { chmod, chown } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
@@ -85,7 +85,7 @@ test.each([
   await chmod(await writeState(sandbox.stateDir, 'runs/x.json', run), mode);
   const judged = reap('--dry-run', '--port', `${port}`);
   // Only what may be a question is no reason not to ask.
-  const isAsked = waitFor('it is asked', () => existsSync(asked), 20_000);
+  const isAsked = waitFor('it is asked', () => readFileSync(asked, 'utf8').includes('GET'), 20_000);
   const ended = await Promise.race([
     judged,
     isAsked.then(

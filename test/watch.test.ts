@@ -159,6 +159,22 @@ describe.concurrent('the watch looks after servers of every origin', { timeout: 
   });
 });
 
+const POLL = `setInterval(() => fetch(process.argv[1], { headers: { connection: 'close' } }).catch(() => 0), 1_000)`;
+
+test('one that is only asked now and then stays, and retires once that has ended', { timeout: 150_000 }, async ({
+  sandbox,
+  expect,
+}) => {
+  const [release = 'native'] = releases('native');
+  const server = await startAndLeave(sandbox, release, {}, SOON);
+  const child = sandbox.spawn(process.execPath, ['-e', POLL, `${server.url}/session/status`], { stdio: 'ignore' });
+  await sleep(4 * LONG_MS);
+  expect([alive(server.listener), logged(sandbox)]).toEqual([true, []]);
+  child.kill();
+  // For a minute the kernel remembers the last connection.
+  await waitFor('it retires', () => !alive(server.listener), 90_000);
+});
+
 test('no server is asked while a cheaper guard speaks for it (a stand-in for a server)', async ({
   sandbox,
   expect,
@@ -175,6 +191,6 @@ test('no server is asked while a cheaper guard speaks for it (a stand-in for a s
   await waitFor('it retires', () => !alive(pid));
   // Once to judge it, once more right before it is stopped, and once to let go and after that.
   const since = questions().slice(whenStarted.length);
-  expect(since.filter((path) => path === '/global/health').length).toBeLessThanOrEqual(3);
-  expect(since).toContain('/session/status');
+  expect(since.filter((line) => line === 'GET /global/health').length).toBeLessThanOrEqual(3);
+  expect(since).toContain('GET /session/status');
 });

@@ -1,6 +1,7 @@
 import type { Judged } from '../decide/plan.js';
 import { log, type Told } from '../journal.js';
 import type { Judgement } from '../look.js';
+import { endQuestions } from '../observe/questions.js';
 import { lineOf } from '../report/log-line.js';
 import { reason, state } from '../report/table.js';
 import { clean } from '../report/text.js';
@@ -37,6 +38,7 @@ export function follow(world: World, options: Common & { readonly dryRun?: boole
   const interrupted = (name: NodeJS.Signals, number: number): void => {
     // A second one is not ours any more: it ends the program at once.
     end();
+    endQuestions();
     const lines = isAsking ? ['left alone'] : interruption(options.verbose ? [] : done, [...inHand.values()], again);
     const wanted = options.quiet ? lines.filter((line) => line.includes(NEXT)) : lines;
     // On a terminal there is a `^C` by now.

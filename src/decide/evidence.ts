@@ -248,9 +248,9 @@ export const withoutQuestions = (seen: Evidence, askedForMs: number | undefined)
  */
 function ownSessionsBelow(server: Process, { processes }: Snapshot): readonly Process[] | undefined {
   const below = descendants(processes ?? new Map(), server.pid);
-  // Without its group, what the spawn's group holds beside its descendants cannot be told either.
-  if (server.session === undefined || server.group === undefined || below.some(({ session }) => session === undefined))
-    return undefined;
+  // What has a group that cannot be read may be in the one that the spawn created.
+  const isHidden = [...(processes?.values() ?? [])].some(({ group }) => group === undefined);
+  if (server.session === undefined || isHidden || below.some(({ session }) => session === undefined)) return undefined;
   return below.filter(
     ({ session, parent }) => session !== server.session && session !== processes?.get(parent)?.session,
   );
