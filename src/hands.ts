@@ -6,8 +6,16 @@ import type { Identity } from './decide/identity.js';
 import { locate } from './decide/locate.js';
 import type { ServerRecord } from './decide/record.js';
 import { targetOnWord, type Verdict } from './decide/verdict.js';
-import type { Word } from './decide/word.js';
-import { type Judgement, judgeAll, lookAround, lookOnceMore, SETTLING_MS, type Sight, selfIn } from './look.js';
+import {
+  type Heard,
+  type Judgement,
+  judgeAll,
+  lookAround,
+  lookOnceMore,
+  SETTLING_MS,
+  type Sight,
+  selfIn,
+} from './look.js';
 import { bootMs } from './observe/boot-clock.js';
 import { letGo } from './observe/hear.js';
 import { environmentsOf } from './observe/snapshot.js';
@@ -32,7 +40,7 @@ export function handsFor(
   const { snapshot } = sight;
   const run = selfIn(snapshot);
   let latest = sight;
-  let heard: Heard = { word: { kind: 'not asked' }, atMs: 0 };
+  let heard: Heard = { word: { kind: 'not asked' }, askedAtMs: 0, answeredAtMs: 0 };
   const hands: Hands = {
     look: eyes.look,
     lineage: snapshot.lineage,
@@ -42,12 +50,12 @@ export function handsFor(
       const near = await lookAround(world, record);
       const [judgement] = await judgeAll(near, manner, world, manner.onWord);
       if (judgement === undefined) return { kind: 'gone' };
-      heard = { word: judgement.seen.word, atMs: bootMs() };
+      heard = judgement.heard ?? { ...heard, word: judgement.seen.word, answeredAtMs: bootMs() };
       latest = judgement.sight ?? near;
       return leave(judgement, latest, manner, heard);
     },
     lookOnceMore: async () => {
-      const judgement = await lookOnceMore(record, heard.word, manner, world);
+      const judgement = await lookOnceMore(record, heard, manner, world);
       latest = judgement.sight;
       return leave(judgement, latest, manner, heard);
     },
@@ -61,12 +69,6 @@ export function handsFor(
   return { hands, tree: treeAt(record, snapshot) };
 }
 
-/** What the server has said last, and when, by the boot clock. */
-interface Heard {
-  readonly word: Word;
-  readonly atMs: number;
-}
-
 /** A look takes some 30 ms; one that is older than this was held up, and says nothing about now. */
 const LOOK_COUNTS_MS = 2_000;
 /** After its answer a server may be given time to end what the question has caused, and the disk to note the tree. */
@@ -76,7 +78,7 @@ function leave(
   { record, seen, verdict }: Judgement,
   { snapshot, beganMs }: Sight,
   { onWord }: Manner,
-  { atMs }: Heard,
+  { answeredAtMs }: Heard,
 ): Leave {
   if (verdict.kind === 'gone') return { kind: 'gone' };
   const target = onWord
@@ -87,7 +89,7 @@ function leave(
   if (!('server' in target)) return { kind: 'withheld', because: target.detail };
   // Asked to let go, it would end this very command half-way.
   if (snapshot.lineage.has(target.server.pid)) return { kind: 'withheld', because: 'this command runs inside it' };
-  const isFresh = (): boolean => bootMs() - beganMs <= LOOK_COUNTS_MS && bootMs() - atMs <= WORD_COUNTS_MS;
+  const isFresh = (): boolean => bootMs() - beganMs <= LOOK_COUNTS_MS && bootMs() - answeredAtMs <= WORD_COUNTS_MS;
   return { kind: 'may stop', target, tree: treeAt(record, snapshot), isFresh };
 }
 

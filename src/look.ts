@@ -32,8 +32,9 @@ export interface Judgement {
   readonly record: ServerRecord;
   readonly seen: Evidence;
   readonly verdict: Verdict;
-  /** The later look that it was judged by, once it had answered; undefined when it was not asked. */
+  /** The later look that it was judged by, once it had answered, and its answer; undefined when it was not asked. */
   readonly sight?: Sight;
+  readonly heard?: Heard;
 }
 
 /** Looks at everything, or at what concerns one server: the cheap look that stands right before each act. */
@@ -93,6 +94,13 @@ export async function judgeAll(sight: Sight, policy: Policy, world: World, askAl
 export const SETTLING_MS = 3_000;
 const SETTLING_POLL_MS = 50;
 
+/** What a server has said, and when it was asked and had answered, by the boot clock. */
+export interface Heard {
+  readonly word: Word;
+  readonly askedAtMs: number;
+  readonly answeredAtMs: number;
+}
+
 /**
  * Asks the server, which may take it many seconds, and then judges it by what is there once it has answered: whoever has
  * arrived meanwhile counts.
@@ -100,25 +108,26 @@ const SETTLING_POLL_MS = 50;
 async function judgeAsked(record: ServerRecord, before: Sight, policy: Policy, world: World): Promise<Judgement> {
   const askedAtMs = bootMs();
   const word = await hear(record, directoriesOf(record, before), before.snapshot, world.eyes);
-  for (const until = performance.now() + SETTLING_MS; ; await sleep(SETTLING_POLL_MS)) {
-    const judgement = await lookOnceMore(record, word, policy, world);
-    const settled = judge(withoutQuestions(judgement.seen, bootMs() - askedAtMs), policy);
-    const isSettling = settled.kind === 'stale' && judgement.verdict.kind !== 'stale';
-    if (!isSettling || performance.now() > until) return judgement;
-  }
+  return lookOnceMore(record, { word, askedAtMs, answeredAtMs: bootMs() }, policy, world);
 }
 
 /** One cheap look, without asking anything, and what the guards say of it and of what the server has said before. */
 export async function lookOnceMore(
   record: ServerRecord,
-  word: Word,
+  heard: Heard,
   policy: Policy,
   world: World,
 ): Promise<Judgement & { readonly sight: Sight }> {
-  const sight = await lookAround(world, record);
-  const [now = record] = sight.records;
-  const seen = evidenceOf(now, sight.written, sight.snapshot, wordNow(word, sight.snapshot.sockets.get(now.id)));
-  return { record: now, seen, verdict: judge(seen, policy), sight };
+  for (const until = performance.now() + SETTLING_MS; ; await sleep(SETTLING_POLL_MS)) {
+    const sight = await lookAround(world, record);
+    const [now = record] = sight.records;
+    const word = wordNow(heard.word, sight.snapshot.sockets.get(now.id));
+    const seen = evidenceOf(now, sight.written, sight.snapshot, word);
+    const verdict = judge(seen, policy);
+    const settled = judge(withoutQuestions(seen, bootMs() - heard.askedAtMs), policy);
+    const isSettling = settled.kind === 'stale' && verdict.kind !== 'stale';
+    if (!isSettling || performance.now() > until) return { record: now, seen, verdict, sight, heard };
+  }
 }
 
 /** Where it may be working, for releases that do not say it themselves. */

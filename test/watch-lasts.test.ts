@@ -184,13 +184,15 @@ describe.concurrent('the watch (of stand-ins for servers)', { timeout: 60_000 },
     };
     const policy = { olderThanMs: 0, graceMs: 0, limit: 5 };
     expect(await lookOnce('ours', policy, PROGRAM, { ...opened, clock })).toBeUndefined();
-    expect([asked >= 3, watchesOf(sandbox).length]).toEqual([true, 1]);
+    expect(asked).toBeGreaterThanOrEqual(3);
+    await theWatch(sandbox);
   });
 
   test('ends at once with the last server, whoever stops that, and with its sleep', async ({ sandbox, expect }) => {
-    const pids = [await start(sandbox), await start(sandbox)];
+    const never = { ...EVERY, OPENCODE_REAP_RETIRE_AFTER: '1h' };
+    const pids = [await start(sandbox, never), await start(sandbox, never)];
     const watch = await theWatch(sandbox);
-    expect((await runCli(sandbox, ['stop', `${pids[0]}`, '--yes'])).code).toBe(0);
+    expect(await runCli(sandbox, ['stop', `${pids[0]}`, '--yes'])).toMatchObject({ code: 0 });
     expect(alive(watch)).toBe(true);
     const below = children(watch);
     expect((await runCli(sandbox, ['stop', `${pids[1]}`, '--yes'])).code).toBe(0);
@@ -215,9 +217,12 @@ describe.concurrent('the watch (of stand-ins for servers)', { timeout: 60_000 },
     const { holdsMs } = JSON.parse(readFileSync(file, 'utf8'));
     const { utimesSync, statSync } = await import('node:fs');
     const renewed = statSync(file).mtimeMs - holdsMs - 1_000;
-    utimesSync(file, renewed / 1000, renewed / 1000);
-    await ensure();
-    const third = await waitFor('another', () => watchesOf(sandbox).find((pid) => pid !== second));
+    const third = await waitFor('another', async () => {
+      // A look that was under way when it was stopped may renew the claim once more.
+      utimesSync(file, renewed / 1000, renewed / 1000);
+      await ensure();
+      return watchesOf(sandbox).find((pid) => pid !== second);
+    });
     process.kill(second, 'SIGCONT');
     await waitFor('the frozen one leaves', () => !alive(second), 5_000);
     expect(watchesOf(sandbox)).toEqual([third]);

@@ -222,25 +222,31 @@ function clientsOf(record: ServerRecord, runs: readonly LiveRun[], snapshot: Sna
 /** A server is ready within this. It is never this young when it is judged, unless a person says `--older-than 0s`. */
 const FIRST_MS = 2_000;
 
-/** The one connection by which whoever started a server has seen that it listens is no use of it. */
+/**
+ * What ended before the server began was its port's last holder's, and the one connection by which whoever started it has
+ * seen that it listens is no use of it.
+ */
 function usesLately(ended: Sockets['lately'], ageMs: number | undefined): number | undefined {
-  const [only, another] = ended ?? [];
-  const isFirst = only !== undefined && another === undefined && ageMs !== undefined && ageMs - only <= FIRST_MS;
-  return isFirst ? 0 : ended?.length;
+  if (ended === undefined || ageMs === undefined) return ended?.length;
+  const [first, ...others] = ended.filter((ms) => ms <= ageMs);
+  if (first === undefined) return 0;
+  return others.length === 0 && ageMs - first <= FIRST_MS ? 0 : others.length + 1;
 }
 
 /**
  * The same without what a question may cause, which is over in a moment: another run's connection, and what the server
- * has started in a session of its own since it was asked (a status makes 1.18 run `git`). Undefined `askedForMs` means
- * that it was not asked.
+ * has started in a session of its own since it was asked (a status makes 1.18 run `git`; before it is that, it has the
+ * command line of the server). Undefined `askedForMs` means that it was not asked.
  */
-export const withoutQuestions = (seen: Evidence, askedForMs: number | undefined): Evidence => ({
-  ...seen,
-  clients: seen.clients?.filter(({ mayOnlyAsk }) => !mayOnlyAsk),
-  ownSessions: seen.ownSessions?.filter(
-    ({ ageMs }) => !(askedForMs !== undefined && (ageMs ?? Infinity) <= askedForMs),
-  ),
-});
+export function withoutQuestions(seen: Evidence, askedForMs: number | undefined): Evidence {
+  const isOlder = ({ ageMs }: Process): boolean => !(askedForMs !== undefined && (ageMs ?? Infinity) <= askedForMs);
+  return {
+    ...seen,
+    clients: seen.clients?.filter(({ mayOnlyAsk }) => !mayOnlyAsk),
+    ownSessions: seen.ownSessions?.filter(isOlder),
+    apart: seen.apart.filter(({ process }) => isOlder(process)),
+  };
+}
 
 /**
  * An agent's tool, a user's shell and a pty have sessions of their own, and so has what one of them or an MCP server

@@ -190,8 +190,9 @@ function inFlight(seen: Evidence, live: 'yes' | 'unknown'): string | undefined {
 
 function leased(seen: Evidence): string | undefined {
   const holders = seen.holds.filter((hold) => hold.live === 'yes' && hold.covers === 'yes');
-  const pids = holders.map((hold) => `pid ${hold.holderPid}`).join(', ');
-  return holders.length === 0 ? undefined : `${count(holders.length, 'live session')} may use it (${pids})`;
+  // A session may have several leases.
+  const pids = [...new Set(holders.map((hold) => `pid ${hold.holderPid}`))];
+  return holders.length === 0 ? undefined : `${count(pids.length, 'live session')} may use it (${pids.join(', ')})`;
 }
 
 function doubtfullyLeased(seen: Evidence): string | undefined {

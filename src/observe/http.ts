@@ -54,7 +54,10 @@ export function ask(
       headers: headersFor(address),
     });
     outgoing.on('socket', noteQuestion);
+    let isDone = false;
     const done = (reply: Reply): void => {
+      if (isDone) return;
+      isDone = true;
       clearTimeout(timer);
       // Its listener for errors has to stay: what is reset may fail once more.
       outgoing.on('error', () => undefined);
@@ -63,7 +66,8 @@ export function ask(
       agent.destroy();
       resolve(reply);
     };
-    const timer = setTimeout(() => done({ kind: 'silent' }), deadlineMs);
+    // What has come by now comes first: a connection that is there already can be reset, and an answer is no silence.
+    const timer = setTimeout(() => setImmediate(() => done({ kind: 'silent' })), deadlineMs);
     outgoing.on('error', (error: NodeJS.ErrnoException) => done({ kind: 'refused', code: error.code ?? 'broken' }));
     outgoing.on('response', (incoming) => {
       const status = incoming.statusCode ?? 0;
