@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import { type Evidence, evidenceOf, withoutQuestions } from './decide/evidence.js';
 import type { Policy } from './decide/guards.js';
 import type { Identity } from './decide/identity.js';
@@ -13,8 +13,8 @@ import { judge, type Verdict } from './decide/verdict.js';
 import { type Word, wordNow } from './decide/word.js';
 import { bootMs } from './observe/boot-clock.js';
 import { hear } from './observe/hear.js';
-import { lookAtProcesses, lookAtSockets, takeSnapshot } from './observe/snapshot.js';
-import { announceRun, readRegistry } from './state/registry.js';
+import { lookAtProcesses, lookAtSockets, takeSnapshot, withEnvironments } from './observe/snapshot.js';
+import { announceRun, readRuns } from './state/registry.js';
 import { readWritten, type World } from './world.js';
 
 /** Everything known at one moment: what was written down, and what the machine shows. */
@@ -39,12 +39,10 @@ export interface Judgement {
 
 /** Looks at everything, or at what concerns one server: the cheap look that stands right before each act. */
 export async function lookAround(world: World, only?: ServerRecord): Promise<Sight> {
-  const beganMs = bootMs();
-  const before = await readWritten(world);
+  const { beganMs, before, seen } = await lookTogether(world);
   const fenced = before.fences.flatMap(({ record }) => record ?? []);
   const near = only ? [...before.records, ...fenced].filter((record) => concerns(record, only)) : before.records;
-  const seen = await lookAtProcesses(only ? [only, ...near] : [...near, ...fenced], world.eyes);
-  const bare = { ...seen, named: namedIn(before) };
+  const bare = only ? withEnvironments([only, ...near], seen, world.eyes) : seen;
   const settled = only ? [asItStands(only, near, bare)] : settle(near, bare);
   const placed = settled.map((record) => withWhereabouts(record, world));
   const snapshot = lookAtSockets(
@@ -54,13 +52,44 @@ export async function lookAround(world: World, only?: ServerRecord): Promise<Sig
     world.eyes,
   );
   // A run announces itself before it connects and until it is done, so whoever's connection was seen is in one of both.
-  const after = readRegistry(world.folder, world.leaseFolders, []);
-  const runs = [...before.runs, ...after.runs];
+  const runs = [...before.runs, ...readRuns(world.leaseFolders)];
   const deadFences = before.fences.filter((fence) => lives(fence.run, fence.machine, snapshot) === 'no');
   const known = new Set(placed.map(({ id }) => id));
   const left = deadFences.flatMap(({ record }) => (record && !known.has(record.id) ? [record] : []));
   const records = only ? placed : [...placed, ...left];
   return { written: { ...before, runs }, snapshot, records, deadFences, beganMs };
+}
+
+/** What is the same for every server: what was written down, and which processes there are. */
+interface Common {
+  readonly beganMs: number;
+  readonly before: Written;
+  readonly seen: Snapshot;
+}
+
+const waiting = new WeakMap<World, Promise<Common>>();
+
+/**
+ * Looks for all who want a look at the same moment: with twenty servers, a look for each of them would keep this process
+ * from hearing what they answer. Nobody gets a look that began before they asked for it.
+ */
+function lookTogether(world: World): Promise<Common> {
+  const others = waiting.get(world);
+  if (others) return others;
+  const look = turn().then(() => {
+    waiting.delete(world);
+    return lookNow(world);
+  });
+  waiting.set(world, look);
+  return look;
+}
+
+async function lookNow(world: World): Promise<Common> {
+  const beganMs = bootMs();
+  const before = await readWritten(world);
+  const fenced = before.fences.flatMap(({ record }) => record ?? []);
+  const seen = await lookAtProcesses([...before.records, ...fenced], world.eyes);
+  return { beganMs, before, seen: { ...seen, named: namedIn(before) } };
 }
 
 /** The servers of ours that no record leads to, judged without being asked: they are nobody's to disturb. */

@@ -14,7 +14,7 @@ import { tryRead } from './observe/errors.js';
 import { takeSnapshot } from './observe/snapshot.js';
 import { reap } from './reap.js';
 import { type Claim, claimWatch, type Held, isVoid, watchClaim, watcher, watchFile } from './state/claims.js';
-import { errorCode, removeFile } from './state/files.js';
+import { errorCode, jsonNames, removeFile } from './state/files.js';
 import { readLastUses, writeLastUses } from './state/last-uses.js';
 import { noteFailure } from './state/log.js';
 import { notedPlaces, notePlaces, placeFiles, type SessionPlaces } from './state/places.js';
@@ -156,7 +156,7 @@ export async function lookOnce(
     const reaped = await lookQuietly(policy, looking);
     claim.renew();
     const left = leftToWatch(reaped, world);
-    if (left.length > 0) return nextLookMs(left, world);
+    if (left.length > 0 || mayBeMore(reaped, world)) return nextLookMs(left, world);
   } catch (error) {
     noteFailure(folder, 'watch failed', error instanceof Error ? error.message : String(error));
     return everyMs(world);
@@ -199,7 +199,15 @@ async function end(claim: Pick<OurClaim, 'release'>, program: string | undefined
 /** No server is old enough to be asked anything. */
 async function somethingIsLeft(world: World): Promise<boolean> {
   const nothing = { olderThanMs: Number.MAX_SAFE_INTEGER, graceMs: 0, limit: 0, dryRun: true };
-  return leftToWatch(await reap({ ...LOOKING, ...nothing }, world), world).length > 0;
+  const reaped = await reap({ ...LOOKING, ...nothing }, world);
+  return leftToWatch(reaped, world).length > 0 || mayBeMore(reaped, world);
+}
+
+/** A server that a run is just stopping, or was when it died, has no record; and what cannot be read may be one. */
+function mayBeMore({ unread }: Reaped, { folder }: World): boolean {
+  const fences = jsonNames(folder.closing);
+  const isFenced = fences.kind === 'unread' || fences.names.length > 0;
+  return isFenced || unread.some(({ kind }) => kind === 'native' || kind === 'fence');
 }
 
 const LOOKING = { endStrays: false, scope: { kind: 'all', port: undefined } } as const;
@@ -235,7 +243,7 @@ export function leftToWatch({ servers }: Reaped, world: World): Judged[] {
 }
 
 const isLeft = ({ record, seen, verdict, outcome }: Judged): boolean =>
-  seen.located.kind === 'present' &&
+  seen.located.kind !== 'gone' &&
   verdict.kind !== 'gone' &&
   outcome?.kind !== 'stopped' &&
   outcome?.kind !== 'gone' &&

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { type Pid, parsePid } from '../decide/identity.js';
+import { ownStdio } from './stdio.js';
 
 export interface Spawned {
   readonly pid: Pid;
@@ -34,10 +35,13 @@ export async function spawnDetached(spawning: Spawning): Promise<Spawned | strin
 
 /** Some errors come later as an event; others are thrown: an environment that is too long, a NUL, an empty command. */
 function begin({ command, args, cwd, env }: Spawning): ChildProcess | string {
+  const { stdio, done } = ownStdio('ignore');
   try {
-    return spawn(command, args, { cwd, env, detached: true, stdio: 'ignore', windowsHide: true });
+    return spawn(command, args, { cwd, env, detached: true, stdio, windowsHide: true });
   } catch (error) {
     if (error instanceof Error) return error.message;
     throw error;
+  } finally {
+    done();
   }
 }

@@ -26,6 +26,9 @@ export const WATCH_ENDS = 10;
 const KEPT =
   /^(PATH|HOME|USER|LOGNAME|LANG|LC_[A-Z]+|TZ|TMPDIR|TMP|TEMP|XDG_(STATE|DATA|CONFIG|CACHE)_HOME|KUSABI_STATE_DIR|OPC_DATA_DIR|OPENCODE_(COMPANION|PLUGIN|SERVER|JOBS)(_.*)?_(DIR|DATA)|OPENCODE_REAP_(OLDER_THAN|GRACE|RETIRE_AFTER|WATCH_EVERY|STATE_DIR|TMP)|SYSTEMROOT|USERPROFILE|LOCALAPPDATA|APPDATA|PATHEXT)$/i;
 
+/** A day of looks, most often: when none had anything to run, or failed, nothing comes of it anymore. */
+const MOST_IDLE_LOOKS = 144;
+
 /** A shell that sleeps takes a fiftieth of what node takes. */
 const SLICE_S = 60;
 
@@ -36,13 +39,13 @@ const SLICE_S = 60;
  */
 const SCRIPT = `: opencode-reap, which looks after opencode servers while nobody else does
 trap '' HUP
-trap 'kill "$child"; exit' TERM
+trap '[ -z "$child" ] || kill "$child"; exit' TERM
 child=
 token=$1 claim=$2 root=$3 every=$4 first=$5 node=$6 one=$7 two=$8
 slice=$every
 [ "$slice" -gt "$first" ] && slice=$first
 [ "$slice" -gt ${SLICE_S} ] && slice=${SLICE_S}
-up=0 due=
+up=0 due= idle=0
 now() { if read -r up rest </proc/uptime; then up=\${up%.*}; else up=$((up + slice)); fi; }
 ours() { while read -r line; do case $line in *"$token"*) return 0 ;; esac; done <"$claim"; return 1; }
 look() {
@@ -53,10 +56,12 @@ look() {
       next=$("$with" "$program" watch "$token" --state-dir "$root")
       code=$?
       [ $code -eq ${WATCH_ENDS} ] && exit 0
-      [ $code -eq 0 ] && return
+      [ $code -eq 0 ] && idle=0 && return
     done
   done
   next=
+  idle=$((idle + 1))
+  [ "$idle" -lt ${MOST_IDLE_LOOKS} ] || exit 0
 }
 now
 due=$((up + first))
@@ -64,6 +69,7 @@ pause() {
   sleep "$slice" &
   child=$!
   wait "$child" || /bin/sleep "$slice"
+  child=
 }
 while pause && ours; do
   now

@@ -9,7 +9,8 @@ export type ClaudeRole = 'session' | 'spare' | 'helper';
  * `claude`, as npm (`claude.exe`, on Linux too), Nix (`.claude-wrapped`) and copies that name their version call it. A
  * native install calls its background sessions by the version alone, which no other program does.
  */
-const PROGRAM = /^\.*claude(-code)?(-(un)?wrapped)*_*([-@]v?\d[\w.+-]*)?(\.exe|\.cmd)?$/;
+const PROGRAM =
+  /^\.*claude(-code)?([-._](un)?wrapped|[-._](real|bin|orig|old|native|latest|stable|next|linux|darwin|win32|musl|x64|arm64))*_*([-@]v?\d[\w.+-]*)?(\.exe|\.cmd)?$/i;
 const VERSION = /^v?\d+\.\d+\.\d+([-+][\w.+-]*)?$/;
 /** Native installs keep each version as `claude/versions/<version>`; npm ran a script until 2.1.113, and the SDK has one too. */
 const PLACE =
@@ -18,7 +19,7 @@ const PLACE =
 const RUNNER = /^(node|nodejs|bun|deno|electron|ld(-linux|-musl)?[-.\w]*\.so[.\d]*|qemu-\w+|box64|fex\w*)(\.exe)?$/i;
 /** What takes a value of its own: `--require` and the like, and of loaders and emulators. */
 const WITH_VALUE =
-  /^(-r|--requir[e]|--import|--loader|--experimental-loader|-C|--conditions|--env-file|--library-path|--argv0|--preload|-L|-E)$/;
+  /^(-r|--requir[e]|--import|--loader|--experimental-loader|-C|--conditions|--env-file(-if-exists)?|--title|--dns-result-order|--disable-warning|--unhandled-rejections|--trace-event-categories|--library-path|--argv0|--preload|-L|-E)$/;
 const EVALUATES = /^(-e|-p|-pe|--eval|--print)(=|$)/;
 const SUBCOMMAND = new Set(['run', 'x', 'exec']);
 

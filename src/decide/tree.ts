@@ -32,7 +32,7 @@ export function treeOf(record: ServerRecord, located: Present, snapshot: Snapsho
   const all = everythingOf(record, located, table);
   const heads = headsOf(located, table);
   const beside = new Map(
-    besideOf(located.server, snapshot)
+    [...besideOf(located.server, snapshot), ...strangersIn(all, located, heads, snapshot)]
       .flatMap((process) => [process, ...descendants(table, process.pid)])
       .map((one) => [one.pid as number, one]),
   );
@@ -59,6 +59,23 @@ function besideOf(server: Process, { processes, environments }: Snapshot): Proce
     const { opencodePid, inOpencode } = environment;
     return opencodePid === undefined ? !inOpencode : opencodePid !== String(server.pid);
   });
+}
+
+/**
+ * Whatever started the server may have started more in the same group, a shell by `X & opencode serve &`. What does not
+ * descend from the server is its own only where it carries OpenCode's mark, as what an MCP server has left to init does.
+ */
+function strangersIn(
+  all: readonly Process[],
+  { server, launcher }: Present,
+  heads: ReadonlySet<number>,
+  { processes, environments }: Snapshot,
+): Process[] {
+  const table = processes ?? new Map<number, Process>();
+  const marked = all.filter(({ pid }) => environments.get(pid)?.opencodePid === String(server.pid));
+  const roots = [server, ...(launcher ? [launcher] : []), ...marked];
+  const own = new Set(roots.flatMap((root) => [root, ...descendants(table, root.pid)]));
+  return all.filter((process) => !heads.has(process.pid) && !own.has(process));
 }
 
 /** What belongs to something that was named already is not named again. */

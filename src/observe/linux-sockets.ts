@@ -33,6 +33,9 @@ function socketsAt(server: number, tree: readonly number[]): Sockets | undefined
   if (rows === undefined || socketInodes(server) === undefined) return undefined;
   const listening = rows.flatMap((row) => listeningOf(row, ours));
   const ports = new Set(listening.map(({ port }) => port));
+  // What its MCP servers listen for is asked by the server itself, and whose a closed connection was is not shown.
+  const servers = listening.filter(({ pid }) => pid === server);
+  const asked = servers.length > 0 ? servers : listening;
   const established = rows.filter((row) => row.state === 'established');
   return {
     listening,
@@ -41,7 +44,7 @@ function socketsAt(server: number, tree: readonly number[]): Sockets | undefined
       established,
     ),
     outbound: established.filter((row) => ours.has(row.inode) && !ports.has(row.localPort)).length,
-    lately: rows.flatMap((row) => (listening.some((one) => isEndOf(row, one)) ? (row.endedMsAgo ?? []) : [])),
+    lately: rows.flatMap((row) => (asked.some((one) => isEndOf(row, one)) ? (row.endedMsAgo ?? []) : [])),
     ourNetwork: network(server) !== undefined && network(server) === network('self'),
   };
 }

@@ -1,5 +1,5 @@
 import { lstatSync, readFileSync, readlinkSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join } from 'node:path';
 import { tryRead } from './errors.js';
 
 /** Where a path leads onto a file system that may not answer: whatever asks it may wait for ever. */
@@ -47,6 +47,8 @@ const unescaped = (point: string): string =>
 /** Far more links than any path may have. */
 const MOST_LINKS = 40;
 
+const stepsOf = (path: string): string[] => path.split('/').filter((step) => step !== '' && step !== '.');
+
 /**
  * Follows a path one step at a time, and stops before the step that would ask such a file system. Undefined when there is
  * none on the way, or when the path ends before.
@@ -54,18 +56,20 @@ const MOST_LINKS = 40;
 export function crossingOf(path: string, mounts: ReadonlySet<string>): Crossing | undefined {
   if (mounts.size === 0) return undefined;
   let at = '/';
-  let steps = (tryRead(() => resolve(path)) ?? '/').split('/').filter(Boolean);
+  // Step by step as the kernel goes: what follows `..` lies where the link before it leads.
+  const whole = path.startsWith('/') ? path : `${tryRead(() => process.cwd()) ?? ''}/${path}`;
+  let steps = stepsOf(whole);
   for (let links = 0; steps.length > 0; ) {
     const [step = '', ...left] = steps;
     const next = step === '..' ? dirname(at) : join(at, step);
-    if (mounts.has(next)) return { mount: next, real: join(next, ...left) };
+    if (mounts.has(next)) return { mount: next, real: [next, ...left].join('/') };
     const target = tryRead(() => (lstatSync(next).isSymbolicLink() ? readlinkSync(next) : ''));
     if (target === undefined) return undefined;
     if (target !== '') links += 1;
     if (links > MOST_LINKS) return undefined;
     if (target.startsWith('/')) at = '/';
     else if (target === '') at = next;
-    steps = target === '' ? left : [...target.split('/').filter((one) => one !== '' && one !== '.'), ...left];
+    steps = target === '' ? left : [...stepsOf(target), ...left];
   }
   return undefined;
 }

@@ -51,6 +51,13 @@ export async function lookAtProcesses(records: readonly ServerRecord[], eyes: Ey
   };
 }
 
+/** With the environments of what these records lead to, where nobody has looked at them yet. */
+export function withEnvironments(records: readonly ServerRecord[], snapshot: Snapshot, eyes: Eyes): Snapshot {
+  const pids = records.flatMap(({ spawned, server }) => [spawned, server].flatMap((one) => one?.pid ?? []));
+  const missing = pids.filter((pid) => !snapshot.environments.has(pid));
+  return { ...snapshot, environments: new Map([...snapshot.environments, ...environmentsOf(missing, eyes)]) };
+}
+
 /** The second half: the sockets of each server, and where the directories lead. */
 export function lookAtSockets(
   records: readonly ServerRecord[],
@@ -139,8 +146,10 @@ function workingAs({ pid, startToken }: Process, eyes: Eyes): Witness[] {
 function interesting(records: readonly ServerRecord[], table: ProcessTable): number[] {
   const serving = [...table.values()].filter((process) => process.command?.kind === 'serve').map(({ pid }) => pid);
   const servers = serving.flatMap((pid) => [pid, ...descendants(table, pid).map((below) => below.pid)]);
+  const groups = new Set(serving.flatMap((pid) => table.get(pid)?.group ?? []));
+  const beside = [...table.values()].filter(({ group }) => group !== undefined && groups.has(group));
   const recorded = records.flatMap(({ spawned, server }) => [spawned?.pid ?? [], server?.pid ?? []].flat());
-  return [...new Set<number>([...servers, ...recorded])];
+  return [...new Set<number>([...servers, ...beside.map(({ pid }) => pid), ...recorded])];
 }
 
 export function environmentsOf(pids: readonly number[], eyes: Eyes): Map<number, Environment> {

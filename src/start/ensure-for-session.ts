@@ -2,7 +2,7 @@ import { DEFAULTS } from '../defaults.js';
 import { whoAnswers } from '../observe/answers.js';
 import { jsonNames } from '../state/files.js';
 import { findServer, stopNamed } from '../stop.js';
-import { ensureWatch } from '../watch.js';
+import { endWatchIfOver, ensureWatch } from '../watch.js';
 import type { World } from '../world.js';
 import { ensureServer } from './ensure-server.js';
 import { attach } from './session.js';
@@ -21,7 +21,10 @@ export async function ensureForSession(
 ): Promise<Started | Refused> {
   for (let attempt = 1; ; attempt += 1) {
     const started = await ensureServer(wanted, world);
-    if (started.kind === 'refused') return started;
+    if (started.kind === 'refused') {
+      await endWatchIfOver(wanted.program, world);
+      return started;
+    }
     if (wanted.sessionId === undefined) return watched(wanted, started, world);
     const port = Number(new URL(started.url).port);
     const { sessionId: session, workspace } = wanted;
@@ -38,10 +41,9 @@ export async function ensureForSession(
   }
 }
 
-/** One that was there already keeps what its starter said about it. */
-async function watched({ program, retireAfterMs }: Wanted, started: Started, world: World): Promise<Started> {
-  const afterMs = started.alreadyRunning ? DEFAULTS.retireAfterMs : retireAfterMs;
-  if (started.id !== undefined) await ensureWatch(program, afterMs, world);
+/** One that was there already keeps what its starter said about it; one that we have started has been seen to. */
+async function watched({ program }: Wanted, started: Started, world: World): Promise<Started> {
+  if (started.alreadyRunning && started.id !== undefined) await ensureWatch(program, DEFAULTS.retireAfterMs, world);
   return started;
 }
 

@@ -15,6 +15,7 @@ import { environmentsOf, takeSnapshot } from '../observe/snapshot.js';
 import { givenUpDetail } from '../report/log-line.js';
 import { type NativeRecord, urlOf } from '../state/record-file.js';
 import { asServerRecord, dropRecord, writeRecord } from '../state/registry.js';
+import { ensureWatch } from '../watch.js';
 import type { World } from '../world.js';
 import { newPassword, withPassword } from './password.js';
 import { endedEarly, PROBE_EVERY_MS, passwordOf, waitReady } from './ready.js';
@@ -33,6 +34,8 @@ export async function launch(wanted: Wanted, world: World, mayStart = () => true
   const spawning = newRecord(wanted, began);
   if (spawning === undefined) return unlisted();
   writeRecord(world.folder, spawning);
+  // Before there is a server, so that whatever becomes of us it is looked after.
+  await ensureWatch(wanted.program, wanted.retireAfterMs, world);
   if (!mayStart()) {
     dropRecord(world.folder, spawning.id);
     return refused('another process starts a server there', 'try again');

@@ -1,5 +1,5 @@
 import type { LastUse, LastUses } from '../decide/quiet.js';
-import { errorCode, readSmall, removeFile, replaceFile } from './files.js';
+import { attempt, errorCode, readSmall, removeFile, replaceFile } from './files.js';
 import type { StateFolder } from './folders.js';
 import { isObject, parseOurs, SCHEMA, text, time, wholeNumber } from './parse.js';
 
@@ -27,7 +27,7 @@ function parseUse(json: Readonly<Record<string, unknown>>): LastUse | undefined 
   return { ms, aheadMs, activeAt: time(json.activeAt), busy: json.busy === true ? true : undefined };
 }
 
-/** Where it cannot be written, servers stay as they were noted before, or count as just used. */
+/** Where it cannot be written, what was noted before goes too: then every server counts as just used. */
 export function writeLastUses({ lastUses: file }: StateFolder, boot: string | undefined, uses: LastUses): void {
   const text = `${JSON.stringify({ schema: SCHEMA, boot, servers: Object.fromEntries(uses) }, null, 2)}\n`;
   try {
@@ -35,5 +35,6 @@ export function writeLastUses({ lastUses: file }: StateFolder, boot: string | un
     else replaceFile(file, text, 'until reboot');
   } catch (error) {
     errorCode(error);
+    attempt(() => removeFile(file));
   }
 }

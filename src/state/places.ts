@@ -30,12 +30,10 @@ export function placeFiles({ places }: StateFolder): string[] {
   return listed.kind === 'names' ? listed.names.map((name) => join(places, name)) : [];
 }
 
-/** Every one that was noted and is still there: a session's temporary folder goes with it. */
+/** Every one that was noted. One that is gone holds nothing; whether it is can only be told by whoever reads it. */
 export function notedPlaces(folder: StateFolder): SessionPlaces {
   const noted = readFolder('request', folder.places, parsePlaces, []);
-  const all = (which: keyof SessionPlaces): string[] => [
-    ...new Set(noted.flatMap((places) => places[which]).filter((path) => existsSync(path))),
-  ];
+  const all = (which: keyof SessionPlaces): string[] => [...new Set(noted.flatMap((places) => places[which]))];
   return {
     configDirs: all('configDirs'),
     dataDirs: all('dataDirs'),

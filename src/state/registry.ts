@@ -36,6 +36,10 @@ export function readRegistry(
   };
 }
 
+/** The runs that have announced themselves by now; what cannot be read is reported by whoever reads everything. */
+export const readRuns = (folders: readonly StateFolder[]): LiveRun[] =>
+  folders.flatMap((folder) => readFolder<LiveRun>('run', folder.runs, parseRun, []));
+
 /** A keep mark counts by its name, whatever is in it. */
 function keepMarks({ keep: folder }: StateFolder, unread: Unread[]): KeepMark[] {
   const listed = jsonNames(folder);

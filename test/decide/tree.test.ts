@@ -40,6 +40,9 @@ const tool = every(
 const leftInGroup = (group: number): Change =>
   running(process(5006, { group, session: group }), process(5007, { parent: 5006, group, session: group }));
 
+const markedBy = (server: number): Change => spawnedWith(5006, { tag: undefined, opencodePid: `${server}` });
+const marked = markedBy(SERVER);
+
 describe('with a server ends', () => {
   test.each<[string, Situation, number[]]>([
     ['what it started', native, [SERVER, MCP]],
@@ -47,8 +50,14 @@ describe('with a server ends', () => {
     ['its launcher', launched, [LAUNCHER, SERVER, MCP]],
     ['its launcher, before the listener is known', starting, [LAUNCHER, SERVER, MCP]],
     ['what a dead launcher left', orphaned, [SERVER, MCP]],
-    ['what is left in the group of the spawn', but(native, leftInGroup(SERVER)), [SERVER, MCP, 5006, 5007]],
-    ['what a dead launcher left in the group', but(orphaned, leftInGroup(LAUNCHER)), [SERVER, MCP, 5006, 5007]],
+    ['what it has left in the group of the spawn', but(native, leftInGroup(SERVER), marked), [SERVER, MCP, 5006, 5007]],
+    [
+      'what it has left in the group of a dead launcher',
+      but(orphaned, leftInGroup(LAUNCHER), marked),
+      [SERVER, MCP, 5006, 5007],
+    ],
+    ['nothing of that group that does not carry its mark', but(orphaned, leftInGroup(LAUNCHER)), [SERVER, MCP]],
+    ['nothing of it that another server has marked', but(native, leftInGroup(SERVER), markedBy(1)), [SERVER, MCP]],
     [
       'nothing of a group that it is not in',
       but(native, seen(SERVER, { group: SHELL }), leftInGroup(SERVER), listening(false, MCP)),
@@ -162,11 +171,7 @@ describe('with a server that a shell runs beside something else ends', () => {
       but(native, handedOver, running(process(5009, own(SERVER)))),
       server,
     ],
-    [
-      'whatever a plugin’s own spawn has left in its group',
-      but(launched, script, ended(LAUNCHER)),
-      [...server, 5009, 5010],
-    ],
+    ['nothing else that a plugin’s own spawn has left in its group', but(launched, script, ended(LAUNCHER)), server],
     ['what OpenCode says that it has started', but(native, spawnedWith(MCP, { opencodePid: `${SERVER}` })), server],
     ['what an older OpenCode says that it has started', but(native, spawnedWith(MCP, { inOpencode: true })), server],
     [
