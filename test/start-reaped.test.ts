@@ -37,7 +37,8 @@ describe.each(releases('launcher'))('a %s server whose starter was killed', (rel
   /** Ends the starter between its spawn and the server's first answer. */
   const startAndKill = async (): Promise<StateFile> => {
     await installOpencode(sandbox, release);
-    const child = sandbox.spawn(process.execPath, [PROGRAM, 'start', '--port', `${port}`], { stdio: 'ignore' });
+    const env = sandbox.env({ OPENCODE_REAP_RETIRE_AFTER: '0' });
+    const child = sandbox.spawn(process.execPath, [PROGRAM, 'start', '--port', `${port}`], { env, stdio: 'ignore' });
     const record = await waitFor('the server is starting', () =>
       recordsIn(sandbox.stateDir).find(({ fields }) => fields.state === 'starting'),
     );

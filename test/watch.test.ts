@@ -16,6 +16,7 @@ import {
 } from './support/fake.js';
 import { type McpKind, mcpConfig } from './support/mcp.js';
 import { abort, createSession, prompt, releases, request, spawnServer } from './support/opencode.js';
+import { isPatient, withoutPatience } from './support/patience.js';
 import { alive, startToken } from './support/proc.js';
 import type { Mode, Provider } from './support/provider.js';
 import { attach, expectNothingLeft, mcpOf, type Recorded, startAndLeave, test } from './support/reaped.js';
@@ -161,19 +162,20 @@ describe.concurrent('the watch looks after servers of every origin', { timeout: 
 
 const POLL = `setInterval(() => fetch(process.argv[1], { headers: { connection: 'close' } }).catch(() => 0), 1_000)`;
 
-test('one that is only asked now and then stays, and retires once that has ended', { timeout: 150_000 }, async ({
-  sandbox,
-  expect,
-}) => {
-  const [release = 'native'] = releases('native');
-  const server = await startAndLeave(sandbox, release, {}, SOON);
-  const child = sandbox.spawn(process.execPath, ['-e', POLL, `${server.url}/session/status`], { stdio: 'ignore' });
-  await sleep(4 * LONG_MS);
-  expect([alive(server.listener), logged(sandbox)]).toEqual([true, []]);
-  child.kill();
-  // For a minute the kernel remembers the last connection.
-  await waitFor('it retires', () => !alive(server.listener), 90_000);
-});
+test.skipIf(!isPatient)(
+  `one that is only asked now and then stays, and retires once that has ended${withoutPatience}`,
+  { timeout: 150_000 },
+  async ({ sandbox, expect }) => {
+    const [release = 'native'] = releases('native');
+    const server = await startAndLeave(sandbox, release, {}, SOON);
+    const child = sandbox.spawn(process.execPath, ['-e', POLL, `${server.url}/session/status`], { stdio: 'ignore' });
+    await sleep(4 * LONG_MS);
+    expect([alive(server.listener), logged(sandbox)]).toEqual([true, []]);
+    child.kill();
+    // For a minute the kernel remembers the last connection.
+    await waitFor('it retires', () => !alive(server.listener), 90_000);
+  },
+);
 
 test('no server is asked while a cheaper guard speaks for it (a stand-in for a server)', async ({
   sandbox,

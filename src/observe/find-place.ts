@@ -129,9 +129,3 @@ export function findWithoutWaiting(directory: string, mounts = silentMounts()): 
   const crossing = mounts.size === 0 ? undefined : (at: string) => crossingOf(at, mounts);
   return findPlace(directory, { fs, path, crossing });
 }
-
-/** What a session works on, for who has no time to wait: as typed, where that lies on such a file system. */
-export function workspaceAtOnce(directory: string): string {
-  const { top, real, silent } = findWithoutWaiting(directory);
-  return silent.length > 0 ? directory : (top ?? real);
-}

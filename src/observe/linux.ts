@@ -14,7 +14,15 @@ const PAGE_BYTES = 4096;
 /** A command line of 64 KiB says enough; a longer one is read no further. */
 const buffer = Buffer.alloc(65_536);
 
-export const linuxMachine = (): Machine => ({
+let known: Machine | undefined;
+
+/** Read once: none of it changes while a process lives, but for the name, which is only shown. */
+export function linuxMachine(): Machine {
+  known ??= readMachine();
+  return known;
+}
+
+const readMachine = (): Machine => ({
   id: trimmed('/etc/machine-id') ?? trimmed('/var/lib/dbus/machine-id'),
   boot: trimmed('/proc/sys/kernel/random/boot_id'),
   // The boot id is the same in every container; the namespace tells them apart.

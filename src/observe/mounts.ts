@@ -11,8 +11,13 @@ export interface Crossing {
 }
 
 /** File systems that a kernel answers for by itself. Any other has a server, or a program, that may be gone. */
-const ANSWERS =
-  /^(aufs|bcachefs|bpf|btrfs|cgroup2?|configfs|cramfs|debugfs|devpts|devtmpfs|ecryptfs|efivarfs|erofs|exfat|ext[234]|f2fs|fusectl|hfs(plus)?|hugetlbfs|iso9660|jffs2|jfs|mqueue|msdos|nilfs2|nsfs|ntfs3?|overlay|proc|pstore|ramfs|reiserfs|romfs|rootfs|securityfs|selinuxfs|squashfs|sysfs|tmpfs|tracefs|ubifs|udf|vfat|xfs|zfs)$/;
+const ANSWERING = new Set(
+  (
+    'aufs bcachefs bpf btrfs cgroup cgroup2 configfs cramfs debugfs devpts devtmpfs ecryptfs efivarfs erofs exfat ext2 ' +
+    'ext3 ext4 f2fs fusectl hfs hfsplus hugetlbfs iso9660 jffs2 jfs mqueue msdos nilfs2 nsfs ntfs ntfs3 overlay proc ' +
+    'pstore ramfs reiserfs romfs rootfs securityfs selinuxfs squashfs sysfs tmpfs tracefs ubifs udf vfat xfs zfs'
+  ).split(' '),
+);
 
 /** Reading the list takes as long as looking at ten directories. */
 const LIST_HOLDS_MS = 200;
@@ -29,15 +34,18 @@ export function silentMounts(): ReadonlySet<string> {
 }
 
 function readMounts(): ReadonlySet<string> {
-  const types = new Map<string, string>();
+  const lines = (tryRead(() => readFileSync('/proc/self/mountinfo', 'utf8')) ?? '').split('\n');
+  // Most often there is none, and a hook has no time for the rest.
+  if (lines.every((line) => line === '' || ANSWERING.has(typeOf(line)))) return new Set();
   // Of several at one place, the last one is seen.
-  for (const line of tryRead(() => readFileSync('/proc/self/mountinfo', 'utf8'))?.split('\n') ?? []) {
-    const [before = '', after = ''] = line.split(' - ');
-    const point = before.split(' ')[4];
-    if (point) types.set(unescaped(point), after.split(' ')[0] ?? '');
-  }
-  types.delete('/');
-  return new Set([...types].flatMap(([point, type]) => (ANSWERS.test(type) ? [] : [point])));
+  const types = new Map(lines.map((line) => [unescaped(line.split(' ', 5)[4] ?? ''), typeOf(line)]));
+  for (const answering of ['/', '']) types.delete(answering);
+  return new Set([...types].flatMap(([point, type]) => (ANSWERING.has(type) ? [] : [point])));
+}
+
+function typeOf(line: string): string {
+  const at = line.indexOf(' - ') + 3;
+  return line.slice(at, line.indexOf(' ', at));
 }
 
 /** Blanks, tabs, line feeds and backslashes are written in octal. */

@@ -19,12 +19,21 @@ export async function ensureForSession(
   claudePid: string | undefined,
   world: World,
 ): Promise<Started | Refused> {
+  let isHad = false;
+  try {
+    const started = await ensureHeld(wanted, claudePid, world);
+    isHad = started.kind === 'started';
+    return started;
+  } finally {
+    // The watch was there before the server was.
+    if (!isHad) await endWatchIfOver(wanted.program, world);
+  }
+}
+
+async function ensureHeld(wanted: Wanted, claudePid: string | undefined, world: World): Promise<Started | Refused> {
   for (let attempt = 1; ; attempt += 1) {
     const started = await ensureServer(wanted, world);
-    if (started.kind === 'refused') {
-      await endWatchIfOver(wanted.program, world);
-      return started;
-    }
+    if (started.kind === 'refused') return started;
     if (wanted.sessionId === undefined) return watched(wanted, started, world);
     const port = Number(new URL(started.url).port);
     const { sessionId: session, workspace } = wanted;

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /**
- * Asks until the answer is truthy, and returns that; fails with `description` after `ms`. Every 100 ms: most questions go
- * through all processes, and ten tests wait at the same time.
+ * Asks until the answer is truthy, and returns that; fails with `description` after `ms`. Every 100 ms at first, then ever
+ * less often: most questions go through all processes, and ten tests wait at the same time.
  */
 export const waitFor = async <T>(
   description: string,
@@ -10,10 +10,10 @@ export const waitFor = async <T>(
   ms = 30_000,
 ): Promise<NonNullable<Exclude<T, false>>> => {
   const deadline = performance.now() + ms;
-  for (;;) {
+  for (let pauseMs = 100; ; pauseMs = Math.min(pauseMs * 1.15, 500)) {
     const answer = await predicate();
     if (answer) return answer as NonNullable<Exclude<T, false>>;
     if (performance.now() > deadline) throw new Error(`not within ${ms} ms: ${description}`);
-    await sleep(100);
+    await sleep(pauseMs);
   }
 };
