@@ -6,6 +6,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest
 import { lineOf } from '../src/install/shell-line.js';
 import { HOOK } from './support/hooks.js';
 import { BUILDS } from './support/library.js';
+import { isPatient } from './support/patience.js';
 import { startToken } from './support/proc.js';
 import { createSandbox, type Sandbox } from './support/sandbox.js';
 
@@ -64,9 +65,10 @@ describe('the time a hook takes', () => {
     const hook = alone();
     const worst = (enough: number): number =>
       Math.max(...['session-start', 'session-end'].map((event) => ratio([hook, 'hook', event], enough)));
-    const withRun = worst(1.45);
+    // Measured on until it is as good as aimed at, or by default until it is good enough.
+    const withRun = worst(isPatient ? 1.45 : 1.5);
     sweptBy(process.pid);
-    const without = worst(1.2);
+    const without = worst(isPatient ? 1.2 : 1.25);
     process.stderr.write(
       `hook to node -e 0, ${count} records: ${without.toFixed(2)}, with a run to start ${withRun.toFixed(2)}\n`,
     );

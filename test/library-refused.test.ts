@@ -150,7 +150,7 @@ describe('a server that cannot be had', () => {
     await writeFile(real, `#!/bin/sh\nmv ${servers} ${servers}-moved\n: >${servers}\nexec "$0.mjs" "$@"\n`, {
       mode: 0o755,
     });
-    const { error } = await ensure({ port: await sandbox.reserve() });
+    const { error } = await ensure({ port: await sandbox.reserve(), retireAfter: 0 });
     expect(error).toMatchObject({
       message: expect.stringMatching(/^could not write .*ENOTDIR/),
       hint: expect.any(String),
@@ -173,7 +173,7 @@ describe('a server that cannot be had', () => {
   test('is an error when leases cannot even be read, and whoever may have one keeps the server', async () => {
     await installFake(sandbox);
     const leases = await writeState(sandbox.stateDir, 'leases', 'no folder');
-    const { error } = await ensure({ port: await sandbox.reserve(), sessionId: 'a-session' });
+    const { error } = await ensure({ port: await sandbox.reserve(), sessionId: 'a-session', retireAfter: 0 });
     expect(error?.message).toMatch(`could not write ${leases}`);
     const [record] = recordsIn(sandbox.stateDir);
     expect(inhabitants(sandbox)).toEqual([record?.fields.pid]);

@@ -9,8 +9,8 @@ export default defineConfig({
     pool: 'forks',
     // No test changes what another file sees, and loading everything anew for each takes ten seconds in all.
     isolate: false,
-    // Most of the time is waiting for servers and clients, so four at a time is what two cores carry.
-    maxWorkers: 4,
+    // Most of the time is waiting for servers and clients, so five at a time is what two cores carry.
+    maxWorkers: 5,
     globalSetup: './global-setup.ts',
     testTimeout: 120_000,
     hookTimeout: 120_000,

@@ -2,6 +2,7 @@ import { type SpawnSyncReturns, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { isPatient } from './patience.js';
 import { waitFor } from './wait.js';
 
 const KILLS = fileURLToPath(new URL('kill-at-step.cjs', import.meta.url));
@@ -44,7 +45,7 @@ export const liftHeldUpAt = async (stateDir: string, step: number, meanwhile: ()
 };
 
 /** Every step takes minutes; by default each sweep does one of eight, another one on another day of the month. */
-const EVERY = process.env.OPENCODE_REAP_EVERY_STEP === '1' ? 1 : 8;
+const EVERY = process.env.OPENCODE_REAP_EVERY_STEP === '1' ? 1 : isPatient ? 8 : 16;
 
 /** More steps than anything here has. */
 const MOST = 120;
