@@ -147,9 +147,9 @@ describe('a server that cannot be had', () => {
     const real = join(sandbox.binDir, 'opencode');
     await rename(real, `${real}.mjs`);
     const servers = join(sandbox.stateDir, 'servers');
-    await writeFile(real, `#!/bin/sh\nmv ${servers} ${servers}-moved\n: >${servers}\nexec "$0.mjs" "$@"\n`, {
-      mode: 0o755,
-    });
+    // The folder may be made anew in between.
+    const away = `until rm -rf ${servers}-moved && mv ${servers} ${servers}-moved && true >${servers}; do :; done 2>/dev/null`;
+    await writeFile(real, `#!/bin/sh\n${away}\nexec "$0.mjs" "$@"\n`, { mode: 0o755 });
     const { error } = await ensure({ port: await sandbox.reserve(), retireAfter: 0 });
     expect(error).toMatchObject({
       message: expect.stringMatching(/^could not write .*ENOTDIR/),
