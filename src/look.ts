@@ -153,7 +153,7 @@ export async function lookOnceMore(
     const word = wordNow(heard.word, sight.snapshot.sockets.get(now.id));
     const seen = evidenceOf(now, sight.written, sight.snapshot, word);
     const verdict = judge(seen, policy);
-    const settled = judge(withoutQuestions(seen, bootMs() - heard.askedAtMs), policy);
+    const settled = judge(withoutQuestions(seen, bootMs() - heard.askedAtMs + SETTLING_MS), policy);
     const isSettling = settled.kind === 'stale' && verdict.kind !== 'stale';
     if (!isSettling || performance.now() > until) return { record: now, seen, verdict, sight, heard };
   }
@@ -167,9 +167,9 @@ function directoriesOf(record: ServerRecord, { written }: Sight): string[] {
   return [...new Set([...records.flatMap(({ workspace }) => workspace ?? []), ...jobs])];
 }
 
-/** Before a server is asked, another run that may only be asking it does not count: once it is judged by its word, it does. */
+/** Before a server is asked, what another run's question may cause does not count: once it is judged by its word, it does. */
 function judgeOne(record: ServerRecord, { written, snapshot }: Sight, policy: Policy, word: Word): Judgement {
-  const seen = withoutQuestions(evidenceOf(record, written, snapshot, word), undefined);
+  const seen = withoutQuestions(evidenceOf(record, written, snapshot, word), SETTLING_MS);
   return { record, seen, verdict: judge(seen, policy) };
 }
 

@@ -21,7 +21,7 @@ import type { Sandbox } from './support/sandbox.js';
 
 const NOW = ['--older-than', '0s', '--grace', '1s'];
 /** Five servers start at the same moment, on as few as two cores. */
-const SLOW = { timeout: 120_000 };
+const SLOW = { timeout: 240_000 };
 
 const kindsOf = (reports: readonly Report[]): (string | undefined)[] =>
   reports.flatMap(({ servers }) => servers.map(({ outcome }) => outcome?.kind));

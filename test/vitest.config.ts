@@ -9,11 +9,11 @@ export default defineConfig({
     pool: 'forks',
     // No test changes what another file sees, and loading everything anew for each takes ten seconds in all.
     isolate: false,
-    // Most of the time is waiting for servers and clients, so five at a time is what two cores carry.
-    maxWorkers: 5,
+    // Most of the time is waiting for servers and clients: with one release of them, two cores carry five at a time.
+    maxWorkers: process.env.EVERY_RELEASE ? 4 : 5,
     globalSetup: './global-setup.ts',
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
+    testTimeout: 240_000,
+    hookTimeout: 240_000,
     sequence: { sequencer: LongestFirst },
     reporters: ['default'],
     projects: [

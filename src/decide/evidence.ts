@@ -236,10 +236,10 @@ function usesLately(ended: Sockets['lately'], ageMs: number | undefined): number
 /**
  * The same without what a question may cause, which is over in a moment: another run's connection, and what the server
  * has started in a session of its own since it was asked (a status makes 1.18 run `git`; before it is that, it has the
- * command line of the server). Undefined `askedForMs` means that it was not asked.
+ * command line of the server).
  */
-export function withoutQuestions(seen: Evidence, askedForMs: number | undefined): Evidence {
-  const isOlder = ({ ageMs }: Process): boolean => !(askedForMs !== undefined && (ageMs ?? Infinity) <= askedForMs);
+export function withoutQuestions(seen: Evidence, askedForMs: number): Evidence {
+  const isOlder = ({ ageMs }: Process): boolean => (ageMs ?? Number.POSITIVE_INFINITY) > askedForMs;
   return {
     ...seen,
     clients: seen.clients?.filter(({ mayOnlyAsk }) => !mayOnlyAsk),

@@ -20,7 +20,7 @@ export interface CliResult {
 
 /** Runs the built program as a user does; rejects when it, or whatever inherited its output, is not done in time. */
 export const runCli = (sandbox: Sandbox, args: readonly string[], options: CliOptions = {}): Promise<CliResult> => {
-  const { cwd = sandbox.project, input = '', timeoutMs = 30_000 } = options;
+  const { cwd = sandbox.project, input = '', timeoutMs = 90_000 } = options;
   const child = sandbox.spawn(process.execPath, [PROGRAM, ...args], { cwd, env: sandbox.env(options.env) });
   const output = { stdout: '', stderr: '' };
   for (const name of ['stdout', 'stderr'] as const) {

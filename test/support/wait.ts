@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 export const waitFor = async <T>(
   description: string,
   predicate: () => T | Promise<T>,
-  ms = 30_000,
+  ms = 60_000,
 ): Promise<NonNullable<Exclude<T, false>>> => {
   const deadline = performance.now() + ms;
   for (let pauseMs = 100; ; pauseMs = Math.min(pauseMs * 1.15, 500)) {
