@@ -24,11 +24,14 @@ const ageMs = (pid: number): number => uptime() * 1000 - Number(startToken(pid))
 /** Silence says nothing about a younger server. */
 const untilOlderThanAMinute = (pid: number): Promise<void> => sleep(Math.max(0, 60_500 - ageMs(pid)));
 
-/** On a machine that is too busy nobody can tell who is silent, and the run says so; then it is asked again. */
-const reapWhenQuiet = async (sandbox: Sandbox, attempts = 4): Promise<Report> => {
+/** What a run says when the machine is too busy to tell who is silent, or when a question of before was not reset in time. */
+const NOT_YET = /this machine is too busy|used within the last minute|but has connections/;
+
+const reapWhenQuiet = async (sandbox: Sandbox, attempts = 5): Promise<Report> => {
   const report = await reapJson(sandbox, NOW, { timeoutMs: 60_000 });
-  const isBusy = JSON.stringify(report).includes('this machine is too busy');
-  return isBusy && attempts > 1 ? reapWhenQuiet(sandbox, attempts - 1) : report;
+  if (!NOT_YET.test(JSON.stringify(report)) || attempts <= 1) return report;
+  await sleep(15_000);
+  return reapWhenQuiet(sandbox, attempts - 1);
 };
 
 // All at once, since each of them waits for a minute.

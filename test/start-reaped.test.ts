@@ -22,7 +22,9 @@ beforeEach(async () => {
 
 afterEach(() => sandbox.dispose());
 
-const reap = (...args: string[]): Promise<CliResult> => runCli(sandbox, ['--older-than', '0s', '--json', ...args]);
+/** With patience: on a starved machine a process takes longer than usual to be gone after its SIGTERM. */
+const reap = (...args: string[]): Promise<CliResult> =>
+  runCli(sandbox, ['--older-than', '0s', '--grace', '30s', '--json', ...args]);
 
 const firstServer = ({ stdout }: CliResult): Fields => JSON.parse(stdout).servers[0];
 

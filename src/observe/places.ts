@@ -1,7 +1,9 @@
-import { performance } from 'node:perf_hooks';
 import { askDisk } from './ask-disk.js';
 import { type Found, findWithoutWaiting } from './find-place.js';
 import { crossingOf, silentMounts } from './mounts.js';
+
+/** `performance` would have to be loaded first, which takes a look without any such file system 2 ms. */
+const nowMs = (): number => process.uptime() * 1000;
 
 /** A run looks several times within seconds, and the background run for hours. */
 const FOUND_HOLDS_MS = 5_000;
@@ -18,7 +20,7 @@ const known = new Map<string, Known>();
 const answering = new Map<string, number>();
 const silence = new Map<string, number>();
 
-const holds = (until: number | undefined): boolean => until !== undefined && until > performance.now();
+const holds = (until: number | undefined): boolean => until !== undefined && until > nowMs();
 
 /** What the file system says of each directory, in bounded time. What does not answer is named in `silent`. */
 export function findPlaces(directories: readonly string[]): Found[] {
@@ -46,7 +48,7 @@ function ask(waiting: readonly Found[]): void {
     groups.set(mounts, [...(groups.get(mounts) ?? []), found]);
   }
   const answers = askDisk([...groups.values()].map((group) => group.map(({ path }) => path)));
-  const now = performance.now();
+  const now = nowMs();
   for (const { path, silent } of waiting) {
     const found = answers.get(path);
     if (found) known.set(path, { found, until: now + FOUND_HOLDS_MS });
