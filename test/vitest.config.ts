@@ -9,8 +9,9 @@ export default defineConfig({
     pool: 'forks',
     // No test changes what another file sees, and loading everything anew for each takes ten seconds in all.
     isolate: false,
-    // Most of the time is waiting for servers and clients: with one release of them, two cores carry five at a time.
-    maxWorkers: process.env.EVERY_RELEASE ? 4 : 5,
+    // Most of the time is waiting for servers and clients, so two cores carry five at a time; with two releases of each
+    // server fewer, since a machine that is starved besides shows what no user sees.
+    maxWorkers: process.env.EVERY_RELEASE ? 3 : 5,
     globalSetup: './global-setup.ts',
     testTimeout: 240_000,
     hookTimeout: 240_000,
