@@ -4,11 +4,8 @@ import type { BootTime } from './decide/boot-clock.js';
 import { parseDuration } from './decide/duration.js';
 import type { Identity } from './decide/identity.js';
 import { sameProcess } from './decide/identity.js';
-
 import { sharesTime } from './decide/start-tokens.js';
-
 import { OLDEST_NODE } from './defaults.js';
-
 import { holderAbove } from './hook/holder.js';
 import { type HookInput, readInput } from './hook/input.js';
 import { bootMs } from './observe/boot-clock.js';

@@ -61,19 +61,19 @@ export async function lookAround(world: World, only?: ServerRecord): Promise<Sig
 }
 
 /** What is the same for every server: what was written down, and which processes there are. */
-interface Common {
+interface SharedLook {
   readonly beganMs: number;
   readonly before: Written;
   readonly seen: Snapshot;
 }
 
-const waiting = new WeakMap<World, Promise<Common>>();
+const waiting = new WeakMap<World, Promise<SharedLook>>();
 
 /**
  * Looks for all who want a look at the same moment: with twenty servers, a look for each of them would keep this process
  * from hearing what they answer. Nobody gets a look that began before they asked for it.
  */
-function lookTogether(world: World): Promise<Common> {
+function lookTogether(world: World): Promise<SharedLook> {
   const others = waiting.get(world);
   if (others) return others;
   const look = turn().then(() => {
@@ -84,7 +84,7 @@ function lookTogether(world: World): Promise<Common> {
   return look;
 }
 
-async function lookNow(world: World): Promise<Common> {
+async function lookNow(world: World): Promise<SharedLook> {
   const beganMs = bootMs();
   const before = await readWritten(world);
   const fenced = before.fences.flatMap(({ record }) => record ?? []);

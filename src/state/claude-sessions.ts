@@ -7,7 +7,8 @@ import { identity, parseObject, text } from './parse.js';
 /**
  * Claude Code's own list of live sessions, `<config>/sessions/<pid>.json` (seen in 2.1.330, undocumented). It needs no
  * hook of ours, so it speaks for sessions of people who installed none. It can only spare: what is missing means
- * nothing, and what is not understood means that a Claude with that pid may work anywhere. The `.key` files beside it are secrets and are never read.
+ * nothing, and what is not understood means that a Claude with that pid may work anywhere. The `.key` files beside it are
+ * secrets and are never read.
  */
 export function readClaudeSessions(configDirs: readonly string[]): Witness[] {
   return [...new Set(configDirs)].flatMap((configDir) => listedSessions(configDir) ?? []);
