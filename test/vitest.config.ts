@@ -11,7 +11,8 @@ export default defineConfig({
     isolate: false,
     // Most of the time is waiting for servers and clients, so two cores carry five at a time; with two releases of each
     // server fewer, since a machine that is starved besides shows what no user sees.
-    maxWorkers: process.env.EVERY_RELEASE ? 3 : 5,
+    maxWorkers: process.env.EVERY_RELEASE ? 2 : 5,
+    maxConcurrency: process.env.EVERY_RELEASE ? 3 : 5,
     globalSetup: './global-setup.ts',
     testTimeout: 240_000,
     hookTimeout: 240_000,

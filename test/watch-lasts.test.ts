@@ -196,7 +196,7 @@ describe.concurrent('the watch (of stand-ins for servers)', { timeout: 60_000 },
     expect(alive(watch)).toBe(true);
     const below = children(watch);
     expect((await runCli(sandbox, ['stop', `${pids[1]}`, '--yes'])).code).toBe(0);
-    expect([watch, ...below].filter(alive)).toEqual([]);
+    await waitFor('nothing of it is left', () => ![watch, ...below].some(alive), 2_000);
     expect(existsSync(join(sandbox.stateDir, 'watch.json'))).toBe(false);
   });
 
