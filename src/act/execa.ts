@@ -2,8 +2,8 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 
 /*
- * The part of the package execa that `pid-port` uses. The vendored file has this in its place: execa and what it needs
- * would be two thirds of it.
+ * The part of the package execa that `pid-port` uses. The bundles have this in its place: execa and what it needs would be
+ * two thirds of the vendored file, and a third of the program's, which every command would load.
  */
 
 const run = promisify(execFile);
