@@ -58,6 +58,12 @@ test('stop ends what is recorded, young and kept', async () => {
   expect(filesIn(sandbox.stateDir).filter((file) => /servers|closing/.test(file))).toEqual([]);
 });
 
+test('stop says it again to a stand-in for a server that has handed its first SIGTERM on', async () => {
+  const deaf = await startFake(sandbox, { FAKE_OPENCODE: 'deaf' });
+  const { stdout } = await run('stop', `${deaf.pid}`, '--yes', '--json');
+  expect(JSON.parse(stdout)).toMatchObject({ outcome: { kind: 'stopped', signal: 'SIGTERM' } });
+});
+
 test('stop wants a second word for a server that somebody is connected to', async () => {
   const client = connect(server.port, '127.0.0.1');
   await once(client, 'connect');

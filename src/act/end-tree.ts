@@ -43,7 +43,7 @@ async function endHeads(heads: readonly Identity[], ending: Ending): Promise<End
   if (refused && refused.kind !== 'gone' && refused.kind !== 'replaced') return refused;
   await send(launchers, 'SIGTERM', afterFirst(ending));
   if (refused) return refused;
-  const stubborn = await waitGone(heads, ending.graceMs, ending.look);
+  const stubborn = await insist(heads, afterFirst(ending));
   if (stubborn.length === 0) return { kind: 'ended', signal: 'SIGTERM' };
   const refusedKill = refusal(stubborn[0], await send(stubborn, 'SIGKILL', afterFirst(ending)));
   const left = await waitGone(stubborn, KILL_WAIT_MS, ending.look);
@@ -51,11 +51,26 @@ async function endHeads(heads: readonly Identity[], ending: Ending): Promise<End
   return refusedKill ?? { kind: 'survived', pids: left.map(({ pid }) => pid) };
 }
 
+/** So often within the grace, since what takes a signal ends within 120 ms. */
+const AGAIN_MS = 500;
+
+/**
+ * OpenCode has no handler for SIGTERM, but the Bun that it runs on catches it while it waits for a child of `spawnSync`,
+ * hands it to that child, and goes on: seen on 1.14 and 1.18, for seconds on a busy machine. So it is sent again.
+ */
+async function insist(heads: readonly Identity[], ending: Ending): Promise<readonly Identity[]> {
+  const until = performance.now() + ending.graceMs;
+  for (let left = heads; ; await send(left, 'SIGTERM', ending)) {
+    left = await waitGone(left, Math.min(AGAIN_MS, Math.max(0, until - performance.now())), ending.look);
+    if (left.length === 0 || performance.now() >= until) return left;
+  }
+}
+
 /** What is left of a tree whose server is gone. Returns the members that nothing could end. */
 export async function endRest(rest: readonly Identity[], ending: Ending): Promise<readonly Identity[]> {
   const alive = await waitGone(rest, 0, ending.look);
   await send(alive, 'SIGTERM', ending);
-  const stubborn = await waitGone(alive, ending.graceMs, ending.look);
+  const stubborn = await insist(alive, ending);
   await send(stubborn, 'SIGKILL', ending);
   return waitGone(stubborn, KILL_WAIT_MS, ending.look);
 }

@@ -3,7 +3,7 @@
 // idle server does. With OPENCODE_SERVER_PASSWORD it wants that, unless FAKE_OPENCODE=open. FAKE_OPENCODE=silent accepts connections and never answers; `old` cannot list its sessions; `last`
 // ends once it has answered; `slow` never answers the first who asks it to let go, so that a stop takes 6 s;
 // FAKE_OPENCODE_ASKED is a file that gets a line for every connection and question; `late` answers nothing that comes in
-// its first 1.2 s.
+// its first 1.2 s; `deaf` takes its first SIGTERM for another's, as OpenCode does while it waits for a child.
 import { appendFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 
@@ -47,5 +47,6 @@ const server = createServer((request, response) => {
   response.writeHead(200, { 'content-type': type }).end(body);
 });
 
+if (process.env.FAKE_OPENCODE === 'deaf') process.once('SIGTERM', () => undefined);
 if (asked) server.on('connection', () => appendFileSync(asked, 'connection\n'));
 server.listen(Number(optionOf('--port', '0')), optionOf('--hostname', '127.0.0.1'));
