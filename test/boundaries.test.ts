@@ -12,11 +12,14 @@ interface Import {
   readonly to: string;
 }
 
-const sources = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' }).filter((name) =>
-  /\.[cm]?[jt]s$/.test(name),
-);
+const sources = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' })
+  .filter((name) => /\.[cm]?[jt]s$/.test(name))
+  .sort();
 
 const textOf = (source: string): string => readFileSync(join(ROOT, 'src', source), 'utf8');
+
+/** Without comments. */
+const codeOf = (source: string): string => textOf(source).replace(/\/\*[\s\S]*?\*\/|(^|[\s;,{}()])\/\/.*$/gm, '$1');
 
 const importsOf = (from: string): Import[] =>
   ts.preProcessFile(textOf(from), true, true).importedFiles.map(({ fileName }) => ({
@@ -30,17 +33,34 @@ const foreign = imports.filter(({ to }) => !sources.includes(to));
 
 const shown = (wrong: readonly Import[]): string[] => wrong.map(({ from, to }) => `${from} imports ${to}`);
 
-const SIBLINGS = ['state', 'observe', 'act', 'report'];
-const ENTRIES = /^((cli|hook|hook-main|index|main|vendor)\.ts$|commands\/)/;
+/** What a list of files and folders covers; both are written from the root of the repository. */
+const covers = (places: readonly string[], source: string): boolean =>
+  places.some((place) => (place.endsWith('/') ? `src/${source}`.startsWith(place) : `src/${source}` === place));
 
-const folderOf = (source: string): string => (source.includes('/') ? (source.split('/')[0] ?? '') : '');
-
-/** 0 decides, 1 reads, looks, acts and reports, 2 ties those together, 3 is where the program is entered. */
-function layerOf(source: string): number {
-  if (folderOf(source) === 'decide') return 0;
-  if (SIBLINGS.includes(folderOf(source))) return 1;
-  return ENTRIES.test(source) ? 3 : 2;
+/** A folder or file of src, and how high it is: the rows of the page's table, the topmost one first. */
+interface Room {
+  readonly name: string;
+  readonly floor: number;
 }
+
+function roomsOnThePage(): Room[] {
+  const page = readFileSync(join(ROOT, 'docs/design.md'), 'utf8');
+  const section = /^## Floors$([\s\S]*?)(?=^## |(?![\s\S]))/m.exec(page)?.[1] ?? '';
+  const cells = section.split('\n').flatMap((line) => /^\| (`.*?) \|/.exec(line)?.[1] ?? []);
+  return cells.flatMap((cell, at) =>
+    [...cell.matchAll(/`([^`]+)`/g)].map(([, name = '']) => ({ name, floor: cells.length - at })),
+  );
+}
+
+const rooms = roomsOnThePage();
+
+/** `*` is whatever has no room of its own. */
+const roomOf = (source: string): Room | undefined =>
+  rooms.find(({ name }) => (name.endsWith('/') ? source.startsWith(name) : source === name)) ??
+  rooms.find(({ name }) => name === '*');
+
+const PURE = ['src/decide/', 'src/model/', 'src/common/'];
+const isPure = (source: string): boolean => covers(PURE, source);
 
 describe('imports', () => {
   test('are those of a TypeScript program, all of them found', () => {
@@ -49,35 +69,43 @@ describe('imports', () => {
     expect(own.length).toBeGreaterThan(100);
   });
 
-  test('go one way: entry, flow, then state, observe, act and report, then decide', () => {
-    expect(shown(own.filter(({ from, to }) => layerOf(from) < layerOf(to)))).toEqual([]);
+  test('are of files that each have a room on a floor of docs/design.md, and no room is empty', () => {
+    expect(sources.filter((source) => roomOf(source) === undefined)).toEqual([]);
+    const inUse = new Set(sources.map((source) => roomOf(source)?.name));
+    expect(rooms.map(({ name }) => name).filter((name) => !inUse.has(name))).toEqual([]);
   });
 
-  test('never go from one of state, observe, act and report to another', () => {
-    const across = own.filter(
-      ({ from, to }) => layerOf(from) === 1 && layerOf(to) === 1 && folderOf(from) !== folderOf(to),
-    );
+  test('go down from one floor to another', () => {
+    const floorOf = (source: string): number => roomOf(source)?.floor ?? 0;
+    expect(shown(own.filter(({ from, to }) => floorOf(from) < floorOf(to)))).toEqual([]);
+  });
+
+  test('never go from one room to another on the same floor', () => {
+    const across = own.filter(({ from, to }) => {
+      const [here, there] = [roomOf(from), roomOf(to)];
+      return here?.floor === there?.floor && here?.name !== there?.name;
+    });
     expect(shown(across)).toEqual([]);
   });
 
-  test('of decide stay in decide', () => {
-    expect(shown(imports.filter(({ from, to }) => layerOf(from) === 0 && folderOf(to) !== 'decide'))).toEqual([]);
+  test('of what decides, and of what it decides about, stay there', () => {
+    expect(shown(imports.filter(({ from, to }) => isPure(from) && !isPure(to)))).toEqual([]);
   });
 });
 
 describe('each dependency has one door', () => {
-  const DOORS: Readonly<Record<string, RegExp>> = {
-    commander: /^cli\.ts$/,
-    chalk: /^report\//,
-    'ps-list': /^observe\//,
-    'pid-port': /^observe\//,
-    'jsonc-parser': /^install\//,
+  const DOORS: Readonly<Record<string, readonly string[]>> = {
+    commander: ['src/cli.ts'],
+    chalk: ['src/report/'],
+    'ps-list': ['src/observe/'],
+    'pid-port': ['src/observe/'],
+    'jsonc-parser': ['src/install/'],
   };
   const packages = foreign.filter(({ to }) => !to.startsWith('node:'));
 
   test.each(Object.entries(DOORS))('%s: %s', (name, door) => {
     const users = packages.filter(({ to }) => to === name).map(({ from }) => from);
-    expect(users.filter((from) => !door.test(from))).toEqual([]);
+    expect(users.filter((from) => !covers(door, from))).toEqual([]);
   });
 
   test('and no other one is imported, or installed without being used', () => {
@@ -85,23 +113,78 @@ describe('each dependency has one door', () => {
     expect([...new Set(packages.map(({ to }) => to))].sort()).toEqual(Object.keys(dependencies).sort());
     expect(Object.keys(dependencies).filter((name) => DOORS[name] === undefined)).toEqual([]);
   });
+});
 
-  // What may keep whoever asks it for ever is asked by a process of its own: that is a way of looking.
-  const ASKS = 'observe/ask-disk.ts';
+describe('other processes', () => {
+  /** What runs a program to its end, to learn something from it. */
+  const RUNS_TO_ITS_END = ['src/act/execa.ts', 'src/act/run-once.ts', 'src/observe/ask-disk.ts'];
+  /** Loads it late, in the vendored file. */
+  const STANDS_IN = ['src/act/lazy-child-process.ts'];
 
-  test('node:child_process is opened in act/ alone, but for one look, and processes are signalled there alone', () => {
-    const starts = foreign.filter(({ to }) => /^(node:)?(child_process|cluster|worker_threads)$/.test(to));
-    expect(starts.map(({ from }) => from).filter((from) => folderOf(from) !== 'act')).toEqual([ASKS]);
+  const openers = [
+    ...new Set(foreign.filter(({ to }) => /^(node:)?child_process$/.test(to)).map(({ from }) => from)),
+  ].filter((source) => !covers(STANDS_IN, source));
+
+  /** The functions of node:child_process that a file imports by name; `*` where it takes the whole. */
+  const namesIn = (source: string): string[] => {
+    const [, what = '*'] = /^import \{([^}]*)\} from '(?:node:)?child_process';$/m.exec(textOf(source)) ?? [];
+    return what.split(',').flatMap((name) => (/^\s*type\s/.test(name) ? [] : name.trim().replace(/ as .*/, '')));
+  };
+  const starters = openers.flatMap((source) => namesIn(source).map((name) => ({ source, name })));
+  const WAITS = /^(exec|execFile|execFileSync|execSync|spawnSync)$/;
+
+  test('that outlive us, or that we talk to, are started in act/ alone', () => {
+    const others = starters.filter(({ name }) => !WAITS.test(name));
+    expect(others.length).toBeGreaterThan(1);
+    expect(others.filter(({ source }) => !covers(['src/act/'], source))).toEqual([]);
+    expect(shown(foreign.filter(({ to }) => /^(node:)?(cluster|worker_threads)$/.test(to)))).toEqual([]);
+  });
+
+  test('that are run to their end are run in these places alone', () => {
+    const places = starters.filter(({ name }) => WAITS.test(name)).map(({ source }) => `src/${source}`);
+    expect([...new Set(places)]).toEqual(RUNS_TO_ITS_END);
+  });
+
+  test('are signalled in one place', () => {
     const signals = sources.filter((source) => /\bprocess\s*(\.|\[['"])\s*kill\b|\.kill\(/.test(textOf(source)));
-    expect(signals).toEqual(['act/signal.ts']);
+    expect(signals.map((source) => `src/${source}`)).toEqual(['src/act/signal.ts']);
+  });
+});
+
+describe('a platform', () => {
+  const NAMES = /\bprocess\s*(\.|\[['"])\s*platform\b|\bplatform\(\)|\bos\s*\.\s*type\(\)/;
+  const NAMED_IN = [
+    'src/act/start-sweep.ts',
+    'src/act/start-watch.ts',
+    'src/doctor/hooks.ts',
+    'src/doctor/machine.ts',
+    'src/hook.ts',
+    'src/install/places.ts',
+    'src/install/setting.ts',
+    'src/observe/open-eyes.ts',
+    'src/start/ready.ts',
+    'src/state/folders.ts',
+    'src/state/plugins/format.ts',
+  ];
+  /** Linux, without being named. */
+  const READS_PROC = ['src/observe/', 'src/act/start-watch.ts', 'src/act/stdio.ts'];
+
+  test('is named in these places alone', () => {
+    const places = sources.filter((source) => NAMES.test(codeOf(source))).map((source) => `src/${source}`);
+    expect(places.sort()).toEqual([...NAMED_IN].sort());
+  });
+
+  test('is looked into, by /proc, in these places alone', () => {
+    const readers = sources.filter((source) => /[`'"<]\/proc\//.test(codeOf(source)));
+    expect(readers.filter((source) => !covers(READS_PROC, source))).toEqual([]);
+    expect(READS_PROC.filter((place) => !readers.some((source) => covers([place], source)))).toEqual([]);
   });
 });
 
 test('what decides has no clock, no chance, no process and no output', () => {
   const IMPURE =
     /\b(Date\.now|new Date|performance|Math\.random|console|globalThis|setTimeout|setInterval|fetch|require)\b|\bprocess\.(arch|argv|cwd|emit|env|exit|getuid|hrtime|kill|memoryUsage|nextTick|on|platform|ppid|stderr|stdin|stdout|uptime|version)\b/;
-  const code = (source: string): string => textOf(source).replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '');
-  const decide = sources.filter((source) => layerOf(source) === 0);
-  expect(decide.length).toBeGreaterThan(10);
-  expect(decide.flatMap((source) => IMPURE.exec(code(source))?.[0] ?? [])).toEqual([]);
+  const pure = sources.filter(isPure);
+  expect(pure.length).toBeGreaterThan(10);
+  expect(pure.flatMap((source) => IMPURE.exec(codeOf(source))?.[0] ?? [])).toEqual([]);
 });
