@@ -1,10 +1,10 @@
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { type Common, complain } from './commands/output.js';
-import { parseDuration } from './decide/duration.js';
-import { DEFAULTS } from './defaults.js';
+import { DEFAULTS } from './common/defaults.js';
+import { parseDuration } from './common/duration.js';
+import { VERSION } from './common/version.js';
 import { explain } from './explain.js';
 import { SHELLS } from './report/completion.js';
-import { VERSION } from './version.js';
 
 /** Runs the program and returns its exit code. Each command loads only what it needs. */
 export async function run(argv: readonly string[]): Promise<number> {

@@ -1,5 +1,5 @@
-import { unwritable } from './unwritable.js';
-import { VERSION } from './version.js';
+import { VERSION } from './common/version.js';
+import { unwritable } from './report/unwritable.js';
 
 /** What to say about an error that nobody expected, so that no user has to read a stack. */
 export function explain(error: unknown): { readonly error: string; readonly hint: string } {

@@ -2,9 +2,7 @@ import type { Hands, Leave } from './act/stop-server.js';
 import { sweepStrays } from './act/strays.js';
 import { apartAt, leftAt, treeAt } from './decide/evidence.js';
 import type { Policy } from './decide/guards.js';
-import type { Identity } from './decide/identity.js';
 import { locate } from './decide/locate.js';
-import type { ServerRecord } from './decide/record.js';
 import { targetOnWord, type Verdict } from './decide/verdict.js';
 import {
   type Heard,
@@ -16,6 +14,8 @@ import {
   type Sight,
   selfIn,
 } from './look.js';
+import type { Identity } from './model/identity.js';
+import type { ServerRecord } from './model/record.js';
 import { bootMs } from './observe/boot-clock.js';
 import { letGo } from './observe/hear.js';
 import { environmentsOf } from './observe/snapshot.js';

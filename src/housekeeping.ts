@@ -1,13 +1,14 @@
 import { type Ending, endRest, waitGone } from './act/end-tree.js';
 import { isGone } from './act/signal.js';
-import { type Identity, sameProcess } from './decide/identity.js';
 import { isLive } from './decide/leases.js';
 import { lives } from './decide/lives.js';
-import type { Fence, LiveRun } from './decide/record.js';
 import { restOf } from './decide/tree.js';
 import type { Manner } from './hands.js';
 import { log } from './journal.js';
 import { type Judgement, type Sight, selfIn } from './look.js';
+import { type Identity, sameProcess } from './model/identity.js';
+import type { Fence } from './model/record.js';
+import type { LiveRun } from './model/written.js';
 import { environmentsOf } from './observe/snapshot.js';
 import { finishedLine } from './report/log-line.js';
 import { liftFence } from './state/fences.js';

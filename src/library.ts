@@ -2,9 +2,10 @@ import { existsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type * as Api from './api.js';
-import type { Outcome } from './decide/outcome.js';
+import { DEFAULTS, VENDORED_FILE } from './common/defaults.js';
+import { VERSION } from './common/version.js';
 import type { Scope } from './decide/plan.js';
-import { DEFAULTS, VENDORED_FILE } from './defaults.js';
+import type { Outcome } from './model/outcome.js';
 import { hashedPlaceOf } from './observe/hashed-place.js';
 import { workspaceOf } from './observe/places.js';
 import {
@@ -23,12 +24,11 @@ import {
 } from './options.js';
 import { reap as run } from './reap.js';
 import { jsonReport, jsonServer } from './report/json.js';
+import { unwritable } from './report/unwritable.js';
 import { ensureForSession } from './start/ensure-for-session.js';
 import { type Attaching, attach, release } from './start/session.js';
 import type { Wanted } from './start/wanted.js';
 import { findServer, forbidding, stopNamed } from './stop.js';
-import { unwritable } from './unwritable.js';
-import { VERSION } from './version.js';
 import { endWatchIfOver } from './watch.js';
 import { openWorld, type World } from './world.js';
 

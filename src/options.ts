@@ -1,7 +1,7 @@
 import type { ReapError } from './api.js';
-import { classify } from './decide/command-line.js';
-import { parseDuration } from './decide/duration.js';
-import type { Variables } from './state/folders.js';
+import { parseDuration } from './common/duration.js';
+import type { Variables } from './common/variables.js';
+import { classify } from './model/command-line.js';
 
 /*
  * What the callers of the library say, looked at before anything is done: they may be written in JavaScript, and what

@@ -2,12 +2,13 @@ import { stopServer } from './act/stop-server.js';
 import { named } from './decide/find.js';
 import type { GuardAnswer, Policy } from './decide/guards.js';
 import type { Judged } from './decide/plan.js';
-import type { ServerRecord, Unread } from './decide/record.js';
 import { targetOnWord } from './decide/verdict.js';
 import { handsFor, type Manner } from './hands.js';
 import { finishDeadFences } from './housekeeping.js';
 import { log, type Told } from './journal.js';
 import { type Judgement, judgeAll, lookAround, type Sight, unrecordedServers } from './look.js';
+import type { ServerRecord } from './model/record.js';
+import type { Unread } from './model/written.js';
 import { judgedLine } from './report/log-line.js';
 import type { World } from './world.js';
 

@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { sinceThen } from './decide/boot-clock.js';
-import { sameProcess } from './decide/identity.js';
+import { DEFAULTS } from './common/defaults.js';
 import { lives } from './decide/lives.js';
 import type { Judged, Reaped } from './decide/plan.js';
 import { isOfOurTime } from './decide/start-tokens.js';
-import { DEFAULTS } from './defaults.js';
 import type { Told } from './journal.js';
 import { selfIn } from './look.js';
+import { sinceThen } from './model/boot-time.js';
+import { sameProcess } from './model/identity.js';
 import { takeSnapshot } from './observe/snapshot.js';
 import { reap } from './reap.js';
 import { type Claim, claimSweep, isVoid } from './state/claims.js';

@@ -1,11 +1,12 @@
-import type { Written } from './decide/record.js';
+import type { Variables } from './common/variables.js';
 import { comparable } from './decide/start-tokens.js';
+import type { Written } from './model/written.js';
 import { bootMs } from './observe/boot-clock.js';
 import type { Eyes } from './observe/eyes.js';
 import { openEyes } from './observe/open-eyes.js';
 import { answers } from './observe/places.js';
 import { listedSessions } from './state/claude-sessions.js';
-import { chosenRoot, configDirOf, everyRoot, type StateFolder, stateFolder, type Variables } from './state/folders.js';
+import { chosenRoot, configDirOf, everyRoot, type StateFolder, stateFolder } from './state/folders.js';
 import { readLastUses } from './state/last-uses.js';
 import type { Actor } from './state/log.js';
 import { readPlugins } from './state/plugins.js';

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdir, mkdtemp, rename, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { unwritable } from '../src/unwritable.js';
+import { unwritable } from '../src/report/unwritable.js';
 import { filesIn, installFake, logOf, recordsIn, writeState } from './support/fake.js';
 import { inhabitants } from './support/inhabitants.js';
 import { type Answered, BUILDS, callLibrary } from './support/library.js';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Outcome } from '../src/decide/outcome.js';
+import type { Outcome } from '../src/model/outcome.js';
 import { judgedLine, type Stopping } from '../src/report/log-line.js';
 import { evidence, native, SERVER, verdict } from './decide/given.js';
 

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { signal } from '../src/act/signal.js';
-import type { Pid } from '../src/decide/identity.js';
+import type { Pid } from '../src/model/identity.js';
 import { linuxLook } from '../src/observe/linux.js';
 import {
   deadFenceOf,

@@ -14,7 +14,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { Use } from '../src/decide/record.js';
+import type { Use } from '../src/model/record.js';
 import { readPlugins } from '../src/state/plugins.js';
 import { type Files, PLUGIN_FORMATS } from './support/plugin-state.js';
 

@@ -3,7 +3,7 @@ import { cp, mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { VERSION } from '../src/version.js';
+import { VERSION } from '../src/common/version.js';
 import { inhabitants } from './support/inhabitants.js';
 import { createSandbox, type Sandbox } from './support/sandbox.js';
 import { waitFor } from './support/wait.js';

@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
-import { secret } from '../src/decide/secret.js';
 import type { Word } from '../src/decide/word.js';
+import { secret } from '../src/model/secret.js';
 import { type Answering, whoAnswers } from '../src/observe/answers.js';
 import { type Address, ask } from '../src/observe/http.js';
 import { askWhetherBusy } from '../src/observe/server-word.js';

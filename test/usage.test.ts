@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { parseDuration } from '../src/decide/duration.js';
+import { parseDuration } from '../src/common/duration.js';
 import { runCli } from './support/cli.js';
 import { type Fake, recordOf, startFake, writeState } from './support/fake.js';
 import { createSandbox, type Sandbox } from './support/sandbox.js';

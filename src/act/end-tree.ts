@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Identity } from '../decide/identity.js';
-import type { Outcome } from '../decide/outcome.js';
 import type { Target } from '../decide/verdict.js';
+import type { Identity } from '../model/identity.js';
+import type { Outcome } from '../model/outcome.js';
 import { isGone, type Look, type Sent, signal } from './signal.js';
 
 export interface Ending {

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Pid, parsePid } from '../decide/identity.js';
+import { type Pid, parsePid } from '../model/identity.js';
 
 /** A process of ours that is there to be looked at. */
 export interface Probe {

@@ -1,5 +1,5 @@
-import { type Identity, type Pid, sameProcess } from '../decide/identity.js';
-import type { Seen } from '../decide/process.js';
+import { type Identity, type Pid, sameProcess } from '../model/identity.js';
+import type { Seen } from '../model/process.js';
 
 export type Look = (pid: Pid) => Seen | Promise<Seen>;
 

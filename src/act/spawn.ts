@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { type Pid, parsePid } from '../decide/identity.js';
+import { type Pid, parsePid } from '../model/identity.js';
 import { ownStdio } from './stdio.js';
 
 export interface Spawned {

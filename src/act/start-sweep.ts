@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process';
+import type { Variables } from '../common/variables.js';
 import { ownStdio } from './stdio.js';
-
-type Variables = Readonly<Record<string, string | undefined>>;
 
 /**
  * Whatever belongs to the session that ends, or to a server whose tool this may run in, is not the run's. Where plugins

@@ -1,8 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { type Pid, parsePid } from '../decide/identity.js';
+import type { Variables } from '../common/variables.js';
+import { type Pid, parsePid } from '../model/identity.js';
 import { ownStdio } from './stdio.js';
-
-type Variables = Readonly<Record<string, string | undefined>>;
 
 /** What the watch runs: the first of these programs that is there, with the first node that runs it. */
 export interface Watching {

@@ -1,6 +1,6 @@
-import { type Identity, sameProcess } from '../decide/identity.js';
-import type { Outcome, Stray } from '../decide/outcome.js';
 import type { Target } from '../decide/verdict.js';
+import { type Identity, sameProcess } from '../model/identity.js';
+import type { Outcome, Stray } from '../model/outcome.js';
 import { type Ending, endRest, endTree, waitGone } from './end-tree.js';
 
 /** What a look at one server allows: to stop it, with the tree as it is now, or else why not. */

@@ -1,7 +1,7 @@
-import type { Stray } from '../decide/outcome.js';
-import type { Environment, Process, ProcessTable } from '../decide/process.js';
-import type { Snapshot } from '../decide/snapshot.js';
 import { mayEnd, type Stopped, straysOf } from '../decide/strays.js';
+import type { Stray } from '../model/outcome.js';
+import type { Environment, Process, ProcessTable } from '../model/process.js';
+import type { Snapshot } from '../model/snapshot.js';
 import { type Ending, endRest } from './end-tree.js';
 
 export interface StrayHands extends Ending {

@@ -1,7 +1,7 @@
+import { VERSION } from '../common/version.js';
 import { examine } from '../doctor/doctor.js';
 import type { Finding } from '../doctor/finding.js';
 import { clean, type Paint } from '../report/text.js';
-import { VERSION } from '../version.js';
 import { openWorld } from '../world.js';
 import { type Common, pageFor, print, printJson, progress } from './output.js';
 

@@ -1,7 +1,7 @@
+import { VERSION } from '../common/version.js';
 import { reap } from '../reap.js';
 import { jsonReport } from '../report/json.js';
 import { closing, table } from '../report/table.js';
-import { VERSION } from '../version.js';
 import { openWorld } from '../world.js';
 import { type Common, complainAboutUnread, pageFor, print, printJson } from './output.js';
 

@@ -1,10 +1,10 @@
-import type { Identity } from '../decide/identity.js';
+import { DEFAULTS } from '../common/defaults.js';
 import { marksOn } from '../decide/keep-marks.js';
 import { processesOf } from '../decide/locate.js';
-import type { KeepMark } from '../decide/record.js';
 import { mayBeHandedOver } from '../decide/remedies.js';
-import { DEFAULTS } from '../defaults.js';
 import { log } from '../journal.js';
+import type { Identity } from '../model/identity.js';
+import type { KeepMark } from '../model/record.js';
 import { workspaceOf } from '../observe/places.js';
 import { lineOf } from '../report/log-line.js';
 import { clean } from '../report/text.js';

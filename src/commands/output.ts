@@ -1,5 +1,5 @@
 import { homedir } from 'node:os';
-import type { Unread } from '../decide/record.js';
+import type { Unread } from '../model/written.js';
 import type { Page } from '../report/table.js';
 import { clean, paintFor, shorten } from '../report/text.js';
 

@@ -1,3 +1,4 @@
+import { VERSION } from '../common/version.js';
 import type { Scope } from '../decide/plan.js';
 import { hashedPlaceOf } from '../observe/hashed-place.js';
 import { workspaceOf } from '../observe/places.js';
@@ -6,7 +7,6 @@ import { exitCode } from '../report/exit.js';
 import { jsonReport } from '../report/json.js';
 import { closing, table } from '../report/table.js';
 import { why } from '../report/why.js';
-import { VERSION } from '../version.js';
 import { endWatchIfOver } from '../watch.js';
 import { openWorld } from '../world.js';
 import { follow } from './course.js';

@@ -1,4 +1,4 @@
-import { DEFAULTS } from '../defaults.js';
+import { DEFAULTS } from '../common/defaults.js';
 import { ensureWatch } from '../watch.js';
 import { openWorld } from '../world.js';
 

@@ -1,4 +1,4 @@
-import { DEFAULTS } from '../defaults.js';
+import { DEFAULTS } from '../common/defaults.js';
 import { sweep } from '../sweep.js';
 import { openWorld } from '../world.js';
 import { follow } from './course.js';

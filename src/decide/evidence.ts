@@ -1,12 +1,13 @@
-import { compare, type Sameness } from './identity.js';
+import { compare, type Sameness } from '../model/identity.js';
+import { type Connection, descendants, type Process, type Sockets } from '../model/process.js';
+import type { Ownership, ServerRecord, Trust } from '../model/record.js';
+import type { Snapshot } from '../model/snapshot.js';
+import type { LiveRun, Unread, Written } from '../model/written.js';
 import { marksOn } from './keep-marks.js';
 import { type Hold, holdsOn, type Leasable, witnessed } from './leases.js';
 import { type Answer, lives } from './lives.js';
 import { type Located, locate, processesOf } from './locate.js';
-import { type Connection, descendants, type Process, type Sockets } from './process.js';
 import { quietMs } from './quiet.js';
-import type { LiveRun, Ownership, ServerRecord, Trust, Unread, Written } from './record.js';
-import type { Snapshot } from './snapshot.js';
 import { type Apart, identified, type Tree, treeOf } from './tree.js';
 import { type Flight, flightsOn, heldBy, type Usable } from './uses.js';
 import { type WeakProof, weakProofOf } from './weak-proof.js';

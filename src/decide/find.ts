@@ -1,7 +1,7 @@
+import type { KeepMark, ServerRecord } from '../model/record.js';
+import type { Snapshot } from '../model/snapshot.js';
 import { marksOn } from './keep-marks.js';
 import { locate } from './locate.js';
-import type { KeepMark, ServerRecord } from './record.js';
-import type { Snapshot } from './snapshot.js';
 
 /** The servers that have a name: an id, a pid or a port. */
 export function named(

@@ -1,7 +1,7 @@
+import { count, duration } from '../common/text.js';
+import type { Identity } from '../model/identity.js';
 import type { Evidence } from './evidence.js';
-import type { Identity } from './identity.js';
 import { type WeakProof, whyDoubted } from './weak-proof.js';
-import { count, duration } from './words.js';
 
 export type GuardName = 'owned' | 'local' | 'identity' | 'unleased' | 'idle' | 'aged' | 'unkept';
 export type GuardOutcome = 'pass' | 'veto' | 'unknown';

@@ -1,7 +1,7 @@
-import { compare, type Identity, type Sameness, sameProcess } from './identity.js';
+import { compare, type Identity, type Sameness, sameProcess } from '../model/identity.js';
+import type { KeepMark, ServerRecord } from '../model/record.js';
+import type { Snapshot } from '../model/snapshot.js';
 import { locate, processesOf } from './locate.js';
-import type { KeepMark, ServerRecord } from './record.js';
-import type { Snapshot } from './snapshot.js';
 import { UNRECORDED } from './unrecorded.js';
 
 export interface Mark extends KeepMark {

@@ -1,5 +1,5 @@
-import { childrenOf, descendants, type Process, type ProcessTable } from './process.js';
-import type { Snapshot } from './snapshot.js';
+import { childrenOf, descendants, type Process, type ProcessTable } from '../model/process.js';
+import type { Snapshot } from '../model/snapshot.js';
 
 /*
  * A launcher is what was spawned where that is not the process that listens, and runs nothing but the server: npm's

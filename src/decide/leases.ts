@@ -1,7 +1,7 @@
-import { sameProcess } from './identity.js';
+import { sameProcess } from '../model/identity.js';
+import type { Lease, Witness } from '../model/record.js';
+import type { Place, Snapshot } from '../model/snapshot.js';
 import { type Answer, lives } from './lives.js';
-import type { Lease, Witness } from './record.js';
-import type { Place, Snapshot } from './snapshot.js';
 
 /** A lease that covers a server, or may. */
 export interface Hold {

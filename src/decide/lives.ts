@@ -1,5 +1,5 @@
-import { compare, type Identity, type Machine, sameProcess } from './identity.js';
-import type { Snapshot } from './snapshot.js';
+import { compare, type Identity, type Machine, sameProcess } from '../model/identity.js';
+import type { Snapshot } from '../model/snapshot.js';
 import { isOfOurTime } from './start-tokens.js';
 
 export type Answer = 'yes' | 'no' | 'unknown';

@@ -1,8 +1,8 @@
-import { compare, type Identity, type Sameness } from './identity.js';
+import { compare, type Identity, type Sameness } from '../model/identity.js';
+import type { Process, ProcessTable } from '../model/process.js';
+import { MAY_START_AFTER_MS, type ServerRecord } from '../model/record.js';
+import type { Snapshot } from '../model/snapshot.js';
 import { launcherOf, mayServe, servingBelow, topAbove } from './launcher.js';
-import type { Process, ProcessTable } from './process.js';
-import { MAY_START_AFTER_MS, type ServerRecord } from './record.js';
-import type { Snapshot } from './snapshot.js';
 import { whyIncomparable } from './start-tokens.js';
 
 /**

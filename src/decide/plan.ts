@@ -1,10 +1,11 @@
+import { count } from '../common/text.js';
+import type { Outcome } from '../model/outcome.js';
+import type { ServerRecord } from '../model/record.js';
+import type { Place } from '../model/snapshot.js';
+import type { Skipped, Unread } from '../model/written.js';
 import type { Evidence } from './evidence.js';
 import { within } from './leases.js';
-import type { Outcome } from './outcome.js';
-import type { ServerRecord, Skipped, Unread } from './record.js';
-import type { Place } from './snapshot.js';
 import type { Verdict } from './verdict.js';
-import { count } from './words.js';
 
 export interface Judged {
   readonly record: ServerRecord;

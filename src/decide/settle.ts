@@ -1,8 +1,8 @@
-import { sameProcess } from './identity.js';
+import { sameProcess } from '../model/identity.js';
+import type { Process } from '../model/process.js';
+import type { ServerRecord } from '../model/record.js';
+import type { Snapshot } from '../model/snapshot.js';
 import { type Located, locate, processesOf } from './locate.js';
-import type { Process } from './process.js';
-import type { ServerRecord } from './record.js';
-import type { Snapshot } from './snapshot.js';
 import { UNRECORDED } from './unrecorded.js';
 import { type WeakProof, weakProofOf, whyDoubted } from './weak-proof.js';
 

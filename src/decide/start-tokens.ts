@@ -1,6 +1,7 @@
-import type { Identity, Machine } from './identity.js';
-import type { ServerRecord, Written } from './record.js';
-import type { Snapshot } from './snapshot.js';
+import type { Identity, Machine } from '../model/identity.js';
+import type { ServerRecord } from '../model/record.js';
+import type { Snapshot } from '../model/snapshot.js';
+import type { Written } from '../model/written.js';
 
 /*
  * A process's start is shown relative to the time namespace of whoever looks (time_namespaces(7)), so a token that was

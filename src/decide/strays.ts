@@ -1,6 +1,6 @@
-import { type Identity, sameProcess } from './identity.js';
-import type { Environment, Process, ProcessTable } from './process.js';
-import type { Snapshot } from './snapshot.js';
+import { type Identity, sameProcess } from '../model/identity.js';
+import type { Environment, Process, ProcessTable } from '../model/process.js';
+import type { Snapshot } from '../model/snapshot.js';
 
 /** What a stopped server is remembered by. */
 export interface Stopped {

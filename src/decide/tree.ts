@@ -1,8 +1,15 @@
-import { compare, type Identity, type Sameness, sameProcess } from './identity.js';
+import { compare, type Identity, type Sameness, sameProcess } from '../model/identity.js';
+import {
+  childrenOf,
+  descendants,
+  type Environment,
+  inGroup,
+  type Process,
+  type ProcessTable,
+} from '../model/process.js';
+import type { Fence, ServerRecord } from '../model/record.js';
+import type { Snapshot } from '../model/snapshot.js';
 import type { Present } from './locate.js';
-import { childrenOf, descendants, type Environment, inGroup, type Process, type ProcessTable } from './process.js';
-import type { Fence, ServerRecord } from './record.js';
-import type { Snapshot } from './snapshot.js';
 
 /** What ends with a server, and what runs below it and stays. */
 export interface Tree {

@@ -1,8 +1,8 @@
+import type { Process } from '../model/process.js';
+import type { ServerRecord } from '../model/record.js';
+import type { Snapshot } from '../model/snapshot.js';
 import { launcherOf, servingBelow, topAbove } from './launcher.js';
 import { locate } from './locate.js';
-import type { Process } from './process.js';
-import type { ServerRecord } from './record.js';
-import type { Snapshot } from './snapshot.js';
 
 /** The format of a record that stands in no file. */
 export const UNRECORDED = 'unrecorded';

@@ -1,6 +1,6 @@
+import type { Identity } from '../model/identity.js';
 import type { Evidence } from './evidence.js';
 import { answer, GUARD_NAMES, type GuardAnswer, type GuardName, type Policy } from './guards.js';
-import type { Identity } from './identity.js';
 import type { Located } from './locate.js';
 
 export type Verdict =

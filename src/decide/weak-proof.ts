@@ -1,9 +1,9 @@
-import type { Sameness } from './identity.js';
+import type { Sameness } from '../model/identity.js';
+import type { Process } from '../model/process.js';
+import { MAY_START_AFTER_MS, MAY_START_BEFORE_MS, type ServerRecord } from '../model/record.js';
+import { sameSecret } from '../model/secret.js';
+import type { Snapshot } from '../model/snapshot.js';
 import { type Located, processesOf } from './locate.js';
-import type { Process } from './process.js';
-import { MAY_START_AFTER_MS, MAY_START_BEFORE_MS, type ServerRecord } from './record.js';
-import { sameSecret } from './secret.js';
-import type { Snapshot } from './snapshot.js';
 
 /** What a record without a start token is compared by. Only all of it together ties a process to the record. */
 export interface WeakProof {

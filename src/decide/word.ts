@@ -1,4 +1,4 @@
-import type { Sockets } from './process.js';
+import type { Sockets } from '../model/process.js';
 
 /** What the server itself says about being busy. `silent` is no answer at all, which a hung server gives as well. */
 export type Word =

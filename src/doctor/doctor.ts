@@ -1,5 +1,5 @@
+import type { Variables } from '../common/variables.js';
 import { workspaceOf } from '../observe/places.js';
-import type { Variables } from '../state/folders.js';
 import type { World } from '../world.js';
 import type { Finding } from './finding.js';
 import { hookFindings } from './hooks.js';

@@ -1,5 +1,5 @@
 import { type Ran, runOnce } from '../act/run-once.js';
-import { OLDEST_NODE } from '../defaults.js';
+import { OLDEST_NODE } from '../common/defaults.js';
 import type { Found } from '../install/handlers.js';
 import { lineOf } from '../install/shell-line.js';
 import { type Finding, fail, ok, warn } from './finding.js';

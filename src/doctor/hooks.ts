@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { isObject } from '../common/json.js';
+import type { Variables } from '../common/variables.js';
 import { differing } from '../install/copies.js';
 import { EVENT_NAMES, type Found } from '../install/handlers.js';
 import { installedBuild, runningBuild, type SettingsScope } from '../install/places.js';
 import { type Registered, registeredIn } from '../install/setting.js';
-import type { Variables } from '../state/folders.js';
-import { isObject } from '../state/parse.js';
 import { type Finding, fail, ok, warn } from './finding.js';
 import { type Called, hookTime } from './hook-time.js';
 import { carriersIn } from './plugins.js';

@@ -1,5 +1,5 @@
+import { count, duration } from '../common/text.js';
 import { lives } from '../decide/lives.js';
-import { count, duration } from '../decide/words.js';
 import { lookAround, type Sight } from '../look.js';
 import { type Held, isVoid, sweeper } from '../state/claims.js';
 import type { StateFolder } from '../state/folders.js';

@@ -1,6 +1,6 @@
 import { accessSync, constants, existsSync, type Stats, statSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { tryRead } from '../observe/errors.js';
+import { tryRead } from '../common/errors.js';
 import type { StateFolder } from '../state/folders.js';
 import { trustOf } from '../state/trust.js';
 import { type Finding, fail, ok, warn } from './finding.js';

@@ -1,5 +1,5 @@
-import type { ClaudeRole } from '../decide/claude-process.js';
-import { type Identity, parsePid } from '../decide/identity.js';
+import type { ClaudeRole } from '../model/claude-process.js';
+import { type Identity, parsePid } from '../model/identity.js';
 
 const NOT_CLAUDE = /^(sh|bash|dash|zsh|fish|ksh|ash|busybox|env)$/;
 /** Far deeper than any chain of shells; a bound all the same. */

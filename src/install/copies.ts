@@ -1,5 +1,5 @@
 import { readFileSync, rmdirSync } from 'node:fs';
-import { tryRead } from '../observe/errors.js';
+import { tryRead } from '../common/errors.js';
 import { errorCode, removeFile, replaceFile } from '../state/files.js';
 import { giveToFoldersOwner, makeFolder } from './owner.js';
 import type { Build } from './places.js';

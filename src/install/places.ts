@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { configDirOf, type Variables } from '../state/folders.js';
+import type { Variables } from '../common/variables.js';
+import { configDirOf } from '../state/folders.js';
 
 /** Whose settings: the user's, a project's for everybody in it, or the user's own for one project. */
 export type SettingsScope = 'user' | 'project' | 'local';

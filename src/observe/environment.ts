@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import type { Environment } from '../decide/process.js';
-import { secret } from '../decide/secret.js';
+import type { Environment } from '../model/process.js';
+import { secret } from '../model/secret.js';
 
 /** Keeps only what is asked for: the rest of an environment is nobody's business, and full of secrets. */
 export function environmentFrom(variables: readonly string[]): Environment {

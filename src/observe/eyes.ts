@@ -1,6 +1,6 @@
-import type { Machine } from '../decide/identity.js';
-import type { Environment, ProcessTable, Seen, Sockets } from '../decide/process.js';
-import type { Witness } from '../decide/record.js';
+import type { Machine } from '../model/identity.js';
+import type { Environment, ProcessTable, Seen, Sockets } from '../model/process.js';
+import type { Witness } from '../model/record.js';
 
 /** What one platform shows; the rest is written down. */
 export type Platform = Omit<Eyes, 'claudeSessions'>;

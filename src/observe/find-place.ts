@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import type { Place } from '../decide/snapshot.js';
+import type { Place } from '../model/snapshot.js';
 import { type Crossing, crossingOf, silentMounts } from './mounts.js';
 
 /** What the file system says of a directory. */

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Place } from '../decide/snapshot.js';
+import type { Place } from '../model/snapshot.js';
 import type { Found } from './find-place.js';
 import { findPlaces, placeAt } from './places.js';
 

@@ -1,8 +1,8 @@
-import { sameProcess } from '../decide/identity.js';
 import { locate } from '../decide/locate.js';
-import type { ServerRecord } from '../decide/record.js';
-import type { Snapshot } from '../decide/snapshot.js';
 import { loopbackOf, SILENCE_COUNTS_AFTER_MS, type Word, wordOfSilence, wordWithoutListener } from '../decide/word.js';
+import { sameProcess } from '../model/identity.js';
+import type { ServerRecord } from '../model/record.js';
+import type { Snapshot } from '../model/snapshot.js';
 import type { Eyes } from './eyes.js';
 import type { Address } from './http.js';
 import { askToLetGo, askWhetherBusy, listenForSilence } from './server-word.js';

@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import { tryRead } from './errors.js';
+import { tryRead } from '../common/errors.js';
 import { linuxGlance } from './linux.js';
 import { parseTcp } from './linux-sockets.js';
 

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import type { Connection, Listening, Sockets } from '../decide/process.js';
-import { tryRead } from './errors.js';
+import { tryRead } from '../common/errors.js';
+import type { Connection, Listening, Sockets } from '../model/process.js';
 import { linuxGlance } from './linux.js';
 
 /** A row of /proc/net/tcp. Addresses are in host order, IPv4 ones mapped into IPv6 written as IPv4. */

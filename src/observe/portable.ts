@@ -1,10 +1,10 @@
 import { hostname } from 'node:os';
 import { portToPid } from 'pid-port';
 import psList from 'ps-list';
-import { claudeRole } from '../decide/claude-process.js';
-import { classify } from '../decide/command-line.js';
-import { type Machine, parsePid } from '../decide/identity.js';
-import type { Process, ProcessTable, Seen } from '../decide/process.js';
+import { claudeRole } from '../model/claude-process.js';
+import { classify } from '../model/command-line.js';
+import { type Machine, parsePid } from '../model/identity.js';
+import type { Process, ProcessTable, Seen } from '../model/process.js';
 import type { Platform } from './eyes.js';
 
 /*

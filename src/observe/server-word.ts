@@ -1,6 +1,7 @@
+import { isObject } from '../common/json.js';
 import type { Silence, Word } from '../decide/word.js';
 import { type Address, ask, type Reply } from './http.js';
-import { askInTurn, isObject, recentSessions, STATUS_MS, unlistedDirectories, workplacesOf } from './sessions.js';
+import { askInTurn, recentSessions, STATUS_MS, unlistedDirectories, workplacesOf } from './sessions.js';
 
 const ANSWER_MS = 2_000;
 const MAX_DIRECTORIES = 50;

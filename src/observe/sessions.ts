@@ -1,3 +1,4 @@
+import { isObject } from '../common/json.js';
 import { type Address, ask } from './http.js';
 
 /** A status may have to create the directory's instance first, which loads plugins; a list, the project's. */
@@ -69,6 +70,3 @@ export async function askInTurn<T, A>(questions: readonly T[], askOne: (question
   }
   return answers;
 }
-
-export const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -1,5 +1,6 @@
 import { isAbsolute, join } from 'node:path';
 import { locate } from '../decide/locate.js';
+import { treeOf } from '../decide/tree.js';
 import {
   descendants,
   type Environment,
@@ -7,10 +8,9 @@ import {
   type Process,
   type ProcessTable,
   type Sockets,
-} from '../decide/process.js';
-import type { ServerRecord, Witness } from '../decide/record.js';
-import type { Snapshot } from '../decide/snapshot.js';
-import { treeOf } from '../decide/tree.js';
+} from '../model/process.js';
+import type { ServerRecord, Witness } from '../model/record.js';
+import type { Snapshot } from '../model/snapshot.js';
 import { bootMs } from './boot-clock.js';
 import type { Eyes } from './eyes.js';
 import { hashedPlacesOf } from './hashed-place.js';

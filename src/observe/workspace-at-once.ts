@@ -1,6 +1,6 @@
 import { lstatSync, realpathSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { tryRead } from './errors.js';
+import { tryRead } from '../common/errors.js';
 import { crossingOf, silentMounts } from './mounts.js';
 
 /**

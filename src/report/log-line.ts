@@ -1,7 +1,7 @@
-import type { Identity } from '../decide/identity.js';
-import type { Outcome } from '../decide/outcome.js';
 import type { Judged } from '../decide/plan.js';
-import type { Fence } from '../decide/record.js';
+import type { Identity } from '../model/identity.js';
+import type { Outcome } from '../model/outcome.js';
+import type { Fence } from '../model/record.js';
 import { aftermath, outcomeReason } from './outcome.js';
 
 /** What the log says of one server, but for when and on whose behalf. */

@@ -1,5 +1,5 @@
-import type { Outcome } from '../decide/outcome.js';
-import { count, duration } from '../decide/words.js';
+import { count, duration } from '../common/text.js';
+import type { Outcome } from '../model/outcome.js';
 
 /** What became of a server, in the words of the table and of the log. */
 export function outcomeReason(outcome: Outcome): string {

@@ -1,6 +1,6 @@
+import { count, duration } from '../common/text.js';
 import { isHistory, type Judged, type Reaped } from '../decide/plan.js';
 import { mayBeHandedOver } from '../decide/remedies.js';
-import { count, duration } from '../decide/words.js';
 import { outcomeReason } from './outcome.js';
 import { clean, memory, type Paint, shorten, tilde } from './text.js';
 

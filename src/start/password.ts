@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { OWN_PASSWORD } from '../decide/spawn-environment.js';
+import { OWN_PASSWORD } from './spawn-environment.js';
 
 /** For one server alone. Its record holds it, and so does its environment; nothing else does. */
 export const newPassword = (): string => OWN_PASSWORD + randomBytes(24).toString('base64url');

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Spawned } from '../act/spawn.js';
-import type { Identity } from '../decide/identity.js';
+import { duration } from '../common/text.js';
 import { locate } from '../decide/locate.js';
-import { type Secret, secret } from '../decide/secret.js';
-import { duration } from '../decide/words.js';
+import type { Identity } from '../model/identity.js';
+import { type Secret, secret } from '../model/secret.js';
 import { lockOn, PROBE_MS, whoAnswers } from '../observe/answers.js';
 import { takeSnapshot } from '../observe/snapshot.js';
 import type { NativeRecord } from '../state/record-file.js';

@@ -1,11 +1,11 @@
 import { join } from 'node:path';
 import type { SessionLease } from '../api.js';
-import type { Identity, Machine } from '../decide/identity.js';
+import { DEFAULTS } from '../common/defaults.js';
 import { isLive } from '../decide/leases.js';
-import type { Lease } from '../decide/record.js';
-import type { Snapshot } from '../decide/snapshot.js';
-import { DEFAULTS } from '../defaults.js';
 import { claudeAbove } from '../hook/holder.js';
+import type { Identity, Machine } from '../model/identity.js';
+import type { Lease } from '../model/record.js';
+import type { Snapshot } from '../model/snapshot.js';
 import { takeSnapshot } from '../observe/snapshot.js';
 import { errorCode, readSmall, removeFile, replaceFile } from '../state/files.js';
 import type { StateFolder } from '../state/folders.js';

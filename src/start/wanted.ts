@@ -1,5 +1,5 @@
-import type { Secret } from '../decide/secret.js';
-import type { Variables } from '../state/folders.js';
+import type { Variables } from '../common/variables.js';
+import type { Secret } from '../model/secret.js';
 
 export interface Wanted {
   /** 0 lets the server choose one. */

@@ -1,10 +1,11 @@
 import { join } from 'node:path';
-import { type BootTime, sinceThen } from '../decide/boot-clock.js';
-import type { Identity, Machine } from '../decide/identity.js';
+import { isObject } from '../common/json.js';
 import type { Answer } from '../decide/lives.js';
+import { type BootTime, sinceThen } from '../model/boot-time.js';
+import type { Identity, Machine } from '../model/identity.js';
 import { attempt, createFile, modifiedAt, readSmall, removeUnchanged, replaceFile, setModified } from './files.js';
 import type { StateFolder } from './folders.js';
-import { identity, isObject, machine, parseOurs, SCHEMA, text, time, wholeNumber } from './parse.js';
+import { identity, machine, parseOurs, SCHEMA, text, time, wholeNumber } from './parse.js';
 
 /** Who holds a claim. */
 export interface Claimant {

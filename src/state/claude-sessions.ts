@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import type { Identity } from '../decide/identity.js';
-import type { Witness } from '../decide/record.js';
+import type { Identity } from '../model/identity.js';
+import type { Witness } from '../model/record.js';
 import { jsonNames, readSmall } from './files.js';
 import { identity, parseObject, text } from './parse.js';
 

@@ -1,9 +1,10 @@
 import { basename, dirname, join } from 'node:path';
-import type { Identity, Machine } from '../decide/identity.js';
-import type { Fence, ServerRecord, Trust } from '../decide/record.js';
+import { isObject } from '../common/json.js';
+import type { Identity, Machine } from '../model/identity.js';
+import type { Fence, ServerRecord, Trust } from '../model/record.js';
 import { attempt, createFile, holds, moveFile, readSmall, removeFile, removeUnchanged, replaceFile } from './files.js';
 import type { StateFolder } from './folders.js';
-import { identity, isObject, machine, parseOurs, port, SCHEMA, text } from './parse.js';
+import { identity, machine, parseOurs, port, SCHEMA, text } from './parse.js';
 import { parseRecord } from './record-file.js';
 
 /** A fence that this run holds: the right to stop one server. */

@@ -16,7 +16,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { Trust } from '../decide/record.js';
+import type { Trust } from '../model/record.js';
 import { trustOf } from './trust.js';
 
 /** A record is below 4 KB; a file of more than this was not written by anything known here. */

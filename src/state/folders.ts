@@ -1,7 +1,6 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
-
-export type Variables = Readonly<Record<string, string | undefined>>;
+import type { Variables } from '../common/variables.js';
 
 /** The folders of one state folder, by what they hold. */
 export interface StateFolder {

@@ -1,7 +1,8 @@
-import type { LastUse, LastUses } from '../decide/quiet.js';
+import { isObject } from '../common/json.js';
+import type { LastUse, LastUses } from '../model/last-use.js';
 import { attempt, errorCode, readSmall, removeFile, replaceFile } from './files.js';
 import type { StateFolder } from './folders.js';
-import { isObject, parseOurs, SCHEMA, text, time, wholeNumber } from './parse.js';
+import { parseOurs, SCHEMA, text, time, wholeNumber } from './parse.js';
 
 /*
  * When each server was last seen in use, which the watch keeps from one look to the next. It alone writes it. What

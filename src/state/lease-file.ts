@@ -1,6 +1,7 @@
-import type { Identity, Machine } from '../decide/identity.js';
-import type { Lease } from '../decide/record.js';
-import { identity, isObject, type Json, machine, parseOurs, port, SCHEMA, text, texts, time } from './parse.js';
+import { isObject, type Json } from '../common/json.js';
+import type { Identity, Machine } from '../model/identity.js';
+import type { Lease } from '../model/record.js';
+import { identity, machine, parseOurs, port, SCHEMA, text, texts, time } from './parse.js';
 
 /** The lease in a file of ours, or a sentence that says why there is none. */
 export function parseLease(file: string, content: string): Lease | string {

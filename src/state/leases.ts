@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Identity } from '../decide/identity.js';
+import type { Identity } from '../model/identity.js';
 import { jsonNames, readSmall, removeFile } from './files.js';
 import type { StateFolder } from './folders.js';
 import { isLeaseOf } from './lease-file.js';

@@ -1,10 +1,9 @@
-import { type Identity, type Machine, parsePid } from '../decide/identity.js';
+import { isObject, type Json } from '../common/json.js';
+import { type Identity, type Machine, parsePid } from '../model/identity.js';
 import type { FileRead } from './files.js';
 
 /** The form of every file that we write. Vendored copies of several versions share the folder. */
 export const SCHEMA = 'opencode-reap/1';
-
-export type Json = Readonly<Record<string, unknown>>;
 
 /** What a file is while somebody writes it in place, too. */
 export const TORN = 'not valid JSON';
@@ -32,9 +31,6 @@ export const numbersIn = (read: FileRead): ReadonlySet<number> | undefined =>
   read.kind === 'text' && read.text.length < 65_536
     ? new Set(Array.from(read.text.matchAll(/\d+/g), ([digits]) => Number(digits)))
     : undefined;
-
-export const isObject = (value: unknown): value is Json =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 export const text = (value: unknown): string | undefined =>
   typeof value === 'string' && value !== '' ? value : undefined;

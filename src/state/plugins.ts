@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ServerRecord, Skipped, Unread, Use, Written } from '../decide/record.js';
+import type { ServerRecord, Use } from '../model/record.js';
+import type { Skipped, Unread, Written } from '../model/written.js';
 import { readSmall } from './files.js';
 import { NO_OBJECT, numbersIn, TORN } from './parse.js';
 import { type Failure, recordFrom, type Source } from './plugins/format.js';

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import type { Trust, Unread } from '../decide/record.js';
+import type { Trust } from '../model/record.js';
+import type { Unread } from '../model/written.js';
 import { jsonNames, readSmall } from './files.js';
 import { numbersIn } from './parse.js';
 

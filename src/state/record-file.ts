@@ -1,8 +1,9 @@
 import { basename } from 'node:path';
-import type { Identity, Machine } from '../decide/identity.js';
-import type { ServerRecord, Trust } from '../decide/record.js';
-import { secret } from '../decide/secret.js';
-import { identity, isObject, type Json, machine, parseOurs, port, SCHEMA, text, time, wholeNumber } from './parse.js';
+import { isObject, type Json } from '../common/json.js';
+import type { Identity, Machine } from '../model/identity.js';
+import type { ServerRecord, Trust } from '../model/record.js';
+import { secret } from '../model/secret.js';
+import { identity, machine, parseOurs, port, SCHEMA, text, time, wholeNumber } from './parse.js';
 
 /** What `servers/<id>.json` holds. Undefined fields are left out of the file. */
 export interface NativeRecord {

@@ -1,12 +1,14 @@
 import { basename, join } from 'node:path';
-import type { Fence, KeepMark, Lease, LiveRun, ServerRecord, Trust, Unread, Written } from '../decide/record.js';
+import { isObject } from '../common/json.js';
+import type { Fence, KeepMark, Lease, ServerRecord, Trust } from '../model/record.js';
+import type { LiveRun, Unread, Written } from '../model/written.js';
 import { parseClaimant } from './claims.js';
 import { readClaudeSessions } from './claude-sessions.js';
 import { parseFence } from './fences.js';
 import { attempt, jsonNames, readSmall, removeFile, removeUnchanged, replaceFile } from './files.js';
 import type { StateFolder } from './folders.js';
 import { parseLease } from './lease-file.js';
-import { identity, isObject, machine, objects, parseOurs, SCHEMA } from './parse.js';
+import { identity, machine, objects, parseOurs, SCHEMA } from './parse.js';
 import { type Parser, readFolder } from './read-folder.js';
 import { formatRecord, type NativeRecord, parseRecord } from './record-file.js';
 import { parseRequest } from './requests.js';

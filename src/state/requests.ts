@@ -1,9 +1,10 @@
 import { join } from 'node:path';
-import type { BootTime } from '../decide/boot-clock.js';
-import type { Identity, Machine } from '../decide/identity.js';
+import { isObject, type Json } from '../common/json.js';
+import type { BootTime } from '../model/boot-time.js';
+import type { Identity, Machine } from '../model/identity.js';
 import { removeUnchanged, replaceFile } from './files.js';
 import type { StateFolder } from './folders.js';
-import { identity, isObject, type Json, parseOurs, SCHEMA, text, time, wholeNumber } from './parse.js';
+import { identity, parseOurs, SCHEMA, text, time, wholeNumber } from './parse.js';
 import { readFolder } from './read-folder.js';
 
 /** A process, and what its start token is relative to. */

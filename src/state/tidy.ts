@@ -1,4 +1,5 @@
-import type { Lease, LiveRun } from '../decide/record.js';
+import type { Lease } from '../model/record.js';
+import type { LiveRun } from '../model/written.js';
 import { attempt, readSmall, removeFile, removeUnchanged, sweepTemporary } from './files.js';
 import type { StateFolder } from './folders.js';
 import { parseLease } from './lease-file.js';

@@ -1,6 +1,6 @@
 import { readFileSync, type Stats } from 'node:fs';
 import { userInfo } from 'node:os';
-import type { Trust } from '../decide/record.js';
+import type { Trust } from '../model/record.js';
 
 const WORLD_WRITE = 0o002;
 const GROUP_WRITE = 0o020;

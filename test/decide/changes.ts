@@ -1,8 +1,9 @@
-import type { Identity } from '../../src/decide/identity.js';
-import type { Environment, Process, Sockets } from '../../src/decide/process.js';
-import type { KeepMark, Lease, ServerRecord, Unread, Witness } from '../../src/decide/record.js';
-import type { Snapshot } from '../../src/decide/snapshot.js';
 import type { Word } from '../../src/decide/word.js';
+import type { Identity } from '../../src/model/identity.js';
+import type { Environment, Process, Sockets } from '../../src/model/process.js';
+import type { KeepMark, Lease, ServerRecord, Witness } from '../../src/model/record.js';
+import type { Snapshot } from '../../src/model/snapshot.js';
+import type { Unread } from '../../src/model/written.js';
 import { environment, lease, type Situation, sockets, witness } from './given.js';
 
 /** One difference in the world. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { type ClaudeRole, claudeRole } from '../../src/decide/claude-process.js';
+import { type ClaudeRole, claudeRole } from '../../src/model/claude-process.js';
 
 const words = (text: string): string[] => text.split(' ');
 const NPM = '/usr/lib/node_modules/@anthropic-ai';

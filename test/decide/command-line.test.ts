@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { classify } from '../../src/decide/command-line.js';
+import { classify } from '../../src/model/command-line.js';
 
 const words = (text: string): string[] => text.split(' ');
 const serves = (port: number | undefined, interpreted: boolean) => ({

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { begunBy, named } from '../../src/decide/find.js';
-import type { ServerRecord } from '../../src/decide/record.js';
 import { unrecordedIn } from '../../src/decide/unrecorded.js';
+import type { ServerRecord } from '../../src/model/record.js';
 import { here, identity, LAUNCHER, launched, PORT, SERVER } from './given.js';
 
 const { record: native, snapshot } = launched;

@@ -1,4 +1,4 @@
-import type { Process } from '../../src/decide/process.js';
+import type { Process } from '../../src/model/process.js';
 import { type Change, environmentHidden, recordedOn, says, seen, shown, shownOn, unread, written } from './changes.js';
 import type { Situation } from './given.js';
 import type { Named } from './spoils.js';

@@ -1,11 +1,12 @@
 import { type Evidence, evidenceOf } from '../../src/decide/evidence.js';
 import type { Policy } from '../../src/decide/guards.js';
-import { type Machine, type Pid, parsePid } from '../../src/decide/identity.js';
-import type { Environment, Process, Sockets } from '../../src/decide/process.js';
-import type { Lease, ServerRecord, Witness, Written } from '../../src/decide/record.js';
-import type { Place, Snapshot } from '../../src/decide/snapshot.js';
 import { judge, type Verdict } from '../../src/decide/verdict.js';
 import type { Word } from '../../src/decide/word.js';
+import { type Machine, type Pid, parsePid } from '../../src/model/identity.js';
+import type { Environment, Process, Sockets } from '../../src/model/process.js';
+import type { Lease, ServerRecord, Witness } from '../../src/model/record.js';
+import type { Place, Snapshot } from '../../src/model/snapshot.js';
+import type { Written } from '../../src/model/written.js';
 
 /** Everything that a verdict is made of, for one server. */
 export interface Situation {

@@ -1,6 +1,6 @@
 import type { GuardName, GuardOutcome } from '../../src/decide/guards.js';
-import type { Process } from '../../src/decide/process.js';
 import type { Verdict } from '../../src/decide/verdict.js';
+import type { Process } from '../../src/model/process.js';
 import {
   announced,
   asking,

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { answer, GUARD_NAMES, GUARDS, type GuardName } from '../../src/decide/guards.js';
-import type { ServerRecord } from '../../src/decide/record.js';
 import { REMEDIES } from '../../src/decide/remedies.js';
-import { secret } from '../../src/decide/secret.js';
+import type { ServerRecord } from '../../src/model/record.js';
+import { secret } from '../../src/model/secret.js';
 import { but, type Change, recorded, seen, written } from './changes.js';
 import { evidence, native, policy, SERVER, type Situation, serve, verdict } from './given.js';
 import { CASES, type Case } from './guard-cases.js';

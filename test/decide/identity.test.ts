@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { compare, parsePid, sameProcess } from '../../src/decide/identity.js';
+import { compare, parsePid, sameProcess } from '../../src/model/identity.js';
 import { identity, pid } from './given.js';
 
 test.each([2, 4096, 4_194_304])('%s may name a process', (value) => {

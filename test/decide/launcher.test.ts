@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { locate } from '../../src/decide/locate.js';
-import type { Process } from '../../src/decide/process.js';
 import { unrecordedIn } from '../../src/decide/unrecorded.js';
+import type { Process } from '../../src/model/process.js';
 import { but, type Change, ended, every, listening, recorded, running, seen, shown, spawnedWith } from './changes.js';
 import {
   environment,

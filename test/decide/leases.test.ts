@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import type { Machine } from '../../src/decide/identity.js';
 import { type Hold, holdsOn, isLive, type Leasable, related, within, witnessed } from '../../src/decide/leases.js';
-import type { Lease, Use, Witness } from '../../src/decide/record.js';
+import type { Machine } from '../../src/model/identity.js';
+import type { Lease, Use, Witness } from '../../src/model/record.js';
 import {
   witnessed as alsoWitnessed,
   but,

@@ -1,7 +1,8 @@
 import type { GuardName, GuardOutcome } from '../../src/decide/guards.js';
-import type { ServerRecord, Unread, Use } from '../../src/decide/record.js';
-import { secret } from '../../src/decide/secret.js';
 import type { Verdict } from '../../src/decide/verdict.js';
+import type { ServerRecord, Use } from '../../src/model/record.js';
+import { secret } from '../../src/model/secret.js';
+import type { Unread } from '../../src/model/written.js';
 import {
   but,
   type Change,

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { answer, type Policy } from '../../src/decide/guards.js';
-import { type LastUse, nextUse, quietMs, useKey } from '../../src/decide/quiet.js';
+import { nextUse, quietMs, useKey } from '../../src/decide/quiet.js';
 import { judge } from '../../src/decide/verdict.js';
 import type { Word } from '../../src/decide/word.js';
+import type { LastUse } from '../../src/model/last-use.js';
 import { but, ended, leased, says } from './changes.js';
 import { evidence, HOUR, MINUTE, NOW, native, policy, SERVER, type Situation, serverProcess } from './given.js';
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { OWN_PASSWORD, spawnEnvironment } from '../../src/decide/spawn-environment.js';
+import { OWN_PASSWORD, spawnEnvironment } from '../../src/start/spawn-environment.js';
 
 test('a server inherits where the plugins of its session write, and nothing else of that', () => {
   const places = { CLAUDE_CONFIG_DIR: '/c', CLAUDE_CODE_TMPDIR: '/t', CLAUDE_CODE_PLUGIN_CACHE_DIR: '/p' };

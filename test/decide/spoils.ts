@@ -1,5 +1,5 @@
-import type { Process } from '../../src/decide/process.js';
-import { secret } from '../../src/decide/secret.js';
+import type { Process } from '../../src/model/process.js';
+import { secret } from '../../src/model/secret.js';
 import {
   announced,
   asking,

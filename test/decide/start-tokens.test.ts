@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { lives } from '../../src/decide/lives.js';
-import type { Snapshot } from '../../src/decide/snapshot.js';
 import { comparable, isOfOurTime, timeNamespaceFrom } from '../../src/decide/start-tokens.js';
 import { judge } from '../../src/decide/verdict.js';
+import type { Snapshot } from '../../src/model/snapshot.js';
 import { but, shownOn } from './changes.js';
 import { CLAUDE, evidence, FREE, here, identity, lease, native, policy, SERVER } from './given.js';
 

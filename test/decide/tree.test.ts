@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { leftAt, treeAt } from '../../src/decide/evidence.js';
-import { descendants, lineage, type Process } from '../../src/decide/process.js';
-import type { Fence } from '../../src/decide/record.js';
 import { leftOfSpawn, restOf } from '../../src/decide/tree.js';
+import { descendants, lineage, type Process } from '../../src/model/process.js';
+import type { Fence } from '../../src/model/record.js';
 import { but, type Change, ended, every, listening, recorded, running, seen, shown, spawnedWith } from './changes.js';
 import {
   CLAUDE,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { Sockets } from '../../src/decide/process.js';
 import { loopbackOf, type Silence, wordNow, wordOfSilence, wordWithoutListener } from '../../src/decide/word.js';
+import type { Sockets } from '../../src/model/process.js';
 import { HOUR, MINUTE, sockets } from './given.js';
 
 const silence: Silence = { probes: 3, answered: false, spanMs: 5000, onTime: true };

@@ -1,4 +1,4 @@
-import type { Coverage } from '../../decide/record.js';
+import type { Coverage } from '../../model/record.js';
 import { identity } from '../parse.js';
 import type { Format } from './format.js';
 import { jobFrom } from './jobs.js';

@@ -1,4 +1,4 @@
-import type { Coverage } from '../../decide/record.js';
+import type { Coverage } from '../../model/record.js';
 import { text, time } from '../parse.js';
 import { type Format, onPort, passwordIn } from './format.js';
 import { alsoSeen, isOver, jobFrom } from './jobs.js';

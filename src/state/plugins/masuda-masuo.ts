@@ -1,5 +1,6 @@
-import type { Coverage } from '../../decide/record.js';
-import { isObject, text, time } from '../parse.js';
+import { isObject } from '../../common/json.js';
+import type { Coverage } from '../../model/record.js';
+import { text, time } from '../parse.js';
 import { type Format, onPort, passwordIn } from './format.js';
 import { alsoSeen, heardAt, isOver, jobFrom } from './jobs.js';
 

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
-import type { Coverage, Use } from '../../decide/record.js';
-import { identity, isObject, type Json, text, time } from '../parse.js';
+import { isObject, type Json } from '../../common/json.js';
+import type { Coverage, Use } from '../../model/record.js';
+import { identity, text, time } from '../parse.js';
 import { type Format, onPort, passwordIn, type Source } from './format.js';
 import { alsoSeen, heardAt, isOver, jobFrom } from './jobs.js';
 

@@ -1,6 +1,6 @@
 import { type Dirent, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Skipped, Unread } from '../../decide/record.js';
+import type { Skipped, Unread } from '../../model/written.js';
 import { errorCode, isAbsent, isForeign } from '../files.js';
 import { type Known, type Places, SILENT } from './places.js';
 

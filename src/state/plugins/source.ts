@@ -1,6 +1,6 @@
 import { lstatSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import type { Skipped } from '../../decide/record.js';
+import type { Skipped } from '../../model/written.js';
 import { errorCode, isAbsent, isForeign, readSmall } from '../files.js';
 import { parseObject } from '../parse.js';
 import type { Read } from './format.js';

@@ -1,5 +1,5 @@
-import type { Coverage } from '../../decide/record.js';
-import type { Json } from '../parse.js';
+import type { Json } from '../../common/json.js';
+import type { Coverage } from '../../model/record.js';
 import type { Format } from './format.js';
 import { jobsIn } from './jobs.js';
 

@@ -1,5 +1,6 @@
-import type { Use } from '../../decide/record.js';
-import { identity, isObject, text, time } from '../parse.js';
+import { isObject } from '../../common/json.js';
+import type { Use } from '../../model/record.js';
+import { identity, text, time } from '../parse.js';
 import { atUrl, type Format, hashIn, passwordIn, portIn, type Source } from './format.js';
 import { heardAt, listIn } from './jobs.js';
 

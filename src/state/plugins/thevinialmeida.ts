@@ -1,5 +1,6 @@
-import type { Coverage, Use } from '../../decide/record.js';
-import { identity, isObject, type Json, text, time } from '../parse.js';
+import { isObject, type Json } from '../../common/json.js';
+import type { Coverage, Use } from '../../model/record.js';
+import { identity, text, time } from '../parse.js';
 import { type Format, hashIn, jsonOf, onPort, passwordIn, portIn, type Source, tickToken } from './format.js';
 import { heardAt, isOver, jobFrom, listIn, unfinished } from './jobs.js';
 

@@ -1,4 +1,4 @@
-import type { Coverage } from '../../decide/record.js';
+import type { Coverage } from '../../model/record.js';
 import { time } from '../parse.js';
 import { type Format, onPort } from './format.js';
 import { isOver, jobFrom } from './jobs.js';

@@ -1,4 +1,4 @@
-type Variables = Readonly<Record<string, string | undefined>>;
+import type { Variables } from '../common/variables.js';
 
 /**
  * What a server must not inherit. It outlives the Claude session that starts it, whose pid, sockets and tokens would

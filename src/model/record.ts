@@ -1,5 +1,4 @@
 import type { Identity, Machine } from './identity.js';
-import type { LastUses } from './quiet.js';
 import type { Secret } from './secret.js';
 
 /** Whether somebody else could have written a file. Only a trusted one can make a server ours. */
@@ -108,29 +107,6 @@ export interface Witness {
   readonly path: string | undefined;
 }
 
-/** A file or folder that could not be read or understood. It might hold the very record or lease that was not found. */
-export interface Unread {
-  readonly file: string;
-  readonly error: string;
-  /** `native` is a server record of ours, `server` a plugin's. */
-  readonly kind: 'server' | 'native' | 'lease' | 'use' | 'keep' | 'fence' | 'run' | 'request' | 'claim';
-  /** Of a record that was not understood: the numbers in it, among which are its pid and port. Undefined: any at all. */
-  readonly mentions?: ReadonlySet<number> | undefined;
-}
-
-/** What lies where plugins write, and was passed over: another user's, a link, or of no known format. */
-export interface Skipped {
-  readonly file: string;
-  readonly because: string;
-}
-
-/** Another run of this program, so that its connections are not taken for clients. */
-export interface LiveRun {
-  readonly file: string;
-  readonly holder: Identity;
-  readonly machine: Machine | undefined;
-}
-
 /** A server that a run is stopping, or was stopping when it died. */
 export interface Fence {
   readonly id: string;
@@ -156,24 +132,3 @@ export interface KeepMark {
   readonly processes: readonly Identity[];
   readonly machine: Machine | undefined;
 }
-
-/** Everything that was written down, by us and by plugins. */
-export interface Written {
-  readonly records: readonly ServerRecord[];
-  readonly leases: readonly Lease[];
-  readonly uses: readonly Use[];
-  readonly witnesses: readonly Witness[];
-  readonly fences: readonly Fence[];
-  readonly runs: readonly LiveRun[];
-  readonly kept: readonly KeepMark[];
-  readonly unread: readonly Unread[];
-  readonly skipped: readonly Skipped[];
-  /** What the watch noted at its last look; undefined where nobody has read it. */
-  readonly lastUses?: LastUses | undefined;
-}
-
-/** Every process that a record or a keep mark speaks of. */
-export const namedIn = ({ records, kept }: Written): Identity[] => [
-  ...records.flatMap(({ spawned, server }) => [spawned, server].filter((one) => one !== undefined)),
-  ...kept.flatMap(({ processes }) => processes),
-];
