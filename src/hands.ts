@@ -19,7 +19,7 @@ import type { ServerRecord } from './model/record.js';
 import { bootMs } from './observe/boot-clock.js';
 import { letGo } from './observe/hear.js';
 import { environmentsOf } from './observe/snapshot.js';
-import { raiseFence } from './state/fences.js';
+import { raiseFence } from './state/ours/fences.js';
 import type { World } from './world.js';
 
 export interface Manner extends Policy {

@@ -13,12 +13,12 @@ import { sameProcess } from './model/identity.js';
 import { bootMs } from './observe/boot-clock.js';
 import { linuxGlance, linuxMachine, linuxTimeNamespace } from './observe/linux.js';
 import { workspaceAtOnce } from './observe/workspace-at-once.js';
-import { isVoid, sweeper } from './state/claims.js';
-import { replaceFile } from './state/files.js';
+import { replaceFile } from './state/files/write.js';
 import { chosenRoot, type StateFolder, stateFolder } from './state/folders.js';
-import { formatLease, leaseName } from './state/lease-file.js';
-import { removeLeases } from './state/leases.js';
-import { leaveRequest } from './state/requests.js';
+import { isVoid, sweeper } from './state/ours/claims.js';
+import { formatLease, leaseName } from './state/ours/lease-file.js';
+import { removeLeases } from './state/ours/leases.js';
+import { leaveRequest } from './state/ours/requests.js';
 
 /*
  * What Claude Code runs when a session begins and when it ends. It shares 1.5 s with everybody else's hooks, so it
@@ -157,7 +157,7 @@ function isSwept(folder: StateFolder): boolean {
 const now = (): BootTime => ({ boot: linuxMachine().boot, ms: bootMs() });
 
 async function noteFailure(call: HookCall, folder: StateFolder, error: unknown): Promise<void> {
-  const log = await import('./state/log.js');
+  const log = await import('./state/ours/log.js');
   log.noteFailure(
     folder,
     'hook failed',

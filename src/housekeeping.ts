@@ -11,9 +11,9 @@ import type { Fence } from './model/record.js';
 import type { LiveRun } from './model/written.js';
 import { environmentsOf } from './observe/snapshot.js';
 import { finishedLine } from './report/log-line.js';
-import { liftFence } from './state/fences.js';
-import { forgetRecord } from './state/registry.js';
-import { tidy } from './state/tidy.js';
+import { liftFence } from './state/ours/fences.js';
+import { forgetRecord } from './state/ours/registry.js';
+import { tidy } from './state/ours/tidy.js';
 import type { World } from './world.js';
 
 /**

@@ -15,7 +15,7 @@ import { namedIn, type Written } from './model/written.js';
 import { bootMs } from './observe/boot-clock.js';
 import { hear } from './observe/hear.js';
 import { lookAtProcesses, lookAtSockets, takeSnapshot, withEnvironments } from './observe/snapshot.js';
-import { announceRun, readRuns } from './state/registry.js';
+import { announceRun, readRuns } from './state/ours/registry.js';
 import { readWritten, type World } from './world.js';
 
 /** Everything known at one moment: what was written down, and what the machine shows. */

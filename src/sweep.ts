@@ -9,9 +9,9 @@ import { sinceThen } from './model/boot-time.js';
 import { sameProcess } from './model/identity.js';
 import { takeSnapshot } from './observe/snapshot.js';
 import { reap } from './reap.js';
-import { type Claim, claimSweep, isVoid } from './state/claims.js';
-import { noteFailure } from './state/log.js';
-import { closeRequest, pendingRequests, type StoredRequest } from './state/requests.js';
+import { type Claim, claimSweep, isVoid } from './state/ours/claims.js';
+import { noteFailure } from './state/ours/log.js';
+import { closeRequest, pendingRequests, type StoredRequest } from './state/ours/requests.js';
 import { endWatchIfOver, ensureWatch, leftToWatch } from './watch.js';
 import type { World } from './world.js';
 

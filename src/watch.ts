@@ -13,11 +13,12 @@ import { installedBuild } from './install/places.js';
 import type { BootTime } from './model/boot-time.js';
 import { takeSnapshot } from './observe/snapshot.js';
 import { reap } from './reap.js';
-import { type Claim, claimWatch, type Held, isVoid, watchClaim, watcher, watchFile } from './state/claims.js';
-import { errorCode, jsonNames, removeFile } from './state/files.js';
-import { readLastUses, writeLastUses } from './state/last-uses.js';
-import { noteFailure } from './state/log.js';
-import { notedPlaces, notePlaces, placeFiles, type SessionPlaces } from './state/places.js';
+import { errorCode, jsonNames } from './state/files/read.js';
+import { removeFile } from './state/files/write.js';
+import { type Claim, claimWatch, type Held, isVoid, watchClaim, watcher, watchFile } from './state/ours/claims.js';
+import { readLastUses, writeLastUses } from './state/ours/last-uses.js';
+import { noteFailure } from './state/ours/log.js';
+import { notedPlaces, notePlaces, placeFiles, type SessionPlaces } from './state/ours/session-folders.js';
 import type { SweepPolicy } from './sweep.js';
 import type { World } from './world.js';
 

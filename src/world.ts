@@ -7,10 +7,10 @@ import { openEyes } from './observe/open-eyes.js';
 import { answers } from './observe/places.js';
 import { listedSessions } from './state/claude-sessions.js';
 import { chosenRoot, configDirOf, everyRoot, type StateFolder, stateFolder } from './state/folders.js';
-import { readLastUses } from './state/last-uses.js';
-import type { Actor } from './state/log.js';
-import { readPlugins } from './state/plugins.js';
-import { readRegistry } from './state/registry.js';
+import { readLastUses } from './state/ours/last-uses.js';
+import type { Actor } from './state/ours/log.js';
+import { readRegistry } from './state/ours/registry.js';
+import { readPlugins } from './state/plugins/plugins.js';
 
 /** Where this program looks and writes. */
 export interface World {

@@ -1,5 +1,5 @@
 import { clean } from '../report/text.js';
-import { readLog } from '../state/log.js';
+import { readLog } from '../state/ours/log.js';
 import { openWorld } from '../world.js';
 import { type Common, pageFor, print, printJson } from './output.js';
 

@@ -8,7 +8,7 @@ import type { KeepMark } from '../model/record.js';
 import { workspaceOf } from '../observe/places.js';
 import { lineOf } from '../report/log-line.js';
 import { clean } from '../report/text.js';
-import { keep, recordFile, unkeep, writeRecord } from '../state/registry.js';
+import { keep, recordFile, unkeep, writeRecord } from '../state/ours/registry.js';
 import { forbidding } from '../stop.js';
 import { ensureWatch } from '../watch.js';
 import { openWorld, type World } from '../world.js';

@@ -1,10 +1,10 @@
 import { count, duration } from '../common/text.js';
 import { lives } from '../decide/lives.js';
 import { lookAround, type Sight } from '../look.js';
-import { type Held, isVoid, sweeper } from '../state/claims.js';
 import type { StateFolder } from '../state/folders.js';
-import { readLog } from '../state/log.js';
-import { pendingRequests } from '../state/requests.js';
+import { type Held, isVoid, sweeper } from '../state/ours/claims.js';
+import { readLog } from '../state/ours/log.js';
+import { pendingRequests } from '../state/ours/requests.js';
 import type { World } from '../world.js';
 import { type Finding, fail, ok, warn } from './finding.js';
 

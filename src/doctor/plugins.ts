@@ -3,9 +3,9 @@ import { isObject, type Json } from '../common/json.js';
 import type { Variables } from '../common/variables.js';
 import { EVENT_NAMES } from '../install/handlers.js';
 import { wordsOf } from '../install/shell-line.js';
-import { readSmall } from '../state/files.js';
+import { parseObject, text, texts } from '../state/files/parse.js';
+import { readSmall } from '../state/files/read.js';
 import { configDirOf } from '../state/folders.js';
-import { parseObject, text, texts } from '../state/parse.js';
 
 /**
  * The enabled plugins that carry our hooks, by the client's own list of what is installed (seen in 2.1.330,

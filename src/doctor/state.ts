@@ -1,8 +1,8 @@
 import { accessSync, constants, existsSync, type Stats, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { tryRead } from '../common/errors.js';
+import { trustOf } from '../state/files/trust.js';
 import type { StateFolder } from '../state/folders.js';
-import { trustOf } from '../state/trust.js';
 import { type Finding, fail, ok, warn } from './finding.js';
 
 const ELSEWHERE = 'choose another folder with OPENCODE_REAP_STATE_DIR, or mend it';

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { createFile, jsonNames, readSmall, removeFile } from '../state/files.js';
+import { jsonNames, readSmall } from '../state/files/read.js';
+import { createFile, removeFile } from '../state/files/write.js';
 import type { StateFolder } from '../state/folders.js';
 import { giveTo, giveToFoldersOwner, makeFolder } from './owner.js';
 import type { SettingsScope } from './places.js';

@@ -1,6 +1,7 @@
 import { readFileSync, rmdirSync } from 'node:fs';
 import { tryRead } from '../common/errors.js';
-import { errorCode, removeFile, replaceFile } from '../state/files.js';
+import { errorCode } from '../state/files/read.js';
+import { removeFile, replaceFile } from '../state/files/write.js';
 import { giveToFoldersOwner, makeFolder } from './owner.js';
 import type { Build } from './places.js';
 

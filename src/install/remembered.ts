@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { join, resolve } from 'node:path';
-import { createFile, jsonNames, readSmall, removeFile } from '../state/files.js';
-import { parseObject, text } from '../state/parse.js';
+import { parseObject, text } from '../state/files/parse.js';
+import { jsonNames, readSmall } from '../state/files/read.js';
+import { createFile, removeFile } from '../state/files/write.js';
 import { giveToFoldersOwner, makeFolder } from './owner.js';
 
 /*

@@ -18,7 +18,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { errorCode } from '../state/files.js';
+import { errorCode } from '../state/files/read.js';
 import { giveToFoldersOwner, makeFolder } from './owner.js';
 
 /** A settings file as it is on disk. It is another program's, and a person's: it is replaced whole or not at all. */

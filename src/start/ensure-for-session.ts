@@ -1,6 +1,6 @@
 import { DEFAULTS } from '../common/defaults.js';
 import { whoAnswers } from '../observe/answers.js';
-import { jsonNames } from '../state/files.js';
+import { jsonNames } from '../state/files/read.js';
 import { findServer, stopNamed } from '../stop.js';
 import { endWatchIfOver, ensureWatch } from '../watch.js';
 import type { World } from '../world.js';

@@ -6,8 +6,8 @@ import type { Identity } from '../model/identity.js';
 import { type Secret, secret } from '../model/secret.js';
 import { lockOn, PROBE_MS, whoAnswers } from '../observe/answers.js';
 import { takeSnapshot } from '../observe/snapshot.js';
-import type { NativeRecord } from '../state/record-file.js';
-import { asServerRecord } from '../state/registry.js';
+import type { NativeRecord } from '../state/ours/record-file.js';
+import { asServerRecord } from '../state/ours/registry.js';
 import type { World } from '../world.js';
 import type { Wanted } from './wanted.js';
 

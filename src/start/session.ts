@@ -7,11 +7,12 @@ import type { Identity, Machine } from '../model/identity.js';
 import type { Lease } from '../model/record.js';
 import type { Snapshot } from '../model/snapshot.js';
 import { takeSnapshot } from '../observe/snapshot.js';
-import { errorCode, readSmall, removeFile, replaceFile } from '../state/files.js';
+import { errorCode, readSmall } from '../state/files/read.js';
+import { readFolder } from '../state/files/read-folder.js';
+import { removeFile, replaceFile } from '../state/files/write.js';
 import type { StateFolder } from '../state/folders.js';
-import { type Besides, formatLease, leaseName, type NativeLease, parseLease } from '../state/lease-file.js';
-import { leasesOf } from '../state/leases.js';
-import { readFolder } from '../state/read-folder.js';
+import { type Besides, formatLease, leaseName, type NativeLease, parseLease } from '../state/ours/lease-file.js';
+import { leasesOf } from '../state/ours/leases.js';
 import type { World } from '../world.js';
 
 /*

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import type { Identity } from '../model/identity.js';
 import type { Witness } from '../model/record.js';
-import { jsonNames, readSmall } from './files.js';
-import { identity, parseObject, text } from './parse.js';
+import { identity, parseObject, text } from './files/parse.js';
+import { jsonNames, readSmall } from './files/read.js';
 
 /**
  * Claude Code's own list of live sessions, `<config>/sessions/<pid>.json` (seen in 2.1.330, undocumented). It needs no

@@ -3,8 +3,8 @@ import type { Json } from '../../common/json.js';
 import { parsePid } from '../../model/identity.js';
 import type { Ownership, ServerRecord, Trust, Use } from '../../model/record.js';
 import { type Secret, secret } from '../../model/secret.js';
-import { port, text, wholeNumber } from '../parse.js';
-import { urlOf } from '../record-file.js';
+import { port, text, wholeNumber } from '../files/parse.js';
+import { urlOf } from '../ours/record-file.js';
 
 /** How one plugin writes down its servers, and who uses them. A file is told to be its own by what is in it. */
 export interface Format {

@@ -1,7 +1,7 @@
 import { isObject, type Json } from '../../common/json.js';
 import { MARGIN_MS } from '../../decide/uses.js';
 import type { Coverage, Use } from '../../model/record.js';
-import { identity, text, texts, time } from '../parse.js';
+import { identity, text, texts, time } from '../files/parse.js';
 import { jsonOf, type Source, tickToken } from './format.js';
 
 /** What is over; any other word, or none, is not. */

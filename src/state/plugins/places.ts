@@ -2,7 +2,7 @@ import { readdirSync, realpathSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Variables } from '../../common/variables.js';
-import { errorCode, isAbsent } from '../files.js';
+import { errorCode, isAbsent } from '../files/read.js';
 import { configDirOf } from '../folders.js';
 
 /** Where plugins keep their state, by how it is laid out there. */

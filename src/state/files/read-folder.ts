@@ -1,0 +1,27 @@
+import { join } from 'node:path';
+import type { Trust } from '../../model/record.js';
+import type { Unread } from '../../model/written.js';
+import { numbersIn } from './parse.js';
+import { jsonNames, readSmall } from './read.js';
+
+/** What a file holds, or a sentence that says why it cannot be told. */
+export type Parser<T> = (file: string, content: string, trust: Trust) => T | string;
+
+/** Reads every file of a folder; what cannot be read or understood is added to `unread` by name. */
+export function readFolder<T>(kind: Unread['kind'], folder: string, parse: Parser<T>, unread: Unread[]): T[] {
+  const listed = jsonNames(folder);
+  if (listed.kind === 'unread') {
+    unread.push({ file: folder, error: listed.error, kind });
+    return [];
+  }
+  return listed.names.flatMap((name) => {
+    const file = join(folder, name);
+    const read = readSmall(file);
+    // It went between the listing and the look, as a fence or a record does.
+    if (read.kind === 'absent') return [];
+    const parsed = read.kind === 'text' ? parse(file, read.text, read.trust) : read.error;
+    if (typeof parsed !== 'string') return [parsed];
+    unread.push({ file, error: parsed, kind, mentions: numbersIn(read) });
+    return [];
+  });
+}

@@ -1,0 +1,87 @@
+import { closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { Trust } from '../../model/record.js';
+import { trustOf } from './trust.js';
+
+/** A record is below 4 KB; a file of more than this was not written by anything known here. */
+const MAX_BYTES = 1024 * 1024;
+
+export type FileRead =
+  | { readonly kind: 'text'; readonly text: string; readonly trust: Trust }
+  | { readonly kind: 'absent' }
+  | { readonly kind: 'unread'; readonly error: string };
+
+/** Reads a small regular file without following a link, and without waiting for what only looks like one. */
+export function readSmall(file: string, maxBytes = MAX_BYTES): FileRead {
+  let fd: number;
+  try {
+    fd = openSync(file, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0));
+  } catch (error) {
+    return failed(error);
+  }
+  try {
+    const stat = fstatSync(fd);
+    if (!stat.isFile()) return { kind: 'unread', error: 'not a regular file' };
+    if (stat.size > maxBytes) return { kind: 'unread', error: `larger than ${maxBytes / 1024 / 1024} MiB` };
+    const bytes = Buffer.alloc(stat.size);
+    const length = readSync(fd, bytes, 0, bytes.length, 0);
+    return { kind: 'text', text: bytes.toString('utf8', 0, length), trust: trustOf(stat, statSync(dirname(file))) };
+  } catch (error) {
+    return failed(error);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function failed(error: unknown): FileRead {
+  const code = errorCode(error);
+  if (isAbsent(code)) return { kind: 'absent' };
+  return { kind: 'unread', error: code === 'ELOOP' ? 'a symbolic link' : code };
+}
+
+/** Whatever else a look fails with, something may be there. */
+export const isAbsent = (code: string): boolean => code === 'ENOENT' || code === 'ENOTDIR';
+
+/** The code of a file system error; anything else is a bug and is thrown on. */
+export function errorCode(error: unknown): string {
+  if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code;
+  throw error;
+}
+
+/** Whether another user's. What lies where we cannot look is the owner's of what keeps us from it. */
+export function isForeign(path: string): boolean {
+  try {
+    return process.getuid !== undefined && lstatSync(path).uid !== process.getuid();
+  } catch (error) {
+    return !isAbsent(errorCode(error)) && isForeign(dirname(path));
+  }
+}
+
+export type FolderRead =
+  | { readonly kind: 'names'; readonly names: readonly string[] }
+  | { readonly kind: 'unread'; readonly error: string };
+
+/** The `.json` names of a folder, sorted; a folder that is not there holds none. Temporary files start with a dot. */
+export function jsonNames(folder: string): FolderRead {
+  try {
+    const names = readdirSync(folder).filter((name) => name.endsWith('.json') && !name.startsWith('.'));
+    return { kind: 'names', names: names.sort() };
+  } catch (error) {
+    const code = errorCode(error);
+    return code === 'ENOENT' ? { kind: 'names', names: [] } : { kind: 'unread', error: code };
+  }
+}
+
+export function holds(file: string, text: string): boolean {
+  const read = readSmall(file);
+  return read.kind === 'text' && read.text === text;
+}
+
+export function modifiedAt(file: string): number {
+  try {
+    return lstatSync(file).mtimeMs;
+  } catch (error) {
+    errorCode(error);
+    return Number.POSITIVE_INFINITY;
+  }
+}

@@ -1,0 +1,173 @@
+import { join } from 'node:path';
+import { isObject } from '../../common/json.js';
+import type { Answer } from '../../decide/lives.js';
+import { type BootTime, sinceThen } from '../../model/boot-time.js';
+import type { Identity, Machine } from '../../model/identity.js';
+import { identity, machine, parseOurs, SCHEMA, text, time, wholeNumber } from '../files/parse.js';
+import { modifiedAt, readSmall } from '../files/read.js';
+import { attempt, createFile, removeUnchanged, replaceFile, setModified } from '../files/write.js';
+import type { StateFolder } from '../folders.js';
+
+/** Who holds a claim. */
+export interface Claimant {
+  readonly holder: Identity;
+  readonly machine: Machine;
+  /** How long the claim counts after its last sign of life, whether or not its holder lives: it may be frozen. */
+  readonly holdsMs: number;
+  /** The boot clock. */
+  readonly clock: () => number;
+  /** What the holder of this very claim knows it by, where others act for it. */
+  readonly token?: string | undefined;
+}
+
+/** A claim as it was found. */
+export interface Held extends Omit<Claimant, 'clock'> {
+  /** When it was made or renewed, epoch milliseconds by the file's own time. */
+  readonly seenAt: number;
+  /** The same by the boot clock of its holder; undefined for claims of earlier versions. */
+  readonly seen: BootTime | undefined;
+}
+
+export type Claim =
+  | {
+      readonly kind: 'ours';
+      readonly renew: () => void;
+      /** False once somebody else has found it void and taken it away. */
+      readonly isOurs: () => boolean;
+      /** Gives it to another process for good; false when it is no longer ours to give. */
+      readonly handOver: (holder: Identity, holdsMs: number) => boolean;
+      readonly release: () => void;
+    }
+  | { readonly kind: 'taken'; readonly by: Held; readonly takeAway: () => void }
+  | { readonly kind: 'unread'; readonly file: string; readonly error: string };
+
+/** The right to start a server on one port, so that two at the same moment start one. */
+export const claimStart = (folder: StateFolder, port: number, claimant: Claimant): Claim =>
+  claim(startFile(folder, port), claimant);
+
+/** The right to be the one background run of this user. */
+export const claimSweep = (folder: StateFolder, claimant: Claimant): Claim => claim(sweepFile(folder), claimant);
+
+/** The right to be the one watch of this user. */
+export const claimWatch = (folder: StateFolder, claimant: Claimant): Claim => claim(watchFile(folder), claimant);
+
+/**
+ * Whether a claim no longer counts: its holder is gone, or has not renewed it, because it is frozen or because nobody
+ * here can examine it, as after a container was rebuilt over a kept home. By the boot clock where the claim says it;
+ * else by the file's time, and then the difference is either way, since clocks are set back.
+ */
+export function isVoid({ seenAt, seen, holdsMs }: Held, lives: Answer, now: BootTime): boolean {
+  if (lives === 'no') return true;
+  const silentMs = sinceThen(seen, now);
+  return (silentMs ?? Math.abs(Date.now() - seenAt)) > holdsMs;
+}
+
+/** Who is starting a server on this port now; undefined when nobody claims it. */
+export const starterOn = (folder: StateFolder, port: number): Held | undefined => holderOf(startFile(folder, port));
+
+/** Who is the background run now; undefined when nobody claims it. */
+export const sweeper = (folder: StateFolder): Held | undefined => holderOf(sweepFile(folder));
+
+/** Who is the watch now; undefined when nobody claims it. */
+export const watcher = (folder: StateFolder): Held | undefined => holderOf(watchFile(folder));
+
+/** What the watch's look does with its claim, by the token that it was given; undefined when it is another's by now. */
+export function watchClaim(
+  folder: StateFolder,
+  token: string,
+  clock: () => number,
+): Pick<Extract<Claim, { kind: 'ours' }>, 'renew' | 'isOurs' | 'release'> | undefined {
+  const file = watchFile(folder);
+  const read = readSmall(file);
+  const held = read.kind === 'text' ? parseHeld(file, read.text) : undefined;
+  return read.kind === 'text' && typeof held === 'object' && held.token === token
+    ? ourClaim(file, read.text, held.made, clock)
+    : undefined;
+}
+
+function holderOf(file: string): Held | undefined {
+  const read = readSmall(file);
+  const held = read.kind === 'text' ? parseHeld(file, read.text) : undefined;
+  return typeof held === 'object' ? held : undefined;
+}
+
+const startFile = (folder: StateFolder, port: number): string => join(folder.starts, `${port}.json`);
+
+export const watchFile = (folder: StateFolder): string => join(folder.root, 'watch.json');
+
+const sweepFile = (folder: StateFolder): string => join(folder.root, 'sweep.json');
+
+/** It counts as long as its holder lives and renews it; `takeAway` removes it only while it is still that holder's. */
+function claim(file: string, claimant: Claimant): Claim {
+  const { clock } = claimant;
+  const made = { at: Date.now(), ms: clock() };
+  const content = formatClaim(claimant, made);
+  if (createFile(file, content, 'until reboot')) {
+    const ours = ourClaim(file, content, made, clock);
+    ours.renew();
+    const handOver = (holder: Identity, holdsMs: number): boolean => {
+      if (!ours.isOurs()) return false;
+      replaceFile(file, formatClaim({ ...claimant, holder, holdsMs }, made), 'until reboot');
+      setModified(file, made.at + clock() - made.ms);
+      return true;
+    };
+    return { kind: 'ours', ...ours, handOver };
+  }
+  const read = readSmall(file);
+  if (read.kind === 'absent') return claim(file, claimant);
+  const by = read.kind === 'text' ? parseHeld(file, read.text) : read.error;
+  if (typeof by === 'string' || read.kind !== 'text') return { kind: 'unread', file, error: String(by) };
+  return { kind: 'taken', by, takeAway: () => void removeUnchanged(file, read.text) };
+}
+
+/** When a claim was made, by the wall clock and by the boot clock. */
+interface Made {
+  readonly at: number;
+  readonly ms: number;
+}
+
+function formatClaim({ clock: _, ...claimant }: Claimant, { at, ms }: Made): string {
+  const json = { schema: SCHEMA, ...claimant, at: new Date(at).toISOString(), bootMs: ms };
+  return `${JSON.stringify(json, null, 2)}\n`;
+}
+
+function ourClaim(file: string, content: string, made: Made | undefined, clock: () => number) {
+  const isOurs = (): boolean => isStill(file, content);
+  return {
+    isOurs,
+    // The time that the wall clock would show had nobody set it meanwhile: so the boot clock can be read from it.
+    renew: (): void => {
+      if (made && isOurs()) setModified(file, made.at + clock() - made.ms);
+    },
+    release: (): void => void attempt(() => removeUnchanged(file, content)),
+  };
+}
+
+function isStill(file: string, content: string): boolean {
+  const read = readSmall(file);
+  return read.kind === 'text' && read.text === content;
+}
+
+/** Who claims, or a sentence that says why it cannot be told. */
+export function parseClaimant(content: string): (Omit<Held, 'seenAt' | 'seen'> & { made?: Made }) | string {
+  const json = parseOurs(content);
+  if (typeof json === 'string') return json;
+  const holder = isObject(json.holder) ? identity(json.holder.pid, json.holder.startToken) : undefined;
+  const here = machine(json.machine);
+  if (holder === undefined || here === undefined) return 'it names no process';
+  const claimant = { holder, machine: here, holdsMs: wholeNumber(json.holdsMs) ?? UNSAID_MS, token: text(json.token) };
+  const [at, ms] = [time(json.at), wholeNumber(json.bootMs)];
+  return at === undefined || ms === undefined ? claimant : { ...claimant, made: { at, ms } };
+}
+
+function parseHeld(file: string, content: string): (Held & { made?: Made }) | string {
+  const claimant = parseClaimant(content);
+  if (typeof claimant === 'string') return claimant;
+  const seenAt = modifiedAt(file);
+  const { made, machine } = claimant;
+  const seen = made && { boot: machine.boot, ms: made.ms + Math.round(seenAt - made.at) };
+  return { ...claimant, seenAt, seen };
+}
+
+/** Of claims of earlier versions, which do not say it and are never renewed. */
+const UNSAID_MS = 10 * 60_000;

@@ -1,0 +1,177 @@
+import { basename, dirname, join } from 'node:path';
+import { isObject } from '../../common/json.js';
+import type { Identity, Machine } from '../../model/identity.js';
+import type { Fence, ServerRecord, Trust } from '../../model/record.js';
+import { identity, machine, parseOurs, port, SCHEMA, text } from '../files/parse.js';
+import { holds, readSmall } from '../files/read.js';
+import { attempt, createFile, moveFile, removeFile, removeUnchanged, replaceFile } from '../files/write.js';
+import type { StateFolder } from '../folders.js';
+import { parseRecord } from './record-file.js';
+
+/** A fence that this run holds: the right to stop one server. */
+export interface HeldFence {
+  readonly id: string;
+  /** Writes down the tree as it is now, so that another run can finish what this one began. */
+  readonly note: (tree: readonly Identity[]) => void;
+  /** The server stays: the record goes back. */
+  readonly withdraw: () => void;
+  /** The server is gone: nothing remains. */
+  readonly close: () => void;
+}
+
+export interface Stopper {
+  readonly run: Identity;
+  readonly machine: Machine;
+}
+
+/**
+ * Claims a server by linking a complete file into place, then takes its record away, so that whoever reads the
+ * folder sees either the record or the fence. Undefined when another run was first, or the record has changed.
+ */
+export function raiseFence(
+  folder: StateFolder,
+  record: ServerRecord,
+  stopper: Stopper,
+  tree: readonly Identity[],
+): HeldFence | undefined {
+  const file = fenceFile(folder, record.id);
+  const native = record.source.format === 'native';
+  const read = native ? readSmall(record.source.file) : undefined;
+  if (native && read?.kind !== 'text') return undefined;
+  const original = read?.kind === 'text' ? read.text : undefined;
+  if (original !== undefined && !isAsJudged(record, original)) return undefined;
+  const format = (members: readonly Identity[]): string => formatFence(record, stopper, members, original);
+  if (!createFile(file, format(tree))) return undefined;
+  if (original !== undefined && !isTakenAway(record.source.file, original, file)) {
+    removeFile(file);
+    return undefined;
+  }
+  // From here on a fence that cannot be changed or taken away is finished by the next run: it is whole as it is.
+  return {
+    id: record.id,
+    note: (members) => void attempt(() => replaceFile(file, format(members))),
+    withdraw: () => void attempt(() => putBack(record.source.file, original, file)),
+    close: () => void attempt(() => removeFile(file)),
+  };
+}
+
+/** A record that cannot be taken away stays, and so its server: then there is nothing to finish. */
+function isTakenAway(record: string, original: string, fence: string): boolean {
+  try {
+    return removeUnchanged(record, original);
+  } catch (error) {
+    attempt(() => removeFile(fence));
+    throw error;
+  }
+}
+
+/** The record first: a run that dies in between leaves both, and one that cannot write the record leaves the fence. */
+function putBack(record: string, original: string | undefined, fence: string): void {
+  // It is there already when a run died in between, or before it had taken the record away.
+  if (original !== undefined && readSmall(record).kind !== 'text') createFile(record, original);
+  removeFile(fence);
+}
+/** What has been written there since the look may say that it is the user's, and nobody has judged that. */
+function isAsJudged(record: ServerRecord, text: string): boolean {
+  const now = parseRecord(record.source.file, text, record.trust);
+  return typeof now !== 'string' && contentOf(now) === contentOf(record);
+}
+
+const contentOf = ({ password, alsoIn: _, ...content }: ServerRecord): string =>
+  JSON.stringify([password?.reveal(), content]);
+
+/**
+ * Ends the fence of a run that died, for the one run that takes it; a fence that another run has raised meanwhile is
+ * left alone. The record of a server that lives goes back, and only from here, so that no slower run brings back one
+ * whose server a faster run has stopped by then. Until it is back the fence is there, under the name of this run: while
+ * this run lives, however long it is held up, nobody else finishes it, and once it has died the next run does.
+ */
+export function liftFence(fence: Fence, recordGoesBack: boolean, stopper: Stopper): void {
+  attempt(() => takeAndEnd(fence, recordGoesBack, stopper));
+}
+
+function takeAndEnd(fence: Fence, recordGoesBack: boolean, stopper: Stopper): void {
+  if (!holds(fence.file, fence.content)) return;
+  const taken = join(dirname(fence.file), `${fence.id}${takenBy(stopper.run)}.json`);
+  if (!moveFile(fence.file, taken)) return;
+  if (!holds(taken, fence.content)) {
+    handBack(taken, fence);
+    return;
+  }
+  // The name tells the run, and only this the machine, which the dead one may have shared with an earlier boot.
+  attempt(() => replaceFile(taken, JSON.stringify({ ...JSON.parse(fence.content), ...stopper }, null, 2)));
+  const { record, original } = fence;
+  if (record && recordGoesBack) putBack(record.source.file, original, taken);
+  else removeFile(taken);
+}
+
+/** Another run has raised a fence between the look and the move. */
+function handBack(taken: string, { file }: Fence): void {
+  const read = readSmall(taken);
+  if (read.kind === 'text') createFile(file, read.text);
+  removeFile(taken);
+}
+
+export const fenceFile = (folder: StateFolder, id: string): string => join(folder.closing, `${id}.json`);
+
+/** What the name of a fence says of the run that has taken it over from a dead one. */
+const takenBy = ({ pid, startToken }: Identity): string => `@${pid}-${startToken ?? 'unknown'}`;
+
+/** The run that a name tells: undefined where it is the one that raised the fence. */
+function takerIn(name: string, id: string): Identity | 'another name' | undefined {
+  if (name === `${id}.json`) return undefined;
+  const [, pid, token] = name.startsWith(`${id}@`) ? (/^@(\d+)-(.+)\.json$/.exec(name.slice(id.length)) ?? []) : [];
+  return identity(Number(pid), token) ?? 'another name';
+}
+
+function formatFence(
+  record: ServerRecord,
+  { run, machine: here }: Stopper,
+  tree: readonly Identity[],
+  original: string | undefined,
+): string {
+  const json = {
+    schema: SCHEMA,
+    id: record.id,
+    run,
+    machine: here,
+    tree,
+    source: record.source,
+    port: record.port,
+    record: original ?? null,
+    at: new Date().toISOString(),
+  };
+  return `${JSON.stringify(json, null, 2)}\n`;
+}
+
+/**
+ * The fence in a file of ours, or a sentence that says why there is none. What a fence names is ended and its record
+ * put back without further proof, so one that somebody else could have written is none.
+ */
+export function parseFence(folder: StateFolder, file: string, content: string, trust: Trust): Fence | string {
+  if (trust.kind !== 'trusted') return trust.because;
+  const json = parseOurs(content);
+  if (typeof json === 'string') return json;
+  const run = isObject(json.run) ? identity(json.run.pid, json.run.startToken) : undefined;
+  const here = machine(json.machine);
+  const id = text(json.id);
+  if (run === undefined || here === undefined || id === undefined || !Array.isArray(json.tree))
+    return 'it names no run';
+  const taker = takerIn(basename(file), id);
+  if (taker === 'another name') return 'its id is not its name';
+  const tree = json.tree.flatMap((member) => (isObject(member) ? (identity(member.pid, member.startToken) ?? []) : []));
+  const original = text(json.record);
+  const record = original === undefined ? undefined : parseRecord(join(folder.servers, `${id}.json`), original, trust);
+  if (typeof record === 'string') return `its record: ${record}`;
+  return {
+    id,
+    file,
+    run: taker ?? run,
+    machine: here,
+    tree,
+    port: port(json.port) ?? record?.port,
+    record,
+    original,
+    content,
+  };
+}

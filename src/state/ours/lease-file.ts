@@ -1,0 +1,91 @@
+import { isObject, type Json } from '../../common/json.js';
+import type { Identity, Machine } from '../../model/identity.js';
+import type { Lease } from '../../model/record.js';
+import { identity, machine, parseOurs, port, SCHEMA, text, texts, time } from '../files/parse.js';
+
+/** The lease in a file of ours, or a sentence that says why there is none. */
+export function parseLease(file: string, content: string): Lease | string {
+  const json = parseOurs(content);
+  if (typeof json === 'string') return json;
+  const holder = isObject(json.holder) ? json.holder : undefined;
+  const lease: Lease = {
+    file,
+    session: text(json.session),
+    holder: holder && identity(holder.pid, holder.startToken),
+    machine: holder && machine(holder.machine),
+    path: text(json.cwd),
+    port: port(json.port),
+    servers: texts(json.servers),
+    expiresAt: time(json.expiresAt),
+  };
+  return coverIsClear(json, lease) ? lease : 'it does not say clearly what it covers';
+}
+
+/** A lease that was misread would cover nothing, and its server would look free. */
+function coverIsClear({ cwd, port: number, servers }: Json, lease: Lease): boolean {
+  const isRead = (said: unknown, read: unknown): boolean => said === undefined || said === null || read !== undefined;
+  const isList = servers === undefined || (Array.isArray(servers) && servers.length === lease.servers.length);
+  const coversSome = lease.path !== undefined || lease.port !== undefined || lease.servers.length > 0;
+  return isRead(cwd, lease.path) && isRead(number, lease.port) && isList && coversSome;
+}
+
+/** What `leases/<holder>.json` holds. */
+export interface NativeLease {
+  readonly holder: (Identity & { readonly machine: Machine }) | undefined;
+  readonly session: string | undefined;
+  /** A lease that only names servers has neither this nor a port. */
+  readonly cwd: string | undefined;
+  readonly port: number | undefined;
+  readonly servers: readonly string[];
+  /** Epoch milliseconds. */
+  readonly at: number;
+  /** Epoch milliseconds; undefined for a lease that lives as long as its holder. */
+  readonly expiresAt: number | undefined;
+}
+
+export function formatLease({ at, expiresAt, ...lease }: NativeLease): string {
+  const expires = expiresAt === undefined ? undefined : new Date(expiresAt).toISOString();
+  return `${JSON.stringify({ schema: SCHEMA, ...lease, at: new Date(at).toISOString(), expiresAt: expires }, null, 2)}\n`;
+}
+
+/** What a lease covers beside the workspace and the usual port of its session, in a file of its own. */
+export type Besides = { readonly port: number } | { readonly server: string };
+
+/**
+ * A lease is named after its holder, or after its session where the holder has no identity. Each thing that it covers
+ * besides has a file of its own: two hooks or commands of one session may write at the same moment, and neither may
+ * take back what the other has said.
+ */
+export function leaseName(
+  holder: Identity | undefined,
+  session: string | undefined,
+  besides?: Besides,
+  plain = distinct,
+): string {
+  const whose =
+    holder?.startToken === undefined
+      ? `session-${plain(session ?? 'unknown')}`
+      : `${holder.pid}-${holder.startToken.replace(/\W/g, '_')}`;
+  if (besides === undefined) return `${whose}.json`;
+  return `${whose}.${'port' in besides ? `port-${besides.port}` : plain(besides.server)}.json`;
+}
+
+/** Whether a file is one of that holder's or session's; by its `former` name it may be another session's, too. */
+export const isLeaseOf = (
+  name: string,
+  holder: Identity | undefined,
+  session: string | undefined,
+  former = false,
+): boolean => name.startsWith(leaseName(holder, session, undefined, former ? folded : distinct).replace(/json$/, ''));
+
+const folded = (text: string): string => text.replace(/[^\w-]/g, '_').slice(0, 100);
+
+/** Two texts that are folded to one keep names of their own. */
+function distinct(text: string): string {
+  const plain = folded(text);
+  if (plain === text) return plain;
+  // Loading a real hash would cost the hook 7 ms.
+  let hash = 0;
+  for (const char of text) hash = (Math.imul(hash, 31) + (char.codePointAt(0) ?? 0)) >>> 0;
+  return `${plain}-${hash.toString(36)}`;
+}

@@ -1,0 +1,92 @@
+import { closeSync, constants, fstatSync, lstatSync, mkdirSync, openSync, readSync, renameSync } from 'node:fs';
+import { readSmall } from '../files/read.js';
+import { attempt, writeAll } from '../files/write.js';
+import type { StateFolder } from '../folders.js';
+
+/** Some 5,000 lines. One older file of the same size is kept, which readSmall still reads whole. */
+const ROTATE_BYTES = 900 * 1024;
+
+/** On whose behalf something was done. */
+export type Actor = 'person' | 'background run' | 'watch' | 'library';
+
+/** One thing that was done or left alone. */
+export interface LogLine {
+  readonly at: string;
+  /** Lines of earlier versions do not say it. */
+  readonly by?: Actor | undefined;
+  readonly event: string;
+  readonly id: string;
+  readonly pid: number | undefined;
+  readonly port: number | undefined;
+  readonly workspace: string | undefined;
+  readonly detail: string;
+}
+
+/**
+ * Lines are appended whole, so that two runs at once do not cut each other's. What was done is done whether or not it
+ * can be written down: returns why it could not, which `doctor` finds as well.
+ */
+export function appendLog(folder: StateFolder, lines: readonly LogLine[]): string | undefined {
+  if (lines.length === 0) return undefined;
+  return attempt(() => {
+    mkdirSync(folder.root, { recursive: true, mode: 0o700 });
+    rotate(folder.log);
+    append(folder.log, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+  });
+}
+
+const { O_APPEND, O_CREAT, O_RDWR } = constants;
+/** Nothing waits for the other end of a pipe, and nothing is written through a link. */
+const FLAGS = O_RDWR | O_CREAT | O_APPEND | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
+
+function append(file: string, text: string): void {
+  const fd = openSync(file, FLAGS, 0o600);
+  try {
+    const stat = fstatSync(fd);
+    if (!stat.isFile()) throw Object.assign(new Error('not a regular file'), { code: 'EINVAL' });
+    writeAll(fd, isCutShort(fd, stat.size) ? `\n${text}` : text);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** A full disk has cut the last line, which must not take the next one with it. */
+function isCutShort(fd: number, size: number): boolean {
+  const last = Buffer.alloc(1);
+  return size > 0 && readSync(fd, last, 0, 1, size - 1) === 1 && last.toString() !== '\n';
+}
+
+/** For what nobody listens to. Where even the log cannot be written, `doctor` finds that out. */
+export function noteFailure(folder: StateFolder, event: string, detail: string): void {
+  const nothing = { id: '', pid: undefined, port: undefined, workspace: undefined };
+  appendLog(folder, [{ at: new Date().toISOString(), event, detail, ...nothing }]);
+}
+
+/** One that is not there yet, or that may only be appended to, is still the log. */
+function rotate(file: string): void {
+  attempt(() => {
+    if (lstatSync(file).size > ROTATE_BYTES) renameSync(file, olderLog(file));
+  });
+}
+
+const olderLog = (file: string): string => file.replace(/\.ndjson$/, '.1.ndjson');
+
+/** Oldest first. A line that was cut short by a full disk is left out. */
+export function readLog(folder: StateFolder): LogLine[] {
+  return [olderLog(folder.log), folder.log].flatMap((file) => {
+    const read = readSmall(file);
+    return read.kind === 'text' ? read.text.split('\n').flatMap(parseLine) : [];
+  });
+}
+
+function parseLine(line: string): LogLine[] {
+  try {
+    const parsed = JSON.parse(line) as LogLine | null;
+    return [parsed?.at, parsed?.event, parsed?.detail].every((said) => typeof said === 'string')
+      ? [parsed as LogLine]
+      : [];
+  } catch (error) {
+    if (error instanceof SyntaxError) return [];
+    throw error;
+  }
+}

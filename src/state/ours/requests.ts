@@ -1,0 +1,83 @@
+import { join } from 'node:path';
+import { isObject, type Json } from '../../common/json.js';
+import type { BootTime } from '../../model/boot-time.js';
+import type { Identity, Machine } from '../../model/identity.js';
+import { identity, parseOurs, SCHEMA, text, time, wholeNumber } from '../files/parse.js';
+import { readFolder } from '../files/read-folder.js';
+import { removeUnchanged, replaceFile } from '../files/write.js';
+import type { StateFolder } from '../folders.js';
+
+/** A process, and what its start token is relative to. */
+export type Ending = Identity & Pick<Machine, 'timeNamespace'>;
+
+/** "A session began or ended: look again." */
+export interface SweepRequest {
+  /** Epoch milliseconds. It only says so: that clock may be set while the request waits. */
+  readonly at: number;
+  /** The same by the boot clock; undefined for requests of earlier versions. */
+  readonly since: BootTime | undefined;
+  readonly event: string;
+  readonly session: string | undefined;
+  /** The Claude process that ends; undefined when it could not be told, or when nothing ends. */
+  readonly ending: Ending | undefined;
+  /** Claude Code's own folder, as the session saw it. */
+  readonly configDir: string | undefined;
+  /** The data folder of the plugin whose hook this was. */
+  readonly dataDir: string | undefined;
+  /** What stands in for `plugins` in Claude Code's own folder, where the session had it elsewhere. */
+  readonly pluginsDir?: string | undefined;
+  /** Where the session's sandboxed commands have their temporary files. */
+  readonly tmpDir?: string | undefined;
+  readonly lingerMs: number;
+  /** Undefined leaves it to whoever looks. */
+  readonly olderThanMs: number | undefined;
+}
+
+export interface StoredRequest extends SweepRequest {
+  readonly file: string;
+  readonly content: string;
+}
+
+export function leaveRequest(folder: StateFolder, { since, ...request }: SweepRequest): void {
+  const when = { at: new Date(request.at).toISOString(), boot: since?.boot, bootMs: since?.ms };
+  const content = `${JSON.stringify({ schema: SCHEMA, ...request, ...when }, null, 2)}\n`;
+  // One process leaves one request at a time, so the name is its own.
+  const name = `${request.at}-${process.pid}-${process.hrtime.bigint()}.json`;
+  replaceFile(join(folder.requests, name), content, 'until reboot');
+}
+
+/** Every request that can be understood; what cannot is reported by whoever reads the whole registry. */
+export function pendingRequests(folder: StateFolder): StoredRequest[] {
+  return readFolder('request', folder.requests, parseRequest, []);
+}
+
+export function parseRequest(file: string, content: string): StoredRequest | string {
+  const json = parseOurs(content);
+  if (typeof json === 'string') return json;
+  const at = time(json.at);
+  if (at === undefined) return 'it has no time';
+  const bootMs = wholeNumber(json.bootMs);
+  return {
+    file,
+    content,
+    at,
+    since: bootMs === undefined ? undefined : { boot: text(json.boot), ms: bootMs },
+    event: text(json.event) ?? 'unknown',
+    session: text(json.session),
+    ending: isObject(json.ending) ? endingIn(json.ending) : undefined,
+    configDir: text(json.configDir),
+    dataDir: text(json.dataDir),
+    pluginsDir: text(json.pluginsDir),
+    tmpDir: text(json.tmpDir),
+    lingerMs: wholeNumber(json.lingerMs) ?? 0,
+    olderThanMs: wholeNumber(json.olderThanMs),
+  };
+}
+
+function endingIn({ pid, startToken, timeNamespace }: Json): Ending | undefined {
+  const who = identity(pid, startToken);
+  return who && { ...who, timeNamespace: text(timeNamespace) };
+}
+
+/** After its run is done, so that a run that dies loses none. */
+export const closeRequest = ({ file, content }: StoredRequest): boolean => removeUnchanged(file, content);

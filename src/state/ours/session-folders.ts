@@ -1,0 +1,56 @@
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseOurs, SCHEMA, texts } from '../files/parse.js';
+import { jsonNames } from '../files/read.js';
+import { readFolder } from '../files/read-folder.js';
+import { createFile } from '../files/write.js';
+import type { StateFolder } from '../folders.js';
+
+/** Folders that sessions named, where plugins keep what they write down. */
+export interface SessionPlaces {
+  readonly configDirs: readonly string[];
+  readonly dataDirs: readonly string[];
+  readonly pluginsDirs: readonly string[];
+  readonly tmpDirs: readonly string[];
+}
+
+/** Writes them down for the watch, which has no session's environment. The same ones are one file. */
+export function notePlaces(folder: StateFolder, { configDirs, dataDirs, pluginsDirs, tmpDirs }: SessionPlaces): void {
+  const places = { configDirs, dataDirs, pluginsDirs, tmpDirs };
+  if (Object.values(places).every((paths) => paths.length === 0)) return;
+  const text = `${JSON.stringify({ schema: SCHEMA, ...places }, null, 2)}\n`;
+  const name = createHash('sha256').update(text).digest('hex').slice(0, 12);
+  const file = join(folder.places, `${name}.json`);
+  if (!existsSync(file)) createFile(file, text, 'until reboot');
+}
+
+/** The files themselves, which end with the watch. */
+export function placeFiles({ places }: StateFolder): string[] {
+  const listed = jsonNames(places);
+  return listed.kind === 'names' ? listed.names.map((name) => join(places, name)) : [];
+}
+
+/** Every one that was noted. One that is gone holds nothing; whether it is can only be told by whoever reads it. */
+export function notedPlaces(folder: StateFolder): SessionPlaces {
+  const noted = readFolder('request', folder.places, parsePlaces, []);
+  const all = (which: keyof SessionPlaces): string[] => [...new Set(noted.flatMap((places) => places[which]))];
+  return {
+    configDirs: all('configDirs'),
+    dataDirs: all('dataDirs'),
+    pluginsDirs: all('pluginsDirs'),
+    tmpDirs: all('tmpDirs'),
+  };
+}
+
+function parsePlaces(_file: string, content: string): SessionPlaces | string {
+  const json = parseOurs(content);
+  if (typeof json === 'string') return json;
+  const { configDirs, dataDirs, pluginsDirs, tmpDirs } = json;
+  return {
+    configDirs: texts(configDirs),
+    dataDirs: texts(dataDirs),
+    pluginsDirs: texts(pluginsDirs),
+    tmpDirs: texts(tmpDirs),
+  };
+}

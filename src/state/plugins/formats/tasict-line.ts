@@ -1,0 +1,19 @@
+import type { Json } from '../../../common/json.js';
+import type { Coverage } from '../../../model/record.js';
+import type { Format } from '../format.js';
+import { jobsIn } from '../jobs.js';
+
+/** All of that line use port 4096, and reuse one another's servers; a job does not say which one it talks to. */
+const COVERS: Coverage = { kind: 'plugins', formats: ['johnnyvicious', 'naicud'], ports: [4096] };
+
+/** The job lists of tasict and the plugins made from it: `state.json`, and a file for each job beside it. */
+export const tasictLine: Format = {
+  name: 'tasict-line',
+  plugin: 'opencode-plugin-cc (tasict and its line)',
+  usesIn: (source) => jobsIn(source, { isList, isJob, coverageOf: () => COVERS }),
+};
+
+const isList = (json: Json): boolean => json.version === undefined && json.claudeSessions === undefined;
+
+/** Most of that line keep a job's result there, which says nothing of a job in flight. */
+const isJob = (json: Json): boolean => typeof json.type === 'string' && 'status' in json && json.jobClass === undefined;

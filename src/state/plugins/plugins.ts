@@ -1,0 +1,66 @@
+import { basename } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ServerRecord, Use } from '../../model/record.js';
+import type { Skipped, Unread, Written } from '../../model/written.js';
+import { NO_OBJECT, numbersIn, TORN } from '../files/parse.js';
+import { readSmall } from '../files/read.js';
+import { type Failure, recordFrom, type Source } from './format.js';
+import { FORMATS } from './formats/index.js';
+import { type Known, placesOf } from './places.js';
+import { scan } from './scan.js';
+import { readerOf } from './state-file.js';
+
+/** What the plugins wrote down. Their files are only ever read. */
+export type PluginsWritten = Pick<Written, 'records' | 'uses' | 'unread' | 'skipped'>;
+
+/** Most plugins write in place, so a file may be seen half written. */
+const TORN_FOR_MS = 50;
+
+export async function readPlugins(known: Known): Promise<PluginsWritten> {
+  const first = readOnce(known);
+  if (!first.unread.some(({ error }) => error === TORN)) return first;
+  await sleep(TORN_FOR_MS);
+  return readOnce(known);
+}
+
+function readOnce(known: Known): PluginsWritten {
+  const found = scan(placesOf(known), known.answers);
+  const unread: Unread[] = [...found.unread];
+  const skipped: Skipped[] = [...found.skipped];
+  const read = readerOf(skipped);
+  const records = [...new Set(found.servers)].flatMap((file) => {
+    const source = read(file);
+    if (source === undefined) return [];
+    const record = typeof source === 'string' ? source : recordIn(source);
+    if (record === undefined) skipped.push({ file, because: 'of no known format' });
+    if (record === undefined || record === 'no server') return [];
+    if (typeof record === 'object' && 'id' in record) return [record];
+    const failure = typeof record === 'string' ? { file, error: record } : record;
+    unread.push({ ...failure, kind: 'server', mentions: numbersIn(readSmall(file)) });
+    return [];
+  });
+  const uses = [...new Set([...found.servers, ...found.uses])].flatMap((file) => {
+    const source = read(file);
+    if (typeof source === 'object') return usesIn(source);
+    if (source === undefined || !found.uses.includes(file)) return [];
+    if (source === NO_OBJECT && !isList(file)) skipped.push({ file, because: 'of no known format' });
+    else unread.push({ file, error: source, kind: 'use' });
+    return [];
+  });
+  return { records, uses, unread, skipped };
+}
+
+/** Beside these, folders of jobs hold whatever else their plugin puts there. */
+const isList = (file: string): boolean => /^(state|refs)\.json$/.test(basename(file));
+
+function recordIn(source: Source): ServerRecord | Failure | string | undefined {
+  for (const format of FORMATS) {
+    const said = format.serverIn?.(source);
+    if (said !== undefined)
+      return typeof said === 'string' || 'error' in said ? said : recordFrom(format, source, said);
+  }
+  // What a plugin leaves of a record that it has taken back.
+  return source.json && Object.keys(source.json).length === 0 ? 'no server' : undefined;
+}
+
+const usesIn = (source: Source): readonly Use[] => FORMATS.flatMap(({ usesIn: uses }) => uses?.(source) ?? []);

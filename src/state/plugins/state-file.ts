@@ -1,0 +1,59 @@
+import { lstatSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import type { Skipped } from '../../model/written.js';
+import { parseObject } from '../files/parse.js';
+import { errorCode, isAbsent, isForeign, readSmall } from '../files/read.js';
+import type { Read } from './format.js';
+
+/** A list of 50 jobs with their results is far below it. */
+const MAX_BYTES = 16 * 1024 * 1024;
+
+/** Reads each file once, however many formats look at it. */
+export function readerOf(skipped: Skipped[]): (file: string) => Read {
+  const known = new Map<string, Read>();
+  const read = (file: string): Read => {
+    if (!known.has(file)) known.set(file, sourceOf(file, read, skipped));
+    return known.get(file);
+  };
+  return read;
+}
+
+function sourceOf(file: string, read: (file: string) => Read, skipped: Skipped[]): Read {
+  const there = writtenAt(file);
+  if (there === undefined) return undefined;
+  if (isForeign(file)) {
+    skipped.push({ file, because: 'it belongs to another user' });
+    return undefined;
+  }
+  if (typeof there === 'string') return there;
+  const content = readSmall(file, MAX_BYTES);
+  if (content.kind === 'absent') return undefined;
+  if (content.kind === 'unread') return content.error;
+  const json = file.endsWith('.json') ? parseObject(content.text) : undefined;
+  if (typeof json === 'string') return json;
+  const folder = dirname(file);
+  return {
+    file,
+    name: basename(file),
+    folder: basename(folder),
+    text: content.text,
+    json,
+    trust: content.trust,
+    pathOf: (path) => join(folder, path),
+    near: (path) => read(join(folder, path)),
+    touchedAt: (path) => {
+      const at = writtenAt(path === undefined ? file : join(folder, path));
+      return typeof at === 'number' ? at : undefined;
+    },
+  };
+}
+
+/** Undefined when nothing is there, a word when that cannot be told: a folder can be listed and yet not be entered. */
+function writtenAt(file: string): number | string | undefined {
+  try {
+    return lstatSync(file).mtimeMs;
+  } catch (error) {
+    const code = errorCode(error);
+    return isAbsent(code) ? undefined : code;
+  }
+}
