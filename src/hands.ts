@@ -17,7 +17,7 @@ import {
 import type { Identity } from './model/identity.js';
 import type { ServerRecord } from './model/record.js';
 import { bootMs } from './observe/boot-clock.js';
-import { letGo } from './observe/hear.js';
+import { letGo } from './observe/server/hear.js';
 import { environmentsOf } from './observe/snapshot.js';
 import { raiseFence } from './state/ours/fences.js';
 import type { World } from './world.js';

@@ -11,7 +11,7 @@ import type { BootTime } from './model/boot-time.js';
 import type { Identity } from './model/identity.js';
 import { sameProcess } from './model/identity.js';
 import { bootMs } from './observe/boot-clock.js';
-import { linuxGlance, linuxMachine, linuxTimeNamespace } from './observe/linux.js';
+import { linuxGlance, linuxMachine, linuxTimeNamespace } from './observe/linux/processes.js';
 import { workspaceAtOnce } from './observe/workspace-at-once.js';
 import { replaceFile } from './state/files/write.js';
 import { chosenRoot, type StateFolder, stateFolder } from './state/folders.js';

@@ -13,7 +13,7 @@ import type { Fence, ServerRecord } from './model/record.js';
 import type { Snapshot } from './model/snapshot.js';
 import { namedIn, type Written } from './model/written.js';
 import { bootMs } from './observe/boot-clock.js';
-import { hear } from './observe/hear.js';
+import { hear } from './observe/server/hear.js';
 import { lookAtProcesses, lookAtSockets, takeSnapshot, withEnvironments } from './observe/snapshot.js';
 import { announceRun, readRuns } from './state/ours/registry.js';
 import { readWritten, type World } from './world.js';

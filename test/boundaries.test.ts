@@ -161,7 +161,7 @@ describe('a platform', () => {
     'src/hook.ts',
     'src/install/places.ts',
     'src/install/setting.ts',
-    'src/observe/open-eyes.ts',
+    'src/observe/this-platform.ts',
     'src/start/ready.ts',
     'src/state/folders.ts',
     'src/state/plugins/format.ts',

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { signal } from '../src/act/signal.js';
 import type { Pid } from '../src/model/identity.js';
-import { linuxLook } from '../src/observe/linux.js';
+import { linuxLook } from '../src/observe/linux/processes.js';
 import {
   deadFenceOf,
   letOthersWrite,

@@ -5,9 +5,9 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { linuxLook, parseStat } from '../src/observe/linux.js';
-import { acceptingIn, linuxListens } from '../src/observe/linux-listens.js';
-import { isEndOf, linuxHolder, linuxSockets, listenerAt, parseTcp, type Row } from '../src/observe/linux-sockets.js';
+import { acceptingIn, linuxListens } from '../src/observe/linux/listens.js';
+import { linuxLook, parseStat } from '../src/observe/linux/processes.js';
+import { isEndOf, linuxHolder, linuxSockets, listenerAt, parseTcp, type Row } from '../src/observe/linux/sockets.js';
 import { reservePort } from './support/port.js';
 import { children, parent, processGroup, sessionId, startToken } from './support/proc.js';
 import { createSandbox, type Sandbox } from './support/sandbox.js';

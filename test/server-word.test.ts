@@ -2,9 +2,9 @@ import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import type { Word } from '../src/decide/word.js';
 import { secret } from '../src/model/secret.js';
-import { type Answering, whoAnswers } from '../src/observe/answers.js';
-import { type Address, ask } from '../src/observe/http.js';
-import { askWhetherBusy } from '../src/observe/server-word.js';
+import { type Address, ask } from '../src/observe/server/http.js';
+import { askWhetherBusy } from '../src/observe/server/server-word.js';
+import { type Answering, whoAnswers } from '../src/observe/server/who-answers.js';
 import * as say from './support/hand-made.js';
 import {
   first,

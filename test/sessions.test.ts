@@ -234,7 +234,7 @@ describe.skipIf(hidden)(`a Claude that keeps from us where it works${hidden}`, (
     const asNobody = { uid: NOBODY, gid: NOBODY, cwd: place } as const;
     const child = sandbox.spawn(program, ['600'], { ...asNobody, stdio: 'ignore' });
     const script = `
-      const { linuxHidesCwd, linuxProcesses } = await import('${DIST}/observe/linux.js');
+      const { linuxHidesCwd, linuxProcesses } = await import('${DIST}/observe/linux/processes.js');
       const { lookAtProcesses } = await import('${DIST}/observe/snapshot.js');
       const { openWorld } = await import('${DIST}/world.js');
       const { claudes } = await lookAtProcesses([], (await openWorld(undefined, {})).eyes);

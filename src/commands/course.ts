@@ -1,7 +1,7 @@
 import type { Judged } from '../decide/plan.js';
 import { log, type Told } from '../journal.js';
 import type { Judgement } from '../look.js';
-import { endQuestions } from '../observe/questions.js';
+import { endQuestions } from '../observe/server/questions.js';
 import { lineOf } from '../report/log-line.js';
 import { reason, state } from '../report/table.js';
 import { clean } from '../report/text.js';

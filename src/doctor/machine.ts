@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { type Probe, startProbe } from '../act/probe.js';
-import type { Eyes } from '../observe/eyes.js';
+import type { Eyes } from '../observe/platform.js';
 import { type Finding, fail, ok, warn } from './finding.js';
 
 const HINT = 'what cannot be seen makes every server unsure, so none is stopped; look at how /proc is mounted here';

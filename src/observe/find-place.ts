@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import type { Place } from '../model/snapshot.js';
-import { type Crossing, crossingOf, silentMounts } from './mounts.js';
+import { type Crossing, crossingOf, silentMounts } from './linux/mounts.js';
 
 /** What the file system says of a directory. */
 export interface Found extends Omit<Place, 'hashes'> {

@@ -1,6 +1,6 @@
 import { askDisk } from './ask-disk.js';
 import { type Found, findWithoutWaiting } from './find-place.js';
-import { crossingOf, silentMounts } from './mounts.js';
+import { crossingOf, silentMounts } from './linux/mounts.js';
 
 /** `performance` would have to be loaded first, which takes a look without any such file system 2 ms. */
 const nowMs = (): number => process.uptime() * 1000;

@@ -12,10 +12,10 @@ import {
 import type { ServerRecord, Witness } from '../model/record.js';
 import type { Snapshot } from '../model/snapshot.js';
 import { bootMs } from './boot-clock.js';
-import type { Eyes } from './eyes.js';
 import { hashedPlacesOf } from './hashed-place.js';
 import { workspaceOf } from './places.js';
-import { questionPorts } from './questions.js';
+import type { Eyes } from './platform.js';
+import { questionPorts } from './server/questions.js';
 
 /** Looks once at everything that the records and leases speak of. */
 export async function takeSnapshot(

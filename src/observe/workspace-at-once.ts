@@ -1,7 +1,7 @@
 import { lstatSync, realpathSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { tryRead } from '../common/errors.js';
-import { crossingOf, silentMounts } from './mounts.js';
+import { crossingOf, silentMounts } from './linux/mounts.js';
 
 /**
  * What a session works on, for the hook, which has no time to wait: the git top level, else the directory itself, and as

@@ -1,5 +1,5 @@
 import { DEFAULTS } from '../common/defaults.js';
-import { whoAnswers } from '../observe/answers.js';
+import { whoAnswers } from '../observe/server/who-answers.js';
 import { jsonNames } from '../state/files/read.js';
 import { findServer, stopNamed } from '../stop.js';
 import { endWatchIfOver, ensureWatch } from '../watch.js';

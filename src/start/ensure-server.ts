@@ -6,7 +6,7 @@ import { weakProofOf, whyDoubted } from '../decide/weak-proof.js';
 import { lookAround, type Sight, selfIn } from '../look.js';
 import type { ServerRecord } from '../model/record.js';
 import type { Snapshot } from '../model/snapshot.js';
-import { lockOn, whoAnswers } from '../observe/answers.js';
+import { lockOn, whoAnswers } from '../observe/server/who-answers.js';
 import { claimStart, type Held, isVoid, starterOn } from '../state/ours/claims.js';
 import { urlOf } from '../state/ours/record-file.js';
 import type { World } from '../world.js';

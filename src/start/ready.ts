@@ -4,7 +4,7 @@ import { duration } from '../common/text.js';
 import { locate } from '../decide/locate.js';
 import type { Identity } from '../model/identity.js';
 import { type Secret, secret } from '../model/secret.js';
-import { lockOn, PROBE_MS, whoAnswers } from '../observe/answers.js';
+import { lockOn, PROBE_MS, whoAnswers } from '../observe/server/who-answers.js';
 import { takeSnapshot } from '../observe/snapshot.js';
 import type { NativeRecord } from '../state/ours/record-file.js';
 import { asServerRecord } from '../state/ours/registry.js';

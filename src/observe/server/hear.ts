@@ -1,12 +1,18 @@
-import { locate } from '../decide/locate.js';
-import { loopbackOf, SILENCE_COUNTS_AFTER_MS, type Word, wordOfSilence, wordWithoutListener } from '../decide/word.js';
-import { sameProcess } from '../model/identity.js';
-import type { ServerRecord } from '../model/record.js';
-import type { Snapshot } from '../model/snapshot.js';
-import type { Eyes } from './eyes.js';
+import { locate } from '../../decide/locate.js';
+import {
+  loopbackOf,
+  SILENCE_COUNTS_AFTER_MS,
+  type Word,
+  wordOfSilence,
+  wordWithoutListener,
+} from '../../decide/word.js';
+import { sameProcess } from '../../model/identity.js';
+import type { ServerRecord } from '../../model/record.js';
+import type { Snapshot } from '../../model/snapshot.js';
+import type { Eyes } from '../platform.js';
+import { socketsNow } from '../snapshot.js';
 import type { Address } from './http.js';
 import { askToLetGo, askWhetherBusy, listenForSilence } from './server-word.js';
-import { socketsNow } from './snapshot.js';
 
 /** What the server says, through a socket that has just been seen to be its own. */
 export async function hear(

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import { tryRead } from '../common/errors.js';
-import type { Connection, Listening, Sockets } from '../model/process.js';
-import { linuxGlance } from './linux.js';
+import { tryRead } from '../../common/errors.js';
+import type { Connection, Listening, Sockets } from '../../model/process.js';
+import { linuxGlance } from './processes.js';
 
 /** A row of /proc/net/tcp. Addresses are in host order, IPv4 ones mapped into IPv6 written as IPv4. */
 export interface Row {

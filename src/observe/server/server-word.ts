@@ -1,5 +1,5 @@
-import { isObject } from '../common/json.js';
-import type { Silence, Word } from '../decide/word.js';
+import { isObject } from '../../common/json.js';
+import type { Silence, Word } from '../../decide/word.js';
 import { type Address, ask, type Reply } from './http.js';
 import { askInTurn, recentSessions, STATUS_MS, unlistedDirectories, workplacesOf } from './sessions.js';
 

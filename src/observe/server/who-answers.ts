@@ -1,4 +1,4 @@
-import type { Secret } from '../model/secret.js';
+import type { Secret } from '../../model/secret.js';
 import { type Address, ask, type Reply } from './http.js';
 
 /**

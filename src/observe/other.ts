@@ -5,7 +5,7 @@ import { claudeRole } from '../model/claude-process.js';
 import { classify } from '../model/command-line.js';
 import { type Machine, parsePid } from '../model/identity.js';
 import type { Process, ProcessTable, Seen } from '../model/process.js';
-import type { Platform } from './eyes.js';
+import type { Platform } from './platform.js';
 
 /*
  * Where there is no /proc. `ps` knows no groups and no environments, and nothing here sees connections: so guards

@@ -1,4 +1,4 @@
-import type { Platform } from './eyes.js';
+import { linuxListens } from './linux/listens.js';
 import {
   linuxCwd,
   linuxEnvironment,
@@ -7,9 +7,9 @@ import {
   linuxLook,
   linuxMachine,
   linuxProcesses,
-} from './linux.js';
-import { linuxListens } from './linux-listens.js';
-import { linuxHolder, linuxHolderUser, linuxSockets } from './linux-sockets.js';
+} from './linux/processes.js';
+import { linuxHolder, linuxHolderUser, linuxSockets } from './linux/sockets.js';
+import type { Platform } from './platform.js';
 
 const onLinux: Platform = {
   machine: linuxMachine,
@@ -27,5 +27,5 @@ const onLinux: Platform = {
 
 /** The packages behind it take 60 ms to load, so they are loaded only where they are needed. */
 export async function openEyes(platform = process.platform): Promise<Platform> {
-  return platform === 'linux' ? onLinux : (await import('./portable.js')).portableEyes;
+  return platform === 'linux' ? onLinux : (await import('./other.js')).portableEyes;
 }

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import { tryRead } from '../common/errors.js';
-import { linuxGlance } from './linux.js';
-import { parseTcp } from './linux-sockets.js';
+import { tryRead } from '../../common/errors.js';
+import { linuxGlance } from './processes.js';
+import { parseTcp } from './sockets.js';
 
 /** The flag of a socket that waits for connections, __SO_ACCEPTCON. */
 const ACCEPTS = 0x10000;

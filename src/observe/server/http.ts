@@ -1,6 +1,6 @@
 import { Agent, request } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Secret } from '../model/secret.js';
+import type { Secret } from '../../model/secret.js';
 import { forgetQuestion, noteQuestion } from './questions.js';
 
 /**

@@ -1,12 +1,12 @@
 import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { absent, isOfTheWorld, tryRead } from '../common/errors.js';
-import { sharesTime, timeNamespaceFrom } from '../decide/start-tokens.js';
-import { claudeRole } from '../model/claude-process.js';
-import { classify } from '../model/command-line.js';
-import { type Machine, parsePid } from '../model/identity.js';
-import type { Environment, Process, ProcessTable, Seen } from '../model/process.js';
-import { environmentFrom } from './environment.js';
+import { absent, isOfTheWorld, tryRead } from '../../common/errors.js';
+import { sharesTime, timeNamespaceFrom } from '../../decide/start-tokens.js';
+import { claudeRole } from '../../model/claude-process.js';
+import { classify } from '../../model/command-line.js';
+import { type Machine, parsePid } from '../../model/identity.js';
+import type { Environment, Process, ProcessTable, Seen } from '../../model/process.js';
+import { environmentFrom } from '../environment.js';
 
 /** USER_HZ, which is 100 on every Linux that Node runs on, whatever the kernel's own tick is. */
 const TICKS_PER_SECOND = 100;

@@ -1,6 +1,6 @@
 import { lstatSync, readFileSync, readlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { tryRead } from '../common/errors.js';
+import { tryRead } from '../../common/errors.js';
 
 /** Where a path leads onto a file system that may not answer: whatever asks it may wait for ever. */
 export interface Crossing {

@@ -1,4 +1,4 @@
-import { isObject } from '../common/json.js';
+import { isObject } from '../../common/json.js';
 import { type Address, ask } from './http.js';
 
 /** A status may have to create the directory's instance first, which loads plugins; a list, the project's. */
