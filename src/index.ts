@@ -1,2 +1,2 @@
-export type * from './api.js';
-export { attachSession, ensureServer, reap, releaseSession, scan, stopServer } from './library.js';
+export type * from './library/api.js';
+export { attachSession, ensureServer, reap, releaseSession, scan, stopServer } from './library/library.js';

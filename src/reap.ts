@@ -1,12 +1,12 @@
-import { stopServer } from './act/stop-server.js';
 import { inScope, isHistory, type Judged, planStops, type Reaped, type Scope } from './decide/plan.js';
-import { handsFor } from './hands.js';
-import { finishDeadFences, tidyUp } from './housekeeping.js';
-import { log, type Told } from './journal.js';
-import { announce, type Judgement, judgeAll, lookAround, type Sight, unrecordedServers } from './look.js';
 import type { Outcome } from './model/outcome.js';
 import { judgedLine } from './report/log-line.js';
-import type { World } from './world.js';
+import { handsFor } from './run/hands.js';
+import { finishDeadFences, tidyUp } from './run/housekeeping.js';
+import { log, type Told } from './run/journal.js';
+import { announce, type Judgement, judgeAll, lookAround, type Sight, unrecordedServers } from './run/look.js';
+import { stopServer } from './run/stop-server.js';
+import type { World } from './run/world.js';
 
 export interface Request {
   readonly dryRun: boolean;

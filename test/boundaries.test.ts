@@ -95,7 +95,7 @@ describe('imports', () => {
 
 describe('each dependency has one door', () => {
   const DOORS: Readonly<Record<string, readonly string[]>> = {
-    commander: ['src/cli.ts'],
+    commander: ['src/cli/cli.ts'],
     chalk: ['src/report/'],
     'ps-list': ['src/observe/'],
     'pid-port': ['src/observe/'],
@@ -117,13 +117,9 @@ describe('each dependency has one door', () => {
 
 describe('other processes', () => {
   /** What runs a program to its end, to learn something from it. */
-  const RUNS_TO_ITS_END = ['src/act/execa.ts', 'src/act/run-once.ts', 'src/observe/ask-disk.ts'];
-  /** Loads it late, in the vendored file. */
-  const STANDS_IN = ['src/act/lazy-child-process.ts'];
+  const RUNS_TO_ITS_END = ['src/act/run-once.ts', 'src/observe/ask-disk.ts'];
 
-  const openers = [
-    ...new Set(foreign.filter(({ to }) => /^(node:)?child_process$/.test(to)).map(({ from }) => from)),
-  ].filter((source) => !covers(STANDS_IN, source));
+  const openers = [...new Set(foreign.filter(({ to }) => /^(node:)?child_process$/.test(to)).map(({ from }) => from))];
 
   /** The functions of node:child_process that a file imports by name; `*` where it takes the whole. */
   const namesIn = (source: string): string[] => {
@@ -158,7 +154,7 @@ describe('a platform', () => {
     'src/act/start-watch.ts',
     'src/doctor/hooks.ts',
     'src/doctor/machine.ts',
-    'src/hook.ts',
+    'src/session/hook.ts',
     'src/install/places.ts',
     'src/install/setting.ts',
     'src/observe/this-platform.ts',

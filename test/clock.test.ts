@@ -4,11 +4,11 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { openWorld, type World } from '../src/run/world.js';
+import { sweep } from '../src/session/sweep.js';
 import { ensureServer } from '../src/start/ensure-server.js';
 import { launch } from '../src/start/launch.js';
-import type { Wanted } from '../src/start/wanted.js';
-import { sweep } from '../src/sweep.js';
-import { openWorld, type World } from '../src/world.js';
+import type { Wanted } from '../src/start/request.js';
 import { runCli } from './support/cli.js';
 import {
   type Fake,

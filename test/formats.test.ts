@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Judged } from '../src/decide/plan.js';
 import { reap } from '../src/reap.js';
-import { openWorld } from '../src/world.js';
+import { openWorld } from '../src/run/world.js';
 import { deadPid, installFake, startBystander, startFake } from './support/fake.js';
 import { type Files, PLUGIN_FORMATS, type PluginFormat, type Subject } from './support/plugin-state.js';
 import { alive, portsOf, startToken } from './support/proc.js';

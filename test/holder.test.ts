@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { claudeAbove, holderAbove } from '../src/hook/holder.js';
 import type { ClaudeRole } from '../src/model/claude-process.js';
+import { claudeAbove, holderAbove } from '../src/session/holder.js';
 import { pid } from './decide/given.js';
 
 /** From the caller's parent upwards. */

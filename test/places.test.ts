@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { openWorld, readWritten } from '../src/world.js';
+import { openWorld, readWritten } from '../src/run/world.js';
 
 const HASH = '0123456789abcdef';
 const SHARED = { pid: 999_999, port: 4999, startedAt: '2026-01-01T00:00:00.000Z' };

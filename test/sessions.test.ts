@@ -224,7 +224,7 @@ describe.skipIf(hidden)(`a Claude that keeps from us where it works${hidden}`, (
   test('may use any server: a stand-in whose program its user may run and not read', async ({ skip }) => {
     const NOBODY = 65_534;
     const reads = { uid: NOBODY, gid: NOBODY, stdio: 'ignore' } as const;
-    if (spawnSync('/bin/cat', [join(DIST, 'world.js')], reads).status !== 0)
+    if (spawnSync('/bin/cat', [join(DIST, 'run/world.js')], reads).status !== 0)
       skip('no other user may read this checkout');
     const place = mkdtempSync('/tmp/opencode-reap-hidden-');
     chmodSync(place, 0o755);
@@ -236,7 +236,7 @@ describe.skipIf(hidden)(`a Claude that keeps from us where it works${hidden}`, (
     const script = `
       const { linuxHidesCwd, linuxProcesses } = await import('${DIST}/observe/linux/processes.js');
       const { lookAtProcesses } = await import('${DIST}/observe/snapshot.js');
-      const { openWorld } = await import('${DIST}/world.js');
+      const { openWorld } = await import('${DIST}/run/world.js');
       const { claudes } = await lookAtProcesses([], (await openWorld(undefined, {})).eyes);
       const mine = claudes.filter(({ holder }) => holder.pid === ${child.pid});
       console.log(JSON.stringify({ claudes: mine.map(({ path = null }) => path), hides: linuxHidesCwd(${child.pid}) }));`;

@@ -3,8 +3,8 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, utimesSync,
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { sweep } from '../src/sweep.js';
-import { openWorld } from '../src/world.js';
+import { openWorld } from '../src/run/world.js';
+import { sweep } from '../src/session/sweep.js';
 import { runCli } from './support/cli.js';
 import { deadPid, installFake, machine, SCHEMA, startBystander, startFake, writeState } from './support/fake.js';
 import { callHook, openSession } from './support/hooks.js';

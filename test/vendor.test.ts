@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { execa } from '../src/act/execa.js';
+import { execa } from '../build/substitutes/execa.js';
 import { filesIn, installFake } from './support/fake.js';
 import { inhabitants } from './support/inhabitants.js';
 import { callLibrary } from './support/library.js';

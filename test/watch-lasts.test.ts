@@ -14,8 +14,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { describe } from 'vitest';
-import { lookOnce } from '../src/watch.js';
-import { openWorld } from '../src/world.js';
+import { openWorld } from '../src/run/world.js';
+import { lookOnce } from '../src/session/watch.js';
 import { type CliResult, runCli } from './support/cli.js';
 import {
   identityOf,

@@ -1,6 +1,6 @@
 import type { Variables } from '../common/variables.js';
 import { workspaceOf } from '../observe/places.js';
-import type { World } from '../world.js';
+import type { World } from '../run/world.js';
 import type { Finding } from './finding.js';
 import { hookFindings } from './hooks.js';
 import { leftoverFindings } from './leftovers.js';

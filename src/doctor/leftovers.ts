@@ -1,11 +1,11 @@
 import { count, duration } from '../common/text.js';
 import { lives } from '../decide/lives.js';
-import { lookAround, type Sight } from '../look.js';
+import { lookAround, type Sight } from '../run/look.js';
+import type { World } from '../run/world.js';
 import type { StateFolder } from '../state/folders.js';
 import { type Held, isVoid, sweeper } from '../state/ours/claims.js';
 import { readLog } from '../state/ours/log.js';
 import { pendingRequests } from '../state/ours/requests.js';
-import type { World } from '../world.js';
 import { type Finding, fail, ok, warn } from './finding.js';
 
 /** A request lingers for seconds, and its session's process is waited for at most 90 s. */

@@ -1,12 +1,12 @@
 import { DEFAULTS } from '../common/defaults.js';
 import { whoAnswers } from '../observe/server/who-answers.js';
+import { findServer, stopNamed } from '../run/stop.js';
+import type { World } from '../run/world.js';
+import { attach } from '../session/attach.js';
+import { endWatchIfOver, ensureWatch } from '../session/watch.js';
 import { jsonNames } from '../state/files/read.js';
-import { findServer, stopNamed } from '../stop.js';
-import { endWatchIfOver, ensureWatch } from '../watch.js';
-import type { World } from '../world.js';
 import { ensureServer } from './ensure-server.js';
-import { attach } from './session.js';
-import type { Refused, Started, Wanted } from './wanted.js';
+import type { Refused, Started, Wanted } from './request.js';
 
 const ATTEMPTS = 3;
 

@@ -3,15 +3,15 @@ import { waitingStarter } from '../decide/evidence.js';
 import { lives } from '../decide/lives.js';
 import { locate, processesOf } from '../decide/locate.js';
 import { weakProofOf, whyDoubted } from '../decide/weak-proof.js';
-import { lookAround, type Sight, selfIn } from '../look.js';
 import type { ServerRecord } from '../model/record.js';
 import type { Snapshot } from '../model/snapshot.js';
 import { lockOn, whoAnswers } from '../observe/server/who-answers.js';
+import { lookAround, type Sight, selfIn } from '../run/look.js';
+import type { World } from '../run/world.js';
 import { claimStart, type Held, isVoid, starterOn } from '../state/ours/claims.js';
 import { urlOf } from '../state/ours/record-file.js';
-import type { World } from '../world.js';
 import { launch } from './launch.js';
-import { type Refused, refused, type Started, unlisted, type Wanted } from './wanted.js';
+import { type Refused, refused, type Started, unlisted, type Wanted } from './request.js';
 
 /** Long enough for a server that is being stopped on this port to be gone. */
 const CLOSING_MS = 20_000;

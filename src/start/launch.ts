@@ -6,20 +6,20 @@ import { treeAt } from '../decide/evidence.js';
 import { locate } from '../decide/locate.js';
 import { leftOfSpawn } from '../decide/tree.js';
 import { targetOfSpawn } from '../decide/verdict.js';
-import { log } from '../journal.js';
 import type { ServerRecord } from '../model/record.js';
 import type { Snapshot } from '../model/snapshot.js';
 import { isDirectory } from '../observe/places.js';
 import { environmentsOf, takeSnapshot } from '../observe/snapshot.js';
 import { givenUpDetail } from '../report/log-line.js';
+import { log } from '../run/journal.js';
+import type { World } from '../run/world.js';
+import { ensureWatch } from '../session/watch.js';
 import { type NativeRecord, urlOf } from '../state/ours/record-file.js';
 import { asServerRecord, dropRecord, writeRecord } from '../state/ours/registry.js';
-import { ensureWatch } from '../watch.js';
-import type { World } from '../world.js';
 import { newPassword, withPassword } from './password.js';
 import { endedEarly, PROBE_EVERY_MS, passwordOf, waitReady } from './ready.js';
+import { argsFor, type Refused, refused, type Started, unlisted, type Wanted } from './request.js';
 import { spawnEnvironment } from './spawn-environment.js';
-import { argsFor, type Refused, refused, type Started, unlisted, type Wanted } from './wanted.js';
 
 const GRACE_MS = 5_000;
 

@@ -6,10 +6,10 @@ import type { Identity } from '../model/identity.js';
 import { type Secret, secret } from '../model/secret.js';
 import { lockOn, PROBE_MS, whoAnswers } from '../observe/server/who-answers.js';
 import { takeSnapshot } from '../observe/snapshot.js';
+import type { World } from '../run/world.js';
 import type { NativeRecord } from '../state/ours/record-file.js';
 import { asServerRecord } from '../state/ours/registry.js';
-import type { World } from '../world.js';
-import type { Wanted } from './wanted.js';
+import type { Wanted } from './request.js';
 
 /** A new connection this often; a server takes 0.7 to 2 s, up to 31 s on a starved host. */
 export const PROBE_EVERY_MS = 100;

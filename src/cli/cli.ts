@@ -1,0 +1,298 @@
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { DEFAULTS } from '../common/defaults.js';
+import { parseDuration } from '../common/duration.js';
+import { VERSION } from '../common/version.js';
+import { SHELLS } from '../report/completion.js';
+import { explain } from './explain.js';
+import { type Common, complain } from './output.js';
+
+/** Runs the program and returns its exit code. Each command loads only what it needs. */
+export async function run(argv: readonly string[]): Promise<number> {
+  // A reader that has seen enough, as in `opencode-reap | head -1`, is no error, nor is a terminal that was closed.
+  for (const output of [process.stdout, process.stderr])
+    output.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EPIPE' || error.code === 'EIO') return;
+      complain(`could not write the output: ${error.code}`, 'send it somewhere else');
+      process.exit(1);
+    });
+  // Set to nothing is not set.
+  for (const name of VARIABLES) if (process.env[name] === '') delete process.env[name];
+  let code = 0;
+  const program = describe((result) => {
+    code = result;
+  });
+  const fail = (error: unknown): never => process.exit(unexpected(error, saysAll(program)));
+  process.on('uncaughtException', fail);
+  try {
+    await program.parseAsync(argv);
+    return code;
+  } catch (error) {
+    if (!(error instanceof CommanderError)) return unexpected(error, saysAll(program));
+    if (error.exitCode === 0) return 0;
+    complain(sentence(error, program), hintFor(error));
+    return 2;
+  }
+}
+
+const VARIABLES = ['OPENCODE_REAP_OLDER_THAN', 'OPENCODE_REAP_GRACE', 'OPENCODE_REAP_RETIRE_AFTER'] as const;
+
+const saysAll = (program: Command): boolean =>
+  Boolean(process.env.OPENCODE_REAP_DEBUG) || [program, ...program.commands].some((one) => one.opts().verbose === true);
+
+/** One sentence, and where it happened for whoever wants to mend it. */
+function unexpected(error: unknown, withStack: boolean): number {
+  const explained = explain(error);
+  complain(explained.error, explained.hint);
+  if (withStack && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+  return 1;
+}
+
+type SweepOptions = Common & { readonly olderThan: number; readonly grace: number };
+
+type Finish = (code: number) => void;
+
+function describe(finish: Finish): Command {
+  const program = common(new Command('opencode-reap'))
+    .description('Ends the opencode servers that Claude Code plugins leave behind, and only those.')
+    .version(VERSION)
+    .enablePositionalOptions()
+    .helpCommand(true)
+    .allowExcessArguments(false)
+    .configureOutput({ outputError: () => undefined })
+    .showSuggestionAfterError(true)
+    .exitOverride()
+    .option('-n, --dry-run', 'judge and report, change nothing')
+    .option('-a, --all-stale', 'every workspace, not only this one')
+    .addOption(olderThan())
+    .addOption(grace())
+    .addOption(new Option('--port <port>', 'only servers on this port').argParser(port))
+    .option('--workspace <dir>', 'another workspace than the current one')
+    .addOption(
+      new Option('--limit <n>', 'stop nothing when more are stale').argParser(wholeNumber).default(DEFAULTS.limit),
+    )
+    .option('--strays', 'also end what detached itself from a stopped server')
+    .option('--exit-code', 'with --dry-run: exit 3 when something is stale')
+    .action(async (options) => finish(await (await import('./commands/reap.js')).reapCommand(options)));
+  addLooking(program, finish);
+  addActing(program, finish);
+  addHooks(program, finish);
+  addCompletion(program, finish);
+  return program;
+}
+
+function addCompletion(program: Command, finish: Finish): void {
+  program
+    .command('completion')
+    .description('a script that completes commands and options in a shell')
+    .addArgument(new Argument('<shell>', 'which shell').choices(SHELLS))
+    .action(async (shell) =>
+      finish(
+        (await import('./commands/completion.js')).completionCommand(
+          shell,
+          [program, ...commandsOf(program)].map(words),
+        ),
+      ),
+    );
+}
+
+const commandsOf = (program: Command): readonly Command[] =>
+  program
+    .createHelp()
+    .visibleCommands(program)
+    .filter((command) => command.name() !== 'help');
+
+const words = (command: Command) => ({
+  name: command.parent ? command.name() : '',
+  description: command.description(),
+  options: command
+    .createHelp()
+    .visibleOptions(command)
+    .flatMap(({ long }) => long ?? []),
+});
+
+function addLooking(program: Command, finish: Finish): void {
+  common(program.command('list'))
+    .description('every known server with its verdict, one line each')
+    .option('--all', 'those that nothing was written down about, too')
+    .addOption(olderThan())
+    .action(async (_, command) => finish(await (await import('./commands/list.js')).listCommand(optionsOf(command))));
+  common(program.command('why <server>'))
+    .description('every guard with what was seen, and what would change the verdict (id, pid or port)')
+    .addOption(olderThan())
+    .action(async (server, _, command) =>
+      finish(await (await import('./commands/why.js')).whyCommand(server, optionsOf(command))),
+    );
+  common(program.command('log'))
+    .description('what was stopped or spared, and why')
+    .addOption(new Option('-l, --lines <n>', 'how many').argParser(wholeNumber).default(50))
+    .action(async (_, command) => finish(await (await import('./commands/log.js')).logCommand(optionsOf(command))));
+}
+
+function addActing(program: Command, finish: Finish): void {
+  common(program.command('start [args...]'))
+    .description('start a server that can be reaped later (or reuse the one on the port) and print its URL')
+    .addOption(new Option('--port <port>', 'where it listens, 0 for any').argParser(portOrZero).default(DEFAULTS.port))
+    .addOption(new Option('--hostname <address>', 'loopback address').argParser(loopback).default(DEFAULTS.hostname))
+    .addOption(
+      new Option('--ready-timeout <duration>', 'how long it may take to answer')
+        .argParser(duration)
+        .default(DEFAULTS.readyTimeoutMs, '60s'),
+    )
+    .addOption(retireAfter())
+    .action(async (args, _, command) =>
+      finish(await (await import('./commands/start.js')).startCommand(args, optionsOf(command))),
+    );
+  common(program.command('stop <server>'))
+    .description('end one server of yours, whoever started it (id, pid or port)')
+    .option('-y, --yes', 'even when it may be in use')
+    .option('--strays', 'also end what detached itself from it')
+    .addOption(grace())
+    .action(async (server, _, command) =>
+      finish(await (await import('./commands/stop.js')).stopCommand(server, optionsOf(command))),
+    );
+  common(program.command('adopt <server>'))
+    .description('declare that a running server may be reaped from now on (pid or port)')
+    .action(async (server, _, command) =>
+      finish(await (await import('./commands/marks.js')).adoptCommand(server, optionsOf(command))),
+    );
+  common(program.command('keep <server>'))
+    .description('never stop this server by itself')
+    .action(async (server, _, command) =>
+      finish(await (await import('./commands/marks.js')).keepCommand(server, optionsOf(command))),
+    );
+  common(program.command('unkeep <server>'))
+    .description('take that back')
+    .action(async (server, _, command) =>
+      finish(await (await import('./commands/marks.js')).unkeepCommand(server, optionsOf(command))),
+    );
+}
+
+function addHooks(program: Command, finish: Finish): void {
+  common(program.command('sweep', { hidden: true }))
+    .description('the background run that the hooks start')
+    .addOption(olderThan())
+    .addOption(grace())
+    .action(async (_, command) => finish(await (await import('./commands/sweep.js')).sweepCommand(optionsOf(command))));
+  common(program.command('retire <id>', { hidden: true }))
+    .description('what a server of an earlier version starts that has had nothing to do for long')
+    .action(async (_id, _, command) =>
+      finish(
+        await (await import('./commands/retire.js')).retireCommand(
+          optionsOf<Common>(command).stateDir,
+          process.argv[1] ?? '',
+        ),
+      ),
+    );
+  common(program.command('watch <token>', { hidden: true }))
+    .description('one look of the watch')
+    .option('--stay', 'look again and again')
+    .addOption(olderThan())
+    .addOption(grace())
+    .action(async (token, _, command) => {
+      const { stateDir, stay, olderThan, grace } = optionsOf<SweepOptions & { stay?: boolean }>(command);
+      const policy = { olderThanMs: olderThan, graceMs: grace, limit: DEFAULTS.limit };
+      const { watchCommand } = await import('./commands/watch.js');
+      const looking = { ...policy, ...(stateDir === undefined ? {} : { stateDir }), stay: stay === true };
+      finish(await watchCommand(token, looking, process.argv[1] ?? ''));
+    });
+  inSettings(program.command('install'))
+    .description('put the hooks into Claude Code’s settings')
+    .addOption(new Option('--port <port>', 'the port that the sessions’ plugins use').argParser(port))
+    .action(async (_, command) =>
+      finish(await (await import('./commands/install.js')).installCommand(optionsOf(command))),
+    );
+  inSettings(program.command('uninstall'))
+    .description('take them out again')
+    .action(async (_, command) =>
+      finish(await (await import('./commands/install.js')).uninstallCommand(optionsOf(command))),
+    );
+  common(program.command('doctor'))
+    .description('whether everything is in place here, and what to do where it is not')
+    .action(async (_, command) =>
+      finish(await (await import('./commands/doctor.js')).doctorCommand(optionsOf(command))),
+    );
+}
+
+const inSettings = (command: Command): Command =>
+  common(command)
+    .option('-n, --dry-run', 'show what would change, change nothing')
+    .option('--workspace <dir>', 'the project, when it is not the current one')
+    .addOption(new Option('--scope <scope>', 'whose settings').choices(['user', 'project', 'local']).default('user'));
+
+/** A command's own options, and what was said before its name: `opencode-reap --state-dir x list`. */
+function optionsOf<T>(command: Command): T {
+  const above = Object.entries(command.parent?.opts() ?? {});
+  const said = above.filter(([name]) => command.parent?.getOptionValueSource(name) === 'cli');
+  // The environment is weaker than what was said, wherever that was.
+  const own = Object.entries(command.opts()).filter(([name]) => command.getOptionValueSource(name) === 'cli');
+  return { ...command.opts(), ...Object.fromEntries(said), ...Object.fromEntries(own) } as T;
+}
+
+const common = (command: Command): Command =>
+  command
+    .option('--state-dir <dir>', 'where records are kept, instead of $OPENCODE_REAP_STATE_DIR')
+    .option('--json', 'print JSON')
+    .option('-q, --quiet', 'print errors only')
+    .option('-v, --verbose', 'print every guard of every server')
+    .option('--color', 'colours even where there is no terminal')
+    .option('--no-color', 'no colours');
+
+const olderThan = (): Option =>
+  new Option('--older-than <duration>', 'stop only servers at least this old')
+    .env('OPENCODE_REAP_OLDER_THAN')
+    .argParser(duration)
+    .default(DEFAULTS.olderThanMs, '5m');
+
+const grace = (): Option =>
+  new Option('--grace <duration>', 'time between SIGTERM and SIGKILL')
+    .env('OPENCODE_REAP_GRACE')
+    .argParser(duration)
+    .default(DEFAULTS.graceMs, '5s');
+
+const retireAfter = (): Option =>
+  new Option('--retire-after <duration>', 'the watch stops it after so long without use, 0 for never')
+    .env('OPENCODE_REAP_RETIRE_AFTER')
+    .argParser(duration)
+    .default(DEFAULTS.retireAfterMs, '30m');
+
+function duration(text: string): number {
+  const ms = parseDuration(text);
+  if (ms === undefined) throw new InvalidArgumentError('durations look like 500ms, 30s, 5m, 2h or 1d');
+  return ms;
+}
+
+function wholeNumber(text: string): number {
+  if (!/^\d{1,6}$/.test(text)) throw new InvalidArgumentError('a whole number is wanted');
+  return Number(text);
+}
+
+function portOrZero(text: string): number {
+  const number = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(number < 65_536)) throw new InvalidArgumentError('ports are whole numbers below 65536');
+  return number;
+}
+
+function port(text: string): number {
+  const number = portOrZero(text);
+  if (number === 0) throw new InvalidArgumentError('ports are whole numbers from 1 to 65535');
+  return number;
+}
+
+function loopback(text: string): string {
+  if (!/^127(\.\d{1,3}){3}$/.test(text))
+    throw new InvalidArgumentError('only 127.x.x.x addresses are kept to this machine');
+  return text;
+}
+
+/** Commander says `error: option '…' argument 'x' is invalid. why`; here it is one sentence. */
+function sentence(error: CommanderError, program: Command): string {
+  const [line = ''] = error.message.replace(/^error: /, '').split('\n');
+  const ofACommand = line.includes(" for '");
+  if (error.code === 'commander.excessArguments' && !ofACommand) return `unknown command '${program.args[0] ?? ''}'`;
+  return line.replace(/\.$/, '').replace(' is invalid. ', ' is invalid: ').replace('. Expected', ': expected');
+}
+
+function hintFor({ message }: CommanderError): string {
+  const suggestion = /\(Did you mean (.+)\?\)/.exec(message)?.[1];
+  return suggestion ? `did you mean ${suggestion}?` : 'opencode-reap --help lists what there is';
+}

@@ -1,0 +1,27 @@
+import { VERSION } from '../../common/version.js';
+import { reap } from '../../reap.js';
+import { jsonReport } from '../../report/json.js';
+import { closing, table } from '../../report/table.js';
+import { openWorld } from '../../run/world.js';
+import { type Common, complainAboutUnread, pageFor, print, printJson } from '../output.js';
+
+export interface ListOptions extends Common {
+  readonly all?: boolean;
+  readonly olderThan: number;
+}
+
+/** Every known server with its verdict: a dry run over everything. `--all` adds those that nothing was written down about. */
+export async function listCommand(options: ListOptions): Promise<number> {
+  const world = await openWorld(options.stateDir, process.env);
+  const policy = { olderThanMs: options.olderThan, graceMs: 0, limit: 0, endStrays: false };
+  const reaped = await reap({ ...policy, dryRun: true, scope: { kind: 'all', port: undefined } }, world);
+  complainAboutUnread(reaped.unread);
+  if (options.json) printJson(jsonReport(reaped, VERSION));
+  else if (options.all) print(table([...reaped.servers, ...reaped.unrecorded], pageFor(options)));
+  else if (!options.quiet) {
+    const page = pageFor(options);
+    const lines = table(reaped.servers, page);
+    print(lines.length > 0 ? lines : closing(reaped, page));
+  }
+  return reaped.unread.length > 0 ? 1 : 0;
+}

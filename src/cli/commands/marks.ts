@@ -1,0 +1,124 @@
+import { DEFAULTS } from '../../common/defaults.js';
+import { marksOn } from '../../decide/keep-marks.js';
+import { processesOf } from '../../decide/locate.js';
+import { mayBeHandedOver } from '../../decide/remedies.js';
+import type { Identity } from '../../model/identity.js';
+import type { KeepMark } from '../../model/record.js';
+import { workspaceOf } from '../../observe/places.js';
+import { lineOf } from '../../report/log-line.js';
+import { clean } from '../../report/text.js';
+import { log } from '../../run/journal.js';
+import { forbidding } from '../../run/stop.js';
+import { openWorld, type World } from '../../run/world.js';
+import { ensureWatch } from '../../session/watch.js';
+import { keep, recordFile, unkeep, writeRecord } from '../../state/ours/registry.js';
+import { type Chosen, choose } from '../choose.js';
+import { type Common, complain, print } from '../output.js';
+
+const POLICY = { olderThanMs: 0 };
+
+/** The user wants a server left alone. One without a record is left alone anyway, but a plugin may yet write it down. */
+export async function keepCommand(name: string, options: Common): Promise<number> {
+  const world = await openWorld(options.stateDir, process.env);
+  const chosen = await choose(name, POLICY, world);
+  if (chosen === undefined) return 1;
+  const { id } = chosen.server.record;
+  const processes = processesOf(chosen.server.seen.located).map(identityOf);
+  keep(world.folder, { id, processes, machine: chosen.sight.snapshot.machine });
+  log(world, [lineOf(chosen.server, 'kept', `until opencode-reap unkeep ${id}`)]);
+  if (!options.quiet) print([clean(`${id} is kept until opencode-reap unkeep ${id}`)]);
+  return 0;
+}
+
+/** Every mark that keeps the server goes, whatever it was called then and whichever folder the mark is in. */
+export async function unkeepCommand(name: string, options: Common): Promise<number> {
+  const world = await openWorld(options.stateDir, process.env);
+  const chosen = await choose(name, POLICY, world);
+  if (chosen === undefined) return 1;
+  const { record } = chosen.server;
+  const { id } = record;
+  const marks = marksOn(record, chosen.sight.written.kept, chosen.sight.snapshot);
+  const because = stillKept(chosen, marks);
+  if (marks.length > 0 && because.length === 0)
+    log(world, [lineOf(chosen.server, 'unkept', 'its keep mark was taken away')]);
+  for (const [error, hint] of because) complain(`${id} stays kept: ${error}`, hint);
+  if (because.length > 0) return 1;
+  if (!options.quiet) print([clean(`${id} is no longer kept`)]);
+  return 0;
+}
+
+/** What keeps it after its marks were taken away, each with what can be done about it. */
+function stillKept({ server: { seen }, sight }: Chosen, marks: readonly KeepMark[]): [error: string, hint: string][] {
+  const { written, snapshot } = sight;
+  const left = marks.flatMap((mark): [string, string][] => {
+    const error = unkeep(mark);
+    return error === undefined ? [] : [[`could not remove ${mark.file}: ${error}`, 'remove that file']];
+  });
+  const unread = written.unread.flatMap(({ kind, file, error }): [string, string][] =>
+    kind === 'keep' ? [[`could not read ${file}: ${error}`, 'mend it, or remove it if it is nobody’s']] : [],
+  );
+  const server = seen.located.kind === 'present' ? seen.located.server.pid : undefined;
+  const asks = server !== undefined && snapshot.environments.get(server)?.keep;
+  return [...left, ...unread, ...(asks ? [BY_ITS_ENVIRONMENT] : [])];
+}
+
+const BY_ITS_ENVIRONMENT: [string, string] = [
+  'it was started with OPENCODE_REAP=keep',
+  'start it without, or end it with opencode-reap stop',
+];
+
+const identityOf = ({ pid, startToken }: Identity): Identity => ({ pid, startToken });
+
+/** Declares that a running server may be reaped from now on. */
+export async function adoptCommand(name: string, options: Common): Promise<number> {
+  const world = await openWorld(options.stateDir, process.env);
+  const chosen = await choose(name, { ...POLICY, meansProcess: true }, world);
+  if (chosen === undefined) return 1;
+  const refusal = whyNotAdopt(chosen);
+  if (refusal) {
+    complain(`${name} is not handed over: ${refusal}`, `opencode-reap why ${name} shows what was seen`);
+    return 1;
+  }
+  const id = adopt(chosen, world);
+  const { record, seen } = chosen.server;
+  log(world, [lineOf({ record: { ...record, id }, seen }, 'adopted', 'it may be reaped from now on')]);
+  await ensureWatch(process.argv[1], DEFAULTS.retireAfterMs, world);
+  if (!options.quiet) print([clean(`${id} may be reaped from now on, recorded in ${recordFile(world.folder, id)}`)]);
+  return 0;
+}
+
+function whyNotAdopt(chosen: Chosen): string | undefined {
+  const { record, seen } = chosen.server;
+  const forbids = forbidding(chosen);
+  if (forbids) return forbids.detail;
+  if (seen.sharedDaemon !== 'no') return 'it is a shared daemon, or cannot be told from one';
+  return mayBeHandedOver(seen) ? undefined : `it is recorded already, as ${record.id}`;
+}
+
+function adopt({ server: { record, seen }, sight: { snapshot } }: Chosen, world: World): string {
+  const us = snapshot.processes?.get(snapshot.self);
+  if (seen.located.kind !== 'present' || us === undefined) throw new Error('an identified server was not seen');
+  const { server, launcher } = seen.located;
+  const id = `adopted-${server.pid}-${server.startToken}`;
+  const hostname = '127.0.0.1';
+  writeRecord(world.folder, {
+    id,
+    startedByPlugin: false,
+    adopted: true,
+    plugin: 'opencode-reap adopt',
+    tag: undefined,
+    starter: identityOf(us),
+    spawned: identityOf(launcher?.startToken === undefined ? server : launcher),
+    server: identityOf(server),
+    machine: snapshot.machine,
+    uid: snapshot.uid,
+    hostname,
+    port: record.port,
+    command: ['opencode', 'serve'],
+    workspace: workspaceOf(record.workspace ?? '/'),
+    startedBySession: undefined,
+    startedAt: record.startedAt ?? Date.now(),
+    state: 'ready',
+  });
+  return id;
+}

@@ -1,0 +1,57 @@
+import { VERSION } from '../../common/version.js';
+import type { Scope } from '../../decide/plan.js';
+import { hashedPlaceOf } from '../../observe/hashed-place.js';
+import { workspaceOf } from '../../observe/places.js';
+import { type Request, reap } from '../../reap.js';
+import { exitCode } from '../../report/exit.js';
+import { jsonReport } from '../../report/json.js';
+import { closing, table } from '../../report/table.js';
+import { why } from '../../report/why.js';
+import { openWorld } from '../../run/world.js';
+import { endWatchIfOver } from '../../session/watch.js';
+import { follow } from '../course.js';
+import { type Common, complainAboutUnread, pageFor, print, printJson } from '../output.js';
+
+export interface ReapOptions extends Common {
+  readonly dryRun?: boolean;
+  readonly allStale?: boolean;
+  readonly olderThan: number;
+  readonly grace: number;
+  readonly limit: number;
+  readonly port?: number;
+  readonly workspace?: string;
+  readonly strays?: boolean;
+  readonly exitCode?: boolean;
+}
+
+export async function reapCommand(options: ReapOptions): Promise<number> {
+  const world = await openWorld(options.stateDir, process.env);
+  const course = follow(world, options);
+  const reaped = await reap({ ...requestFrom(options), told: course.told }, world).finally(course.end);
+  if (!options.dryRun) await endWatchIfOver(process.argv[1], world);
+  complainAboutUnread(reaped.unread);
+  if (options.json) printJson(jsonReport(reaped, VERSION));
+  else if (!options.quiet) {
+    const page = pageFor(options);
+    print(table(reaped.servers, page));
+    if (options.verbose) print(reaped.servers.flatMap((server) => ['', ...why(server, page.paint)]));
+    print(closing(reaped, page));
+  }
+  return exitCode(reaped, options.exitCode === true);
+}
+
+function requestFrom(options: ReapOptions): Request {
+  return {
+    dryRun: options.dryRun === true,
+    scope: scopeFrom(options),
+    olderThanMs: options.olderThan,
+    graceMs: options.grace,
+    limit: options.limit,
+    endStrays: options.strays === true,
+  };
+}
+
+function scopeFrom({ allStale, port, workspace }: ReapOptions): Scope {
+  if (allStale) return { kind: 'all', port };
+  return { kind: 'workspace', workspace: hashedPlaceOf(workspaceOf(workspace ?? process.cwd())), port };
+}

@@ -1,0 +1,75 @@
+import { createInterface } from 'node:readline';
+import type { GuardAnswer } from '../../decide/guards.js';
+import type { Judged } from '../../decide/plan.js';
+import type { Verdict } from '../../decide/verdict.js';
+import { jsonServer } from '../../report/json.js';
+import { reason, state } from '../../report/table.js';
+import { clean } from '../../report/text.js';
+import { forbidding, stopNamed } from '../../run/stop.js';
+import { openWorld, type World } from '../../run/world.js';
+import { endWatchIfOver } from '../../session/watch.js';
+import { choose } from '../choose.js';
+import { type Course, follow } from '../course.js';
+import { type Common, complain, print, printJson } from '../output.js';
+
+export interface StopOptions extends Common {
+  readonly yes?: boolean;
+  readonly grace: number;
+  readonly strays?: boolean;
+}
+
+/** Ends one server on a person's word. What is in use needs their word twice. */
+export async function stopCommand(name: string, options: StopOptions): Promise<number> {
+  const world = await openWorld(options.stateDir, process.env);
+  const course = follow(world, options, `: opencode-reap stop ${name}`);
+  const stopped = await stopOne(name, options, course, world).finally(course.end);
+  if (typeof stopped === 'number') return stopped;
+  await endWatchIfOver(process.argv[1], world);
+  if (options.json) printJson(jsonServer(stopped));
+  else if (!options.quiet) print([`${state(stopped)}: ${clean(reason(stopped))}`]);
+  return stopped.outcome?.kind === 'stopped' || stopped.outcome?.kind === 'gone' ? 0 : 1;
+}
+
+/** What became of it, or the exit code where it was left alone. */
+async function stopOne(name: string, options: StopOptions, course: Course, world: World): Promise<Judged | number> {
+  const manner = { olderThanMs: 0, graceMs: options.grace, endStrays: options.strays === true, onWord: true };
+  const chosen = await choose(name, { ...manner, meansProcess: true }, world);
+  if (chosen === undefined) return 1;
+  const forbids = forbidding(chosen);
+  if (forbids) return refuse(name, forbids);
+  const inUse = options.yes ? undefined : useOf(chosen.server.verdict);
+  if (inUse === undefined) return stopNamed(chosen, { ...manner, told: course.told }, world);
+  if (!process.stdin.isTTY || !process.stderr.isTTY) {
+    complain(`it may be in use: ${inUse}`, 'add --yes to stop it all the same');
+    return 1;
+  }
+  if (await course.asking(() => confirmed(inUse))) return stopNamed(chosen, { ...manner, told: course.told }, world);
+  if (!options.quiet) process.stderr.write('left alone\n');
+  return 0;
+}
+
+function refuse(name: string, { detail }: GuardAnswer): number {
+  complain(`${name} is not stopped: ${detail}`, `opencode-reap why ${name} shows what was seen`);
+  return 1;
+}
+
+/** What speaks against it; undefined when nobody uses it. */
+function useOf({ guards }: Verdict): string | undefined {
+  const inUse = guards.filter(({ name, outcome }) => (name === 'unleased' || name === 'idle') && outcome !== 'pass');
+  return inUse.length === 0 ? undefined : inUse.map(({ detail }) => clean(detail)).join('; ');
+}
+
+/**
+ * The word of the person at the terminal. Without raw mode, Ctrl-C is the signal that it is everywhere else, and the end
+ * of input is no answer, which means no.
+ */
+async function confirmed(inUse: string): Promise<boolean> {
+  const terminal = createInterface({ input: process.stdin, output: process.stderr, terminal: false });
+  process.stderr.write(`it may be in use: ${inUse}\nstop it all the same? [y/N] `);
+  const answer = await new Promise<string | undefined>((resolve) => {
+    terminal.once('line', resolve).once('close', () => resolve(undefined));
+  });
+  terminal.close();
+  if (answer === undefined) process.stderr.write('\n');
+  return answer !== undefined && /^y(es)?$/i.test(answer.trim());
+}

@@ -1,0 +1,20 @@
+import { openWorld } from '../../run/world.js';
+import type { SweepPolicy } from '../../session/sweep.js';
+import { lookOnce, stay, WATCH_ENDS } from '../../session/watch.js';
+
+/** One look of the watch, for the shell that is it. It prints in how many seconds the next one is due. */
+export async function watchCommand(
+  token: string,
+  { stateDir, stay: stays = false, ...policy }: SweepPolicy & { readonly stateDir?: string; readonly stay?: boolean },
+  program: string,
+): Promise<number> {
+  const world = await openWorld(stateDir, process.env, 'watch');
+  if (stays) {
+    await stay(token, policy, program, world);
+    return 0;
+  }
+  const nextMs = await lookOnce(token, policy, program, world);
+  if (nextMs === undefined) return WATCH_ENDS;
+  process.stdout.write(`${Math.max(1, Math.ceil(nextMs / 1000))}\n`);
+  return 0;
+}

@@ -1,0 +1,15 @@
+import { jsonServer } from '../../report/json.js';
+import { why } from '../../report/why.js';
+import { openWorld } from '../../run/world.js';
+import { choose } from '../choose.js';
+import { type Common, pageFor, print, printJson } from '../output.js';
+
+export async function whyCommand(name: string, options: Common & { readonly olderThan: number }): Promise<number> {
+  const world = await openWorld(options.stateDir, process.env);
+  const chosen = await choose(name, { olderThanMs: options.olderThan }, world);
+  if (chosen === undefined) return 1;
+  const judged = { ...chosen.server, outcome: undefined };
+  if (options.json) printJson(jsonServer(judged));
+  else print(why(judged, pageFor(options).paint));
+  return 0;
+}

@@ -1,0 +1,97 @@
+import type { Judged } from '../decide/plan.js';
+import { endQuestions } from '../observe/server/questions.js';
+import { lineOf } from '../report/log-line.js';
+import { reason, state } from '../report/table.js';
+import { clean } from '../report/text.js';
+import { log, type Told } from '../run/journal.js';
+import type { Judgement } from '../run/look.js';
+import type { World } from '../run/world.js';
+import { type Common, progress } from './output.js';
+
+/** Follows a run that stops servers, so that whoever interrupts it learns what it has done and what it has not. */
+export interface Course {
+  readonly told: Told;
+  /** For as long as a question is answered. */
+  readonly asking: <T>(ask: () => Promise<T>) => Promise<T>;
+  /** Before anything is printed: from then on a signal ends the program as it ends any other. */
+  readonly end: () => void;
+}
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+/**
+ * Says what was done as it is done: on a terminal while it lasts, and with `--verbose` for good. A signal ends the run
+ * between two of its steps, each of which leaves what the next run needs; `again` is how that run is started where any
+ * would not do.
+ */
+export function follow(world: World, options: Common & { readonly dryRun?: boolean }, again = ''): Course {
+  const begun = new Set<string>();
+  const inHand = new Map<string, Judgement>();
+  const done: Judged[] = [];
+  let isAsking = false;
+  const shown = progress(options.dryRun ? 'looking' : 'looking and stopping', options);
+
+  const end = (): void => {
+    shown.end();
+    for (const name of SIGNALS) process.off(name, interrupted);
+  };
+  const interrupted = (name: NodeJS.Signals, number: number): void => {
+    // A second one is not ours any more: it ends the program at once.
+    end();
+    endQuestions();
+    const lines = isAsking ? ['left alone'] : interruption(options.verbose ? [] : done, [...inHand.values()], again);
+    const wanted = options.quiet ? lines.filter((line) => line.includes(NEXT)) : lines;
+    // On a terminal there is a `^C` by now.
+    const first = process.stderr.isTTY ? '\n' : '';
+    if (wanted.length > 0) process.stderr.write(`${first}${wanted.join('\n')}\n`);
+    log(
+      world,
+      [...inHand.values()].map((server) => lineOf(server, 'interrupted', `by ${name}; ${NEXT}${again}`)),
+    );
+    process.exit(128 + number);
+  };
+  for (const name of SIGNALS) process.on(name, interrupted);
+
+  return {
+    told: {
+      begins: (server) => {
+        begun.add(server.record.id);
+        inHand.set(server.record.id, server);
+        shown.change(`stopping ${done.length + 1} of ${begun.size}`);
+      },
+      done: (server) => {
+        inHand.delete(server.record.id);
+        done.push(server);
+        if (options.verbose && !options.quiet) {
+          shown.say(said(server));
+        }
+        shown.change(`${said(server)}; stopping ${begun.size - done.length} more`);
+      },
+    },
+    asking: async (ask) => {
+      shown.end();
+      isAsking = true;
+      return ask().finally(() => {
+        isAsking = false;
+      });
+    },
+    end,
+  };
+}
+
+const NEXT = 'the next run finishes it';
+
+function interruption(done: readonly Judged[], inHand: readonly Judgement[], again: string): string[] {
+  if (done.length + inHand.length === 0) return ['interrupted: nothing was stopped'];
+  return [
+    ...done.map((server) => `interrupted: ${said(server)}`),
+    ...inHand.map((server) => `interrupted while stopping ${nameOf(server)}; ${NEXT}${clean(again)}`),
+  ];
+}
+
+const said = (server: Judged): string => `${state(server)} ${nameOf(server)}: ${clean(reason(server))}`;
+
+function nameOf({ record, seen }: Pick<Judgement, 'record' | 'seen'>): string {
+  const pid = seen.located.kind === 'present' ? seen.located.server.pid : record.spawned?.pid;
+  return `pid ${pid ?? '–'}${record.port === undefined ? '' : ` on port ${record.port}`}`;
+}

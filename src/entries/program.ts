@@ -1,0 +1,7 @@
+/* The program in one file, for the background run and for whoever vendors it. */
+if (process.argv[2] === 'hook') void import('./hook.js');
+else {
+  void import('../cli/cli.js').then(async ({ run }) => {
+    process.exitCode = await run(process.argv);
+  });
+}

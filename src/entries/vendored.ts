@@ -1,0 +1,77 @@
+import { realpathSync } from 'node:fs';
+import { basename } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { startSweep } from '../act/start-sweep.js';
+import { retireCommand } from '../cli/commands/retire.js';
+import { watchCommand } from '../cli/commands/watch.js';
+import { DEFAULTS, VENDORED_FILE } from '../common/defaults.js';
+import { parseDuration } from '../common/duration.js';
+import { openWorld } from '../run/world.js';
+import { parseHookCall, runHook } from '../session/hook.js';
+import { type SweepPolicy, sweep } from '../session/sweep.js';
+
+/*
+ * The library, the hooks and their background run in the one file that a plugin copies into itself. Imported it only
+ * exports; run by node, under its own name, it acts on `hook`, `sweep`, `watch` and `retire`.
+ */
+
+export * from '../index.js';
+
+const [, script, word, ...args] = process.argv;
+const here = fileURLToPath(import.meta.url);
+
+/** With these, what follows is no script's name, and may be ours all the same. */
+const EVALUATES = /^(-e|-p|-pe|--eval|--print)(=|$)/;
+
+/**
+ * By what both names lead to: a plugin's folder may be a symlink. Built into another program, this is that program's
+ * file, and its words are its own.
+ */
+function isRun(): boolean {
+  if (script === undefined || basename(here) !== VENDORED_FILE || process.execArgv.some((arg) => EVALUATES.test(arg)))
+    return false;
+  try {
+    return realpathSync(script) === realpathSync(here);
+  } catch (error) {
+    // Standard input, or a file that is no more.
+    if (error instanceof Error && 'code' in error) return false;
+    throw error;
+  }
+}
+
+function stateDir(): string | undefined {
+  const at = args.indexOf('--state-dir');
+  return at < 0 ? undefined : args[at + 1];
+}
+
+function policy(): SweepPolicy {
+  const { OPENCODE_REAP_OLDER_THAN: age = '', OPENCODE_REAP_GRACE: grace = '' } = process.env;
+  const olderThanMs = parseDuration(age) ?? DEFAULTS.olderThanMs;
+  return { olderThanMs, graceMs: parseDuration(grace) ?? DEFAULTS.graceMs, limit: DEFAULTS.limit };
+}
+
+async function runSweep(): Promise<void> {
+  await sweep(policy(), await openWorld(stateDir(), process.env, 'background run'), here);
+}
+
+async function runWatch(): Promise<void> {
+  const root = stateDir();
+  const looking = { ...policy(), ...(root === undefined ? {} : { stateDir: root }), stay: args.includes('--stay') };
+  process.exitCode = await watchCommand(args[0] ?? '', looking, here);
+}
+
+function act(): void {
+  if (word === 'hook') {
+    const call = parseHookCall(args, process.env, async (stateDir) => startSweep(here, stateDir, process.env));
+    runHook(call, (code) => process.exit(code));
+  } else if (word === 'sweep') void runSweep();
+  else if (word === 'watch') void runWatch();
+  else if (word === 'retire') void retireCommand(stateDir(), here);
+  else {
+    process.stderr.write('error: this file is for plugins: hook session-start, hook session-end, or import it\n');
+    process.stderr.write('hint: npx opencode-reap is the program\n');
+    process.exitCode = 2;
+  }
+}
+
+if (isRun()) act();

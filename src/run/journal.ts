@@ -1,0 +1,20 @@
+import type { Judged } from '../decide/plan.js';
+import type { Logged } from '../report/log-line.js';
+import { appendLog } from '../state/ours/log.js';
+import type { Judgement } from './look.js';
+import type { World } from './world.js';
+
+/** Writes down what was done, as soon as it is done: whoever does it may not live to the end of its run. */
+export function log({ folder, by }: World, lines: readonly Logged[]): void {
+  const at = new Date().toISOString();
+  appendLog(
+    folder,
+    lines.map((line) => ({ at, by, ...line })),
+  );
+}
+
+/** Who wants to know what happens to each server while it happens. */
+export interface Told {
+  readonly begins: (server: Judgement) => void;
+  readonly done: (server: Judged) => void;
+}

@@ -1,0 +1,70 @@
+import type { Variables } from '../common/variables.js';
+import { comparable } from '../decide/start-tokens.js';
+import type { Written } from '../model/written.js';
+import { bootMs } from '../observe/boot-clock.js';
+import { answers } from '../observe/places.js';
+import type { Eyes } from '../observe/platform.js';
+import { openEyes } from '../observe/this-platform.js';
+import { listedSessions } from '../state/claude-sessions.js';
+import { chosenRoot, configDirOf, everyRoot, type StateFolder, stateFolder } from '../state/folders.js';
+import { readLastUses } from '../state/ours/last-uses.js';
+import type { Actor } from '../state/ours/log.js';
+import { readRegistry } from '../state/ours/registry.js';
+import { readPlugins } from '../state/plugins/plugins.js';
+
+/** Where this program looks and writes. */
+export interface World {
+  readonly folder: StateFolder;
+  /** Every state folder of ours: a session's hook may have chosen another than we did. */
+  readonly leaseFolders: readonly StateFolder[];
+  /** Where Claude Code keeps its own list of sessions, and plugins their data. */
+  readonly configDirs: readonly string[];
+  /** Data folders of plugins that a session's hook named. */
+  readonly dataDirs: readonly string[];
+  /** Folders that list such data folders, as sessions saw them. */
+  readonly pluginsDirs: readonly string[];
+  /** Where sessions' sandboxed commands had their temporary files. */
+  readonly tmpDirs: readonly string[];
+  /** What `--state-dir` named. */
+  readonly stateDir: string | undefined;
+  readonly env: Variables;
+  /** On whose behalf: the log says so. */
+  readonly by: Actor;
+  readonly eyes: Eyes;
+  /** Milliseconds since the machine booted: whatever waits goes by it. */
+  readonly clock: () => number;
+}
+
+export async function openWorld(stateDir: string | undefined, env: Variables, by: Actor = 'person'): Promise<World> {
+  return {
+    folder: stateFolder(chosenRoot(stateDir, env)),
+    leaseFolders: everyRoot(stateDir, env).map(stateFolder),
+    configDirs: [configDirOf(env)],
+    dataDirs: [],
+    pluginsDirs: [],
+    tmpDirs: [],
+    stateDir,
+    env,
+    by,
+    eyes: {
+      ...(await openEyes()),
+      claudeSessions: (configDir) => (answers(configDir) ? listedSessions(configDir) : undefined),
+    },
+    clock: bootMs,
+  };
+}
+
+/** Everything that was written down, by us and by plugins. */
+export async function readWritten(world: World): Promise<Written> {
+  const ours = readRegistry(world.folder, world.leaseFolders, world.configDirs.filter(answers));
+  const plugins = await readPlugins({ ...world, answers });
+  const written = {
+    ...ours,
+    records: [...ours.records, ...plugins.records],
+    uses: plugins.uses,
+    unread: [...ours.unread, ...plugins.unread],
+    skipped: plugins.skipped,
+    lastUses: readLastUses(world.folder, world.eyes.machine().boot),
+  };
+  return comparable(written, world.eyes.machine());
+}

@@ -1,0 +1,160 @@
+import { join } from 'node:path';
+import { DEFAULTS } from '../common/defaults.js';
+import { isLive } from '../decide/leases.js';
+import type { Identity, Machine } from '../model/identity.js';
+import type { Lease } from '../model/record.js';
+import type { Snapshot } from '../model/snapshot.js';
+import { takeSnapshot } from '../observe/snapshot.js';
+import type { World } from '../run/world.js';
+import { errorCode, readSmall } from '../state/files/read.js';
+import { readFolder } from '../state/files/read-folder.js';
+import { removeFile, replaceFile } from '../state/files/write.js';
+import type { StateFolder } from '../state/folders.js';
+import { type Besides, formatLease, leaseName, type NativeLease, parseLease } from '../state/ours/lease-file.js';
+import { leasesOf } from '../state/ours/leases.js';
+import { claudeAbove } from './holder.js';
+
+/*
+ * What a plugin's own process says about its session. It is a child of the shell tool's and soon gone, so the holder is
+ * never the caller but the Claude process above it.
+ */
+
+export interface Attaching {
+  readonly session: string | undefined;
+  /** CLAUDE_PID as the caller has it. */
+  readonly claudePid: string | undefined;
+  readonly workspace: string;
+  /** Undefined where none was named. */
+  readonly port: number | undefined;
+  /** The id of a server; undefined for none, or for all of them. */
+  readonly server: string | undefined;
+}
+
+const WITHOUT_HOLDER_MS = 24 * 3_600_000;
+
+/** Whose lease it is: a Claude process, or where none can be told a session. */
+interface Owner {
+  readonly holder: Identity | undefined;
+  readonly machine: Machine;
+  readonly session: string | undefined;
+}
+
+/** As `library/api.ts` declares it, which is above this floor. */
+export interface SessionLease {
+  readonly held: boolean;
+  readonly holderPid: number | undefined;
+  readonly servers: readonly string[];
+}
+
+/** Writes or renews the lease of the Claude process above us, and another one that names the server, by its port at least. */
+export async function attach(wanted: Attaching, world: World): Promise<SessionLease> {
+  const { folder, eyes } = world;
+  const snapshot = await takeSnapshot([], [], eyes);
+  const owners = ownersOf(wanted, snapshot, folder);
+  for (const owner of owners) {
+    note(owner, wanted, folder);
+    for (const other of elsewhere(world)) noteIfWritable(owner, wanted, other);
+  }
+  return said(owners[0], folder);
+}
+
+/** Whoever chose another state folder than ours reads no lease there, but everybody reads the default one. */
+const elsewhere = ({ folder, leaseFolders, stateDir }: World): readonly StateFolder[] =>
+  stateDir === undefined ? [] : leaseFolders.slice(-1).filter(({ root }) => root !== folder.root);
+
+function noteIfWritable(owner: Owner, wanted: Attaching, folder: StateFolder): void {
+  try {
+    note(owner, wanted, folder);
+  } catch (error) {
+    errorCode(error);
+  }
+}
+
+/** A server without an id is held by its port, which the lease that a hook wrote, or will write, may not name. */
+function note(owner: Owner, wanted: Attaching, folder: StateFolder): void {
+  const { workspace: cwd, port = DEFAULTS.port, server } = wanted;
+  const before = leaseIn(fileOf(owner, undefined, folder));
+  hold(owner, { cwd, port: before?.port ?? port, servers: [] }, undefined, folder);
+  if (server !== undefined) write(owner, { cwd: undefined, port: undefined, servers: [server] }, { server }, folder);
+  else if (wanted.port !== undefined && port !== (before ? before.port : DEFAULTS.port))
+    hold(owner, { cwd: undefined, port, servers: [] }, { port }, folder);
+}
+
+/** Takes a server, or all of them, back from the session. What a known process holds besides ends with that process only. */
+export async function release(wanted: Attaching, world: World): Promise<SessionLease> {
+  const snapshot = await takeSnapshot([], [], world.eyes);
+  const { session, server } = wanted;
+  const above = holderAbove(wanted, snapshot);
+  const owners = [above, undefined].map((holder) => ({ holder, machine: snapshot.machine, session }));
+  for (const owner of above ? owners : owners.slice(1)) {
+    if (owner.holder === undefined && session === undefined) continue;
+    const files = [world.folder, ...elsewhere(world)].flatMap((folder) => leasesOf(folder, owner.holder, session));
+    for (const file of files) takeBack(file, server, session);
+  }
+  return said(
+    owners.find(({ holder }) => holder !== undefined || session !== undefined),
+    world.folder,
+  );
+}
+
+/** Where no machine can be told, a lease by identity would never be known to have ended. */
+function holderAbove({ claudePid }: Attaching, { processes, machine }: Snapshot): Identity | undefined {
+  if (machine.boot === undefined) return undefined;
+  const holder = claudeAbove(process.ppid, claudePid, (pid) => processes?.get(pid) ?? 'gone');
+  return holder?.startToken === undefined ? undefined : holder;
+}
+
+/** A worker that was detached has no Claude above it, but its session may have left a lease. */
+function ownersOf(wanted: Attaching, snapshot: Snapshot, folder: StateFolder): Owner[] {
+  const { session } = wanted;
+  const { machine } = snapshot;
+  const holder = holderAbove(wanted, snapshot);
+  if (holder) return [{ holder, machine, session }];
+  if (session === undefined) return [];
+  const leases = readFolder<Lease>('lease', folder.leases, parseLease, []);
+  const live = leases.filter((lease) => lease.session === session && isLive(lease, snapshot) === 'yes');
+  const holders = new Map(live.flatMap((lease) => (lease.holder ? [[lease.holder.pid, lease.holder] as const] : [])));
+  return holders.size === 0
+    ? [{ holder: undefined, machine, session }]
+    : [...holders.values()].map((known) => ({ holder: known, machine, session }));
+}
+
+type Covering = Pick<NativeLease, 'cwd' | 'port' | 'servers'>;
+
+/** A hook's word on where the session works is better than ours; without a holder it must be renewed. */
+function hold(owner: Owner, covering: Covering, besides: Besides | undefined, folder: StateFolder): void {
+  const isThere = readSmall(fileOf(owner, besides, folder)).kind !== 'absent';
+  if (owner.holder === undefined || !isThere) write(owner, covering, besides, folder);
+}
+
+const fileOf = ({ holder, session }: Owner, besides: Besides | undefined, folder: StateFolder): string =>
+  join(folder.leases, leaseName(holder, session, besides));
+
+function write(owner: Owner, covering: Covering, besides: Besides | undefined, folder: StateFolder): void {
+  const at = Date.now();
+  const holder = owner.holder && { ...owner.holder, machine: owner.machine };
+  const expiresAt = holder ? undefined : at + WITHOUT_HOLDER_MS;
+  const lease = { ...covering, holder, session: owner.session, at, expiresAt };
+  replaceFile(fileOf(owner, besides, folder), formatLease(lease), 'until reboot');
+}
+
+/** A nested client may have its outer one's pid, so only what this very session has said is taken back. */
+function takeBack(file: string, server: string | undefined, session: string | undefined): void {
+  const lease = leaseIn(file);
+  if (lease === undefined || (lease.session !== undefined && lease.session !== session)) return;
+  const namesIt = server === undefined ? lease.servers.length > 0 : lease.servers.includes(server);
+  if (namesIt || (server === undefined && lease.holder === undefined)) removeFile(file);
+}
+
+/** Undefined when there is none, or when another version has written what spares as it is. */
+function leaseIn(file: string): Lease | undefined {
+  const read = readSmall(file);
+  const lease = read.kind === 'text' ? parseLease(file, read.text) : undefined;
+  return typeof lease === 'object' ? lease : undefined;
+}
+
+function said(owner: Owner | undefined, folder: StateFolder): SessionLease {
+  const leases = owner ? leasesOf(folder, owner.holder, owner.session).flatMap((file) => leaseIn(file) ?? []) : [];
+  const servers = [...new Set(leases.flatMap((lease) => lease.servers))];
+  return { held: leases.length > 0, holderPid: leases.length > 0 ? owner?.holder?.pid : undefined, servers };
+}

@@ -1,0 +1,182 @@
+import { fstatSync } from 'node:fs';
+import { join } from 'node:path';
+import { OLDEST_NODE } from '../common/defaults.js';
+import { parseDuration } from '../common/duration.js';
+import { tryRead } from '../common/errors.js';
+import type { Variables } from '../common/variables.js';
+import { sharesTime } from '../decide/start-tokens.js';
+import type { BootTime } from '../model/boot-time.js';
+import type { Identity } from '../model/identity.js';
+import { sameProcess } from '../model/identity.js';
+import { bootMs } from '../observe/boot-clock.js';
+import { linuxGlance, linuxMachine, linuxTimeNamespace } from '../observe/linux/processes.js';
+import { workspaceAtOnce } from '../observe/workspace-at-once.js';
+import { replaceFile } from '../state/files/write.js';
+import { chosenRoot, type StateFolder, stateFolder } from '../state/folders.js';
+import { isVoid, sweeper } from '../state/ours/claims.js';
+import { formatLease, leaseName } from '../state/ours/lease-file.js';
+import { removeLeases } from '../state/ours/leases.js';
+import { leaveRequest } from '../state/ours/requests.js';
+import { holderAbove } from './holder.js';
+import { type HookInput, readInput } from './hook-input.js';
+
+/*
+ * What Claude Code runs when a session begins and when it ends. It shares 1.5 s with everybody else's hooks, so it
+ * only writes down what happened and, at most, starts the background run. It prints nothing: what a hook prints at
+ * the start goes into the model's context. It never fails a session.
+ */
+
+export interface HookCall {
+  readonly event: string;
+  readonly port: number;
+  readonly stateDir: string | undefined;
+  readonly env: Variables;
+  /** Starts the background run, and does not wait for it. */
+  readonly startSweep: (stateDir: string | undefined) => Promise<void>;
+}
+
+const DEFAULT_PORT = 4096;
+const DEFAULT_LINGER_MS = 20_000;
+const LEASE_WITHOUT_HOLDER_MS = 24 * 3_600_000;
+
+export function runHook(call: HookCall, exit: (code: number) => void): void {
+  // The background run would not work, and the line that called us may know of another node.
+  const isOld = Number.parseInt(process.versions.node, 10) < OLDEST_NODE;
+  if (isOld && (call.event === 'doctor' || isUnseen())) {
+    exit(1);
+    return;
+  }
+  readInput((input) => {
+    void carryOut(call, input).finally(() => exit(0));
+  });
+}
+
+/** Whether a failure shows nowhere: in a line that tries one node after the other, and not where a client calls us itself. */
+const isUnseen = (): boolean => fstatSync(2).isCharacterDevice();
+
+async function carryOut(call: HookCall, input: HookInput): Promise<void> {
+  const folder = stateFolder(chosenRoot(call.stateDir, call.env));
+  await handle(call, input, folder).catch((error: unknown) => noteFailure(call, folder, error));
+}
+
+async function handle(call: HookCall, input: HookInput, folder: StateFolder): Promise<void> {
+  if (call.event === 'session-start') return sessionStart(call, input, folder);
+  if (call.event === 'session-end') return sessionEnd(call, input, folder);
+  if (call.event === 'doctor') return rehearse(call, input, folder);
+  throw new Error(`no such event: ${call.event}`);
+}
+
+/** Writes or renews the lease of this Claude process, and has whatever an earlier one left behind looked at. */
+async function sessionStart(call: HookCall, input: HookInput, folder: StateFolder): Promise<void> {
+  const holder = holderOf(call);
+  const { file, text } = leaseFor(call, input, holder, folder);
+  replaceFile(file, text, 'until reboot');
+  // `clear` and `compact` go on in the same process, and nothing ended.
+  if (input.source !== 'clear' && input.source !== 'compact') await request(call, input, undefined, folder);
+}
+
+/** A lease with an identity ends with its process, and never here: a nested client inherits its outer one's pid. */
+async function sessionEnd(call: HookCall, input: HookInput, folder: StateFolder): Promise<void> {
+  if (input.reason === 'clear' || input.reason === 'resume') return;
+  const holder = holderOf(call);
+  if (holder === undefined) removeLeases(folder, undefined, sessionOf(call, input));
+  await request(call, input, holder, folder);
+}
+
+/** All that a start does short of writing, so that `doctor` can tell how long a hook takes here. */
+function rehearse(call: HookCall, input: HookInput, folder: StateFolder): void {
+  leaseFor(call, input, holderOf(call), folder);
+  isSwept(folder);
+}
+
+const holderOf = ({ env }: HookCall): Identity | undefined =>
+  process.platform === 'linux' ? holderAbove(process.ppid, env.CLAUDE_PID, linuxGlance) : undefined;
+
+const sessionOf = ({ env }: HookCall, { session }: HookInput): string | undefined =>
+  session ?? (env.CLAUDE_CODE_SESSION_ID || undefined);
+
+function leaseFor(
+  call: HookCall,
+  input: HookInput,
+  holder: Identity | undefined,
+  folder: StateFolder,
+): { readonly file: string; readonly text: string } {
+  const at = Date.now();
+  const session = sessionOf(call, input);
+  const besides = call.port === DEFAULT_PORT ? undefined : { port: call.port };
+  const file = join(folder.leases, leaseName(holder, session, besides));
+  const lease = {
+    holder: holder && { ...holder, machine: linuxMachine() },
+    session,
+    cwd: workspaceHere(call, input),
+    port: call.port,
+    servers: [],
+    at,
+    expiresAt: holder ? undefined : at + LEASE_WITHOUT_HOLDER_MS,
+  };
+  return { file, text: formatLease(lease) };
+}
+
+/** A folder that has been removed has no name but the one that the shell still knows. */
+function workspaceHere({ env }: HookCall, input: HookInput): string | undefined {
+  const cwd = input.cwd ?? tryRead(() => process.cwd()) ?? env.PWD;
+  return cwd === undefined ? undefined : workspaceAtOnce(cwd);
+}
+
+/** The request is there before a run is looked for, and a run looks once more after it gave up: none is lost. */
+async function request(
+  call: HookCall,
+  input: HookInput,
+  ending: Identity | undefined,
+  folder: StateFolder,
+): Promise<void> {
+  leaveRequest(folder, {
+    at: Date.now(),
+    since: now(),
+    event: call.event,
+    session: sessionOf(call, input),
+    ending: ending && { ...ending, timeNamespace: linuxTimeNamespace() },
+    configDir: call.env.CLAUDE_CONFIG_DIR || undefined,
+    dataDir: call.env.CLAUDE_PLUGIN_DATA || undefined,
+    pluginsDir: call.env.CLAUDE_CODE_PLUGIN_CACHE_DIR || undefined,
+    tmpDir: call.env.CLAUDE_CODE_TMPDIR || undefined,
+    lingerMs: parseDuration(call.env.OPENCODE_REAP_LINGER ?? '') ?? DEFAULT_LINGER_MS,
+    olderThanMs: parseDuration(call.env.OPENCODE_REAP_OLDER_THAN ?? ''),
+  });
+  if (!isSwept(folder)) await call.startSweep(call.stateDir);
+}
+
+/** A run that is frozen serves nobody: the one that is started then takes its claim. */
+function isSwept(folder: StateFolder): boolean {
+  const run = sweeper(folder);
+  const seen = run && process.platform === 'linux' ? linuxGlance(run.holder.pid) : 'gone';
+  if (run === undefined || typeof seen === 'string' || sameProcess(run.holder, seen) !== 'same') return false;
+  return sharesTime(run.machine.timeNamespace, linuxTimeNamespace()) && !isVoid(run, 'yes', now());
+}
+
+const now = (): BootTime => ({ boot: linuxMachine().boot, ms: bootMs() });
+
+async function noteFailure(call: HookCall, folder: StateFolder, error: unknown): Promise<void> {
+  const log = await import('../state/ours/log.js');
+  log.noteFailure(
+    folder,
+    'hook failed',
+    `hook ${call.event}: ${error instanceof Error ? error.message : String(error)}`,
+  );
+}
+
+/** `hook <event> [--port <port>] [--state-dir <dir>]`; what is not understood is left at its default. */
+export function parseHookCall(args: readonly string[], env: Variables, startSweep: HookCall['startSweep']): HookCall {
+  const value = (name: string): string | undefined => {
+    const at = args.indexOf(name);
+    return at < 0 ? undefined : args[at + 1];
+  };
+  const port = Number(value('--port'));
+  return {
+    event: args[0] ?? '',
+    port: Number.isInteger(port) && port > 0 && port < 65_536 ? port : DEFAULT_PORT,
+    stateDir: value('--state-dir'),
+    env,
+    startSweep,
+  };
+}

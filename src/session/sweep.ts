@@ -1,0 +1,230 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { DEFAULTS } from '../common/defaults.js';
+import { lives } from '../decide/lives.js';
+import type { Judged, Reaped } from '../decide/plan.js';
+import { isOfOurTime } from '../decide/start-tokens.js';
+import { sinceThen } from '../model/boot-time.js';
+import { sameProcess } from '../model/identity.js';
+import { takeSnapshot } from '../observe/snapshot.js';
+import { reap } from '../reap.js';
+import type { Told } from '../run/journal.js';
+import { selfIn } from '../run/look.js';
+import type { World } from '../run/world.js';
+import { type Claim, claimSweep, isVoid } from '../state/ours/claims.js';
+import { noteFailure } from '../state/ours/log.js';
+import { closeRequest, pendingRequests, type StoredRequest } from '../state/ours/requests.js';
+import { endWatchIfOver, ensureWatch, leftToWatch } from './watch.js';
+
+/*
+ * The background run: what Claude Code's hooks ask for, done after they have returned. It looks once the session is
+ * over, and again while a server is spared only because it is too young or busy. The run ends by itself.
+ */
+
+export interface SweepPolicy {
+  readonly olderThanMs: number;
+  readonly graceMs: number;
+  readonly limit: number;
+  readonly told?: Told | undefined;
+}
+
+/** A client that does not end within this is no longer waited for; its lease still holds what it uses. */
+const ENDING_MS = 90_000;
+const FIRST_AGAIN_MS = 30_000;
+const LONGEST_AGAIN_MS = 10 * 60_000;
+/** A look takes this long, and a server that is about to be old enough should be so by then. */
+const SOONEST_AGAIN_MS = 1_000;
+/** What may be stale only later than this, the watch waits for: its shell takes a fiftieth of what this run takes. */
+const LEFT_TO_WATCH_MS = 5 * 60_000;
+const ALTOGETHER_MS = 6 * 3_600_000;
+/** How soon a new request is seen; reading an empty folder costs nothing. */
+const TICK_MS = 500;
+const RENEW_MS = 60_000;
+/** Long enough for a machine that is not quiet to renew the claim late. */
+const CLAIM_HOLDS_MS = 5 * RENEW_MS;
+
+type OurClaim = Extract<Claim, { kind: 'ours' }>;
+
+/** `program` is what node can run, for the watch that takes over; undefined where there is none. */
+export async function sweep(policy: SweepPolicy, world: World, program?: string): Promise<void> {
+  try {
+    await serveAll(policy, world, program);
+  } catch (error) {
+    noteFailure(world.folder, 'background run failed', error instanceof Error ? error.message : String(error));
+    throw error;
+  }
+}
+
+/** One run per user. It gives up its claim before its last look, so a request that came too late for it starts another. */
+async function serveAll(policy: SweepPolicy, world: World, program: string | undefined): Promise<void> {
+  do {
+    const claim = await claimRun(world);
+    if (claim === undefined) return;
+    const renewing = setInterval(claim.renew, RENEW_MS).unref();
+    try {
+      if ((await serve(policy, claim, world, program)) === 'no longer ours') return;
+    } finally {
+      clearInterval(renewing);
+      claim.release();
+    }
+  } while (pendingRequests(world.folder).length > 0);
+}
+
+async function claimRun(world: World): Promise<OurClaim | undefined> {
+  const { folder, clock } = world;
+  const snapshot = await takeSnapshot([], [], world.eyes);
+  const { machine } = snapshot;
+  const holder = selfIn(snapshot);
+  if (holder === undefined) return undefined;
+  // Twice: once to find that the last run died or stands still, once to follow it.
+  for (let attempt = 0; attempt < 2; attempt += 1) {
+    const claimed = claimSweep(folder, { holder, machine, holdsMs: CLAIM_HOLDS_MS, clock });
+    if (claimed.kind === 'ours') return claimed;
+    if (claimed.kind === 'unread') return undefined;
+    const { by } = claimed;
+    if (!isVoid(by, lives(by.holder, by.machine, snapshot), { boot: machine.boot, ms: clock() })) return undefined;
+    claimed.takeAway();
+  }
+  return undefined;
+}
+
+/**
+ * Looks whenever a request is due or a server may have become stale, until there is nothing more to wait for. All by the
+ * boot clock: when its time is over, be it after a night's suspend, it has a last look at what it still waits for.
+ */
+async function serve(
+  policy: SweepPolicy,
+  claim: OurClaim,
+  world: World,
+  program: string | undefined,
+): Promise<'done' | 'no longer ours'> {
+  const { clock, folder } = world;
+  const until = clock() + ALTOGETHER_MS;
+  const seen: Seen = new Map();
+  let again: Again | undefined;
+  let places = world;
+  for (;;) {
+    const isOver = clock() >= until;
+    const pending = pendingRequests(folder);
+    places = withPlacesOf(pending, places);
+    for (const request of pending.filter(isRetiring)) await handToWatch(request, program, world);
+    const due = await dueOf(
+      pending.filter((request) => !isRetiring(request)),
+      seen,
+      world,
+    );
+    // A run that was frozen for long is no longer the one: another has done what it meant to do.
+    if (!claim.isOurs()) return 'no longer ours';
+    if (due.length > 0 || (again && (isOver || again.at <= clock()))) {
+      const reaped = await look(due, policy, places);
+      for (const request of due) closeRequest(request);
+      again = nextLook(reaped, due.length > 0 ? undefined : again?.delayMs, clock());
+      const isWatched = await leaveToWatch(reaped, program, places);
+      if (again && isWatched && again.at - clock() > LEFT_TO_WATCH_MS) again = undefined;
+    } else if (pending.length === 0 && again === undefined) return 'done';
+    if (isOver) return 'done';
+    await sleep(TICK_MS);
+  }
+}
+
+/**
+ * Where the sessions that asked keep what they write down, which this run cannot know otherwise. They count in every
+ * look from then on, of whichever session: a job there spares a server of all.
+ */
+function withPlacesOf(requests: readonly StoredRequest[], world: World): World {
+  const also = (known: readonly string[], which: 'configDir' | 'dataDir' | 'pluginsDir' | 'tmpDir'): string[] => [
+    ...new Set([...known, ...requests.flatMap((request) => request[which] ?? [])]),
+  ];
+  return {
+    ...world,
+    configDirs: also(world.configDirs, 'configDir'),
+    dataDirs: also(world.dataDirs, 'dataDir'),
+    pluginsDirs: also(world.pluginsDirs, 'pluginsDir'),
+    tmpDirs: also(world.tmpDirs, 'tmpDir'),
+  };
+}
+
+interface Again {
+  /** By the boot clock. */
+  readonly at: number;
+  /** How long it waits while servers are busy, the next time twice as long. */
+  readonly delayMs: number;
+}
+
+/** When a server that is spared now may be stale: a young one when it is old enough, a busy one nobody knows when. */
+function nextLook({ servers, policy }: Reaped, lastMs: number | undefined, now: number): Again | undefined {
+  const waiting = servers.filter(mayBecomeStale);
+  if (waiting.length === 0) return undefined;
+  const delayMs = lastMs === undefined ? FIRST_AGAIN_MS : Math.min(lastMs * 2, LONGEST_AGAIN_MS);
+  const young = waiting.flatMap(({ verdict, seen }) => (isOnlyYoung(verdict) ? (seen.ageMs ?? []) : []));
+  const oldEnough = young.map((ageMs) => Math.max(policy.olderThanMs - ageMs, SOONEST_AGAIN_MS));
+  return { at: now + Math.min(delayMs, ...oldEnough), delayMs };
+}
+
+/** A server of an earlier version asks for itself alone, so it is no reason to look at others. */
+const isRetiring = ({ event }: StoredRequest): boolean => event === 'retire';
+
+async function handToWatch(request: StoredRequest, program: string | undefined, world: World): Promise<void> {
+  closeRequest(request);
+  await ensureWatch(program, DEFAULTS.retireAfterMs, world);
+}
+
+/** Whether the watch looks after whatever this look has left. It ends with the last server, and so does its claim. */
+async function leaveToWatch(reaped: Reaped, program: string | undefined, world: World): Promise<boolean> {
+  const left = leftToWatch(reaped, world);
+  if (left.length === 0) {
+    await endWatchIfOver(program, world);
+    return false;
+  }
+  const soonestMs = Math.min(...left.map(({ seen }) => seen.retireAfterMs ?? DEFAULTS.retireAfterMs));
+  const isThere = await ensureWatch(program, soonestMs, world);
+  return isThere && reaped.servers.filter(mayBecomeStale).every((server) => left.includes(server));
+}
+
+/** When a request was first seen by this run, by the boot clock, for those that do not say since when they wait. */
+type Seen = Map<string, number>;
+
+/** Requests that have lingered, and whose session's process is gone or has had its time. */
+async function dueOf(pending: readonly StoredRequest[], seen: Seen, { eyes, clock }: World): Promise<StoredRequest[]> {
+  const now = { boot: eyes.machine().boot, ms: clock() };
+  const due: StoredRequest[] = [];
+  for (const request of pending) {
+    const firstSeen = seen.get(request.file) ?? now.ms;
+    seen.set(request.file, firstSeen);
+    // Of another boot is whatever a power failure left behind, and what an earlier version wrote may be of any.
+    const waitedMs = sinceThen(request.since, now) ?? now.ms - firstSeen;
+    if (waitedMs < request.lingerMs) continue;
+    if (waitedMs < ENDING_MS && (await stillThere(request, eyes))) continue;
+    due.push(request);
+  }
+  return due;
+}
+
+async function stillThere({ ending }: StoredRequest, eyes: World['eyes']): Promise<boolean> {
+  const seen = ending && (await eyes.look(ending.pid));
+  if (ending === undefined || seen === undefined || typeof seen === 'string') return false;
+  // A token of another time namespace cannot tell, so whatever has that pid is waited for.
+  return !isOfOurTime(ending, eyes.machine()) || sameProcess(ending, seen) === 'same';
+}
+
+async function look(due: readonly StoredRequest[], policy: SweepPolicy, world: World): Promise<Reaped> {
+  const ages = due.flatMap(({ olderThanMs }) => olderThanMs ?? []);
+  const olderThanMs = ages.length > 0 ? Math.min(...ages) : policy.olderThanMs;
+  const request = {
+    ...policy,
+    olderThanMs,
+    dryRun: false,
+    endStrays: false,
+    scope: { kind: 'all', port: undefined },
+  } as const;
+  return reap(request, world);
+}
+
+/** Spared only because it is too young or busy, or because it is just now waking up: time alone may change that. */
+function mayBecomeStale({ verdict, outcome }: Judged): boolean {
+  if (outcome?.kind === 'withheld' && !outcome.overLimit) return true;
+  const waiting = verdict.kind === 'spared' || verdict.kind === 'unsure';
+  return waiting && verdict.reasons.every((name) => name === 'aged' || name === 'idle');
+}
+
+const isOnlyYoung = (verdict: Judged['verdict']): boolean =>
+  verdict.kind === 'spared' && verdict.reasons.every((name) => name === 'aged');

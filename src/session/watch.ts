@@ -1,0 +1,267 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync, realpathSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isGone, signal } from '../act/signal.js';
+import { startWatch, WATCH_ENDS } from '../act/start-watch.js';
+import { DEFAULTS } from '../common/defaults.js';
+import { parseDuration } from '../common/duration.js';
+import { tryRead } from '../common/errors.js';
+import { type Answer, lives } from '../decide/lives.js';
+import type { Judged, Reaped } from '../decide/plan.js';
+import { nextUse } from '../decide/quiet.js';
+import { installedBuild } from '../install/places.js';
+import type { BootTime } from '../model/boot-time.js';
+import { takeSnapshot } from '../observe/snapshot.js';
+import { reap } from '../reap.js';
+import type { World } from '../run/world.js';
+import { errorCode, jsonNames } from '../state/files/read.js';
+import { removeFile } from '../state/files/write.js';
+import { type Claim, claimWatch, type Held, isVoid, watchClaim, watcher, watchFile } from '../state/ours/claims.js';
+import { readLastUses, writeLastUses } from '../state/ours/last-uses.js';
+import { noteFailure } from '../state/ours/log.js';
+import { notedPlaces, notePlaces, placeFiles, type SessionPlaces } from '../state/ours/session-folders.js';
+import type { SweepPolicy } from './sweep.js';
+
+/*
+ * The watch: while a recorded server lives that nobody told it to leave alone, one tiny process per user has everything
+ * looked at now and then, and what has been quiet for long is stopped. This is for the day on which no hook fires.
+ */
+
+export { WATCH_ENDS };
+
+const EVERY_MS = 10 * 60_000;
+/** However soon a server may retire: a look takes a tenth of a second of a processor. */
+const SOONEST_MS = 10_000;
+/** What a look takes at the very most, with servers that are silent or slow to end. */
+const LOOKING_MS = 60_000;
+const STARTING_MS = 10_000;
+
+/** How often it looks at the most: a variable, so that a test or an impatient user need not wait ten minutes. */
+function everyMs({ env }: World): number {
+  const said = parseDuration(env.OPENCODE_REAP_WATCH_EVERY ?? '');
+  return said === undefined || said === 0 ? EVERY_MS : Math.min(said, EVERY_MS);
+}
+
+/** How long a server must be quiet whose record does not say. */
+const retireAfterIn = ({ env }: World): number =>
+  parseDuration(env.OPENCODE_REAP_RETIRE_AFTER ?? '') ?? DEFAULTS.retireAfterMs;
+
+/**
+ * Sees to it that a watch runs, whoever started it. Of many who want it at once one starts it. `program` is what node can
+ * run to look; where there is none, as in a program that the library was built into, the installed copy has to do. False
+ * where no watch will look.
+ */
+export async function ensureWatch(program: string | undefined, retireAfterMs: number, world: World): Promise<boolean> {
+  try {
+    return retireAfterMs !== 0 && (await ensure(programsFor(program, world), retireAfterMs, world));
+  } catch (error) {
+    // A full disk, or a folder that cannot be written: whoever starts a server has it all the same.
+    errorCode(error);
+    return false;
+  }
+}
+
+async function ensure(programs: readonly string[], retireAfterMs: number, world: World): Promise<boolean> {
+  // Built into another program there is none, and then only an installed copy looks.
+  if (!programs.some((program) => existsSync(program))) return false;
+  notePlaces(world.folder, namedPlaces(world));
+  // Twice: once to find that the last watch died or finds nothing to run, once to follow it.
+  for (let attempt = 0; attempt < 2; attempt += 1) {
+    const held = watcher(world.folder);
+    if (held && !isVoid(held, await aliveNow(held, world), nowIn(world))) return true;
+    const claimed = await claimNow(world);
+    if (claimed === undefined || claimed.kind === 'unread') return false;
+    if (claimed.kind === 'ours') return begin(claimed, programs, retireAfterMs, world);
+    const { by } = claimed;
+    // Somebody else is just about to start it.
+    if (!isVoid(by, await aliveNow(by, world), nowIn(world))) return true;
+    claimed.takeAway();
+  }
+  return false;
+}
+
+const nowIn = ({ eyes, clock }: World): BootTime => ({ boot: eyes.machine().boot, ms: clock() });
+
+/** By one look at the one process, since most often the watch is there. */
+async function aliveNow({ holder, machine }: Held, { eyes }: World): Promise<Answer> {
+  const seen = await eyes.look(holder.pid);
+  if (seen === 'unknown') return 'unknown';
+  return lives(holder, machine, {
+    machine: eyes.machine(),
+    processes: new Map(seen === 'gone' ? [] : [[seen.pid, seen]]),
+  });
+}
+
+type OurClaim = Extract<Claim, { kind: 'ours' }>;
+type WatchClaim = Claim & { readonly token: string };
+
+async function claimNow({ folder, eyes, clock }: World): Promise<WatchClaim | undefined> {
+  const us = await eyes.look(process.pid);
+  if (typeof us === 'string') return undefined;
+  const token = randomBytes(8).toString('hex');
+  const holder = { pid: us.pid, startToken: us.startToken };
+  const claimant = { holder, machine: eyes.machine(), holdsMs: STARTING_MS, clock, token };
+  return { ...claimWatch(folder, claimant), token };
+}
+
+async function begin(
+  claim: Extract<WatchClaim, { kind: 'ours' }>,
+  programs: readonly string[],
+  retireAfterMs: number,
+  world: World,
+): Promise<boolean> {
+  const { folder, env, eyes } = world;
+  const every = everyMs(world);
+  const firstMs = Math.min(every, Math.max(SOONEST_MS, retireAfterMs));
+  const { token } = claim;
+  const watching = { token, claim: watchFile(folder), stateDir: folder.root, everyMs: every, firstMs, programs };
+  const pid = await startWatch(watching, env);
+  const seen = pid && (await eyes.look(pid));
+  const isBegun =
+    typeof seen === 'object' && claim.handOver({ pid: seen.pid, startToken: seen.startToken }, 3 * every + LOOKING_MS);
+  if (!isBegun) claim.release();
+  return isBegun;
+}
+
+/** As it is called, and the copy that `install` makes: what npx or a plugin manager has put somewhere goes one day. */
+function programsFor(program: string | undefined, { env }: World): string[] {
+  const real = program && tryRead(() => realpathSync(program));
+  return [...new Set([real ?? [], installedBuild(env).program].flat())];
+}
+
+/** What this process knows of its session's folders, and the watch cannot. */
+function namedPlaces({ env, configDirs, dataDirs, pluginsDirs, tmpDirs }: World): SessionPlaces {
+  const { CLAUDE_CONFIG_DIR, CLAUDE_PLUGIN_DATA, CLAUDE_CODE_PLUGIN_CACHE_DIR, CLAUDE_CODE_TMPDIR } = env;
+  const isDefault = (folder: string): boolean => !CLAUDE_CONFIG_DIR && folder === configDirs[0];
+  return {
+    configDirs: configDirs.filter((folder) => !isDefault(folder)),
+    dataDirs: [...new Set([CLAUDE_PLUGIN_DATA || [], dataDirs].flat())],
+    pluginsDirs: [...new Set([CLAUDE_CODE_PLUGIN_CACHE_DIR || [], pluginsDirs].flat())],
+    tmpDirs: [...new Set([CLAUDE_CODE_TMPDIR || [], tmpDirs].flat())],
+  };
+}
+
+/** One look of the watch. Returns in how many milliseconds the next one is due; undefined when it ends. */
+export async function lookOnce(
+  token: string,
+  policy: SweepPolicy,
+  program: string,
+  world: World,
+): Promise<number | undefined> {
+  const { folder, clock } = world;
+  const claim = watchClaim(folder, token, clock);
+  if (claim === undefined) return undefined;
+  claim.renew();
+  const looking = await withNotedPlaces(world);
+  try {
+    const reaped = await lookQuietly(policy, looking);
+    claim.renew();
+    const left = leftToWatch(reaped, world);
+    if (left.length > 0 || mayBeMore(reaped, world)) return nextLookMs(left, world);
+  } catch (error) {
+    noteFailure(folder, 'watch failed', error instanceof Error ? error.message : String(error));
+    return everyMs(world);
+  }
+  await end(claim, program, looking);
+  return undefined;
+}
+
+/**
+ * Ends the watch when nothing is left for it, after a run that has stopped something: else it would end itself, but only
+ * at its next look. What it sees is seen without a question to any server.
+ */
+export async function endWatchIfOver(program: string | undefined, world: World): Promise<void> {
+  const { folder, clock, eyes } = world;
+  const held = watcher(folder);
+  const claim = held?.token === undefined ? undefined : watchClaim(folder, held.token, clock);
+  if (held === undefined || claim === undefined || (await somethingIsLeft(world))) return;
+  const { lineage } = await takeSnapshot([], [], eyes);
+  await end(claim, program, world);
+  if ((await aliveNow(held, world)) !== 'yes') return;
+  await signal(held.holder, 'SIGTERM', eyes.look, lineage);
+  for (let tries = 0; tries < 20 && !(await isGone(held.holder, eyes.look)); tries += 1) await sleep(25);
+}
+
+/**
+ * Gives up the claim, and only then looks once more: whoever has recorded a server while it was still there has started
+ * no watch, and has written down places that the next one needs.
+ */
+async function end(claim: Pick<OurClaim, 'release'>, program: string | undefined, world: World): Promise<void> {
+  const places = placeFiles(world.folder);
+  claim.release();
+  if (await somethingIsLeft(world)) {
+    await ensureWatch(program, DEFAULTS.retireAfterMs, world);
+    return;
+  }
+  writeLastUses(world.folder, undefined, new Map());
+  for (const file of places) removeFile(file);
+}
+
+/** No server is old enough to be asked anything. */
+async function somethingIsLeft(world: World): Promise<boolean> {
+  const nothing = { olderThanMs: Number.MAX_SAFE_INTEGER, graceMs: 0, limit: 0, dryRun: true };
+  const reaped = await reap({ ...LOOKING, ...nothing }, world);
+  return leftToWatch(reaped, world).length > 0 || mayBeMore(reaped, world);
+}
+
+/** A server that a run is just stopping, or was when it died, has no record; and what cannot be read may be one. */
+function mayBeMore({ unread }: Reaped, { folder }: World): boolean {
+  const fences = jsonNames(folder.closing);
+  const isFenced = fences.kind === 'unread' || fences.names.length > 0;
+  return isFenced || unread.some(({ kind }) => kind === 'native' || kind === 'fence');
+}
+
+const LOOKING = { endStrays: false, scope: { kind: 'all', port: undefined } } as const;
+
+async function withNotedPlaces(world: World): Promise<World> {
+  const noted = notedPlaces(world.folder);
+  const both = (which: keyof SessionPlaces): string[] => [...new Set([...world[which], ...noted[which]])];
+  return {
+    ...world,
+    configDirs: both('configDirs'),
+    dataDirs: both('dataDirs'),
+    pluginsDirs: both('pluginsDirs'),
+    tmpDirs: both('tmpDirs'),
+  };
+}
+
+/** Like the background run, but it stops only what has been quiet for long; what it saw in use it writes down. */
+async function lookQuietly(policy: SweepPolicy, world: World): Promise<Reaped> {
+  const { boot } = world.eyes.machine();
+  const uses = readLastUses(world.folder, boot);
+  const request = { ...LOOKING, ...policy, dryRun: false, quietForMs: retireAfterIn(world) };
+  const reaped = await reap(request, world);
+  const now = { at: Date.now(), bootMs: world.clock() };
+  const next = leftToWatch(reaped, world).map(({ seen }) => nextUse(seen, uses, now));
+  writeLastUses(world.folder, boot, new Map(next.filter((entry) => entry !== undefined)));
+  return reaped;
+}
+
+/** Recorded servers that live here, and that the watch may stop one day. */
+export function leftToWatch({ servers }: Reaped, world: World): Judged[] {
+  const otherwise = retireAfterIn(world);
+  return servers.filter((server) => isLeft(server) && (server.seen.retireAfterMs ?? otherwise) !== 0);
+}
+
+const isLeft = ({ record, seen, verdict, outcome }: Judged): boolean =>
+  seen.located.kind !== 'gone' &&
+  verdict.kind !== 'gone' &&
+  outcome?.kind !== 'stopped' &&
+  outcome?.kind !== 'gone' &&
+  (record.ownership === 'plugin' || record.ownership === 'adopted') &&
+  verdict.guards.every(({ name, outcome: said }) => name !== 'local' || said !== 'veto');
+
+/** Sooner than usual for a server that will have been quiet for long enough by then. */
+function nextLookMs(servers: readonly Judged[], world: World): number {
+  const every = everyMs(world);
+  const left = servers.map(({ seen }) => (seen.retireAfterMs ?? retireAfterIn(world)) - (seen.quietMs ?? 0));
+  return Math.min(every, Math.max(SOONEST_MS, Math.min(...left.filter((ms) => ms > 0), every)));
+}
+
+/** Where there is no shell that sleeps, the looks are made by one process, and it is the watch. */
+export async function stay(token: string, policy: SweepPolicy, program: string, world: World): Promise<void> {
+  for (let waitMs: number | undefined = everyMs(world); waitMs !== undefined; ) {
+    await sleep(waitMs);
+    waitMs = await lookOnce(token, policy, program, world);
+  }
+}
