@@ -1,0 +1,168 @@
+import { existsSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { type CliResult, runCli } from '../support/cli.js';
+import {
+  type Fake,
+  type Fields,
+  filesIn,
+  identityOf,
+  recordsIn,
+  startFake,
+  writeRecord,
+  writeState,
+} from '../support/fake.js';
+import { alive, portHolder } from '../support/proc.js';
+import { createSandbox, type Sandbox } from '../support/sandbox.js';
+import { waitFor } from '../support/wait.js';
+
+let sandbox: Sandbox;
+let server: Fake;
+
+beforeEach(async () => {
+  sandbox = await createSandbox('marks');
+  server = await startFake(sandbox);
+});
+
+afterEach(() => sandbox.dispose());
+
+const run = (...args: string[]): Promise<CliResult> => runCli(sandbox, args);
+
+const record = (changes: Fields = {}, fake = server): Promise<string> => writeRecord(sandbox, 'known', fake, changes);
+
+const reap = async (...args: string[]) => {
+  const { code, stdout } = await run('--older-than', '0s', '--json', ...args);
+  return { code, ...JSON.parse(stdout) };
+};
+
+describe('--limit', () => {
+  test('withholds all when more are stale', async () => {
+    await record();
+    const { code, servers, summary } = await reap('--limit', '0');
+    expect(code).toBe(1);
+    expect(servers).toMatchObject([{ verdict: 'stale', outcome: { kind: 'withheld', overLimit: true } }]);
+    expect(summary).toMatchObject({ stale: 1, stopped: 0, failed: 1 });
+    expect(alive(server.pid)).toBe(true);
+    expect(recordsIn(sandbox.stateDir)).toHaveLength(1);
+  });
+
+  test('withholds none when as many are', async () => {
+    await record();
+    expect(await reap('--limit', '1')).toMatchObject({ code: 0, summary: { stopped: 1 } });
+    expect(alive(server.pid)).toBe(false);
+  });
+});
+
+describe('the workspace', () => {
+  test('does not cover a server of another one, of one around it, or of one with a longer name', async () => {
+    for (const folder of ['other', '', 'project-2']) {
+      const workspace = join(sandbox.root, folder);
+      await mkdir(workspace, { recursive: true });
+      await record({ workspace });
+      expect(await reap()).toMatchObject({ code: 0, servers: [], staleElsewhere: 1, summary: { stopped: 0 } });
+    }
+    expect((await run('-n', '--older-than', '0s')).stdout).toContain('1 stale server in other workspaces');
+    expect(alive(server.pid)).toBe(true);
+    expect(await reap('--all-stale')).toMatchObject({ code: 0, staleElsewhere: 0, summary: { stopped: 1 } });
+    expect(alive(server.pid)).toBe(false);
+  });
+
+  test('covers a server of a folder in it, and may be named', async () => {
+    const workspace = join(sandbox.project, 'packages/one');
+    await mkdir(workspace, { recursive: true });
+    await record({ workspace });
+    expect(await reap('-n', '--workspace', sandbox.root)).toMatchObject({ servers: [{ verdict: 'stale' }] });
+    expect(await reap('-n', '--workspace', join(sandbox.project, 'packages/two'))).toMatchObject({ servers: [] });
+    expect(await reap('--port', '1')).toMatchObject({ servers: [], staleElsewhere: 1 });
+    expect(await reap('--port', `${server.port}`)).toMatchObject({ summary: { stopped: 1 } });
+  });
+});
+
+describe('keep and unkeep', () => {
+  test('take a server by its pid, its port, its id or the start of that', async () => {
+    await record();
+    const names = [`${server.pid}`, `${server.port}`, 'known', 'kno'];
+    for (const name of names) expect(await run('keep', name)).toMatchObject({ code: 0, stderr: '' });
+    expect(await reap()).toMatchObject({ servers: [{ verdict: 'spared', reasons: ['unkept'] }] });
+    for (const name of names) expect(await run('unkeep', name)).toMatchObject({ code: 0, stderr: '' });
+    expect(await reap('--dry-run')).toMatchObject({ servers: [{ verdict: 'stale' }] });
+  });
+
+  test('count in a run that keeps its records elsewhere, too', async () => {
+    const mark = { schema: 'opencode-reap/1', id: 'known' };
+    await writeState(join(sandbox.home, '.local/state/opencode-reap'), 'keep/known.json', mark);
+    await record();
+    expect(await reap()).toMatchObject({ servers: [{ verdict: 'spared', reasons: ['unkept'] }] });
+  });
+
+  test('hold for a server that nobody wrote down once it is handed over, and are taken back together', async () => {
+    const before = `pid-${server.pid}`;
+    const id = `adopted-${server.pid}-${identityOf(server.pid).startToken}`;
+    await run('keep', `${server.pid}`);
+    await run('adopt', `${server.pid}`);
+    expect(await reap()).toMatchObject({ servers: [{ id, verdict: 'spared', reasons: ['unkept'] }] });
+    await run('keep', `${server.pid}`);
+    expect(filesIn(join(sandbox.stateDir, 'keep'))).toHaveLength(2);
+    expect(await run('unkeep', before)).toMatchObject({ code: 0, stdout: `${id} is no longer kept\n` });
+    expect(filesIn(join(sandbox.stateDir, 'keep'))).toEqual([]);
+    expect(await reap('--dry-run')).toMatchObject({ servers: [{ verdict: 'stale' }] });
+  });
+
+  test('are not taken back while a mark stays: one is in another folder, one cannot be removed', async () => {
+    await record();
+    const elsewhere = join(sandbox.home, '.local/state/opencode-reap');
+    const mark = await writeState(elsewhere, 'keep/known.json', '{}');
+    const stays = join(sandbox.stateDir, 'keep/known.json');
+    await mkdir(stays, { recursive: true });
+    expect(await run('unkeep', 'known')).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: expect.stringMatching(`^error: known stays kept: could not remove ${stays}: E[A-Z]+\nhint: .+\n$`),
+    });
+    expect(existsSync(mark)).toBe(false);
+    expect(await reap()).toMatchObject({ servers: [{ verdict: 'spared', reasons: ['unkept'] }] });
+  });
+
+  test('a server that was started with OPENCODE_REAP=keep is kept', async () => {
+    await record({ id: 'other' }, await startFake(sandbox, { OPENCODE_REAP: 'keep' }));
+    expect(await reap()).toMatchObject({ servers: [{ verdict: 'spared', reasons: ['unkept'] }] });
+    const stderr = expect.stringContaining('other stays kept: it was started with OPENCODE_REAP=keep\n');
+    expect(await run('unkeep', 'other')).toMatchObject({ code: 1, stdout: '', stderr });
+  });
+});
+
+describe('adopt', () => {
+  test.each(['pid', 'port'] as const)(
+    'hands over a server that nothing was written down about, by its %s',
+    async (by) => {
+      expect(await reap('--all-stale')).toMatchObject({ servers: [] });
+      expect(await run('adopt', `${server[by]}`, '--quiet')).toEqual({ code: 0, stdout: '', stderr: '' });
+      expect(recordsIn(sandbox.stateDir)).toMatchObject([
+        { fields: { adopted: true, startedByPlugin: false, state: 'ready' } },
+      ]);
+      const again = await run('adopt', `${server[by]}`);
+      expect(again).toMatchObject({
+        code: 1,
+        stdout: '',
+        stderr: expect.stringMatching(/^error: .+recorded already.+\nhint: .+\n$/),
+      });
+      const { servers } = await reap();
+      expect(servers).toMatchObject([{ workspace: sandbox.project, port: server.port, outcome: { kind: 'stopped' } }]);
+      expect(alive(server.pid)).toBe(false);
+    },
+  );
+
+  test('refuses a shared daemon, and is not said to be a way for one', async () => {
+    const port = await sandbox.reserve();
+    const args = ['serve', '--service', '--port', `${port}`];
+    const { pid } = sandbox.spawn('opencode', args, { env: sandbox.env(), detached: true, stdio: 'ignore' });
+    await waitFor('it listens', () => portHolder(port) === pid);
+    const lines = (await run()).stdout.split('\n').filter((line) => line.includes(`pid ${pid},`));
+    expect(lines).toEqual([expect.stringMatching(`left alone \\(opencode-reap stop ${pid} ends it\\)$`)]);
+    expect(await run('adopt', `${port}`)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('it is a shared daemon'),
+    });
+  });
+});

@@ -1,0 +1,148 @@
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import ts from 'typescript';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { execa } from '../../build/substitutes/execa.js';
+import { filesIn, installFake } from '../support/fake.js';
+import { inhabitants } from '../support/inhabitants.js';
+import { callLibrary } from '../support/library.js';
+import { createSandbox, type Sandbox } from '../support/sandbox.js';
+import { waitFor } from '../support/wait.js';
+import { watchesOf } from '../support/watching.js';
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const BUILT = join(ROOT, 'dist/opencode-reap.mjs');
+const NAMES = ['attachSession', 'ensureServer', 'reap', 'releaseSession', 'scan', 'stopServer'];
+/** What a plugin's author reviews and ships; growing is a decision. */
+const MOST_BYTES = 160_000;
+
+let sandbox: Sandbox;
+/** A copy in a folder that has nothing else in it. */
+let copy: string;
+
+beforeEach(async () => {
+  sandbox = await createSandbox('vendor');
+  mkdirSync(join(sandbox.root, 'plugin'));
+  copy = join(sandbox.root, 'plugin/opencode-reap.mjs');
+  copyFileSync(BUILT, copy);
+});
+
+afterEach(() => sandbox.dispose());
+
+const node = (args: readonly string[], input = '') => {
+  const env = sandbox.env({ OPENCODE_REAP_LINGER: '100ms' });
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, {
+    cwd: sandbox.project,
+    env,
+    input,
+    encoding: 'utf8',
+  });
+  return { code: status, stdout, stderr };
+};
+
+test('two builds are the same, to the byte', () => {
+  const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+  const [esbuild = ''] = scripts.vendor.split(' && ');
+  const bytes = ['one', 'two'].map((name) => {
+    const command = esbuild.replace('--outdir=dist', `--outdir=${join(sandbox.root, name)}`);
+    const path = `${join(ROOT, 'node_modules/.bin')}:${process.env.PATH}`;
+    const built = spawnSync('sh', ['-c', command], { cwd: ROOT, env: { PATH: path }, encoding: 'utf8' });
+    expect(built).toMatchObject({ status: 0, stderr: '' });
+    return readFileSync(join(sandbox.root, name, 'opencode-reap.mjs'));
+  });
+  expect(bytes[0]?.equals(bytes[1] ?? Buffer.alloc(0))).toBe(true);
+  expect(bytes[0]?.equals(readFileSync(BUILT)), 'dist is the build of this source').toBe(true);
+});
+
+test('it is as small as the page for plugin authors says, and needs nothing but node', () => {
+  const text = readFileSync(BUILT, 'utf8');
+  const size = Buffer.byteLength(text);
+  expect(size).toBeLessThanOrEqual(MOST_BYTES);
+  const page = readFileSync(join(ROOT, 'docs/plugin-authors.md'), 'utf8');
+  expect(/one file of (\d+) kB/.exec(page)?.[1]).toBe(`${Math.round(size / 1000)}`);
+  const imported = ts.preProcessFile(text, true, true).importedFiles.map(({ fileName }) => fileName);
+  expect(imported.length).toBeGreaterThan(5);
+  expect(imported.filter((name) => !name.startsWith('node:'))).toEqual([]);
+});
+
+test('imported, it exports the library and does nothing', () => {
+  const script = "import(process.argv[1]).then((all) => console.log(Object.keys(all).sort().join(' ')))";
+  const said = { code: 0, stdout: `${NAMES.join(' ')}\n`, stderr: '' };
+  // The second looks as if the file were run with a word of its own.
+  for (const words of [[], ['hook', 'session-start']]) expect(node(['-e', script, copy, ...words])).toEqual(said);
+  expect(filesIn(sandbox.stateDir)).toEqual([]);
+});
+
+test('built into another program, it leaves that program its words, and no server has that program run', async () => {
+  const program = join(sandbox.root, 'program.mjs');
+  const entry = `export * from '${copy}'; setTimeout(() => process.argv.length === 3 && console.log('its own'), 200);`;
+  const build = ['--bundle', '--platform=node', '--format=esm', `--outfile=${program}`];
+  const built = spawnSync(join(ROOT, 'node_modules/.bin/esbuild'), build, {
+    cwd: ROOT,
+    input: entry,
+    encoding: 'utf8',
+  });
+  expect(built.status, built.stderr).toBe(0);
+  for (const word of ['hook', 'sweep', 'watch', 'retire', 'help'])
+    expect(node([program, word])).toEqual({ code: 0, stdout: 'its own\n', stderr: '' });
+  expect(filesIn(sandbox.stateDir)).toEqual([]);
+  await installFake(sandbox);
+  const { value } = await callLibrary(sandbox, 'ensureServer', [{ port: 0 }], { build: program });
+  // There is no file of ours that it could run.
+  expect([typeof value?.pid, watchesOf(sandbox)]).toEqual(['number', []]);
+});
+
+test('where there is no /proc, it lists processes without what was left out of it', async () => {
+  const script = `Object.defineProperty(process, 'platform', { value: 'darwin' });
+    import(process.argv[1]).then(async ({ scan }) => console.log(await scan()));`;
+  expect(node(['-e', script, copy])).toEqual({ code: 0, stdout: '[]\n', stderr: '' });
+  // What pid-port reads of execa's answers.
+  expect(await execa('sh', ['-c', 'echo a; echo b'])).toEqual({ stdout: 'a\nb' });
+  await expect(execa('sh', ['-c', 'echo a; exit 1'])).rejects.toMatchObject({ exitCode: 1, stdout: 'a\n' });
+});
+
+test('its declarations stand alone, and name what it exports', () => {
+  copyFileSync(join(ROOT, 'dist/opencode-reap.d.mts'), join(sandbox.root, 'plugin/opencode-reap.d.mts'));
+  const file = join(sandbox.root, 'plugin/use.mts');
+  writeFileSync(
+    file,
+    `import { ${NAMES.join(', ')}, type ReapError } from './opencode-reap.mjs';
+const server = await ensureServer({ port: 4096, readyTimeout: 1_000 });
+const { held } = await attachSession({ server: server.id });
+const ended: boolean = held && (await stopServer(server.id ?? 4096)).kind === 'stopped';
+const urls: (string | null)[] = (await scan()).map(({ url }) => url);
+const stopped: number = (await reap({ all: true })).summary.stopped;
+export const hint = (error: ReapError): string => error.hint + error.message + ended + urls + stopped + releaseSession;
+// @ts-expect-error durations are numbers of milliseconds
+await ensureServer({ readyTimeout: '5s' });
+`,
+  );
+  const options = {
+    target: ts.ScriptTarget.ES2022,
+    module: ts.ModuleKind.NodeNext,
+    lib: ['lib.es2023.d.ts'],
+    types: [],
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    noEmit: true,
+  };
+  const found = ts.getPreEmitDiagnostics(ts.createProgram([file], options));
+  expect(found.map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'))).toEqual([]);
+});
+
+test('run through a link, it is its own hook and its own background run', async () => {
+  const link = join(sandbox.root, 'linked');
+  symlinkSync(join(sandbox.root, 'plugin'), link);
+  const input = JSON.stringify({ session_id: 'a-session', cwd: sandbox.project, source: 'startup' });
+  const hook = (word: string) => node([join(link, 'opencode-reap.mjs'), 'hook', word], input);
+  const silence = { code: 0, stdout: '', stderr: '' };
+  const names = (folder: string): string[] => readdirSync(join(sandbox.stateDir, folder));
+  expect(hook('session-start')).toEqual(silence);
+  expect([names('leases').length, names('requests').length]).toEqual([1, 1]);
+  await waitFor('the run has done what the hook asked for', () => names('requests').length === 0);
+  await waitFor('the run is done', () => inhabitants(sandbox).length === 0);
+  expect(hook('no-such-event')).toEqual(silence);
+  expect(node([copy])).toMatchObject({ code: 2, stdout: '', stderr: expect.stringMatching(/^error: .*\nhint: /) });
+});

@@ -1,0 +1,188 @@
+import { spawnSync } from 'node:child_process';
+import { mkdir, mkdtemp, rename, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { unwritable } from '../../src/report/unwritable.js';
+import { filesIn, installFake, logOf, recordsIn, writeState } from '../support/fake.js';
+import { inhabitants } from '../support/inhabitants.js';
+import { type Answered, BUILDS, callLibrary } from '../support/library.js';
+import { createSandbox, type Sandbox } from '../support/sandbox.js';
+import { waitFor } from '../support/wait.js';
+
+let sandbox: Sandbox;
+
+beforeEach(async () => {
+  sandbox = await createSandbox('library');
+});
+
+afterEach(() => sandbox.dispose());
+
+test('nothing is reaped on a word that is not understood', async () => {
+  const reap = async (options: object) => (await callLibrary(sandbox, 'reap', [options])).error?.message;
+  expect(await reap({ dryRun: 'true' })).toMatch(/^dryRun is not true or false/);
+  expect(await reap({ limit: '20' })).toMatch(/^limit is not a whole number/);
+  expect(await reap({ port: '4096' })).toMatch(/^4096 is no port/);
+});
+
+test('a program that cannot be run is no state folder that cannot be written', () => {
+  const error = (syscall: string) => Object.assign(new Error(), { code: 'EACCES', path: '/x', syscall });
+  expect(unwritable(error('open'))).toBe('could not write /x: EACCES');
+  expect(unwritable(error('spawn /x'))).toBeUndefined();
+});
+
+describe('a server that cannot be had', () => {
+  const ensure = (options: object): Promise<Answered> => callLibrary(sandbox, 'ensureServer', [options]);
+
+  test.each<[string, string, object, RegExp]>([
+    ['is missing', '', {}, /^opencode could not be started: .*ENOENT/],
+    ['ends at once', '#!/bin/sh\nexit 3\n', {}, /^opencode ended before it answered .exit code 3/],
+    ['ends and leaves what it started', '#!/bin/sh\nsleep 60 &\nsleep 0.3\nexit 3\n', {}, /^opencode ended before/],
+    ['ends at once and leaves what it started', '#!/bin/sh\nsleep 60 &\n', {}, /^opencode ended before/],
+    ['never listens', '#!/bin/sh\nexec sleep 60\n', { readyTimeout: 500 }, /^opencode did not answer within 500 ms/],
+  ])('is an error with a hint when it %s, and leaves nothing', async (title, script, options, message) => {
+    if (script) await writeFile(join(sandbox.binDir, 'opencode'), script, { mode: 0o755 });
+    const began = performance.now();
+    const { error } = await ensure({ port: await sandbox.reserve(), sessionId: 'a-session', ...options });
+    expect(performance.now() - began).toBeLessThan(10_000);
+    expect(error).toEqual({ message: expect.stringMatching(message), hint: expect.stringMatching(/./) });
+    await waitFor('nothing is left running', () => inhabitants(sandbox).length === 0, 1_000);
+    const left = filesIn(sandbox.stateDir).filter((file) => !file.endsWith('/log.ndjson'));
+    expect(left).toEqual([]);
+    // Only what this program has ended is in the log.
+    const ended = {
+      event: 'given up',
+      by: 'library',
+      detail: expect.stringMatching(/ ended: pid \d+; nothing is left/),
+    };
+    expect(logOf(sandbox.stateDir)).toMatchObject(/leaves|never/.test(title) ? [ended] : []);
+  });
+
+  test.each<[object, RegExp]>([
+    [{ hostname: '0.0.0.0' }, /^0\.0\.0\.0 is not kept to this machine/],
+    [{ port: 65_536 }, /^65536 is no port/],
+    [{ readyTimeout: '5s' }, /^readyTimeout cannot be 5s/],
+    [{ retireAfter: 30 }, /^retireAfter cannot be 30$/],
+    [{ hostname: '127.0.0.999' }, /^127\.0\.0\.999 is not kept to this machine/],
+    [{ workspace: '/no/such/folder' }, /^the workspace \/no\/such\/folder is no directory/],
+    [{ workspace: '/etc/passwd' }, /^the workspace \/etc\/passwd is no directory/],
+    [{ cwd: 5 }, /^cwd is not a text/],
+    [{ workspace: 5, cwd: '/' }, /^workspace is not a text/],
+    [{ command: '' }, /^command is not a text/],
+    [{ command: '/opt/opencode-1.18' }, /^\/opt\/opencode-1\.18 would not be recognised as OpenCode$/],
+    [{ args: '--print-logs' }, /^args is not a list of texts/],
+    [{ env: { X: 'a\0b' } }, /^env is not texts by name/],
+    [{ sessionId: 5 }, /^sessionId is not a text/],
+    [{ secure: 'no' }, /^secure is not true or false/],
+  ])('is an error when it is asked for with %j', async (options, message) => {
+    expect((await ensure({ port: await sandbox.reserve(), ...options })).error).toEqual({
+      message: expect.stringMatching(message),
+      hint: expect.any(String),
+    });
+    expect(filesIn(sandbox.stateDir)).toEqual([]);
+  });
+
+  test('is an error when its environment says what is not understood', async () => {
+    const env = { OPENCODE_REAP_RETIRE_AFTER: '30' };
+    expect((await callLibrary(sandbox, 'ensureServer', [{ port: 0 }], { env })).error).toEqual({
+      message: 'OPENCODE_REAP_RETIRE_AFTER cannot be 30',
+      hint: expect.stringMatching(/30s/),
+    });
+  });
+
+  const preload = async (code: string): Promise<string> => {
+    const file = join(sandbox.root, 'preload.cjs');
+    await writeFile(file, code);
+    return `--require=${file}`;
+  };
+
+  // The helper that lists processes there lies beside the package, where it is no Windows program, and not beside a copy.
+  test.each<[string, string, string]>([
+    ['win32', 'the package', BUILDS.package],
+    ['win32', 'a vendored copy', BUILDS.vendored],
+    ['darwin', 'the package', BUILDS.package],
+  ])('is an error before it is started where processes have no start times: %s, %s', async (platform, _, build) => {
+    await installFake(sandbox);
+    await writeFile(
+      join(sandbox.binDir, 'ps'),
+      '#!/bin/sh\n/usr/bin/ps "$@" | sed -E "s/[0-9]+:[0-9]+:[0-9]+ /-- /"\n',
+      {
+        mode: 0o755,
+      },
+    );
+    const env = {
+      NODE_OPTIONS: await preload(`Object.defineProperty(process, 'platform', { value: '${platform}' });`),
+      OPENCODE_REAP_STATE_DIR: sandbox.stateDir,
+    };
+    const port = await sandbox.reserve();
+    const { error } = await callLibrary(sandbox, 'ensureServer', [{ port }], { env, build });
+    const message = 'the processes of this machine cannot be listed with their start times';
+    expect(error).toEqual({ message, hint: expect.any(String) });
+    expect([filesIn(sandbox.stateDir), inhabitants(sandbox)]).toEqual([[], []]);
+  });
+
+  test('is an error with a hint where its directory is no more, or a path is longer than any', async () => {
+    const gone = await mkdtemp(join(sandbox.root, 'gone-'));
+    const script = `process.chdir('.'); require('node:fs').rmdirSync(${JSON.stringify(gone)});
+      import(process.argv[1]).then((library) => library.ensureServer({ port: 0 }))
+        .catch(({ message, hint }) => console.log(JSON.stringify({ message, hint })));`;
+    const { stdout } = spawnSync(process.execPath, ['-e', script, BUILDS.vendored], { cwd: gone, env: sandbox.env() });
+    const hint = expect.any(String);
+    expect(JSON.parse(`${stdout}`)).toEqual({ message: 'the current directory is no more', hint });
+    const stateDir = join(sandbox.root, 'x'.repeat(300));
+    const attached = await callLibrary(sandbox, 'attachSession', [{ sessionId: 's', stateDir }]);
+    expect(attached.error).toEqual({ message: expect.stringMatching(/^could not write .*: ENAMETOOLONG$/), hint });
+  });
+
+  test('is an error when no process is made of what it is given', async () => {
+    await installFake(sandbox);
+    // Longer than the system takes, so the caller cannot have been given it either.
+    const env = { NODE_OPTIONS: await preload(`process.env.TOO_LONG = 'x'.repeat(131_072);`) };
+    const { error } = await callLibrary(sandbox, 'ensureServer', [{ port: await sandbox.reserve() }], { env });
+    expect(error).toMatchObject({ message: expect.stringMatching(/could not be started: .*E2BIG/) });
+    expect(filesIn(sandbox.stateDir)).toEqual([]);
+  });
+
+  test('is an error when it cannot be written down once it runs, and it is ended', async () => {
+    await installFake(sandbox);
+    const real = join(sandbox.binDir, 'opencode');
+    await rename(real, `${real}.mjs`);
+    const servers = join(sandbox.stateDir, 'servers');
+    // The folder may be made anew in between.
+    const away = `until rm -rf ${servers}-moved && mv ${servers} ${servers}-moved && true >${servers}; do :; done 2>/dev/null`;
+    await writeFile(real, `#!/bin/sh\n${away}\nexec "$0.mjs" "$@"\n`, { mode: 0o755 });
+    const { error } = await ensure({ port: await sandbox.reserve(), retireAfter: 0 });
+    expect(error).toMatchObject({
+      message: expect.stringMatching(/^could not write .*ENOTDIR/),
+      hint: expect.any(String),
+    });
+    expect(inhabitants(sandbox)).toEqual([]);
+  });
+
+  test('is an error when its lease cannot be written, and no server is left', async () => {
+    await installFake(sandbox);
+    await mkdir(sandbox.stateDir, { mode: 0o700 });
+    const leases = join(sandbox.stateDir, 'leases');
+    // Root may write wherever there is something to write to.
+    await symlink('/sys/fs', leases);
+    const { error } = await ensure({ port: await sandbox.reserve(), sessionId: 'a-session' });
+    expect(error?.message).toMatch(`could not write ${leases}`);
+    expect(inhabitants(sandbox)).toEqual([]);
+    expect(recordsIn(sandbox.stateDir)).toEqual([]);
+  });
+
+  test('is an error when leases cannot even be read, and whoever may have one keeps the server', async () => {
+    await installFake(sandbox);
+    const leases = await writeState(sandbox.stateDir, 'leases', 'no folder');
+    const { error } = await ensure({ port: await sandbox.reserve(), sessionId: 'a-session', retireAfter: 0 });
+    expect(error?.message).toMatch(`could not write ${leases}`);
+    const [record] = recordsIn(sandbox.stateDir);
+    expect(inhabitants(sandbox)).toEqual([record?.fields.pid]);
+  });
+
+  test('is an error when nothing can be written', async () => {
+    await installFake(sandbox);
+    await writeFile(sandbox.stateDir, '');
+    const message = expect.stringContaining(`could not write ${sandbox.stateDir}`);
+    expect((await ensure({ port: await sandbox.reserve() })).error).toMatchObject({ message });
+  });
+});

@@ -1,0 +1,165 @@
+import { rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import {
+  filesIn,
+  identityOf,
+  installFake,
+  machine,
+  recordsIn,
+  SCHEMA,
+  startFake,
+  writeRecord,
+  writeState,
+} from '../support/fake.js';
+import { inhabitants } from '../support/inhabitants.js';
+import { BUILDS, callLibrary } from '../support/library.js';
+import { installOpencode, releases } from '../support/opencode.js';
+import { alive, portHolder } from '../support/proc.js';
+import { createSandbox, type Sandbox } from '../support/sandbox.js';
+
+let sandbox: Sandbox;
+
+beforeEach(async () => {
+  sandbox = await createSandbox('library');
+});
+
+afterEach(() => sandbox.dispose());
+
+const stop = async (id: unknown): Promise<void> => {
+  expect((await callLibrary(sandbox, 'stopServer', [id])).value).toMatchObject({ kind: 'stopped' });
+};
+
+describe('two processes that ask for a server at the same moment', () => {
+  const race = async (): Promise<void> => {
+    const port = await sandbox.reserve();
+    // The one has the package, the other a vendored copy: they share the state folder, and so the claim on the port.
+    const [one, other] = await Promise.all(
+      Object.values(BUILDS).map((build) => callLibrary(sandbox, 'ensureServer', [{ port }], { build })),
+    );
+    const url = `http://127.0.0.1:${port}`;
+    expect([one, other]).toMatchObject([
+      { value: { url }, stderr: '' },
+      { value: { url }, stderr: '' },
+    ]);
+    expect([one?.value?.alreadyRunning, other?.value?.alreadyRunning].sort()).toEqual([false, true]);
+    expect({ ...one?.value, alreadyRunning: true }).toEqual({ ...other?.value, alreadyRunning: true });
+    const { id, pid } = one?.value ?? {};
+    expect(recordsIn(sandbox.stateDir).map(({ fields }) => [fields.id, fields.serverPid])).toEqual([[id, pid]]);
+    expect(portHolder(port)).toBe(pid);
+    await stop(id);
+    expect(inhabitants(sandbox)).toEqual([]);
+    expect(filesIn(sandbox.stateDir)).toEqual([join(sandbox.stateDir, 'log.ndjson')]);
+  };
+
+  // Twenty in all with every release. The stand-in is up in a moment, so most are its: what races is our own claim.
+  const [many, few] = process.env.EVERY_RELEASE ? [16, 2] : [6, 1];
+  test.each<[number, string, () => Promise<unknown>]>([
+    [many, 'stand-in', () => installFake(sandbox)],
+    ...releases('native').map(
+      (release) => [few, release, () => installOpencode(sandbox, release)] as [number, string, () => Promise<unknown>],
+    ),
+  ])('get one, with one record, %i times (%s)', async (times, _, install) => {
+    await install();
+    for (let round = 0; round < times; round += 1) await race();
+  });
+});
+
+test('whoever is beaten to the port by somebody without a claim on it gets that server', async () => {
+  await installFake(sandbox);
+  const real = join(sandbox.binDir, 'opencode');
+  await rename(real, `${real}.mjs`);
+  const beaten = `#!/bin/sh\n(env -u OPENCODE_REAP_TAG setsid "$0.mjs" "$@" &)\nsleep 0.5\nexit 1\n`;
+  await writeFile(real, beaten, { mode: 0o755 });
+  const port = await sandbox.reserve();
+  const { value } = await callLibrary(sandbox, 'ensureServer', [{ port }]);
+  expect(value).toEqual({
+    url: `http://127.0.0.1:${port}`,
+    pid: portHolder(port),
+    alreadyRunning: true,
+    startedByPlugin: false,
+  });
+  expect(filesIn(sandbox.stateDir)).toEqual([]);
+});
+
+test('nobody gets a server that whoever started it may still end', async () => {
+  const fake = await startFake(sandbox);
+  const { port, pid } = fake;
+  const ask = async () => callLibrary(sandbox, 'ensureServer', [{ port, readyTimeout: 300 }]);
+  await writeRecord(sandbox, 'aaaaaaaaaa', fake, { state: 'starting', starter: identityOf(process.pid) });
+  expect((await ask()).error?.message).toMatch(`process ${process.pid} is starting a server on it`);
+  await writeRecord(sandbox, 'aaaaaaaaaa', fake, { state: 'starting', starter: { pid: process.pid, startToken: '1' } });
+  expect((await ask()).value).toMatchObject({ alreadyRunning: true, pid, id: 'aaaaaaaaaa' });
+});
+
+test('what is healthy is had without any time to wait', async () => {
+  const { port, pid } = await startFake(sandbox);
+  const { value } = await callLibrary(sandbox, 'ensureServer', [{ port, readyTimeout: 0 }]);
+  expect(value).toMatchObject({ alreadyRunning: true, pid });
+});
+
+test('the time that a stop takes does not count, not even when somebody else is faster then', async () => {
+  await installFake(sandbox);
+  const port = await sandbox.reserve();
+  const by = { schema: SCHEMA, machine: machine() };
+  const us = identityOf(process.pid);
+  const source = { format: 'native', file: 'x' };
+  const stop = { ...by, id: 'x', run: us, tree: [], source, port, record: null };
+  const fence = await writeState(sandbox.stateDir, 'closing/x.json', stop);
+  const asked = callLibrary(sandbox, 'ensureServer', [{ port, readyTimeout: 1_500 }]);
+  await sleep(1_700);
+  const claim = await writeState(sandbox.stateDir, `starts/${port}.json`, { ...by, holder: us });
+  await rm(fence);
+  await sleep(400);
+  await rm(claim);
+  expect((await asked).value).toMatchObject({ alreadyRunning: false, pid: portHolder(port) });
+});
+
+test('a server that has become healthy when the time is up is not ended', async () => {
+  await installFake(sandbox);
+  const port = await sandbox.reserve();
+  const env = { FAKE_OPENCODE: 'late' };
+  const { value } = await callLibrary(sandbox, 'ensureServer', [{ port, readyTimeout: 1_200 }], { env });
+  expect(value).toMatchObject({ alreadyRunning: false, pid: portHolder(port) });
+});
+
+test('what is null is left out', async () => {
+  const { port } = await startFake(sandbox);
+  const nothing = { host: null, cwd: null, plugin: null, command: null, env: null, retireAfter: null, secure: null };
+  const { value } = await callLibrary(sandbox, 'ensureServer', [{ port, ...nothing, readyTimeout: null }]);
+  expect(value).toMatchObject({ alreadyRunning: true });
+  const { error } = await callLibrary(sandbox, 'scan', [{ stateDir: null, olderThan: null }]);
+  expect(error).toBeUndefined();
+  expect((await callLibrary(sandbox, 'attachSession', [{ sessionId: 's', port: null, server: null }])).value).toEqual({
+    held: true,
+    servers: [],
+  });
+});
+
+test('a server that ends while it is being held is not what the caller gets', async () => {
+  const { port } = await startFake(sandbox, { FAKE_OPENCODE: 'last' });
+  const { value } = await callLibrary(sandbox, 'ensureServer', [{ port, sessionId: 'a-session' }]);
+  expect(value).toMatchObject({ alreadyRunning: false, pid: portHolder(port) });
+});
+
+test('a server is found by scan, left by a dry run and by the wrong workspace, and ended by reap', async () => {
+  await installFake(sandbox);
+  const asked = { port: 0, plugin: 'a-plugin', cwd: sandbox.project, host: 'localhost' };
+  const { value } = await callLibrary(sandbox, 'ensureServer', [asked]);
+  const { id, pid, url } = value ?? {};
+  expect(portHolder(Number(new URL(String(url)).port))).toBe(pid);
+  const olderThan = 0;
+  const [scanned, ...others] = Object.values((await callLibrary(sandbox, 'scan', [{ olderThan }])).value ?? {});
+  expect([scanned, others]).toMatchObject([{ id, serverPid: pid, plugin: 'a-plugin', verdict: 'stale' }, []]);
+  const reap = async (options: object) => (await callLibrary(sandbox, 'reap', [{ olderThan, ...options }])).value;
+  expect(await reap({ dryRun: true })).toMatchObject({ dryRun: true, summary: { stale: 1, stopped: 0 } });
+  expect(await reap({ workspace: sandbox.home })).toMatchObject({ servers: [], staleElsewhere: 1 });
+  expect(alive(Number(pid))).toBe(true);
+  const half = String(id).slice(0, -1);
+  expect((await callLibrary(sandbox, 'stopServer', [half])).value).toMatchObject({ kind: 'withheld' });
+  expect(await reap({ all: true })).toMatchObject({ schema: 'opencode-reap/1', summary: { stopped: 1 } });
+  expect(alive(Number(pid))).toBe(false);
+  const missing = { kind: 'withheld', because: `no server is known by the id, pid or port ${id}` };
+  expect((await callLibrary(sandbox, 'stopServer', [id])).value).toEqual(missing);
+});

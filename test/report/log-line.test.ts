@@ -1,0 +1,48 @@
+import { expect, test } from 'vitest';
+import type { Outcome } from '../../src/model/outcome.js';
+import { judgedLine, type Stopping } from '../../src/report/log-line.js';
+import { evidence, native, SERVER, verdict } from '../decide/given.js';
+
+/** What the log says of a server with that outcome. */
+const said = (outcome: Outcome | undefined, stopping: Stopping = {}): readonly string[] => {
+  const { record } = native;
+  const { event, detail } = judgedLine({ record, seen: evidence(native), verdict: verdict(native), outcome }, stopping);
+  return [event, detail];
+};
+
+const stopped = (changes: object = {}): Outcome => ({
+  kind: 'stopped',
+  signal: 'SIGKILL',
+  tookMs: 7,
+  processes: [SERVER, 5001],
+  successor: undefined,
+  leftBehind: [],
+  ...changes,
+});
+
+test.each<[Outcome, string]>([
+  [stopped(), `SIGKILL after every guard passed; gone in 7 ms: pid ${SERVER}, pid 5001`],
+  [
+    stopped({
+      successor: 9,
+      leftBehind: [
+        { pid: 1, name: 'a', ended: true },
+        { pid: 2, name: 'b', ended: false },
+      ],
+    }),
+    `SIGKILL after every guard passed; gone in 7 ms: pid ${SERVER}, pid 5001; its port is held by pid 9 now; also ended: a (pid 1); left behind: b (pid 2)`,
+  ],
+  [{ kind: 'gone' }, 'it had ended by itself'],
+  [{ kind: 'replaced', pid: 3 }, 'pid 3 belongs to another process by now'],
+  [{ kind: 'denied', pid: 3 }, 'pid 3 may not be signalled'],
+  [{ kind: 'survived', pids: [3, 4] }, 'not ended after every guard passed; still there after SIGKILL: pid 3, pid 4'],
+  [{ kind: 'withheld', because: '21 servers are stale', overLimit: true }, '21 servers are stale'],
+])('the log says what became of a server: %j', (outcome, detail) => {
+  expect(said(outcome)).toEqual([outcome.kind, detail]);
+});
+
+test('the log never says that every guard passed of what somebody named', () => {
+  for (const outcome of [stopped(), { kind: 'survived', pids: [3] } as const])
+    expect(said(outcome, { onWord: true })[1]).toMatch(/ by hand, every guard passed; /);
+  expect(said(stopped(), { why: 'no lease could be written for it' })[1]).toMatch(/^no lease .* for it: SIGKILL after/);
+});

@@ -1,0 +1,113 @@
+import { uptime } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe } from 'vitest';
+import { recordOf, writeByHand } from '../support/by-hand.js';
+import { providerConfig } from '../support/config.js';
+import { createSession, installOpencode, listenerOf, prompt, releases, request, waitFor } from '../support/opencode.js';
+import { alive, cpuTicks, startToken } from '../support/proc.js';
+import {
+  attach,
+  expectNothingLeft,
+  type Report,
+  reapJson,
+  startAndLeave,
+  startWithMcp,
+  test,
+} from '../support/reaped.js';
+import type { Sandbox } from '../support/sandbox.js';
+
+const NOW = ['--older-than', '0s', '--grace', '500ms'];
+/** For who is expected to follow a SIGTERM: a starved machine lets it wait, and the wait ends with the server. */
+const WITH_TIME = ['--older-than', '0s', '--grace', '15s'];
+
+/** Start tokens on Linux are hundredths of a second since the boot. */
+const ageMs = (pid: number): number => uptime() * 1000 - Number(startToken(pid)) * 10;
+
+/** Silence says nothing about a younger server. */
+const untilOlderThanAMinute = (pid: number): Promise<void> => sleep(Math.max(0, 60_500 - ageMs(pid)));
+
+/** What a run says when the machine is too busy to tell who is silent. */
+const TOO_BUSY = /this machine is too busy/;
+/** The same, or when a question of before was not reset in time. */
+const NOT_YET = /this machine is too busy|used within the last minute|but has connections/;
+
+const reapWhenQuiet = async (sandbox: Sandbox, args = NOW, notYet = NOT_YET, attempts = 5): Promise<Report> => {
+  const report = await reapJson(sandbox, args, { timeoutMs: 60_000 });
+  if (!notYet.test(JSON.stringify(report)) || attempts <= 1) return report;
+  await sleep(15_000);
+  return reapWhenQuiet(sandbox, args, notYet, attempts - 1);
+};
+
+// All at once, since each of them waits for a minute.
+describe.concurrent('a server that does not answer', { timeout: 180_000 }, () => {
+  test.for(releases('launcher'))(
+    'is ended once it is a minute old (%s)',
+    async (release, { sandbox, provider, expect }) => {
+      const server = await startWithMcp(sandbox, release, provider, ['stubborn']);
+      process.kill(server.listener, 'SIGSTOP');
+      const young = await reapJson(sandbox, NOW);
+      expect(young).toMatchObject({ code: 0, servers: [{ verdict: 'unsure', reasons: ['idle'], outcome: null }] });
+      await untilOlderThanAMinute(server.listener);
+      const report = await reapWhenQuiet(sandbox);
+      // It never sees the SIGTERM, and cannot end what is below it.
+      expect(report).toMatchObject({ code: 0, servers: [{ outcome: { kind: 'stopped', signal: 'SIGKILL' } }] });
+      expectNothingLeft(expect, sandbox, server);
+    },
+  );
+
+  test('is ended when it spins because its log has no reader any more', async ({ sandbox, expect }) => {
+    await installOpencode(sandbox, 'launcher');
+    const port = await sandbox.reserve();
+    const child = sandbox.spawn('opencode', ['serve', '--port', `${port}`, '--print-logs'], {
+      env: sandbox.env({ OPENCODE_REAP_TAG: 'by hand' }),
+      stdio: ['ignore', 'ignore', 'pipe'],
+      detached: true,
+    });
+    child.stderr?.resume();
+    const pid = child.pid ?? 0;
+    const listener = await waitFor('the server listens', () => listenerOf(pid), 60_000);
+    writeByHand(
+      sandbox.stateDir,
+      'servers',
+      recordOf({ pid, listener, port, tag: 'by hand', workspace: sandbox.project }),
+    );
+    // Late, so that it does not spin for longer than it must.
+    await sleep(Math.max(0, 58_000 - ageMs(listener)));
+    child.stderr?.destroy();
+    const asked = request(`http://127.0.0.1:${port}`, '/session', { timeoutMs: 2_000 });
+    await expect(asked).rejects.toThrow();
+    const before = cpuTicks(listener);
+    // An idle one takes a hundredth of a processor at most, and this one what other tests leave of it.
+    await waitFor('it spins', () => cpuTicks(listener) - before > 50, 20_000);
+    await untilOlderThanAMinute(listener);
+    const report = await reapWhenQuiet(sandbox, WITH_TIME);
+    expect(report).toMatchObject({ code: 0, servers: [{ outcome: { kind: 'stopped', signal: 'SIGTERM' } }] });
+    expectNothingLeft(expect, sandbox, { port });
+  });
+
+  test('is spared while a client is connected to it', async ({ sandbox, expect, onTestFinished }) => {
+    const server = await startAndLeave(sandbox, 'native');
+    onTestFinished(await attach(server.url));
+    process.kill(server.listener, 'SIGSTOP');
+    await untilOlderThanAMinute(server.listener);
+    const report = await reapJson(sandbox, NOW);
+    expect(report).toMatchObject({ code: 0, servers: [{ verdict: 'spared', reasons: ['idle'], outcome: null }] });
+    expect(alive(server.listener)).toBe(true);
+  });
+
+  test('is left alone while it is connected to a model provider', async ({ sandbox, provider, expect }) => {
+    provider.mode = 'silent';
+    const server = await startAndLeave(sandbox, 'native', providerConfig(provider));
+    const session = await createSession(server.url, sandbox.project);
+    await prompt(server.url, session, sandbox.project, 'hello');
+    await waitFor('the provider is asked', () => provider.requests.some(({ model }) => model === 'main'), 30_000);
+    process.kill(server.listener, 'SIGSTOP');
+    await untilOlderThanAMinute(server.listener);
+    const report = await reapWhenQuiet(sandbox, NOW, TOO_BUSY);
+    expect(report).toMatchObject({ code: 0, servers: [{ verdict: 'unsure', reasons: ['idle'], outcome: null }] });
+    expect(report.servers[0]?.guards).toContainEqual(
+      expect.objectContaining({ detail: 'it does not answer, but has connections' }),
+    );
+    expect(alive(server.listener)).toBe(true);
+  });
+});

@@ -1,0 +1,74 @@
+import { spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect } from 'vitest';
+import { writeUserSettings } from '../support/claude-hooks.js';
+import { test, withoutClaude } from '../support/claude-session.js';
+import { waitFor } from '../support/wait.js';
+
+const PLUGIN = fileURLToPath(new URL('../../.claude-plugin/opencode-reap', import.meta.url));
+
+describe.skipIf(withoutClaude)(`inside the real Claude Code client${withoutClaude}`, () => {
+  test('a server that a printing session started is gone after it, and the client says nothing about hooks', async ({
+    client: { box, start, isGone },
+  }) => {
+    expect(await box.print(`please execute: ${start}`)).toMatchObject({ code: 0, stderr: '' });
+    await isGone();
+    await waitFor('the end of the background run', () => !readdirSync(box.stateDir).includes('sweep.json'));
+    expect(readdirSync(`${box.stateDir}/requests`)).toEqual([]);
+  });
+
+  test('in a terminal, clear leaves the server, and exit takes it', async ({ client }) => {
+    const terminal = await client.box.open();
+    await terminal.execute(client.start);
+    const pid = await client.started();
+    await terminal.type('/clear');
+    await client.isLeftAlone(pid);
+    await terminal.type('/exit');
+    await terminal.ended();
+    await client.isGone();
+    expect(terminal.screen()).not.toMatch(/hook/i);
+  });
+
+  test('a client nested in another one’s shell tool leaves the outer session’s server alone', async ({ client }) => {
+    const outer = await client.box.open();
+    await outer.execute(client.start);
+    const pid = await client.started();
+    await outer.execute('env -u CLAUDECODE claude -p hello --permission-mode default > nested.txt 2>&1');
+    expect(readFileSync(`${client.box.project}/nested.txt`, 'utf8')).toBe('hello\n');
+    await client.isLeftAlone(pid);
+    await outer.type('/exit');
+    await client.isGone();
+  });
+
+  test('of two sessions on one port the first one’s end leaves the server, and the last one’s takes it', async ({
+    client,
+  }) => {
+    const other = await client.box.addProject('other');
+    const first = await client.box.open();
+    await first.execute(client.start);
+    const pid = await client.started();
+    const second = await client.box.open({ cwd: other });
+    await first.type('/exit');
+    await first.ended();
+    await client.isLeftAlone(pid);
+    await second.type('/exit');
+    await client.isGone();
+  });
+
+  test('takes the hooks that install writes, and the plugin', async ({ client: { box, port, start, isGone } }) => {
+    const run = (program: string, ...args: string[]) =>
+      spawnSync(join(box.binDir, program), args, { env: box.env(), encoding: 'utf8' });
+    const stdout = expect.stringContaining('Validation passed');
+    expect(run('claude', 'plugin', 'validate', PLUGIN)).toMatchObject({ status: 0, stdout });
+    await writeUserSettings(box.home, {});
+    expect(run('opencode-reap', 'install', '--port', String(port)).status).toBe(0);
+    expect(await box.print(`please execute: ${start}`)).toMatchObject({ code: 0, stderr: '' });
+    await isGone();
+    expect(run('opencode-reap', 'uninstall').status).toBe(0);
+    const printed = await box.print(`please execute: ${start}`, { args: ['--plugin-dir', PLUGIN] });
+    expect(printed).toMatchObject({ code: 0, stderr: '' });
+    await isGone();
+  });
+});

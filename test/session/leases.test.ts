@@ -1,0 +1,157 @@
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { runCli } from '../support/cli.js';
+import {
+  deadPid,
+  type Fake,
+  type Fields,
+  identityOf,
+  machine,
+  recordOf,
+  SCHEMA,
+  startBystander,
+  startFake,
+  writeState,
+} from '../support/fake.js';
+import type { Changes, Sandbox } from '../support/sandbox.js';
+import { createSandbox } from '../support/sandbox.js';
+
+// Leases as another program, or another version of this one, may have written them: by hand.
+
+let sandbox: Sandbox;
+let server: Fake;
+let live: Fields;
+let dead: Fields;
+
+const project = (...path: string[]): string => join(sandbox.project, ...path);
+
+beforeAll(async () => {
+  sandbox = await createSandbox('leases');
+  server = await startFake(sandbox);
+  live = { ...identityOf(startBystander(sandbox)), machine: machine() };
+  dead = { pid: await deadPid(sandbox), startToken: '1', machine: machine() };
+  await writeState(sandbox.stateDir, 'servers/srv.json', recordOf(sandbox, 'srv', server));
+});
+
+afterAll(() => sandbox.dispose());
+
+beforeEach(() => {
+  for (const folder of [sandbox.stateDir, join(sandbox.home, '.local/state/opencode-reap')]) {
+    rmSync(join(folder, 'leases'), { recursive: true, force: true });
+  }
+});
+
+const lease = (content: Fields, folder = sandbox.stateDir): Promise<string> =>
+  writeState(folder, 'leases/a.json', { schema: SCHEMA, session: 'one', ...content });
+
+const judge = async (env: Changes = {}) => {
+  const { code, stdout } = await runCli(sandbox, ['list', '--older-than', '0s', '--json'], { env });
+  expect(code).toBe(0);
+  return JSON.parse(stdout).servers[0];
+};
+
+const SPARED = { verdict: 'spared', reasons: ['unleased'] };
+const UNSURE = { verdict: 'unsure', reasons: ['unleased'] };
+const STALE = { verdict: 'stale', reasons: [] };
+
+const HOUR = 3_600_000;
+const inAnHour = (): string => new Date(Date.now() + HOUR).toISOString();
+const anHourAgo = (): string => new Date(Date.now() - HOUR).toISOString();
+
+describe('a lease lives as long as its holder', () => {
+  test.each<[string, () => Fields, object]>([
+    ['which lives', () => ({ holder: live }), SPARED],
+    ['which lives, whatever its expiry says', () => ({ holder: live, expiresAt: anHourAgo() }), SPARED],
+    ['which has ended', () => ({ holder: dead }), STALE],
+    ['which has ended, whatever its expiry says', () => ({ holder: dead, expiresAt: inAnHour() }), STALE],
+    ['whose pid is another process by now', () => ({ holder: { ...live, startToken: '1' } }), STALE],
+    ['whose start is not known', () => ({ holder: { ...live, startToken: undefined } }), UNSURE],
+    ['of an earlier boot', () => ({ holder: { ...live, machine: { ...machine(), boot: 'earlier' } } }), STALE],
+    [
+      'of another container',
+      () => ({ holder: { ...live, machine: { ...machine(), pidNamespace: 'pid:[1]' } } }),
+      UNSURE,
+    ],
+    ['of another machine', () => ({ holder: { ...live, machine: { id: 'x', boot: 'y', pidNamespace: 'z' } } }), UNSURE],
+    ['of no known machine', () => ({ holder: { ...live, machine: undefined } }), SPARED],
+  ])('%s', async (_, content, verdict) => {
+    await lease({ cwd: sandbox.project, ...content() });
+    expect(await judge()).toMatchObject(verdict);
+  });
+
+  test('which is named in the report', async () => {
+    await lease({ cwd: sandbox.project, holder: live });
+    expect((await judge()).leases).toEqual([{ session: 'one', holderPid: live.pid, live: true }]);
+  });
+
+  test.each<[string, () => Fields, object]>([
+    ['no expiry', () => ({}), UNSURE],
+    ['an expiry to come', () => ({ expiresAt: inAnHour() }), UNSURE],
+    ['an expiry that passed', () => ({ expiresAt: anHourAgo() }), STALE],
+    ['an expiry in milliseconds that passed', () => ({ expiresAt: Date.now() - HOUR }), STALE],
+    ['an expiry that is no time', () => ({ expiresAt: 'soon' }), UNSURE],
+  ])('or, without one, until it expires: %s', async (_, content, verdict) => {
+    await lease({ cwd: sandbox.project, ...content() });
+    expect(await judge()).toMatchObject(verdict);
+  });
+});
+
+describe('a lease covers', () => {
+  test.each<[string, () => Fields, object]>([
+    ['a server that it names', () => ({ servers: ['other', 'srv'], cwd: '/nowhere' }), SPARED],
+    ['no server that it does not name', () => ({ servers: ['other'], cwd: '/nowhere' }), STALE],
+    ['a server on its port', () => ({ port: server.port, cwd: '/nowhere' }), SPARED],
+    ['no server on another port', () => ({ port: server.port + 1 }), STALE],
+    ['a server of its workspace', () => ({ cwd: project() }), SPARED],
+    ['a server of a workspace around its own', () => ({ cwd: project('packages/one') }), SPARED],
+    ['a server of a workspace in its own', () => ({ cwd: sandbox.root }), SPARED],
+    ['everything, from the root', () => ({ cwd: '/' }), SPARED],
+    ['no server of a workspace with a longer name', () => ({ cwd: `${project()}-2` }), STALE],
+    ['no server of another workspace', () => ({ cwd: sandbox.home }), STALE],
+  ])('%s', async (_, content, verdict) => {
+    await lease({ holder: live, ...content() });
+    expect(await judge()).toMatchObject(verdict);
+  });
+
+  test('a server of its workspace, by whatever path', async () => {
+    symlinkSync(sandbox.project, join(sandbox.root, 'link'));
+    await lease({ holder: live, cwd: join(sandbox.root, 'link') });
+    expect(await judge()).toMatchObject(SPARED);
+  });
+
+  test('a server of another worktree of its repository', async () => {
+    const [git, tree] = [project('.git'), join(sandbox.root, 'tree')];
+    for (const folder of [join(git, 'worktrees/tree'), tree]) mkdirSync(folder, { recursive: true });
+    writeFileSync(join(git, 'worktrees/tree/commondir'), '../..\n');
+    writeFileSync(join(tree, '.git'), `gitdir: ${join(git, 'worktrees/tree')}\n`);
+    await lease({ holder: live, cwd: tree });
+    expect(await judge()).toMatchObject(SPARED);
+    rmSync(git, { recursive: true });
+    expect(await judge()).toMatchObject(STALE);
+  });
+});
+
+describe('a lease counts', () => {
+  const folder = (): string => join(sandbox.home, '.local/state/opencode-reap');
+
+  test.each<[string, () => Changes]>([
+    ['in the default folder, whatever folder is chosen', () => ({ XDG_STATE_HOME: undefined })],
+    ['in the XDG folder, whatever folder is chosen', () => ({ HOME: sandbox.root })],
+    ['in the default folder, though XDG names another', () => ({ XDG_STATE_HOME: join(sandbox.root, 'xdg') })],
+  ])('%s', async (_, env) => {
+    await lease({ holder: live, cwd: sandbox.project }, folder());
+    expect(await judge(env())).toMatchObject(SPARED);
+  });
+
+  test.each<[string, Fields]>([
+    ['does not say what it covers', {}],
+    ['has a port that is none', { port: '4096' }],
+    ['has a list that is none', { servers: 'srv' }],
+    ['has a folder that is none', { cwd: 5, servers: ['other'] }],
+  ])('as unread when it %s', async (_, content) => {
+    const file = await lease({ holder: live, ...content });
+    const { code, stdout } = await runCli(sandbox, ['list', '--older-than', '0s', '--json']);
+    expect([code, JSON.parse(stdout)]).toMatchObject([1, { servers: [UNSURE], unread: [{ file }] }]);
+  });
+});

@@ -1,0 +1,117 @@
+import { execFileSync } from 'node:child_process';
+import { chmodSync, chownSync, linkSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+
+// Who else could have written a file: by real files, owners and modes, with the program's own judgement of them.
+
+const SCRIPT = fileURLToPath(new URL('../support/trust-of.mjs', import.meta.url));
+const US = process.getuid?.() ?? 0;
+const GROUP = process.getgid?.() ?? 0;
+const NOBODY = 65_534;
+
+let root: string;
+let folder: string;
+let file: string;
+
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'opencode-reap-trust-'));
+  folder = join(root, 'folder');
+  file = join(folder, 'file');
+  mkdirSync(folder, { mode: 0o700 });
+  writeFileSync(file, '', { mode: 0o600 });
+});
+
+afterEach(() => rmSync(root, { recursive: true, force: true }));
+
+const trust = (as: { readonly uid?: number; readonly gid?: number } = {}): string =>
+  execFileSync(process.execPath, [SCRIPT, file], { encoding: 'utf8', env: {}, ...as });
+
+describe('a file is trusted', () => {
+  test('where it and its folder are ours alone', () => expect(trust()).toBe('trusted'));
+
+  test('in a folder like /tmp, where others cannot replace it', () => {
+    chmodSync(folder, 0o1777);
+    expect(trust()).toBe('trusted');
+  });
+});
+
+describe('a file is not trusted', () => {
+  test.each([0o602, 0o622, 0o666])('that everybody may write (%o)', (mode) => {
+    chmodSync(file, mode);
+    expect(trust()).toBe('everybody may write the file');
+  });
+
+  test.each([0o702, 0o777])('in a folder that everybody may write, and where nothing is kept (%o)', (mode) => {
+    chmodSync(folder, mode);
+    expect(trust()).toBe('everybody may write its folder');
+  });
+
+  test('in a folder like /tmp, when it has another name there, which may be from elsewhere', () => {
+    chmodSync(folder, 0o1777);
+    linkSync(file, join(root, 'other'));
+    expect(trust()).toBe('everybody may write its folder');
+  });
+});
+
+const skipped = US === 0 ? '' : ' (skipped: only root can give files away, and run as somebody else)';
+
+describe.skipIf(skipped)(`what only root can set up${skipped}`, () => {
+  test('a file of somebody else is not trusted', () => {
+    chownSync(file, NOBODY, GROUP);
+    expect(trust()).toBe(`the file belongs to user ${NOBODY}`);
+  });
+
+  test('a folder like /tmp is somebody else’s: its owner may replace what is in it', () => {
+    chmodSync(folder, 0o1777);
+    chownSync(folder, NOBODY, GROUP);
+    expect(trust()).toBe(`its folder belongs to user ${NOBODY}`);
+  });
+
+  test('a folder like /tmp is root’s, and the file ours: it is trusted', () => {
+    chmodSync(root, 0o755);
+    chmodSync(folder, 0o1777);
+    chownSync(file, NOBODY, NOBODY);
+    expect(trust({ uid: NOBODY, gid: NOBODY })).toBe('trusted');
+  });
+
+  test('a group that is not ours may write it, though its only member is this user', () => {
+    chownSync(file, US, GROUP);
+    chmodSync(file, 0o660);
+    chmodSync(folder, 0o755);
+    expect(trust({ uid: US, gid: NOBODY })).toBe(`group ${GROUP} may write the file`);
+  });
+
+  /** Runs it where these lists of users and groups stand in for the machine's own. */
+  const trustWhere = (passwd: string, group: string): string => {
+    writeFileSync(join(root, 'passwd'), passwd);
+    writeFileSync(join(root, 'group'), group);
+    const script =
+      'mount --bind "$0/passwd" /etc/passwd && mount --bind "$0/group" /etc/group && exec "$@" 2>/dev/null';
+    const args = ['-m', '--propagation', 'private', 'sh', '-c', script, root, process.execPath, SCRIPT, file];
+    return execFileSync('unshare', args, { encoding: 'utf8' });
+  };
+
+  test.each([
+    ['has nobody else', 'root:x:0:0::/root:/bin/sh\n', 'root:x:0:\n', 'trusted'],
+    ['has another member', 'root:x:0:0::/root:/bin/sh\n', 'root:x:0:alice\n', 'group 0 may write the file'],
+    [
+      'is another user’s own, too',
+      'root:x:0:0::/root:/bin/sh\nbob:x:9:0::/:/bin/sh\n',
+      'root:x:0:\n',
+      'group 0 may write the file',
+    ],
+    [
+      'has members that no list here has',
+      'alice:x:7:7::/:/bin/sh\nroot:x:0:5::/root:/bin/sh\n',
+      'root:x:0:\n',
+      'group 0 may write the file',
+    ],
+  ])('our group may write it, and %s', (_, passwd, group, expected) => {
+    chownSync(file, US, GROUP);
+    chmodSync(file, 0o660);
+    expect(trustWhere(passwd, group)).toBe(expected);
+  });
+});
