@@ -14,7 +14,7 @@ export async function examine(world: World, env: Variables): Promise<Finding[]> 
     ...programFindings(process.versions.node),
     ...stateFindings(world.folder),
     ...hookFindings(workspaceOf(process.cwd()), env),
-    ...(await machineFindings(world.eyes)),
+    ...(await machineFindings(world.platform)),
     ...(await leftoverFindings(world)),
   ];
 }

@@ -1,30 +1,30 @@
 import { randomUUID } from 'node:crypto';
 import { type Probe, startProbe } from '../act/probe.js';
-import type { Eyes } from '../observe/platform.js';
+import type { Platform } from '../observe/platform.js';
 import { type Finding, fail, ok, warn } from './finding.js';
 
 const HINT = 'what cannot be seen makes every server unsure, so none is stopped; look at how /proc is mounted here';
 
 /** Whether this machine shows us what we decide by, tried on a process of our own. */
-export async function machineFindings(eyes: Eyes): Promise<Finding[]> {
+export async function machineFindings(platform: Platform): Promise<Finding[]> {
   if (process.platform !== 'linux') {
     const detail = `on ${process.platform} servers are listed, and never stopped: what they do cannot be seen yet`;
     return [warn('machine', detail, 'opencode-reap stop ends one that you name')];
   }
   const probe = await startProbe(randomUUID());
   if (probe === undefined) return [fail('machine', 'no process can be started', 'look at the limits (ulimit -u)')];
-  const hidden = await hiddenFrom(probe, eyes);
+  const hidden = await hiddenFrom(probe, platform);
   probe.end();
   if (hidden.length > 0) return [fail('machine', `cannot be read: ${hidden.join(', ')}`, HINT)];
   return [ok('machine', 'processes, sockets and environments can be read')];
 }
 
-async function hiddenFrom({ pid, tag }: Probe, eyes: Eyes): Promise<string[]> {
-  const seen = (await eyes.processes())?.get(pid);
-  const sockets = eyes.sockets(pid, [pid]);
+async function hiddenFrom({ pid, tag }: Probe, platform: Platform): Promise<string[]> {
+  const seen = (await platform.processes())?.get(pid);
+  const sockets = platform.sockets(pid, [pid]);
   return [
     ...(seen?.startToken && seen.command && seen.ageMs !== undefined ? [] : ['processes']),
     ...(sockets?.listening.length === 1 ? [] : ['sockets']),
-    ...(eyes.environment(pid)?.tag === tag ? [] : ['environments']),
+    ...(platform.environment(pid)?.tag === tag ? [] : ['environments']),
   ];
 }

@@ -5,7 +5,7 @@ import { claudeRole } from '../model/claude-process.js';
 import { classify } from '../model/command-line.js';
 import { type Machine, parsePid } from '../model/identity.js';
 import type { Process, ProcessTable, Seen } from '../model/process.js';
-import type { Platform } from './platform.js';
+import type { PlatformAdapter } from './platform.js';
 
 /*
  * Where there is no /proc. `ps` knows no groups and no environments, and nothing here sees connections: so guards
@@ -60,7 +60,7 @@ async function look(pid: number): Promise<Seen> {
   return table === undefined ? 'unknown' : (table.get(pid) ?? 'gone');
 }
 
-export const portableEyes: Platform = {
+export const otherPlatform: PlatformAdapter = {
   machine: portableMachine,
   processes: async () => portableProcesses(Date.now()),
   look,

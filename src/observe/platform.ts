@@ -3,10 +3,10 @@ import type { Environment, ProcessTable, Seen, Sockets } from '../model/process.
 import type { Witness } from '../model/record.js';
 
 /** What one platform shows; the rest is written down. */
-export type Platform = Omit<Eyes, 'claudeSessions'>;
+export type PlatformAdapter = Omit<Platform, 'claudeSessions'>;
 
 /** What can be seen of this machine. Undefined always means that it could not be read. */
-export interface Eyes {
+export interface Platform {
   readonly machine: () => Machine;
   readonly processes: () => Promise<ProcessTable | undefined>;
   /** On Linux at once, so that nothing comes between a look and a signal. */

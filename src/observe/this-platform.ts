@@ -9,9 +9,9 @@ import {
   linuxProcesses,
 } from './linux/processes.js';
 import { linuxHolder, linuxHolderUser, linuxSockets } from './linux/sockets.js';
-import type { Platform } from './platform.js';
+import type { PlatformAdapter } from './platform.js';
 
-const onLinux: Platform = {
+const onLinux: PlatformAdapter = {
   machine: linuxMachine,
   processes: async () => linuxProcesses(),
   look: linuxLook,
@@ -26,6 +26,6 @@ const onLinux: Platform = {
 };
 
 /** The packages behind it take 60 ms to load, so they are loaded only where they are needed. */
-export async function openEyes(platform = process.platform): Promise<Platform> {
-  return platform === 'linux' ? onLinux : (await import('./other.js')).portableEyes;
+export async function thisPlatform(platform = process.platform): Promise<PlatformAdapter> {
+  return platform === 'linux' ? onLinux : (await import('./other.js')).otherPlatform;
 }

@@ -36,13 +36,13 @@ export function handsFor(
   manner: Manner,
   world: World,
 ): { hands: Hands; tree: Identity[] } {
-  const { eyes, folder } = world;
+  const { platform, folder } = world;
   const { snapshot } = sight;
   const run = selfIn(snapshot);
   let latest = sight;
   let heard: Heard = { word: { kind: 'not asked' }, askedAtMs: 0, answeredAtMs: 0 };
   const hands: Hands = {
-    look: eyes.look,
+    look: platform.look,
     lineage: snapshot.lineage,
     graceMs: manner.graceMs,
     raiseFence: (tree) => run && raiseFence(folder, record, { run, machine: snapshot.machine }, tree),
@@ -61,9 +61,9 @@ export function handsFor(
     },
     // Letting go ends whatever an MCP server has started, whosever it is by now.
     letGo: async () => {
-      if (apartAt(record, latest.snapshot).length === 0) await letGo(record, latest.snapshot, eyes);
+      if (apartAt(record, latest.snapshot).length === 0) await letGo(record, latest.snapshot, platform);
     },
-    portHolder: async () => (record.port === undefined ? undefined : eyes.holder(record.port)),
+    portHolder: async () => (record.port === undefined ? undefined : platform.holder(record.port)),
     strays: (tree) => straysAfter(record, tree, latest, manner, world),
   };
   return { hands, tree: treeAt(record, snapshot) };
@@ -107,17 +107,17 @@ async function straysAfter(
   world: World,
 ) {
   const located = locate(record, sight.snapshot);
-  const table = (await world.eyes.processes()) ?? new Map();
+  const table = (await world.platform.processes()) ?? new Map();
   if (located.kind !== 'present') return [];
   const { server } = located;
   const apart = leftAt(record, sight.snapshot);
   const stopped = { server, tag: record.tag, tree, apart, ageMs: server.ageMs };
   return sweepStrays(stopped, sight.snapshot, manner.endStrays, {
-    look: world.eyes.look,
+    look: world.platform.look,
     lineage: sight.snapshot.lineage,
     graceMs: manner.graceMs,
     table,
-    environments: environmentsOf([...table.keys()], world.eyes),
-    listens: world.eyes.listens,
+    environments: environmentsOf([...table.keys()], world.platform),
+    listens: world.platform.listens,
   });
 }

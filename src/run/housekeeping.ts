@@ -46,12 +46,12 @@ const stillServes = ({ tree }: Fence, { snapshot }: Sight): boolean =>
     return seen?.command?.kind === 'serve' && sameProcess(member, seen) !== 'different';
   });
 
-function leftBy(fence: Fence, { snapshot }: Sight, { eyes }: World): Identity[] {
+function leftBy(fence: Fence, { snapshot }: Sight, { platform }: World): Identity[] {
   const environments = environmentsOf(
     fence.tree.map(({ pid }) => pid),
-    eyes,
+    platform,
   );
-  return restOf(fence, snapshot, environments, eyes.listens);
+  return restOf(fence, snapshot, environments, platform.listens);
 }
 
 /** Returns what it has ended, without what had ended before. */
@@ -61,22 +61,22 @@ async function endWhatIsLeft(rest: readonly Identity[], ending: Ending): Promise
   return alive.filter((member) => !stubborn.includes(member));
 }
 
-function endingFor({ snapshot }: Sight, { graceMs }: Manner, { eyes }: World) {
-  return { look: eyes.look, lineage: snapshot.lineage, graceMs };
+function endingFor({ snapshot }: Sight, { graceMs }: Manner, { platform }: World) {
+  return { look: platform.look, lineage: snapshot.lineage, graceMs };
 }
 
 /** Takes away what ended: records of servers that are no more, leases, and what killed runs left behind. */
 export async function tidyUp(
   servers: readonly Judgement[],
   { written, snapshot }: Sight,
-  { leaseFolders, eyes }: World,
+  { leaseFolders, platform }: World,
 ): Promise<void> {
   forgetGone(servers);
   const ended = written.leases.filter((lease) => isLive(lease, snapshot) === 'no');
   const dead: LiveRun[] = [];
   for (const run of written.runs) {
     // A run may have begun since the processes were listed.
-    if (lives(run.holder, run.machine, snapshot) === 'no' && (await isGone(run.holder, eyes.look))) dead.push(run);
+    if (lives(run.holder, run.machine, snapshot) === 'no' && (await isGone(run.holder, platform.look))) dead.push(run);
   }
   tidy(leaseFolders, ended, dead);
 }

@@ -43,14 +43,14 @@ export async function lookAround(world: World, only?: ServerRecord): Promise<Sig
   const { beganMs, before, seen } = await lookTogether(world);
   const fenced = before.fences.flatMap(({ record }) => record ?? []);
   const near = only ? [...before.records, ...fenced].filter((record) => concerns(record, only)) : before.records;
-  const bare = only ? withEnvironments([only, ...near], seen, world.eyes) : seen;
+  const bare = only ? withEnvironments([only, ...near], seen, world.platform) : seen;
   const settled = only ? [asItStands(only, near, bare)] : settle(near, bare);
   const placed = settled.map((record) => withWhereabouts(record, world));
   const snapshot = lookAtSockets(
     only ? placed : [...placed, ...fenced],
     [...before.leases, ...before.witnesses],
     bare,
-    world.eyes,
+    world.platform,
   );
   // A run announces itself before it connects and until it is done, so whoever's connection was seen is in one of both.
   const runs = [...before.runs, ...readRuns(world.leaseFolders)];
@@ -89,7 +89,7 @@ async function lookNow(world: World): Promise<SharedLook> {
   const beganMs = bootMs();
   const before = await readWritten(world);
   const fenced = before.fences.flatMap(({ record }) => record ?? []);
-  const seen = await lookAtProcesses([...before.records, ...fenced], world.eyes);
+  const seen = await lookAtProcesses([...before.records, ...fenced], world.platform);
   return { beganMs, before, seen: { ...seen, named: namedIn(before) } };
 }
 
@@ -97,17 +97,17 @@ async function lookNow(world: World): Promise<SharedLook> {
 export async function unrecordedServers(sight: Sight, policy: Policy, world: World): Promise<Judgement[]> {
   const records = unrecordedIn(sight.records, sight.snapshot).map((record) => withWhereabouts(record, world));
   if (records.length === 0) return [];
-  const seen = await takeSnapshot(records, [...sight.written.leases, ...sight.written.witnesses], world.eyes);
+  const seen = await takeSnapshot(records, [...sight.written.leases, ...sight.written.witnesses], world.platform);
   const around = { ...sight, snapshot: { ...seen, named: sight.snapshot.named }, records };
   return records.map((record) => judgeOne(record, around, policy, { kind: 'not asked' }));
 }
 
 /** What a record of nobody or of a plugin leaves out: the port that it listens on, and the directory it works in. */
-function withWhereabouts(record: ServerRecord, { eyes }: World): ServerRecord {
+function withWhereabouts(record: ServerRecord, { platform }: World): ServerRecord {
   const pid = record.server?.pid;
   if (pid === undefined || record.source.format === 'native') return record;
-  const port = record.port ?? eyes.sockets(pid, [pid])?.listening[0]?.port;
-  return { ...record, port, workspace: record.workspace ?? eyes.cwd(pid) };
+  const port = record.port ?? platform.sockets(pid, [pid])?.listening[0]?.port;
+  return { ...record, port, workspace: record.workspace ?? platform.cwd(pid) };
 }
 
 /** Judges every record. A server is asked only when nothing else speaks for it; `askAll` asks whatever can be asked. */
@@ -137,7 +137,7 @@ export interface Heard {
  */
 async function judgeAsked(record: ServerRecord, before: Sight, policy: Policy, world: World): Promise<Judgement> {
   const askedAtMs = bootMs();
-  const word = await hear(record, directoriesOf(record, before), before.snapshot, world.eyes);
+  const word = await hear(record, directoriesOf(record, before), before.snapshot, world.platform);
   return lookOnceMore(record, { word, askedAtMs, answeredAtMs: bootMs() }, policy, world);
 }
 

@@ -3,8 +3,8 @@ import { comparable } from '../decide/start-tokens.js';
 import type { Written } from '../model/written.js';
 import { bootMs } from '../observe/boot-clock.js';
 import { answers } from '../observe/places.js';
-import type { Eyes } from '../observe/platform.js';
-import { openEyes } from '../observe/this-platform.js';
+import type { Platform } from '../observe/platform.js';
+import { thisPlatform } from '../observe/this-platform.js';
 import { listedSessions } from '../state/claude-sessions.js';
 import { chosenRoot, configDirOf, everyRoot, type StateFolder, stateFolder } from '../state/folders.js';
 import { readLastUses } from '../state/ours/last-uses.js';
@@ -30,7 +30,7 @@ export interface World {
   readonly env: Variables;
   /** On whose behalf: the log says so. */
   readonly by: Actor;
-  readonly eyes: Eyes;
+  readonly platform: Platform;
   /** Milliseconds since the machine booted: whatever waits goes by it. */
   readonly clock: () => number;
 }
@@ -46,8 +46,8 @@ export async function openWorld(stateDir: string | undefined, env: Variables, by
     stateDir,
     env,
     by,
-    eyes: {
-      ...(await openEyes()),
+    platform: {
+      ...(await thisPlatform()),
       claudeSessions: (configDir) => (answers(configDir) ? listedSessions(configDir) : undefined),
     },
     clock: bootMs,
@@ -64,7 +64,7 @@ export async function readWritten(world: World): Promise<Written> {
     uses: plugins.uses,
     unread: [...ours.unread, ...plugins.unread],
     skipped: plugins.skipped,
-    lastUses: readLastUses(world.folder, world.eyes.machine().boot),
+    lastUses: readLastUses(world.folder, world.platform.machine().boot),
   };
-  return comparable(written, world.eyes.machine());
+  return comparable(written, world.platform.machine());
 }

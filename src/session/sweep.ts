@@ -71,7 +71,7 @@ async function serveAll(policy: SweepPolicy, world: World, program: string | und
 
 async function claimRun(world: World): Promise<OurClaim | undefined> {
   const { folder, clock } = world;
-  const snapshot = await takeSnapshot([], [], world.eyes);
+  const snapshot = await takeSnapshot([], [], world.platform);
   const { machine } = snapshot;
   const holder = selfIn(snapshot);
   if (holder === undefined) return undefined;
@@ -184,8 +184,12 @@ async function leaveToWatch(reaped: Reaped, program: string | undefined, world: 
 type Seen = Map<string, number>;
 
 /** Requests that have lingered, and whose session's process is gone or has had its time. */
-async function dueOf(pending: readonly StoredRequest[], seen: Seen, { eyes, clock }: World): Promise<StoredRequest[]> {
-  const now = { boot: eyes.machine().boot, ms: clock() };
+async function dueOf(
+  pending: readonly StoredRequest[],
+  seen: Seen,
+  { platform, clock }: World,
+): Promise<StoredRequest[]> {
+  const now = { boot: platform.machine().boot, ms: clock() };
   const due: StoredRequest[] = [];
   for (const request of pending) {
     const firstSeen = seen.get(request.file) ?? now.ms;
@@ -193,17 +197,17 @@ async function dueOf(pending: readonly StoredRequest[], seen: Seen, { eyes, cloc
     // Of another boot is whatever a power failure left behind, and what an earlier version wrote may be of any.
     const waitedMs = sinceThen(request.since, now) ?? now.ms - firstSeen;
     if (waitedMs < request.lingerMs) continue;
-    if (waitedMs < ENDING_MS && (await stillThere(request, eyes))) continue;
+    if (waitedMs < ENDING_MS && (await stillThere(request, platform))) continue;
     due.push(request);
   }
   return due;
 }
 
-async function stillThere({ ending }: StoredRequest, eyes: World['eyes']): Promise<boolean> {
-  const seen = ending && (await eyes.look(ending.pid));
+async function stillThere({ ending }: StoredRequest, platform: World['platform']): Promise<boolean> {
+  const seen = ending && (await platform.look(ending.pid));
   if (ending === undefined || seen === undefined || typeof seen === 'string') return false;
   // A token of another time namespace cannot tell, so whatever has that pid is waited for.
-  return !isOfOurTime(ending, eyes.machine()) || sameProcess(ending, seen) === 'same';
+  return !isOfOurTime(ending, platform.machine()) || sameProcess(ending, seen) === 'same';
 }
 
 async function look(due: readonly StoredRequest[], policy: SweepPolicy, world: World): Promise<Reaped> {

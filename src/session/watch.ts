@@ -80,14 +80,14 @@ async function ensure(programs: readonly string[], retireAfterMs: number, world:
   return false;
 }
 
-const nowIn = ({ eyes, clock }: World): BootTime => ({ boot: eyes.machine().boot, ms: clock() });
+const nowIn = ({ platform, clock }: World): BootTime => ({ boot: platform.machine().boot, ms: clock() });
 
 /** By one look at the one process, since most often the watch is there. */
-async function aliveNow({ holder, machine }: Held, { eyes }: World): Promise<Answer> {
-  const seen = await eyes.look(holder.pid);
+async function aliveNow({ holder, machine }: Held, { platform }: World): Promise<Answer> {
+  const seen = await platform.look(holder.pid);
   if (seen === 'unknown') return 'unknown';
   return lives(holder, machine, {
-    machine: eyes.machine(),
+    machine: platform.machine(),
     processes: new Map(seen === 'gone' ? [] : [[seen.pid, seen]]),
   });
 }
@@ -95,12 +95,12 @@ async function aliveNow({ holder, machine }: Held, { eyes }: World): Promise<Ans
 type OurClaim = Extract<Claim, { kind: 'ours' }>;
 type WatchClaim = Claim & { readonly token: string };
 
-async function claimNow({ folder, eyes, clock }: World): Promise<WatchClaim | undefined> {
-  const us = await eyes.look(process.pid);
+async function claimNow({ folder, platform, clock }: World): Promise<WatchClaim | undefined> {
+  const us = await platform.look(process.pid);
   if (typeof us === 'string') return undefined;
   const token = randomBytes(8).toString('hex');
   const holder = { pid: us.pid, startToken: us.startToken };
-  const claimant = { holder, machine: eyes.machine(), holdsMs: STARTING_MS, clock, token };
+  const claimant = { holder, machine: platform.machine(), holdsMs: STARTING_MS, clock, token };
   return { ...claimWatch(folder, claimant), token };
 }
 
@@ -110,13 +110,13 @@ async function begin(
   retireAfterMs: number,
   world: World,
 ): Promise<boolean> {
-  const { folder, env, eyes } = world;
+  const { folder, env, platform } = world;
   const every = everyMs(world);
   const firstMs = Math.min(every, Math.max(SOONEST_MS, retireAfterMs));
   const { token } = claim;
   const watching = { token, claim: watchFile(folder), stateDir: folder.root, everyMs: every, firstMs, programs };
   const pid = await startWatch(watching, env);
-  const seen = pid && (await eyes.look(pid));
+  const seen = pid && (await platform.look(pid));
   const isBegun =
     typeof seen === 'object' && claim.handOver({ pid: seen.pid, startToken: seen.startToken }, 3 * every + LOOKING_MS);
   if (!isBegun) claim.release();
@@ -171,15 +171,15 @@ export async function lookOnce(
  * at its next look. What it sees is seen without a question to any server.
  */
 export async function endWatchIfOver(program: string | undefined, world: World): Promise<void> {
-  const { folder, clock, eyes } = world;
+  const { folder, clock, platform } = world;
   const held = watcher(folder);
   const claim = held?.token === undefined ? undefined : watchClaim(folder, held.token, clock);
   if (held === undefined || claim === undefined || (await somethingIsLeft(world))) return;
-  const { lineage } = await takeSnapshot([], [], eyes);
+  const { lineage } = await takeSnapshot([], [], platform);
   await end(claim, program, world);
   if ((await aliveNow(held, world)) !== 'yes') return;
-  await signal(held.holder, 'SIGTERM', eyes.look, lineage);
-  for (let tries = 0; tries < 20 && !(await isGone(held.holder, eyes.look)); tries += 1) await sleep(25);
+  await signal(held.holder, 'SIGTERM', platform.look, lineage);
+  for (let tries = 0; tries < 20 && !(await isGone(held.holder, platform.look)); tries += 1) await sleep(25);
 }
 
 /**
@@ -227,7 +227,7 @@ async function withNotedPlaces(world: World): Promise<World> {
 
 /** Like the background run, but it stops only what has been quiet for long; what it saw in use it writes down. */
 async function lookQuietly(policy: SweepPolicy, world: World): Promise<Reaped> {
-  const { boot } = world.eyes.machine();
+  const { boot } = world.platform.machine();
   const uses = readLastUses(world.folder, boot);
   const request = { ...LOOKING, ...policy, dryRun: false, quietForMs: retireAfterIn(world) };
   const reaped = await reap(request, world);

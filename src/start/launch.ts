@@ -30,7 +30,7 @@ const GRACE_MS = 5_000;
 export async function launch(wanted: Wanted, world: World, mayStart = () => true): Promise<Started | Refused> {
   if (!isDirectory(wanted.workspace))
     return refused(`the workspace ${wanted.workspace} is no directory`, 'name one that exists');
-  const began = await takeSnapshot([], [], world.eyes);
+  const began = await takeSnapshot([], [], world.platform);
   const spawning = newRecord(wanted, began);
   if (spawning === undefined) return unlisted();
   writeRecord(world.folder, spawning);
@@ -51,7 +51,7 @@ export async function launch(wanted: Wanted, world: World, mayStart = () => true
     return refused(`${wanted.command} could not be started: ${spawned}`, 'install OpenCode, or put it on the PATH');
   }
   spawned.unref();
-  const seen = await world.eyes.look(spawned.pid);
+  const seen = await world.platform.look(spawned.pid);
   if (typeof seen === 'string') return unseen(seen, spawning, spawned, wanted, world);
   const starting: NativeRecord = {
     ...spawning,
@@ -128,10 +128,10 @@ async function unseen(
 /** Whatever did not become ready is ended with all it started, and forgotten; what would not end keeps its record. */
 async function giveUp(error: string, record: NativeRecord, wanted: Wanted, world: World): Promise<Refused> {
   const parsed: ServerRecord = asServerRecord(world.folder, record);
-  const snapshot = await takeSnapshot([parsed], [], world.eyes);
+  const snapshot = await takeSnapshot([parsed], [], world.platform);
   const located = locate(parsed, snapshot);
   const target = targetOfSpawn(located);
-  const { look } = world.eyes;
+  const { look } = world.platform;
   const tree = treeAt(parsed, snapshot);
   const ended = target ? await endTree(target, tree, { look, lineage: snapshot.lineage, graceMs: GRACE_MS }) : located;
   const isEnded = ended.kind === 'ended' || ended.kind === 'gone' || ended.kind === 'replaced';
@@ -149,10 +149,10 @@ interface Ended {
 const NOT_ENDED: Ended = { isWhole: false, pids: [] };
 
 /** A command that ended by itself may have left something running, which nobody else knows. */
-async function endLeft(group: number | undefined, tag: string | undefined, { eyes }: World): Promise<Ended> {
-  const { processes: table = new Map(), lineage } = await takeSnapshot([], [], eyes);
-  const left = leftOfSpawn(group, tag, table, environmentsOf([...table.keys()], eyes));
-  const stubborn = await endRest(left, { look: eyes.look, lineage, graceMs: GRACE_MS });
+async function endLeft(group: number | undefined, tag: string | undefined, { platform }: World): Promise<Ended> {
+  const { processes: table = new Map(), lineage } = await takeSnapshot([], [], platform);
+  const left = leftOfSpawn(group, tag, table, environmentsOf([...table.keys()], platform));
+  const stubborn = await endRest(left, { look: platform.look, lineage, graceMs: GRACE_MS });
   return { isWhole: stubborn.length === 0, pids: left.filter((one) => !stubborn.includes(one)).map(({ pid }) => pid) };
 }
 

@@ -66,7 +66,7 @@ async function listenerOf(
   world: World,
 ): Promise<{ port: number; server: Identity | undefined } | undefined> {
   const parsed = asServerRecord(world.folder, record);
-  const snapshot = await takeSnapshot([parsed], [], world.eyes);
+  const snapshot = await takeSnapshot([parsed], [], world.platform);
   const sockets = snapshot.sockets.get(record.id);
   if (sockets === undefined)
     return record.port === undefined || process.platform === 'linux'

@@ -237,7 +237,7 @@ describe.skipIf(hidden)(`a Claude that keeps from us where it works${hidden}`, (
       const { linuxHidesCwd, linuxProcesses } = await import('${DIST}/observe/linux/processes.js');
       const { lookAtProcesses } = await import('${DIST}/observe/snapshot.js');
       const { openWorld } = await import('${DIST}/run/world.js');
-      const { claudes } = await lookAtProcesses([], (await openWorld(undefined, {})).eyes);
+      const { claudes } = await lookAtProcesses([], (await openWorld(undefined, {})).platform);
       const mine = claudes.filter(({ holder }) => holder.pid === ${child.pid});
       console.log(JSON.stringify({ claudes: mine.map(({ path = null }) => path), hides: linuxHidesCwd(${child.pid}) }));`;
     const answer = (): unknown => {

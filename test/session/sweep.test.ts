@@ -126,7 +126,7 @@ test('a run that fails says so in the log, and gives up its claim', async () => 
     throw new Error('a bug');
   };
   await startFake(box);
-  const swept = sweep({ olderThanMs: 0, graceMs: 0, limit: 1 }, { ...world, eyes: { ...world.eyes, cwd } });
+  const swept = sweep({ olderThanMs: 0, graceMs: 0, limit: 1 }, { ...world, platform: { ...world.platform, cwd } });
   await expect(swept).rejects.toThrow('a bug');
   const said = JSON.parse(readFileSync(join(box.stateDir, 'log.ndjson'), 'utf8'));
   expect(said).toMatchObject({ event: 'background run failed', detail: 'a bug' });

@@ -9,7 +9,7 @@ import {
 import { sameProcess } from '../../model/identity.js';
 import type { ServerRecord } from '../../model/record.js';
 import type { Snapshot } from '../../model/snapshot.js';
-import type { Eyes } from '../platform.js';
+import type { Platform } from '../platform.js';
 import { socketsNow } from '../snapshot.js';
 import type { Address } from './http.js';
 import { askToLetGo, askWhetherBusy, listenForSilence } from './server-word.js';
@@ -19,36 +19,36 @@ export async function hear(
   record: ServerRecord,
   directories: readonly string[],
   snapshot: Snapshot,
-  eyes: Eyes,
+  platform: Platform,
 ): Promise<Word> {
   const located = locate(record, snapshot);
   if (located.kind !== 'present') return { kind: 'not asked' };
   const { ageMs } = located.server;
-  const mute = wordWithoutListener(ageMs, socketsNow(record, snapshot, eyes));
+  const mute = wordWithoutListener(ageMs, socketsNow(record, snapshot, platform));
   if (mute) return mute;
-  const address = await addressOf(record, snapshot, eyes);
+  const address = await addressOf(record, snapshot, platform);
   if (typeof address === 'string') return { kind: 'unknown', because: address };
   const startedAt = Math.min(snapshot.at - (ageMs ?? 0), record.startedAt ?? Number.POSITIVE_INFINITY);
   const word = await askWhetherBusy(address, { startedAt, directories });
   if (word.kind !== 'silent') return word;
   const tooYoung = ageMs === undefined || ageMs < SILENCE_COUNTS_AFTER_MS;
   const silence = tooYoung ? { probes: 1, answered: false, spanMs: 0, onTime: true } : await listenForSilence(address);
-  return wordOfSilence(silence, ageMs, socketsNow(record, snapshot, eyes));
+  return wordOfSilence(silence, ageMs, socketsNow(record, snapshot, platform));
 }
 
 /** Asks a server to end its sessions, tools and MCP servers; what it answers decides nothing. */
-export async function letGo(record: ServerRecord, snapshot: Snapshot, eyes: Eyes): Promise<void> {
-  const address = await addressOf(record, snapshot, eyes);
+export async function letGo(record: ServerRecord, snapshot: Snapshot, platform: Platform): Promise<void> {
+  const address = await addressOf(record, snapshot, platform);
   if (typeof address !== 'string') await askToLetGo(address);
 }
 
 /** Where to ask, or a sentence that says why nobody is asked. */
-async function addressOf(record: ServerRecord, snapshot: Snapshot, eyes: Eyes): Promise<Address | string> {
+async function addressOf(record: ServerRecord, snapshot: Snapshot, platform: Platform): Promise<Address | string> {
   const located = locate(record, snapshot);
   if (located.kind !== 'present') return 'its process was not found';
-  const now = await eyes.look(located.server.pid);
+  const now = await platform.look(located.server.pid);
   if (typeof now === 'string' || sameProcess(located.server, now) !== 'same') return 'its process has changed';
-  const sockets = socketsNow(record, snapshot, eyes);
+  const sockets = socketsNow(record, snapshot, platform);
   if (!sockets?.ourNetwork) return 'it listens in another network';
   const hosts = sockets.listening.flatMap(({ host, port }) => {
     const loopback = loopbackOf(host);
