@@ -1,4 +1,4 @@
-import { compare, type Identity, type Machine, sameProcess } from '../model/identity.js';
+import { compare, type Host, type Identity, sameProcess } from '../model/identity.js';
 import type { Snapshot } from '../model/snapshot.js';
 import { isOfOurTime } from './start-tokens.js';
 
@@ -7,7 +7,7 @@ export type Answer = 'yes' | 'no' | 'unknown';
 /** Whether a process that was written down, on the machine that was written down with it, still lives. */
 export function lives(
   who: Identity | undefined,
-  where: Machine | undefined,
+  where: Host | undefined,
   snapshot: Pick<Snapshot, 'machine' | 'processes'>,
 ): Answer {
   if (who === undefined || snapshot.processes === undefined) return 'unknown';

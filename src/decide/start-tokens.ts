@@ -1,4 +1,4 @@
-import type { Identity, Machine } from '../model/identity.js';
+import type { Host, Identity } from '../model/identity.js';
 import type { ServerRecord } from '../model/record.js';
 import type { Snapshot } from '../model/snapshot.js';
 import type { Written } from '../model/written.js';
@@ -26,15 +26,15 @@ export function timeNamespaceFrom(link: string | undefined, offsets: string | un
 /** Earlier versions and plugins do not say it: taken for the initial one, as is a kernel that knows no other. */
 export const sharesTime = (a: string | undefined, b: string | undefined): boolean => (a ?? INITIAL) === (b ?? INITIAL);
 
-export const isOfOurTime = (where: Pick<Machine, 'timeNamespace'> | undefined, here: Machine): boolean =>
+export const isOfOurTime = (where: Pick<Host, 'timeNamespace'> | undefined, here: Host): boolean =>
   sharesTime(where?.timeNamespace, here.timeNamespace);
 
 /** What was written down, less the start tokens that mean nothing here; whoever holds a lease or a run, `lives` tells. */
 export function comparable<T extends Pick<Written, 'records' | 'uses' | 'witnesses' | 'fences' | 'kept'>>(
   written: T,
-  here: Machine,
+  here: Host,
 ): T {
-  const known = <I extends Identity | undefined>(who: I, where: Machine | undefined): I =>
+  const known = <I extends Identity | undefined>(who: I, where: Host | undefined): I =>
     who && !isOfOurTime(where, here) ? { ...who, startToken: undefined } : who;
   const record = (one: ServerRecord): ServerRecord => ({
     ...one,

@@ -15,7 +15,7 @@ export interface Identity {
 }
 
 /** Where a pid means something. Undefined fields could not be read; the name is only shown, since it changes. */
-export interface Machine {
+export interface Host {
   readonly id: string | undefined;
   readonly boot: string | undefined;
   readonly pidNamespace: string | undefined;

@@ -1,4 +1,4 @@
-import type { Identity, Machine } from './identity.js';
+import type { Host, Identity } from './identity.js';
 import type { Secret } from './secret.js';
 
 /** Whether somebody else could have written a file. Only a trusted one can make a server ours. */
@@ -29,7 +29,7 @@ export interface ServerRecord {
   readonly server: Identity | undefined;
   /** Who wrote the record and waits for the server to answer. */
   readonly starter: Identity | undefined;
-  readonly machine: Machine | undefined;
+  readonly machine: Host | undefined;
   readonly uid: number | undefined;
   readonly hostname: string | undefined;
   readonly port: number | undefined;
@@ -62,7 +62,7 @@ export interface Lease {
   readonly file: string;
   readonly session: string | undefined;
   readonly holder: Identity | undefined;
-  readonly machine: Machine | undefined;
+  readonly machine: Host | undefined;
   readonly path: string | undefined;
   readonly port: number | undefined;
   readonly servers: readonly string[];
@@ -112,7 +112,7 @@ export interface Fence {
   readonly id: string;
   readonly file: string;
   readonly run: Identity;
-  readonly machine: Machine;
+  readonly machine: Host;
   readonly tree: readonly Identity[];
   readonly port: number | undefined;
   /** Our own record, which the fence replaced; a plugin's stays where it is. */
@@ -130,5 +130,5 @@ export interface KeepMark {
   readonly id: string;
   /** The processes that it had then, each with its start token; none where the mark does not say. */
   readonly processes: readonly Identity[];
-  readonly machine: Machine | undefined;
+  readonly machine: Host | undefined;
 }

@@ -1,4 +1,4 @@
-import type { Identity, Machine } from './identity.js';
+import type { Host, Identity } from './identity.js';
 import type { Environment, ProcessTable, Sockets } from './process.js';
 import type { Witness } from './record.js';
 
@@ -19,7 +19,7 @@ export interface Snapshot {
   readonly at: number;
   /** The same by the boot clock. */
   readonly bootMs?: number;
-  readonly machine: Machine;
+  readonly machine: Host;
   readonly uid: number | undefined;
   readonly self: number;
   /** Ourselves and every process above us: never signalled, never part of a tree. */

@@ -1,4 +1,4 @@
-import type { Identity, Machine } from './identity.js';
+import type { Host, Identity } from './identity.js';
 import type { LastUses } from './last-use.js';
 import type { Fence, KeepMark, Lease, ServerRecord, Use, Witness } from './record.js';
 
@@ -22,7 +22,7 @@ export interface Skipped {
 export interface LiveRun {
   readonly file: string;
   readonly holder: Identity;
-  readonly machine: Machine | undefined;
+  readonly machine: Host | undefined;
 }
 
 /** Everything that was written down, by us and by plugins. */

@@ -3,7 +3,7 @@ import { portToPid } from 'pid-port';
 import psList from 'ps-list';
 import { claudeRole } from '../model/claude-process.js';
 import { classify } from '../model/command-line.js';
-import { type Machine, parsePid } from '../model/identity.js';
+import { type Host, parsePid } from '../model/identity.js';
 import type { Process, ProcessTable, Seen } from '../model/process.js';
 import type { PlatformAdapter } from './platform.js';
 
@@ -13,7 +13,7 @@ import type { PlatformAdapter } from './platform.js';
  */
 
 /** Nothing here tells which machine or boot this is. */
-export const portableMachine = (): Machine => ({
+export const otherHost = (): Host => ({
   id: undefined,
   boot: undefined,
   pidNamespace: undefined,
@@ -61,7 +61,7 @@ async function look(pid: number): Promise<Seen> {
 }
 
 export const otherPlatform: PlatformAdapter = {
-  machine: portableMachine,
+  host: otherHost,
   processes: async () => portableProcesses(Date.now()),
   look,
   environment: () => undefined,

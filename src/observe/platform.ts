@@ -1,4 +1,4 @@
-import type { Machine } from '../model/identity.js';
+import type { Host } from '../model/identity.js';
 import type { Environment, ProcessTable, Seen, Sockets } from '../model/process.js';
 import type { Witness } from '../model/record.js';
 
@@ -7,7 +7,7 @@ export type PlatformAdapter = Omit<Platform, 'claudeSessions'>;
 
 /** What can be seen of this machine. Undefined always means that it could not be read. */
 export interface Platform {
-  readonly machine: () => Machine;
+  readonly host: () => Host;
   readonly processes: () => Promise<ProcessTable | undefined>;
   /** On Linux at once, so that nothing comes between a look and a signal. */
   readonly look: (pid: number) => Seen | Promise<Seen>;

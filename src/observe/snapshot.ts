@@ -34,7 +34,7 @@ export async function lookAtProcesses(records: readonly ServerRecord[], platform
   return {
     at: Date.now(),
     bootMs: bootMs(),
-    machine: platform.machine(),
+    machine: platform.host(),
     uid: process.getuid?.(),
     self: process.pid,
     lineage: lineage(table, process.pid),

@@ -3,16 +3,16 @@ import {
   linuxCwd,
   linuxEnvironment,
   linuxHidesCwd,
+  linuxHost,
   linuxIsElsewhere,
   linuxLook,
-  linuxMachine,
   linuxProcesses,
 } from './linux/processes.js';
 import { linuxHolder, linuxHolderUser, linuxSockets } from './linux/sockets.js';
 import type { PlatformAdapter } from './platform.js';
 
 const onLinux: PlatformAdapter = {
-  machine: linuxMachine,
+  host: linuxHost,
   processes: async () => linuxProcesses(),
   look: linuxLook,
   environment: linuxEnvironment,

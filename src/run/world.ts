@@ -64,7 +64,7 @@ export async function readWritten(world: World): Promise<Written> {
     uses: plugins.uses,
     unread: [...ours.unread, ...plugins.unread],
     skipped: plugins.skipped,
-    lastUses: readLastUses(world.folder, world.platform.machine().boot),
+    lastUses: readLastUses(world.folder, world.platform.host().boot),
   };
-  return comparable(written, world.platform.machine());
+  return comparable(written, world.platform.host());
 }

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { DEFAULTS } from '../common/defaults.js';
 import { isLive } from '../decide/leases.js';
-import type { Identity, Machine } from '../model/identity.js';
+import type { Host, Identity } from '../model/identity.js';
 import type { Lease } from '../model/record.js';
 import type { Snapshot } from '../model/snapshot.js';
 import { takeSnapshot } from '../observe/snapshot.js';
@@ -35,7 +35,7 @@ const WITHOUT_HOLDER_MS = 24 * 3_600_000;
 /** Whose lease it is: a Claude process, or where none can be told a session. */
 interface Owner {
   readonly holder: Identity | undefined;
-  readonly machine: Machine;
+  readonly machine: Host;
   readonly session: string | undefined;
 }
 

@@ -9,7 +9,7 @@ import type { BootTime } from '../model/boot-time.js';
 import type { Identity } from '../model/identity.js';
 import { sameProcess } from '../model/identity.js';
 import { bootMs } from '../observe/boot-clock.js';
-import { linuxGlance, linuxMachine, linuxTimeNamespace } from '../observe/linux/processes.js';
+import { linuxGlance, linuxHost, linuxTimeNamespace } from '../observe/linux/processes.js';
 import { workspaceAtOnce } from '../observe/workspace-at-once.js';
 import { replaceFile } from '../state/files/write.js';
 import { chosenRoot, type StateFolder, stateFolder } from '../state/folders.js';
@@ -106,7 +106,7 @@ function leaseFor(
   const besides = call.port === DEFAULT_PORT ? undefined : { port: call.port };
   const file = join(folder.leases, leaseName(holder, session, besides));
   const lease = {
-    holder: holder && { ...holder, machine: linuxMachine() },
+    holder: holder && { ...holder, machine: linuxHost() },
     session,
     cwd: workspaceHere(call, input),
     port: call.port,
@@ -154,7 +154,7 @@ function isSwept(folder: StateFolder): boolean {
   return sharesTime(run.machine.timeNamespace, linuxTimeNamespace()) && !isVoid(run, 'yes', now());
 }
 
-const now = (): BootTime => ({ boot: linuxMachine().boot, ms: bootMs() });
+const now = (): BootTime => ({ boot: linuxHost().boot, ms: bootMs() });
 
 async function noteFailure(call: HookCall, folder: StateFolder, error: unknown): Promise<void> {
   const log = await import('../state/ours/log.js');

@@ -189,7 +189,7 @@ async function dueOf(
   seen: Seen,
   { platform, clock }: World,
 ): Promise<StoredRequest[]> {
-  const now = { boot: platform.machine().boot, ms: clock() };
+  const now = { boot: platform.host().boot, ms: clock() };
   const due: StoredRequest[] = [];
   for (const request of pending) {
     const firstSeen = seen.get(request.file) ?? now.ms;
@@ -207,7 +207,7 @@ async function stillThere({ ending }: StoredRequest, platform: World['platform']
   const seen = ending && (await platform.look(ending.pid));
   if (ending === undefined || seen === undefined || typeof seen === 'string') return false;
   // A token of another time namespace cannot tell, so whatever has that pid is waited for.
-  return !isOfOurTime(ending, platform.machine()) || sameProcess(ending, seen) === 'same';
+  return !isOfOurTime(ending, platform.host()) || sameProcess(ending, seen) === 'same';
 }
 
 async function look(due: readonly StoredRequest[], policy: SweepPolicy, world: World): Promise<Reaped> {

@@ -80,14 +80,14 @@ async function ensure(programs: readonly string[], retireAfterMs: number, world:
   return false;
 }
 
-const nowIn = ({ platform, clock }: World): BootTime => ({ boot: platform.machine().boot, ms: clock() });
+const nowIn = ({ platform, clock }: World): BootTime => ({ boot: platform.host().boot, ms: clock() });
 
 /** By one look at the one process, since most often the watch is there. */
 async function aliveNow({ holder, machine }: Held, { platform }: World): Promise<Answer> {
   const seen = await platform.look(holder.pid);
   if (seen === 'unknown') return 'unknown';
   return lives(holder, machine, {
-    machine: platform.machine(),
+    machine: platform.host(),
     processes: new Map(seen === 'gone' ? [] : [[seen.pid, seen]]),
   });
 }
@@ -100,7 +100,7 @@ async function claimNow({ folder, platform, clock }: World): Promise<WatchClaim 
   if (typeof us === 'string') return undefined;
   const token = randomBytes(8).toString('hex');
   const holder = { pid: us.pid, startToken: us.startToken };
-  const claimant = { holder, machine: platform.machine(), holdsMs: STARTING_MS, clock, token };
+  const claimant = { holder, machine: platform.host(), holdsMs: STARTING_MS, clock, token };
   return { ...claimWatch(folder, claimant), token };
 }
 
@@ -227,7 +227,7 @@ async function withNotedPlaces(world: World): Promise<World> {
 
 /** Like the background run, but it stops only what has been quiet for long; what it saw in use it writes down. */
 async function lookQuietly(policy: SweepPolicy, world: World): Promise<Reaped> {
-  const { boot } = world.platform.machine();
+  const { boot } = world.platform.host();
   const uses = readLastUses(world.folder, boot);
   const request = { ...LOOKING, ...policy, dryRun: false, quietForMs: retireAfterIn(world) };
   const reaped = await reap(request, world);

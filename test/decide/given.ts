@@ -2,7 +2,7 @@ import { type Evidence, evidenceOf } from '../../src/decide/evidence.js';
 import type { Policy } from '../../src/decide/guards.js';
 import { judge, type Verdict } from '../../src/decide/verdict.js';
 import type { Word } from '../../src/decide/word.js';
-import { type Machine, type Pid, parsePid } from '../../src/model/identity.js';
+import { type Host, type Pid, parsePid } from '../../src/model/identity.js';
 import type { Environment, Process, Sockets } from '../../src/model/process.js';
 import type { Lease, ServerRecord, Witness } from '../../src/model/record.js';
 import type { Place, Snapshot } from '../../src/model/snapshot.js';
@@ -44,7 +44,7 @@ export function pid(value: number): Pid {
 
 export const tokenOf = (value: number): string => `start-${value}`;
 export const identity = (value: number) => ({ pid: pid(value), startToken: tokenOf(value) });
-export const here: Machine = { id: 'machine', boot: 'boot', pidNamespace: 'pid:[1]', name: 'box' };
+export const here: Host = { id: 'machine', boot: 'boot', pidNamespace: 'pid:[1]', name: 'box' };
 
 /** A process that leads its own group and session, unless told otherwise. */
 export function process(value: number, but: Partial<Process> = {}): Process {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { type Hold, holdsOn, isLive, type Leasable, related, within, witnessed } from '../../src/decide/leases.js';
-import type { Machine } from '../../src/model/identity.js';
+import type { Host } from '../../src/model/identity.js';
 import type { Lease, Use, Witness } from '../../src/model/record.js';
 import {
   witnessed as alsoWitnessed,
@@ -211,7 +211,7 @@ describe('a Claude that a tool of the server itself runs', () => {
 });
 
 const nobody = { holder: undefined };
-const on = (machine: Partial<Machine>): Partial<Lease> => ({ machine: { ...here, ...machine } });
+const on = (machine: Partial<Host>): Partial<Lease> => ({ machine: { ...here, ...machine } });
 const past = { expiresAt: NOW - 1 };
 const future = { expiresAt: NOW + 1 };
 const unlisted = shown({ processes: undefined });

@@ -4,7 +4,7 @@ import { absent, isOfTheWorld, tryRead } from '../../common/errors.js';
 import { sharesTime, timeNamespaceFrom } from '../../decide/start-tokens.js';
 import { claudeRole } from '../../model/claude-process.js';
 import { classify } from '../../model/command-line.js';
-import { type Machine, parsePid } from '../../model/identity.js';
+import { type Host, parsePid } from '../../model/identity.js';
 import type { Environment, Process, ProcessTable, Seen } from '../../model/process.js';
 import { environmentFrom } from '../environment.js';
 
@@ -14,15 +14,15 @@ const PAGE_BYTES = 4096;
 /** A command line of 64 KiB says enough; a longer one is read no further. */
 const buffer = Buffer.alloc(65_536);
 
-let known: Machine | undefined;
+let known: Host | undefined;
 
 /** Read once: none of it changes while a process lives, but for the name, which is only shown. */
-export function linuxMachine(): Machine {
+export function linuxHost(): Host {
   known ??= readMachine();
   return known;
 }
 
-const readMachine = (): Machine => ({
+const readMachine = (): Host => ({
   id: trimmed('/etc/machine-id') ?? trimmed('/var/lib/dbus/machine-id'),
   boot: trimmed('/proc/sys/kernel/random/boot_id'),
   // The boot id is the same in every container; the namespace tells them apart.

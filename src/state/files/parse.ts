@@ -1,5 +1,5 @@
 import { isObject, type Json } from '../../common/json.js';
-import { type Identity, type Machine, parsePid } from '../../model/identity.js';
+import { type Host, type Identity, parsePid } from '../../model/identity.js';
 import type { FileRead } from './read.js';
 
 /** The form of every file that we write. Vendored copies of several versions share the folder. */
@@ -61,7 +61,7 @@ export function identity(pid: unknown, startToken: unknown): Identity | undefine
   return parsed === undefined ? undefined : { pid: parsed, startToken: text(startToken) };
 }
 
-export function machine(value: unknown): Machine | undefined {
+export function machine(value: unknown): Host | undefined {
   if (!isObject(value)) return undefined;
   return {
     id: text(value.id),

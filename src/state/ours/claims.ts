@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { isObject } from '../../common/json.js';
 import type { Answer } from '../../decide/lives.js';
 import { type BootTime, sinceThen } from '../../model/boot-time.js';
-import type { Identity, Machine } from '../../model/identity.js';
+import type { Host, Identity } from '../../model/identity.js';
 import { identity, machine, parseOurs, SCHEMA, text, time, wholeNumber } from '../files/parse.js';
 import { modifiedAt, readSmall } from '../files/read.js';
 import { attempt, createFile, removeUnchanged, replaceFile, setModified } from '../files/write.js';
@@ -11,7 +11,7 @@ import type { StateFolder } from '../folders.js';
 /** Who holds a claim. */
 export interface Claimant {
   readonly holder: Identity;
-  readonly machine: Machine;
+  readonly machine: Host;
   /** How long the claim counts after its last sign of life, whether or not its holder lives: it may be frozen. */
   readonly holdsMs: number;
   /** The boot clock. */

@@ -1,6 +1,6 @@
 import { basename, dirname, join } from 'node:path';
 import { isObject } from '../../common/json.js';
-import type { Identity, Machine } from '../../model/identity.js';
+import type { Host, Identity } from '../../model/identity.js';
 import type { Fence, ServerRecord, Trust } from '../../model/record.js';
 import { identity, machine, parseOurs, port, SCHEMA, text } from '../files/parse.js';
 import { holds, readSmall } from '../files/read.js';
@@ -21,7 +21,7 @@ export interface HeldFence {
 
 export interface Stopper {
   readonly run: Identity;
-  readonly machine: Machine;
+  readonly machine: Host;
 }
 
 /**

@@ -1,5 +1,5 @@
 import { isObject, type Json } from '../../common/json.js';
-import type { Identity, Machine } from '../../model/identity.js';
+import type { Host, Identity } from '../../model/identity.js';
 import type { Lease } from '../../model/record.js';
 import { identity, machine, parseOurs, port, SCHEMA, text, texts, time } from '../files/parse.js';
 
@@ -31,7 +31,7 @@ function coverIsClear({ cwd, port: number, servers }: Json, lease: Lease): boole
 
 /** What `leases/<holder>.json` holds. */
 export interface NativeLease {
-  readonly holder: (Identity & { readonly machine: Machine }) | undefined;
+  readonly holder: (Identity & { readonly machine: Host }) | undefined;
   readonly session: string | undefined;
   /** A lease that only names servers has neither this nor a port. */
   readonly cwd: string | undefined;

@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
 import { isObject, type Json } from '../../common/json.js';
-import type { Identity, Machine } from '../../model/identity.js';
+import type { Host, Identity } from '../../model/identity.js';
 import type { ServerRecord, Trust } from '../../model/record.js';
 import { secret } from '../../model/secret.js';
 import { identity, machine, parseOurs, port, SCHEMA, text, time, wholeNumber } from '../files/parse.js';
@@ -15,7 +15,7 @@ export interface NativeRecord {
   readonly starter: Identity;
   readonly spawned?: Identity | undefined;
   readonly server?: Identity | undefined;
-  readonly machine: Machine;
+  readonly machine: Host;
   readonly uid: number | undefined;
   readonly hostname: string;
   readonly port: number | undefined;

@@ -1,14 +1,14 @@
 import { join } from 'node:path';
 import { isObject, type Json } from '../../common/json.js';
 import type { BootTime } from '../../model/boot-time.js';
-import type { Identity, Machine } from '../../model/identity.js';
+import type { Host, Identity } from '../../model/identity.js';
 import { identity, parseOurs, SCHEMA, text, time, wholeNumber } from '../files/parse.js';
 import { readFolder } from '../files/read-folder.js';
 import { removeUnchanged, replaceFile } from '../files/write.js';
 import type { StateFolder } from '../folders.js';
 
 /** A process, and what its start token is relative to. */
-export type Ending = Identity & Pick<Machine, 'timeNamespace'>;
+export type Ending = Identity & Pick<Host, 'timeNamespace'>;
 
 /** "A session began or ended: look again." */
 export interface SweepRequest {
