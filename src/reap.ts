@@ -4,7 +4,7 @@ import { judgedLine } from './report/log-line.js';
 import { handsFor } from './run/hands.js';
 import { finishDeadFences, tidyUp } from './run/housekeeping.js';
 import { log, type Told } from './run/journal.js';
-import { announce, type Judgement, judgeAll, lookAround, type Sight, unrecordedServers } from './run/look.js';
+import { announce, type Judgement, judgeAll, type Survey, survey, unrecordedServers } from './run/look.js';
 import { stopServer } from './run/stop-server.js';
 import type { World } from './run/world.js';
 
@@ -23,7 +23,7 @@ export interface Request {
 /** Reads what was written down, looks at the machine, judges, plans, stops and reports. */
 export async function reap(request: Request, world: World): Promise<Reaped> {
   const at = Date.now();
-  const sight = await lookAround(world);
+  const sight = await survey(world);
   const unannounce = announce(world, sight, request.dryRun);
   try {
     const judged = await judgeAll(sight, request, world);
@@ -51,7 +51,7 @@ const untouched = (servers: readonly Judgement[]): Judged[] =>
 /** The only step that a dry run leaves out. */
 async function carryOut(
   servers: readonly Judgement[],
-  sight: Sight,
+  sight: Survey,
   request: Request,
   world: World,
 ): Promise<Judged[]> {
@@ -79,7 +79,7 @@ const isNews = (server: Judged, refused: Outcome | undefined): boolean =>
   !isHistory(server) && (server.verdict.kind !== 'stale' || refused !== undefined);
 
 /** Said and written down at once, since the run may not live to its end. */
-async function stopOne(server: Judged, sight: Sight, request: Request, world: World): Promise<Judged> {
+async function stopOne(server: Judged, sight: Survey, request: Request, world: World): Promise<Judged> {
   request.told?.begins(server);
   const { hands, tree } = handsFor(server.record, sight, request, world);
   const done = { ...server, outcome: await stopServer(tree, hands) };

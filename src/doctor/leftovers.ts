@@ -1,6 +1,6 @@
 import { count, duration } from '../common/text.js';
 import { lives } from '../decide/lives.js';
-import { lookAround, type Sight } from '../run/look.js';
+import { type Survey, survey } from '../run/look.js';
 import type { World } from '../run/world.js';
 import type { StateFolder } from '../state/folders.js';
 import { type Held, isVoid, sweeper } from '../state/ours/claims.js';
@@ -14,7 +14,7 @@ const RECENT_MS = 7 * 24 * 3_600_000;
 
 /** What runs left behind that should have gone by now. */
 export async function leftoverFindings(world: World): Promise<Finding[]> {
-  const sight = await lookAround(world);
+  const sight = await survey(world);
   const claim = sweeper(world.folder);
   const alive = claim && lives(claim.holder, claim.machine, sight.snapshot);
   const runs = alive === 'yes' ? claim?.holder.pid : undefined;
@@ -47,7 +47,7 @@ const oldRequests = (n: number): Finding =>
     'the next session’s hook starts one; opencode-reap --all-stale looks now',
   );
 
-function deadFences({ deadFences }: Sight): Finding[] {
+function deadFences({ deadFences }: Survey): Finding[] {
   if (deadFences.length === 0) return [];
   const servers = count(deadFences.length, 'server');
   return [warn('fences', `a run died while it was stopping ${servers}`, 'opencode-reap --all-stale finishes it')];

@@ -13,11 +13,11 @@ import {
   type Heard,
   type Judgement,
   judgeAll,
-  lookAround,
-  lookOnceMore,
   SETTLING_MS,
-  type Sight,
+  type Survey,
   selfIn,
+  survey,
+  surveyOnceMore,
 } from './look.js';
 import type { Hands, Leave } from './stop-server.js';
 import type { World } from './world.js';
@@ -32,7 +32,7 @@ export interface Manner extends Policy {
 /** What the ladder needs to stop one server, wired to what was written down and to what the machine shows. */
 export function handsFor(
   record: ServerRecord,
-  sight: Sight,
+  sight: Survey,
   manner: Manner,
   world: World,
 ): { hands: Hands; tree: Identity[] } {
@@ -47,7 +47,7 @@ export function handsFor(
     graceMs: manner.graceMs,
     raiseFence: (tree) => run && raiseFence(folder, record, { run, machine: snapshot.machine }, tree),
     lookAgain: async () => {
-      const near = await lookAround(world, record);
+      const near = await survey(world, record);
       const [judgement] = await judgeAll(near, manner, world, manner.onWord);
       if (judgement === undefined) return { kind: 'gone' };
       heard = judgement.heard ?? { ...heard, word: judgement.seen.word, answeredAtMs: bootMs() };
@@ -55,7 +55,7 @@ export function handsFor(
       return leave(judgement, latest, manner, heard);
     },
     lookOnceMore: async () => {
-      const judgement = await lookOnceMore(record, heard, manner, world);
+      const judgement = await surveyOnceMore(record, heard, manner, world);
       latest = judgement.sight;
       return leave(judgement, latest, manner, heard);
     },
@@ -76,7 +76,7 @@ const WORD_COUNTS_MS = SETTLING_MS + LOOK_COUNTS_MS;
 
 function leave(
   { record, seen, verdict }: Judgement,
-  { snapshot, beganMs }: Sight,
+  { snapshot, beganMs }: Survey,
   { onWord }: Manner,
   { answeredAtMs }: Heard,
 ): Leave {
@@ -102,7 +102,7 @@ function firstReason({ guards, reasons }: Extract<Verdict, { kind: 'spared' | 'u
 async function straysAfter(
   record: ServerRecord,
   tree: readonly Identity[],
-  sight: Sight,
+  sight: Survey,
   manner: Manner,
   world: World,
 ) {

@@ -13,7 +13,7 @@ import { forgetRecord } from '../state/ours/registry.js';
 import { tidy } from '../state/ours/tidy.js';
 import type { Manner } from './hands.js';
 import { log } from './journal.js';
-import { type Judgement, type Sight, selfIn } from './look.js';
+import { type Judgement, type Survey, selfIn } from './look.js';
 import type { World } from './world.js';
 
 /**
@@ -22,7 +22,7 @@ import type { World } from './world.js';
  */
 export async function finishDeadFences(
   servers: readonly Judgement[],
-  sight: Sight,
+  sight: Survey,
   manner: Manner,
   world: World,
 ): Promise<void> {
@@ -40,13 +40,13 @@ export async function finishDeadFences(
 }
 
 /** A plugin's record is not in its fence, so only the noted processes can tell. */
-const stillServes = ({ tree }: Fence, { snapshot }: Sight): boolean =>
+const stillServes = ({ tree }: Fence, { snapshot }: Survey): boolean =>
   tree.some((member) => {
     const seen = snapshot.processes?.get(member.pid);
     return seen?.command?.kind === 'serve' && sameProcess(member, seen) !== 'different';
   });
 
-function leftBy(fence: Fence, { snapshot }: Sight, { platform }: World): Identity[] {
+function leftBy(fence: Fence, { snapshot }: Survey, { platform }: World): Identity[] {
   const environments = environmentsOf(
     fence.tree.map(({ pid }) => pid),
     platform,
@@ -61,14 +61,14 @@ async function endWhatIsLeft(rest: readonly Identity[], ending: Ending): Promise
   return alive.filter((member) => !stubborn.includes(member));
 }
 
-function endingFor({ snapshot }: Sight, { graceMs }: Manner, { platform }: World) {
+function endingFor({ snapshot }: Survey, { graceMs }: Manner, { platform }: World) {
   return { look: platform.look, lineage: snapshot.lineage, graceMs };
 }
 
 /** Takes away what ended: records of servers that are no more, leases, and what killed runs left behind. */
 export async function tidyUp(
   servers: readonly Judgement[],
-  { written, snapshot }: Sight,
+  { written, snapshot }: Survey,
   { leaseFolders, platform }: World,
 ): Promise<void> {
   forgetGone(servers);

@@ -19,7 +19,7 @@ import { announceRun, readRuns } from '../state/ours/registry.js';
 import { readWritten, type World } from './world.js';
 
 /** Everything known at one moment: what was written down, and what the machine shows. */
-export interface Sight {
+export interface Survey {
   readonly written: Written;
   readonly snapshot: Snapshot;
   readonly records: readonly ServerRecord[];
@@ -34,12 +34,12 @@ export interface Judgement {
   readonly seen: Evidence;
   readonly verdict: Verdict;
   /** The later look that it was judged by, once it had answered, and its answer; undefined when it was not asked. */
-  readonly sight?: Sight;
+  readonly sight?: Survey;
   readonly heard?: Heard;
 }
 
 /** Looks at everything, or at what concerns one server: the cheap look that stands right before each act. */
-export async function lookAround(world: World, only?: ServerRecord): Promise<Sight> {
+export async function survey(world: World, only?: ServerRecord): Promise<Survey> {
   const { beganMs, before, seen } = await lookTogether(world);
   const fenced = before.fences.flatMap(({ record }) => record ?? []);
   const near = only ? [...before.records, ...fenced].filter((record) => concerns(record, only)) : before.records;
@@ -94,7 +94,7 @@ async function lookNow(world: World): Promise<SharedLook> {
 }
 
 /** The servers of ours that no record leads to, judged without being asked: they are nobody's to disturb. */
-export async function unrecordedServers(sight: Sight, policy: Policy, world: World): Promise<Judgement[]> {
+export async function unrecordedServers(sight: Survey, policy: Policy, world: World): Promise<Judgement[]> {
   const records = unrecordedIn(sight.records, sight.snapshot).map((record) => withWhereabouts(record, world));
   if (records.length === 0) return [];
   const seen = await takeSnapshot(records, [...sight.written.leases, ...sight.written.witnesses], world.platform);
@@ -111,7 +111,7 @@ function withWhereabouts(record: ServerRecord, { platform }: World): ServerRecor
 }
 
 /** Judges every record. A server is asked only when nothing else speaks for it; `askAll` asks whatever can be asked. */
-export async function judgeAll(sight: Sight, policy: Policy, world: World, askAll = false): Promise<Judgement[]> {
+export async function judgeAll(sight: Survey, policy: Policy, world: World, askAll = false): Promise<Judgement[]> {
   return Promise.all(
     sight.records.map(async (record) => {
       const unheard = judgeOne(record, sight, policy, { kind: 'not asked' });
@@ -135,21 +135,21 @@ export interface Heard {
  * Asks the server, which may take it many seconds, and then judges it by what is there once it has answered: whoever has
  * arrived meanwhile counts.
  */
-async function judgeAsked(record: ServerRecord, before: Sight, policy: Policy, world: World): Promise<Judgement> {
+async function judgeAsked(record: ServerRecord, before: Survey, policy: Policy, world: World): Promise<Judgement> {
   const askedAtMs = bootMs();
   const word = await hear(record, directoriesOf(record, before), before.snapshot, world.platform);
-  return lookOnceMore(record, { word, askedAtMs, answeredAtMs: bootMs() }, policy, world);
+  return surveyOnceMore(record, { word, askedAtMs, answeredAtMs: bootMs() }, policy, world);
 }
 
 /** One cheap look, without asking anything, and what the guards say of it and of what the server has said before. */
-export async function lookOnceMore(
+export async function surveyOnceMore(
   record: ServerRecord,
   heard: Heard,
   policy: Policy,
   world: World,
-): Promise<Judgement & { readonly sight: Sight }> {
+): Promise<Judgement & { readonly sight: Survey }> {
   for (const until = performance.now() + SETTLING_MS; ; await sleep(SETTLING_POLL_MS)) {
-    const sight = await lookAround(world, record);
+    const sight = await survey(world, record);
     const [now = record] = sight.records;
     const word = wordNow(heard.word, sight.snapshot.sockets.get(now.id));
     const seen = evidenceOf(now, sight.written, sight.snapshot, word);
@@ -161,7 +161,7 @@ export async function lookOnceMore(
 }
 
 /** Where it may be working, for releases that do not say it themselves. */
-function directoriesOf(record: ServerRecord, { written }: Sight): string[] {
+function directoriesOf(record: ServerRecord, { written }: Survey): string[] {
   const records = [record, ...record.alsoIn];
   const ports = records.flatMap(({ port }) => port ?? []);
   const jobs = usesOf({ records, ports }, written.uses, 'job').flatMap(({ directories }) => directories);
@@ -169,7 +169,7 @@ function directoriesOf(record: ServerRecord, { written }: Sight): string[] {
 }
 
 /** Before a server is asked, what another run's question may cause does not count: once it is judged by its word, it does. */
-function judgeOne(record: ServerRecord, { written, snapshot }: Sight, policy: Policy, word: Word): Judgement {
+function judgeOne(record: ServerRecord, { written, snapshot }: Survey, policy: Policy, word: Word): Judgement {
   const seen = withoutQuestions(evidenceOf(record, written, snapshot, word), SETTLING_MS);
   return { record, seen, verdict: judge(seen, policy) };
 }
@@ -184,7 +184,7 @@ function mayAsk({ kind, guards }: Verdict, askAll: boolean): boolean {
  * Lets other runs know that this process only asks. A dry run adds no folder for it: where none is, no run has ever
  * looked here.
  */
-export function announce({ folder }: World, { snapshot }: Sight, dryRun: boolean): () => void {
+export function announce({ folder }: World, { snapshot }: Survey, dryRun: boolean): () => void {
   const holder = selfIn(snapshot);
   const place = dryRun ? folder.runs : folder.root;
   return existsSync(place) && holder ? announceRun(folder, { holder, machine: snapshot.machine }) : () => undefined;

@@ -8,7 +8,7 @@ import { judgedLine } from '../report/log-line.js';
 import { handsFor, type Manner } from './hands.js';
 import { finishDeadFences } from './housekeeping.js';
 import { log, type Told } from './journal.js';
-import { type Judgement, judgeAll, lookAround, type Sight, unrecordedServers } from './look.js';
+import { type Judgement, judgeAll, type Survey, survey, unrecordedServers } from './look.js';
 import { stopServer } from './stop-server.js';
 import type { World } from './world.js';
 
@@ -16,7 +16,7 @@ import type { World } from './world.js';
 export interface Named {
   readonly kind: 'named';
   readonly server: Judgement;
-  readonly sight: Sight;
+  readonly sight: Survey;
 }
 
 export type Unnamed =
@@ -37,7 +37,7 @@ export interface Naming extends Policy {
  * about to be stopped: asking is not free for it.
  */
 export async function findServer(name: string, policy: Naming, world: World): Promise<Named | Unnamed> {
-  const sight = await lookAround(world);
+  const sight = await survey(world);
   const unrecorded = (await unrecordedServers(sight, policy, world)).map(({ record }) => record);
   const known = [...sight.records, ...unrecorded];
   const whole = named(name, known, sight.written.kept, sight.snapshot);
@@ -45,7 +45,7 @@ export async function findServer(name: string, policy: Naming, world: World): Pr
   const [record, ...others] = all;
   if (record === undefined) return { kind: 'missing', unread: sight.written.unread };
   if (others.length > 0) return { kind: 'ambiguous', ids: all.map(({ id }) => id) };
-  const near = await lookAround(world, record);
+  const near = await survey(world, record);
   const [server] = await judgeAll(near, policy, world, policy.onWord || record.ownership !== 'unrecorded');
   if (server === undefined) return { kind: 'missing', unread: [] };
   const found =
@@ -59,7 +59,7 @@ const provesProcess = ({ seen, verdict }: Judgement): boolean =>
 /** The process that a plugin's record leads to without proving it, as one that nothing was written down about. */
 async function itsProcess(
   { record, seen }: Judgement,
-  sight: Sight,
+  sight: Survey,
   policy: Naming,
   world: World,
 ): Promise<Named | undefined> {
@@ -67,7 +67,7 @@ async function itsProcess(
   const others = { ...sight, records: sight.records.filter(({ id }) => id !== record.id) };
   const found = (await unrecordedServers(others, policy, world)).find((one) => one.record.server?.pid === pid);
   if (found === undefined) return undefined;
-  const near = await lookAround(world, found.record);
+  const near = await survey(world, found.record);
   const [server] = await judgeAll(near, policy, world, policy.onWord);
   return server && { kind: 'named', server, sight: near };
 }

@@ -6,7 +6,7 @@ import { weakProofOf, whyDoubted } from '../decide/weak-proof.js';
 import type { ServerRecord } from '../model/record.js';
 import type { Snapshot } from '../model/snapshot.js';
 import { lockOn, whoAnswers } from '../observe/server/who-answers.js';
-import { lookAround, type Sight, selfIn } from '../run/look.js';
+import { type Survey, selfIn, survey } from '../run/look.js';
 import type { World } from '../run/world.js';
 import { claimStart, type Held, isVoid, starterOn } from '../state/ours/claims.js';
 import { urlOf } from '../state/ours/record-file.js';
@@ -47,7 +47,7 @@ type Tried = Started | Refused | { readonly kind: 'again'; readonly because: str
 
 async function tryOnce(wanted: Wanted, world: World): Promise<Tried> {
   if (wanted.port === 0) return launch(wanted, world);
-  const sight = await lookAround(world);
+  const sight = await survey(world);
   if (isClosing(wanted.port, sight)) return { ...again('the server on it is being stopped'), isClosing: true };
   const who = await whoAnswers(wanted.hostname, wanted.port);
   const user = who === 'nobody' ? undefined : world.platform.holderUser(wanted.port, wanted.hostname);
@@ -66,11 +66,11 @@ async function tryOnce(wanted: Wanted, world: World): Promise<Tried> {
   }
 }
 
-const isClosing = (port: number, { written, snapshot }: Sight): boolean =>
+const isClosing = (port: number, { written, snapshot }: Survey): boolean =>
   written.fences.some((fence) => fence.port === port && lives(fence.run, fence.machine, snapshot) === 'yes');
 
 /** Whoever claims the port looks once more, since the last holder may just have started its server. */
-async function claimAndLaunch(wanted: Wanted, { snapshot }: Sight, world: World): Promise<Tried> {
+async function claimAndLaunch(wanted: Wanted, { snapshot }: Survey, world: World): Promise<Tried> {
   const { machine } = snapshot;
   const holder = selfIn(snapshot);
   if (holder?.startToken === undefined) return unlisted();
@@ -111,12 +111,12 @@ async function isStillHeld({ hostname, port }: Wanted): Promise<boolean> {
 }
 
 /** A record may be written only just now; whoever writes it holds a claim on the port until it is there. */
-async function reused(wanted: Wanted, who: 'opencode' | 'locked', sight: Sight, world: World): Promise<Tried> {
+async function reused(wanted: Wanted, who: 'opencode' | 'locked', sight: Survey, world: World): Promise<Tried> {
   const pid = await world.platform.holder(wanted.port, wanted.hostname);
   const known = sight.records.find((one) => isServerOf(one, pid, wanted, sight));
   if (known) return taken(wanted, pid, known, sight, world);
   const starter = starterOn(world.folder, wanted.port);
-  const now = await lookAround(world);
+  const now = await survey(world);
   const isStarting = starter && lives(starter.holder, starter.machine, now.snapshot) === 'yes';
   if (isStarting && counts(starter, now.snapshot, world)) return beingStarted(starter.holder.pid);
   const found = now.records.find((one) => isServerOf(one, pid, wanted, now));
@@ -130,7 +130,7 @@ async function taken(
   wanted: Wanted,
   pid: number | undefined,
   record: ServerRecord,
-  { snapshot }: Sight,
+  { snapshot }: Survey,
   world: World,
 ): Promise<Tried> {
   const starter = waitingStarter(record, snapshot);
@@ -166,7 +166,7 @@ async function running(wanted: Wanted, pid: number | undefined, record: ServerRe
 }
 
 /** By what proves it; a record whose server has only just answered names its launcher alone. */
-function isServerOf(record: ServerRecord, pid: number | undefined, wanted: Wanted, { snapshot }: Sight): boolean {
+function isServerOf(record: ServerRecord, pid: number | undefined, wanted: Wanted, { snapshot }: Survey): boolean {
   // Where addresses cannot be told, the one that was asked may be another's. Of what we did not start we only assume it.
   if (record.ownership === 'plugin' && (record.hostname ?? wanted.hostname) !== wanted.hostname) return false;
   const located = locate(record, snapshot);
@@ -174,7 +174,7 @@ function isServerOf(record: ServerRecord, pid: number | undefined, wanted: Wante
   return processesOf(located).some((process) => process.pid === pid) && !(weak && whyDoubted(weak));
 }
 
-async function heldByStranger(wanted: Wanted, sight: Sight, { platform }: World): Promise<Refused> {
+async function heldByStranger(wanted: Wanted, sight: Survey, { platform }: World): Promise<Refused> {
   const pid = await platform.holder(wanted.port, wanted.hostname);
   const name = pid === undefined ? undefined : sight.snapshot.processes?.get(pid)?.name;
   const who = pid === undefined ? '' : ` (pid ${pid}${name ? `, ${name}` : ''})`;
@@ -185,13 +185,13 @@ async function heldByStranger(wanted: Wanted, sight: Sight, { platform }: World)
 }
 
 /** OpenCode that does not answer may only be starting; anything else that is silent will not become OpenCode. */
-async function heldBySilent(wanted: Wanted, sight: Sight, world: World): Promise<Tried> {
+async function heldBySilent(wanted: Wanted, sight: Survey, world: World): Promise<Tried> {
   const pid = await world.platform.holder(wanted.port, wanted.hostname);
   if (isOther(pid, sight)) return heldByStranger(wanted, sight, world);
   return again(`the OpenCode on it${pid === undefined ? '' : ` (pid ${pid})`} does not answer`);
 }
 
-const isOther = (pid: number | undefined, { snapshot }: Sight): boolean =>
+const isOther = (pid: number | undefined, { snapshot }: Survey): boolean =>
   pid !== undefined && snapshot.processes?.get(pid)?.command?.kind === 'other';
 
 const again = (because: string): Extract<Tried, { kind: 'again' }> => ({ kind: 'again', because });
