@@ -27,7 +27,7 @@ export interface Evidence {
   readonly where: { readonly machine: Sameness; readonly boot: Sameness; readonly pidNamespace: Sameness } | undefined;
   readonly located: Located;
   /** Undefined when the process was not found. */
-  readonly looks: Looks | undefined;
+  readonly match: Match | undefined;
   /** Undefined when a start token or a tag ties the process to the record. */
   readonly weak: WeakProof | undefined;
   readonly holds: readonly Hold[];
@@ -61,7 +61,7 @@ export interface Client extends Connection {
 }
 
 /** Whether the process that the record leads to looks like the one that was recorded. */
-export interface Looks {
+export interface Match {
   readonly user: Sameness;
   readonly command: 'serve' | 'other' | 'unknown';
   /** `unstated` when the record has no tag, `hidden` where no environment can be seen. */
@@ -82,7 +82,7 @@ export function evidenceOf(record: ServerRecord, written: Written, snapshot: Sna
     sharedDaemon: server?.command?.kind === 'serve' ? (server.command.sharedDaemon ? 'yes' : 'no') : 'unknown',
     where: whereFrom(record, snapshot),
     located,
-    looks: processes.length > 0 ? looksOf(record, processes, snapshot) : undefined,
+    match: processes.length > 0 ? matchOf(record, processes, snapshot) : undefined,
     weak: weakProofOf(record, located, snapshot),
     holds: heldFromOutside(holdsFor(usable, written, snapshot), server, snapshot),
     leasesUnread: written.unread.some((file) => file.kind === 'lease'),
@@ -136,7 +136,7 @@ function ownershipOf({ ownership, alsoIn }: ServerRecord): Ownership {
   return ownership === 'adopted' ? ownership : (sparing ?? ownership);
 }
 
-function looksOf(record: ServerRecord, processes: readonly Process[], snapshot: Snapshot): Looks {
+function matchOf(record: ServerRecord, processes: readonly Process[], snapshot: Snapshot): Match {
   const kinds = processes.map((process) => process.command?.kind ?? 'unknown');
   const users = processes.map((process) => compare(process.uid?.toString(), snapshot.uid?.toString()));
   return {
@@ -146,7 +146,7 @@ function looksOf(record: ServerRecord, processes: readonly Process[], snapshot: 
   };
 }
 
-function tagOfAll(tag: string | undefined, processes: readonly Process[], snapshot: Snapshot): Looks['tag'] {
+function tagOfAll(tag: string | undefined, processes: readonly Process[], snapshot: Snapshot): Match['tag'] {
   if (tag === undefined) return 'unstated';
   return snapshot.showsEnvironments ? worst(processes.map((process) => tagOf(tag, process, snapshot))) : 'hidden';
 }

@@ -64,21 +64,21 @@ export const GUARDS: Readonly<Record<GuardName, Guard>> = {
   identity: {
     asks: 'is this process the one that was recorded?',
     answers: [
-      ['veto', (seen) => seen.looks?.user === 'different' && 'the process belongs to another user'],
-      ['veto', (seen) => seen.looks?.command === 'other' && 'the process is no `opencode serve`'],
-      ['veto', (seen) => seen.looks?.tag === 'different' && 'the process does not carry the recorded tag'],
+      ['veto', (seen) => seen.match?.user === 'different' && 'the process belongs to another user'],
+      ['veto', (seen) => seen.match?.command === 'other' && 'the process is no `opencode serve`'],
+      ['veto', (seen) => seen.match?.tag === 'different' && 'the process does not carry the recorded tag'],
       ['unknown', (seen) => seen.located.kind !== 'present' && seen.located.because],
-      ['unknown', (seen) => seen.looks?.user === 'unknown' && 'cannot tell whose process it is'],
-      ['unknown', (seen) => seen.looks?.command === 'unknown' && 'its command line cannot be read'],
+      ['unknown', (seen) => seen.match?.user === 'unknown' && 'cannot tell whose process it is'],
+      ['unknown', (seen) => seen.match?.command === 'unknown' && 'its command line cannot be read'],
       [
         'unknown',
         (seen) =>
           seen.located.kind === 'present' &&
           seen.located.proof === 'tag' &&
-          seen.looks?.tag !== 'same' &&
+          seen.match?.tag !== 'same' &&
           'its tag cannot be read',
       ],
-      ['unknown', (seen) => seen.looks?.tag === 'unknown' && 'its environment cannot be read'],
+      ['unknown', (seen) => seen.match?.tag === 'unknown' && 'its environment cannot be read'],
       ['unknown', (seen) => seen.weak && whyDoubted(seen.weak)],
       ['pass', (seen) => seen.weak && `same ${fitting(seen.weak)}`],
       ['pass', (seen) => seen.located.kind === 'present' && `same ${seen.located.proof}, user and command line`],
