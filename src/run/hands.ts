@@ -19,7 +19,7 @@ import {
   survey,
   surveyOnceMore,
 } from './look.js';
-import type { Hands, Leave } from './stop-server.js';
+import type { Clearance, Hands } from './stop-server.js';
 import type { World } from './world.js';
 
 export interface Manner extends Policy {
@@ -52,12 +52,12 @@ export function handsFor(
       if (judgement === undefined) return { kind: 'gone' };
       heard = judgement.heard ?? { ...heard, word: judgement.seen.word, answeredAtMs: bootMs() };
       latest = judgement.sight ?? near;
-      return leave(judgement, latest, manner, heard);
+      return clearance(judgement, latest, manner, heard);
     },
     lookOnceMore: async () => {
       const judgement = await surveyOnceMore(record, heard, manner, world);
       latest = judgement.sight;
-      return leave(judgement, latest, manner, heard);
+      return clearance(judgement, latest, manner, heard);
     },
     // Letting go ends whatever an MCP server has started, whosever it is by now.
     letGo: async () => {
@@ -74,12 +74,12 @@ const LOOK_COUNTS_MS = 2_000;
 /** After its answer a server may be given time to end what the question has caused, and the disk to note the tree. */
 const WORD_COUNTS_MS = SETTLING_MS + LOOK_COUNTS_MS;
 
-function leave(
+function clearance(
   { record, seen, verdict }: Judgement,
   { snapshot, beganMs }: Survey,
   { onWord }: Manner,
   { answeredAtMs }: Heard,
-): Leave {
+): Clearance {
   if (verdict.kind === 'gone') return { kind: 'gone' };
   const target = onWord
     ? targetOnWord(verdict, seen)

@@ -4,7 +4,7 @@ import { type Identity, sameProcess } from '../model/identity.js';
 import type { Outcome, Stray } from '../model/outcome.js';
 
 /** What a look at one server allows: to stop it, with the tree as it is now, or else why not. */
-export type Leave = MayStop | Outcome;
+export type Clearance = MayStop | Outcome;
 
 export interface MayStop {
   readonly kind: 'may stop';
@@ -25,9 +25,9 @@ export interface Hands extends Ending {
   /** Undefined when another run was first. */
   readonly raiseFence: (tree: readonly Identity[]) => Fencing | undefined;
   /** Looks again at every guard that can change, and asks the server, which may take many seconds. */
-  readonly lookAgain: () => Promise<Leave>;
+  readonly lookAgain: () => Promise<Clearance>;
   /** One more look, by what the server has said last: some 30 ms. */
-  readonly lookOnceMore: () => Promise<Leave>;
+  readonly lookOnceMore: () => Promise<Clearance>;
   readonly letGo: () => Promise<void>;
   /** Whether the port is still held by this tree, and by whom else. */
   readonly portHolder: () => Promise<number | undefined>;
@@ -76,10 +76,10 @@ async function behindFence(fence: Fencing, began: number, hands: Hands): Promise
 const ATTEMPTS = 3;
 const TOO_LATE: Outcome = { kind: 'withheld', because: 'this machine is too busy to look right before it is stopped' };
 
-async function lookFreshly(hands: Hands): Promise<Leave> {
+async function lookFreshly(hands: Hands): Promise<Clearance> {
   for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
-    const leave = await hands.lookAgain();
-    if (leave.kind !== 'may stop' || leave.isFresh()) return leave;
+    const clearance = await hands.lookAgain();
+    if (clearance.kind !== 'may stop' || clearance.isFresh()) return clearance;
   }
   return TOO_LATE;
 }
