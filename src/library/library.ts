@@ -52,13 +52,13 @@ export const releaseSession: typeof Api.releaseSession = (options = {}) =>
 export const stopServer: typeof Api.stopServer = (server, options = {}) =>
   inWorld(options, async (world) => {
     const graceMs = duration('grace', options.grace) ?? DEFAULTS.graceMs;
-    const manner = { olderThanMs: 0, graceMs, endStrays: flag('strays', options.strays), onWord: true };
-    const found = await findServer(String(server), { ...manner, meansProcess: true }, world);
+    const policy = { olderThanMs: 0, graceMs, endStrays: flag('strays', options.strays), onWord: true };
+    const found = await findServer(String(server), { ...policy, meansProcess: true }, world);
     if (found.kind === 'missing') return withheld(`no server is known by the id, pid or port ${server}`);
     if (found.kind === 'ambiguous') return withheld(`${server} names several servers: ${found.ids.join(', ')}`);
     const forbids = forbidding(found);
     if (forbids) return withheld(forbids.detail);
-    const { outcome } = jsonServer(await stopNamed(found, manner, world));
+    const { outcome } = jsonServer(await stopNamed(found, policy, world));
     await endWatchIfOver(program(), world);
     return outcome ?? withheld('it was left alone');
   });

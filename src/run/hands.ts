@@ -22,7 +22,7 @@ import {
 import type { Clearance, Hands } from './stop-server.js';
 import type { World } from './world.js';
 
-export interface Manner extends Policy {
+export interface StopPolicy extends Policy {
   readonly graceMs: number;
   readonly endStrays: boolean;
   /** A person has named this server, so busy, leased, young and kept do not count. */
@@ -33,7 +33,7 @@ export interface Manner extends Policy {
 export function handsFor(
   record: ServerRecord,
   sight: Survey,
-  manner: Manner,
+  policy: StopPolicy,
   world: World,
 ): { hands: Hands; tree: Identity[] } {
   const { platform, folder } = world;
@@ -44,27 +44,27 @@ export function handsFor(
   const hands: Hands = {
     look: platform.look,
     lineage: snapshot.lineage,
-    graceMs: manner.graceMs,
+    graceMs: policy.graceMs,
     raiseFence: (tree) => run && raiseFence(folder, record, { run, machine: snapshot.machine }, tree),
     lookAgain: async () => {
       const near = await survey(world, record);
-      const [judgement] = await judgeAll(near, manner, world, manner.onWord);
+      const [judgement] = await judgeAll(near, policy, world, policy.onWord);
       if (judgement === undefined) return { kind: 'gone' };
       heard = judgement.heard ?? { ...heard, word: judgement.seen.word, answeredAtMs: bootMs() };
       latest = judgement.sight ?? near;
-      return clearance(judgement, latest, manner, heard);
+      return clearance(judgement, latest, policy, heard);
     },
     lookOnceMore: async () => {
-      const judgement = await surveyOnceMore(record, heard, manner, world);
+      const judgement = await surveyOnceMore(record, heard, policy, world);
       latest = judgement.sight;
-      return clearance(judgement, latest, manner, heard);
+      return clearance(judgement, latest, policy, heard);
     },
     // Letting go ends whatever an MCP server has started, whosever it is by now.
     letGo: async () => {
       if (apartAt(record, latest.snapshot).length === 0) await letGo(record, latest.snapshot, platform);
     },
     portHolder: async () => (record.port === undefined ? undefined : platform.holder(record.port)),
-    strays: (tree) => straysAfter(record, tree, latest, manner, world),
+    strays: (tree) => straysAfter(record, tree, latest, policy, world),
   };
   return { hands, tree: treeAt(record, snapshot) };
 }
@@ -77,7 +77,7 @@ const WORD_COUNTS_MS = SETTLING_MS + LOOK_COUNTS_MS;
 function clearance(
   { record, seen, verdict }: Judgement,
   { snapshot, beganMs }: Survey,
-  { onWord }: Manner,
+  { onWord }: StopPolicy,
   { answeredAtMs }: Heard,
 ): Clearance {
   if (verdict.kind === 'gone') return { kind: 'gone' };
@@ -103,7 +103,7 @@ async function straysAfter(
   record: ServerRecord,
   tree: readonly Identity[],
   sight: Survey,
-  manner: Manner,
+  policy: StopPolicy,
   world: World,
 ) {
   const located = locate(record, sight.snapshot);
@@ -112,10 +112,10 @@ async function straysAfter(
   const { server } = located;
   const apart = leftAt(record, sight.snapshot);
   const stopped = { server, tag: record.tag, tree, apart, ageMs: server.ageMs };
-  return sweepStrays(stopped, sight.snapshot, manner.endStrays, {
+  return sweepStrays(stopped, sight.snapshot, policy.endStrays, {
     look: world.platform.look,
     lineage: sight.snapshot.lineage,
-    graceMs: manner.graceMs,
+    graceMs: policy.graceMs,
     table,
     environments: environmentsOf([...table.keys()], world.platform),
     listens: world.platform.listens,

@@ -11,7 +11,7 @@ import { finishedLine } from '../report/log-line.js';
 import { liftFence } from '../state/ours/fences.js';
 import { forgetRecord } from '../state/ours/registry.js';
 import { tidy } from '../state/ours/tidy.js';
-import type { Manner } from './hands.js';
+import type { StopPolicy } from './hands.js';
 import { log } from './journal.js';
 import { type Judgement, type Survey, selfIn } from './look.js';
 import type { World } from './world.js';
@@ -23,7 +23,7 @@ import type { World } from './world.js';
 export async function finishDeadFences(
   servers: readonly Judgement[],
   sight: Survey,
-  manner: Manner,
+  policy: StopPolicy,
   world: World,
 ): Promise<void> {
   const run = selfIn(sight.snapshot);
@@ -33,7 +33,7 @@ export async function finishDeadFences(
     // Out of scope: whoever looks there finishes it.
     if (server === undefined && (fence.record !== undefined || stillServes(fence, sight))) continue;
     const isGone = server === undefined || server.verdict.kind === 'gone';
-    const ended = isGone ? await endWhatIsLeft(leftBy(fence, sight, world), endingFor(sight, manner, world)) : 'lives';
+    const ended = isGone ? await endWhatIsLeft(leftBy(fence, sight, world), endingFor(sight, policy, world)) : 'lives';
     liftFence(fence, !isGone, { run, machine: sight.snapshot.machine });
     log(world, [finishedLine(fence, ended)]);
   }
@@ -61,7 +61,7 @@ async function endWhatIsLeft(rest: readonly Identity[], ending: Ending): Promise
   return alive.filter((member) => !stubborn.includes(member));
 }
 
-function endingFor({ snapshot }: Survey, { graceMs }: Manner, { platform }: World) {
+function endingFor({ snapshot }: Survey, { graceMs }: StopPolicy, { platform }: World) {
   return { look: platform.look, lineage: snapshot.lineage, graceMs };
 }
 

@@ -5,7 +5,7 @@ import { targetOnWord } from '../decide/verdict.js';
 import type { ServerRecord } from '../model/record.js';
 import type { Unread } from '../model/written.js';
 import { judgedLine } from '../report/log-line.js';
-import { handsFor, type Manner } from './hands.js';
+import { handsFor, type StopPolicy } from './hands.js';
 import { finishDeadFences } from './housekeeping.js';
 import { log, type Told } from './journal.js';
 import { type Judgement, judgeAll, type Survey, survey, unrecordedServers } from './look.js';
@@ -78,7 +78,7 @@ export function forbidding({ server }: Named): GuardAnswer | undefined {
   return 'server' in target ? undefined : target;
 }
 
-export interface Stop extends Manner {
+export interface Stop extends StopPolicy {
   /** What the log says about it, where it is not that somebody asked for it. */
   readonly why?: string;
   readonly told?: Told | undefined;

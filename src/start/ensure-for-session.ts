@@ -63,14 +63,14 @@ const isOver = async (host: string, port: number): Promise<boolean> =>
 /** Where no lease can be written, the caller gets no server, but somebody else may have been given it by now. */
 async function stopUnheld({ id, alreadyRunning }: Started, world: World): Promise<void> {
   if (id === undefined || alreadyRunning) return;
-  const manner = {
+  const policy = {
     olderThanMs: 0,
     graceMs: DEFAULTS.graceMs,
     endStrays: false,
     why: 'no lease could be written for it',
   };
-  const found = await findServer(id, manner, world);
-  if (found.kind === 'named' && found.server.verdict.kind === 'stale') await stopNamed(found, manner, world);
+  const found = await findServer(id, policy, world);
+  if (found.kind === 'named' && found.server.verdict.kind === 'stale') await stopNamed(found, policy, world);
 }
 
 function isFenced({ id }: Started, { folder }: World): boolean {

@@ -32,18 +32,18 @@ export async function stopCommand(name: string, options: StopOptions): Promise<n
 
 /** What became of it, or the exit code where it was left alone. */
 async function stopOne(name: string, options: StopOptions, course: Course, world: World): Promise<Judged | number> {
-  const manner = { olderThanMs: 0, graceMs: options.grace, endStrays: options.strays === true, onWord: true };
-  const chosen = await choose(name, { ...manner, meansProcess: true }, world);
+  const policy = { olderThanMs: 0, graceMs: options.grace, endStrays: options.strays === true, onWord: true };
+  const chosen = await choose(name, { ...policy, meansProcess: true }, world);
   if (chosen === undefined) return 1;
   const forbids = forbidding(chosen);
   if (forbids) return refuse(name, forbids);
   const inUse = options.yes ? undefined : useOf(chosen.server.verdict);
-  if (inUse === undefined) return stopNamed(chosen, { ...manner, told: course.told }, world);
+  if (inUse === undefined) return stopNamed(chosen, { ...policy, told: course.told }, world);
   if (!process.stdin.isTTY || !process.stderr.isTTY) {
     complain(`it may be in use: ${inUse}`, 'add --yes to stop it all the same');
     return 1;
   }
-  if (await course.asking(() => confirmed(inUse))) return stopNamed(chosen, { ...manner, told: course.told }, world);
+  if (await course.asking(() => confirmed(inUse))) return stopNamed(chosen, { ...policy, told: course.told }, world);
   if (!options.quiet) process.stderr.write('left alone\n');
   return 0;
 }
