@@ -3,6 +3,7 @@ import { type Connection, descendants, type Process, type Sockets } from '../mod
 import type { Ownership, ServerRecord, Trust } from '../model/record.js';
 import type { Snapshot } from '../model/snapshot.js';
 import type { LiveRun, Unread, Written } from '../model/written.js';
+import type { Activity } from './activity.js';
 import { marksOn } from './keep-marks.js';
 import { type Hold, holdsOn, type Leasable, witnessed } from './leases.js';
 import { type Answer, lives } from './lives.js';
@@ -11,7 +12,6 @@ import { quietMs } from './quiet.js';
 import { type Apart, identified, type Tree, treeOf } from './tree.js';
 import { type Flight, flightsOn, heldBy, type Usable } from './uses.js';
 import { type WeakProof, weakProofOf } from './weak-proof.js';
-import type { Word } from './word.js';
 
 /** All that the guards look at, for one server. Nothing here is read later; what could not be read is `unknown`. */
 export interface Evidence {
@@ -46,7 +46,7 @@ export interface Evidence {
   readonly apart: readonly Apart[];
   /** This very command was started from it. */
   readonly runsUs: boolean;
-  readonly word: Word;
+  readonly activity: Activity;
   readonly ageMs: number | undefined;
   /** How long nothing has used it, as far as the watch knows. */
   readonly quietMs: number | undefined;
@@ -68,7 +68,7 @@ export interface Match {
   readonly tag: Sameness | 'unstated' | 'hidden';
 }
 
-export function evidenceOf(record: ServerRecord, written: Written, snapshot: Snapshot, word: Word): Evidence {
+export function evidenceOf(record: ServerRecord, written: Written, snapshot: Snapshot, activity: Activity): Evidence {
   const located = locate(record, snapshot);
   const server = located.kind === 'present' ? located.server : undefined;
   const processes = processesOf(located);
@@ -94,9 +94,9 @@ export function evidenceOf(record: ServerRecord, written: Written, snapshot: Sna
     ownSessions: located.kind === 'present' ? ownSessionsBelow(located.server, snapshot) : undefined,
     apart: apartAt(record, snapshot),
     runsUs: server !== undefined && snapshot.lineage.has(server.pid),
-    word,
+    activity,
     ageMs: server?.ageMs,
-    quietMs: server && quietMs(server, word, written.lastUses ?? new Map(), snapshot),
+    quietMs: server && quietMs(server, activity, written.lastUses ?? new Map(), snapshot),
     retireAfterMs: retireAfterOf(record),
     kept: keptOf(record, server, written, snapshot),
   };

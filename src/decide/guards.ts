@@ -104,7 +104,9 @@ export const GUARDS: Readonly<Record<GuardName, Guard>> = {
       ['veto', (seen) => inFlight(seen, 'yes')],
       [
         'veto',
-        (seen) => seen.word.kind === 'busy' && `${count(seen.word.sessions, 'session')} busy in ${seen.word.directory}`,
+        (seen) =>
+          seen.activity.kind === 'busy' &&
+          `${count(seen.activity.sessions, 'session')} busy in ${seen.activity.directory}`,
       ],
       ['veto', (seen) => Boolean(seen.lately) && 'it was used within the last minute'],
       ['veto', (seen, { quietForMs }) => quietForMs !== undefined && tooSoon(seen, seen.retireAfterMs ?? quietForMs)],
@@ -113,15 +115,15 @@ export const GUARDS: Readonly<Record<GuardName, Guard>> = {
       ['unknown', (seen) => seen.apart.length > 0 && foreignBelow(seen.apart)],
       ['unknown', (seen) => inFlight(seen, 'unknown')],
       ['unknown', (seen) => seen.usesUnread && 'a plugin’s list of jobs and sessions could not be read'],
-      ['unknown', (seen) => seen.word.kind === 'unknown' && seen.word.because],
-      ['unknown', (seen) => seen.word.kind === 'silent' && 'it did not answer'],
-      ['unknown', (seen) => seen.word.kind === 'not asked' && 'it was not asked, since that would change nothing'],
-      ['pass', (seen) => seen.word.kind === 'hung' && `hung: ${seen.word.because}`],
+      ['unknown', (seen) => seen.activity.kind === 'unknown' && seen.activity.because],
+      ['unknown', (seen) => seen.activity.kind === 'silent' && 'it did not answer'],
+      ['unknown', (seen) => seen.activity.kind === 'not asked' && 'it was not asked, since that would change nothing'],
+      ['pass', (seen) => seen.activity.kind === 'hung' && `hung: ${seen.activity.because}`],
       [
         'pass',
         (seen) =>
-          seen.word.kind === 'idle' &&
-          `no session busy in ${count(seen.word.directories, 'directory', 'directories')}, no client, no tool`,
+          seen.activity.kind === 'idle' &&
+          `no session busy in ${count(seen.activity.directories, 'directory', 'directories')}, no client, no tool`,
       ],
     ],
   },

@@ -1,8 +1,8 @@
 import type { LastUse, LastUses } from '../model/last-use.js';
 import type { Process } from '../model/process.js';
+import type { Activity } from './activity.js';
 import type { Evidence } from './evidence.js';
 import { answer } from './guards.js';
-import type { Word } from './word.js';
 
 /** One moment by both clocks, epoch milliseconds and milliseconds since the boot. */
 export interface Moment {
@@ -19,13 +19,13 @@ const STEADY_MS = 10_000;
  * How long nothing has used a server: since the watch last saw it in use, and since the server's own last activity. That
  * is by the wall clock, so once this was set, any activity that is new to the watch counts as of now.
  */
-export function quietMs(server: Process, word: Word, uses: LastUses, { at, bootMs }: Partial<Moment>): number {
+export function quietMs(server: Process, activity: Activity, uses: LastUses, { at, bootMs }: Partial<Moment>): number {
   const last = uses.get(useKey(server));
   // What is seen for the first time may just have been used.
   if (last === undefined || bootMs === undefined || at === undefined) return 0;
-  if (last.busy && word.kind === 'idle') return 0;
+  if (last.busy && activity.kind === 'idle') return 0;
   const seenMs = Math.max(0, Math.min(bootMs - last.ms, server.ageMs ?? 0));
-  const activeAt = word.kind === 'idle' ? word.lastActiveAt : undefined;
+  const activeAt = activity.kind === 'idle' ? activity.lastActiveAt : undefined;
   if (activeAt === undefined || activeAt === last.activeAt) return seenMs;
   const isSteady = Math.abs(at - bootMs - last.aheadMs) < STEADY_MS;
   return isSteady ? Math.max(0, Math.min(seenMs, at - activeAt)) : 0;
@@ -36,17 +36,19 @@ export function nextUse(seen: Evidence, uses: LastUses, { at, bootMs }: Moment):
   if (seen.located.kind !== 'present') return undefined;
   const key = useKey(seen.located.server);
   const last = uses.get(key);
-  const { word } = seen;
-  const activeAt = (word.kind === 'idle' ? word.lastActiveAt : undefined) ?? last?.activeAt;
-  const busy = word.kind === 'busy' || (word.kind === 'not asked' && last?.busy) ? true : undefined;
+  const { activity } = seen;
+  const activeAt = (activity.kind === 'idle' ? activity.lastActiveAt : undefined) ?? last?.activeAt;
+  const busy = activity.kind === 'busy' || (activity.kind === 'not asked' && last?.busy) ? true : undefined;
   if (last === undefined || isInUse(seen)) return [key, { ms: bootMs, aheadMs: at - bootMs, activeAt, busy }];
-  if (word.kind !== 'idle') return [key, last];
+  if (activity.kind !== 'idle') return [key, last];
   return [key, { ms: Math.max(last.ms, bootMs - (seen.quietMs ?? 0)), aheadMs: at - bootMs, activeAt }];
 }
 
 /** A session, a client, a job or a tool of it, or anything that might be one. */
 function isInUse(seen: Evidence): boolean {
-  const word: Word = seen.word.kind === 'not asked' ? { kind: 'idle', directories: 0 } : seen.word;
+  const activity: Activity = seen.activity.kind === 'not asked' ? { kind: 'idle', directories: 0 } : seen.activity;
   const asOthers = { olderThanMs: 0 };
-  return (['unleased', 'idle'] as const).some((name) => answer(name, { ...seen, word }, asOthers).outcome !== 'pass');
+  return (['unleased', 'idle'] as const).some(
+    (name) => answer(name, { ...seen, activity }, asOthers).outcome !== 'pass',
+  );
 }

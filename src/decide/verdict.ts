@@ -53,7 +53,7 @@ export const targetOfSpawn = (located: Located): Target | undefined => targetAt(
 
 const isEarlierBoot = ({ where }: Evidence): boolean => where?.machine === 'same' && where.boot === 'different';
 
-const targetFrom = ({ located, word }: Evidence): Target | undefined => targetAt(located, word.kind === 'hung');
+const targetFrom = ({ located, activity }: Evidence): Target | undefined => targetAt(located, activity.kind === 'hung');
 
 function targetAt(located: Located, hung: boolean): Target | undefined {
   if (located.kind !== 'present' || located.server.startToken === undefined) return undefined;

@@ -6,11 +6,11 @@ import { targetOnWord, type Verdict } from '../decide/verdict.js';
 import type { Identity } from '../model/identity.js';
 import type { ServerRecord } from '../model/record.js';
 import { bootMs } from '../observe/boot-clock.js';
-import { letGo } from '../observe/server/hear.js';
+import { letGo } from '../observe/server/ask.js';
 import { environmentsOf } from '../observe/snapshot.js';
 import { raiseFence } from '../state/ours/fences.js';
 import {
-  type Heard,
+  type Answered,
   type Judgement,
   judgeAll,
   SETTLING_MS,
@@ -40,7 +40,7 @@ export function handsFor(
   const { snapshot } = sight;
   const run = selfIn(snapshot);
   let latest = sight;
-  let heard: Heard = { word: { kind: 'not asked' }, askedAtMs: 0, answeredAtMs: 0 };
+  let answered: Answered = { activity: { kind: 'not asked' }, askedAtMs: 0, answeredAtMs: 0 };
   const hands: Hands = {
     look: platform.look,
     lineage: snapshot.lineage,
@@ -50,14 +50,14 @@ export function handsFor(
       const near = await survey(world, record);
       const [judgement] = await judgeAll(near, policy, world, policy.onWord);
       if (judgement === undefined) return { kind: 'gone' };
-      heard = judgement.heard ?? { ...heard, word: judgement.seen.word, answeredAtMs: bootMs() };
+      answered = judgement.answered ?? { ...answered, activity: judgement.seen.activity, answeredAtMs: bootMs() };
       latest = judgement.sight ?? near;
-      return clearance(judgement, latest, policy, heard);
+      return clearance(judgement, latest, policy, answered);
     },
     lookOnceMore: async () => {
-      const judgement = await surveyOnceMore(record, heard, policy, world);
+      const judgement = await surveyOnceMore(record, answered, policy, world);
       latest = judgement.sight;
-      return clearance(judgement, latest, policy, heard);
+      return clearance(judgement, latest, policy, answered);
     },
     // Letting go ends whatever an MCP server has started, whosever it is by now.
     letGo: async () => {
@@ -78,7 +78,7 @@ function clearance(
   { record, seen, verdict }: Judgement,
   { snapshot, beganMs }: Survey,
   { onWord }: StopPolicy,
-  { answeredAtMs }: Heard,
+  { answeredAtMs }: Answered,
 ): Clearance {
   if (verdict.kind === 'gone') return { kind: 'gone' };
   const target = onWord

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
+import { type Activity, activityNow } from '../decide/activity.js';
 import { type Evidence, evidenceOf, withoutQuestions } from '../decide/evidence.js';
 import type { Policy } from '../decide/guards.js';
 import { lives } from '../decide/lives.js';
@@ -7,13 +8,12 @@ import { asItStands, concerns, settle } from '../decide/settle.js';
 import { unrecordedIn } from '../decide/unrecorded.js';
 import { usesOf } from '../decide/uses.js';
 import { judge, type Verdict } from '../decide/verdict.js';
-import { type Word, wordNow } from '../decide/word.js';
 import type { Identity } from '../model/identity.js';
 import type { Fence, ServerRecord } from '../model/record.js';
 import type { Snapshot } from '../model/snapshot.js';
 import { namedIn, type Written } from '../model/written.js';
 import { bootMs } from '../observe/boot-clock.js';
-import { hear } from '../observe/server/hear.js';
+import { askServer } from '../observe/server/ask.js';
 import { lookAtProcesses, lookAtSockets, takeSnapshot, withEnvironments } from '../observe/snapshot.js';
 import { announceRun, readRuns } from '../state/ours/registry.js';
 import { readWritten, type World } from './world.js';
@@ -35,7 +35,7 @@ export interface Judgement {
   readonly verdict: Verdict;
   /** The later look that it was judged by, once it had answered, and its answer; undefined when it was not asked. */
   readonly sight?: Survey;
-  readonly heard?: Heard;
+  readonly answered?: Answered;
 }
 
 /** Looks at everything, or at what concerns one server: the cheap look that stands right before each act. */
@@ -125,8 +125,8 @@ export const SETTLING_MS = 3_000;
 const SETTLING_POLL_MS = 50;
 
 /** What a server has said, and when it was asked and had answered, by the boot clock. */
-export interface Heard {
-  readonly word: Word;
+export interface Answered {
+  readonly activity: Activity;
   readonly askedAtMs: number;
   readonly answeredAtMs: number;
 }
@@ -137,26 +137,26 @@ export interface Heard {
  */
 async function judgeAsked(record: ServerRecord, before: Survey, policy: Policy, world: World): Promise<Judgement> {
   const askedAtMs = bootMs();
-  const word = await hear(record, directoriesOf(record, before), before.snapshot, world.platform);
-  return surveyOnceMore(record, { word, askedAtMs, answeredAtMs: bootMs() }, policy, world);
+  const activity = await askServer(record, directoriesOf(record, before), before.snapshot, world.platform);
+  return surveyOnceMore(record, { activity, askedAtMs, answeredAtMs: bootMs() }, policy, world);
 }
 
 /** One cheap look, without asking anything, and what the guards say of it and of what the server has said before. */
 export async function surveyOnceMore(
   record: ServerRecord,
-  heard: Heard,
+  answered: Answered,
   policy: Policy,
   world: World,
 ): Promise<Judgement & { readonly sight: Survey }> {
   for (const until = performance.now() + SETTLING_MS; ; await sleep(SETTLING_POLL_MS)) {
     const sight = await survey(world, record);
     const [now = record] = sight.records;
-    const word = wordNow(heard.word, sight.snapshot.sockets.get(now.id));
-    const seen = evidenceOf(now, sight.written, sight.snapshot, word);
+    const activity = activityNow(answered.activity, sight.snapshot.sockets.get(now.id));
+    const seen = evidenceOf(now, sight.written, sight.snapshot, activity);
     const verdict = judge(seen, policy);
-    const settled = judge(withoutQuestions(seen, bootMs() - heard.askedAtMs + SETTLING_MS), policy);
+    const settled = judge(withoutQuestions(seen, bootMs() - answered.askedAtMs + SETTLING_MS), policy);
     const isSettling = settled.kind === 'stale' && verdict.kind !== 'stale';
-    if (!isSettling || performance.now() > until) return { record: now, seen, verdict, sight, heard };
+    if (!isSettling || performance.now() > until) return { record: now, seen, verdict, sight, answered };
   }
 }
 
@@ -169,8 +169,8 @@ function directoriesOf(record: ServerRecord, { written }: Survey): string[] {
 }
 
 /** Before a server is asked, what another run's question may cause does not count: once it is judged by its word, it does. */
-function judgeOne(record: ServerRecord, { written, snapshot }: Survey, policy: Policy, word: Word): Judgement {
-  const seen = withoutQuestions(evidenceOf(record, written, snapshot, word), SETTLING_MS);
+function judgeOne(record: ServerRecord, { written, snapshot }: Survey, policy: Policy, activity: Activity): Judgement {
+  const seen = withoutQuestions(evidenceOf(record, written, snapshot, activity), SETTLING_MS);
   return { record, seen, verdict: judge(seen, policy) };
 }
 

@@ -1,4 +1,4 @@
-import type { Word } from '../../src/decide/word.js';
+import type { Activity } from '../../src/decide/activity.js';
 import type { Identity } from '../../src/model/identity.js';
 import type { Environment, Process, Sockets } from '../../src/model/process.js';
 import type { KeepMark, Lease, ServerRecord, Witness } from '../../src/model/record.js';
@@ -122,5 +122,5 @@ export const unread =
     written({ unread: [...given.written.unread, { file: '/state/file.json', error: 'EACCES', kind }] })(given);
 
 export const says =
-  (word: Word): Change =>
-  (given) => ({ ...given, word });
+  (activity: Activity): Change =>
+  (given) => ({ ...given, activity });

@@ -1,7 +1,7 @@
+import type { Activity } from '../../src/decide/activity.js';
 import { type Evidence, evidenceOf } from '../../src/decide/evidence.js';
 import type { Policy } from '../../src/decide/guards.js';
 import { judge, type Verdict } from '../../src/decide/verdict.js';
-import type { Word } from '../../src/decide/word.js';
 import { type Host, type Pid, parsePid } from '../../src/model/identity.js';
 import type { Environment, Process, Sockets } from '../../src/model/process.js';
 import type { Lease, ServerRecord, Witness } from '../../src/model/record.js';
@@ -13,7 +13,7 @@ export interface Situation {
   readonly record: ServerRecord;
   readonly written: Written;
   readonly snapshot: Snapshot;
-  readonly word: Word;
+  readonly activity: Activity;
 }
 
 export const MINUTE = 60_000;
@@ -33,7 +33,7 @@ export const MCP = 5001;
 export const FREE = 9000;
 
 export const evidence = (given: Situation): Evidence =>
-  evidenceOf(given.record, given.written, given.snapshot, given.word);
+  evidenceOf(given.record, given.written, given.snapshot, given.activity);
 export const verdict = (given: Situation): Verdict => judge(evidence(given), policy);
 
 export function pid(value: number): Pid {
@@ -186,7 +186,7 @@ const written: Written = {
 };
 
 /** A server that may be stopped: it listens itself, as releases from 1.15.4 on do. */
-export const native: Situation = { record, written, snapshot, word: { kind: 'idle', directories: 1 } };
+export const native: Situation = { record, written, snapshot, activity: { kind: 'idle', directories: 1 } };
 
 const inLaunchersGroup = { group: LAUNCHER, session: LAUNCHER };
 const launchedServer = serverProcess(SERVER, { parent: LAUNCHER, ...inLaunchersGroup });

@@ -80,8 +80,8 @@ test.each<[string, Change[], RegExp]>([
 
 test('a guard that finds no answer does not know', () => {
   // Every word there is has an answer, so it takes one that there is not.
-  const word = { kind: 'a word to come' } as never;
-  expect(answer('idle', { ...evidence(native), word }, policy)).toMatchObject({
+  const activity = { kind: 'a word to come' } as never;
+  expect(answer('idle', { ...evidence(native), activity }, policy)).toMatchObject({
     outcome: 'unknown',
     detail: expect.stringMatching(SENTENCE),
   });

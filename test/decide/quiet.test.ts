@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import type { Activity } from '../../src/decide/activity.js';
 import { answer, type Policy } from '../../src/decide/guards.js';
 import { nextUse, quietMs, useKey } from '../../src/decide/quiet.js';
 import { judge } from '../../src/decide/verdict.js';
-import type { Word } from '../../src/decide/word.js';
 import type { LastUse } from '../../src/model/last-use.js';
 import { but, ended, leased, says } from './changes.js';
 import { evidence, HOUR, MINUTE, NOW, native, policy, SERVER, type Situation, serverProcess } from './given.js';
@@ -11,7 +11,7 @@ import { evidence, HOUR, MINUTE, NOW, native, policy, SERVER, type Situation, se
 const UP = 10 * HOUR;
 const now = { at: NOW, bootMs: UP };
 const server = serverProcess(SERVER);
-const idle = (lastActiveAt?: number): Word => ({ kind: 'idle', directories: 1, lastActiveAt });
+const idle = (lastActiveAt?: number): Activity => ({ kind: 'idle', directories: 1, lastActiveAt });
 const noted = (ago: number, but: Partial<LastUse> = {}): Map<string, LastUse> =>
   new Map([[useKey(server), { ms: UP - ago, aheadMs: NOW - UP, activeAt: undefined, ...but }]]);
 
@@ -50,16 +50,20 @@ describe('how long a server is quiet', () => {
 });
 
 /** The server that may be stopped, as the watch sees it. */
-const watched = (uses: ReadonlyMap<string, LastUse>, word: Word = idle(), retireAfterMs?: number): Situation => ({
+const watched = (
+  uses: ReadonlyMap<string, LastUse>,
+  activity: Activity = idle(),
+  retireAfterMs?: number,
+): Situation => ({
   ...native,
-  word,
+  activity,
   record: { ...native.record, retireAfterMs },
   snapshot: { ...native.snapshot, bootMs: UP },
   written: { ...native.written, lastUses: uses },
 });
 const WATCH: Policy = { ...policy, quietForMs: 30 * MINUTE };
 const idleGuard = (given: Situation, by = WATCH) => answer('idle', evidence(given), by);
-const notAsked: Word = { kind: 'not asked' };
+const notAsked: Activity = { kind: 'not asked' };
 
 describe('the guard `idle`', () => {
   test('waits for quiet in the watch alone', () => {

@@ -155,9 +155,9 @@ describe('the list of sessions of an account that only a live client names', () 
 
 describe('a stand-in for a helper of the client', () => {
   /** Node runs what its first word names, so the word is a script where it works. */
-  const help = ([word = '', ...words]: readonly string[], argv0?: string): Promise<number> => {
-    writeFileSync(join(sandbox.project, word), WAITS);
-    return start({ program: 'bin/claude', words: [word, ...words], ...(argv0 === undefined ? {} : { argv0 }) });
+  const help = ([activity = '', ...words]: readonly string[], argv0?: string): Promise<number> => {
+    writeFileSync(join(sandbox.project, activity), WAITS);
+    return start({ program: 'bin/claude', words: [activity, ...words], ...(argv0 === undefined ? {} : { argv0 }) });
   };
   const SPARE = ['bg-spare', '--bg-spare', '/x.sock'];
 

@@ -1,5 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { loopbackOf, type Silence, wordNow, wordOfSilence, wordWithoutListener } from '../../src/decide/word.js';
+import {
+  activityNow,
+  activityOfSilence,
+  activityWithoutListener,
+  loopbackOf,
+  type Silence,
+} from '../../src/decide/activity.js';
 import type { Sockets } from '../../src/model/process.js';
 import { HOUR, MINUTE, sockets } from './given.js';
 
@@ -13,60 +19,60 @@ describe('a server that is silent', () => {
     change: Partial<Silence> = {},
     ageMs: number | undefined = MINUTE,
     seen: Sockets | undefined = sockets,
-  ) => wordOfSilence({ ...silence, ...change }, ageMs, seen);
+  ) => activityOfSilence({ ...silence, ...change }, ageMs, seen);
 
   test.each([
     ['on three connections in five seconds', hears()],
     ['on more connections for longer', hears({ probes: 4, spanMs: 60_000 }, HOUR)],
-  ])('is hung %s', (_sentence, word) => {
-    expect(word).toEqual({ kind: 'hung', because: expect.stringMatching(sentence) });
+  ])('is hung %s', (_sentence, activity) => {
+    expect(activity).toEqual({ kind: 'hung', because: expect.stringMatching(sentence) });
   });
 
   test.each([
     ['when it answers after all', hears({ answered: true })],
     ['when it answers after all, however late', hears({ answered: true, spanMs: HOUR }, HOUR)],
     ['while it is younger than a minute', hears({}, MINUTE - 1)],
-    ['when its age is not known', wordOfSilence(silence, undefined, sockets)],
+    ['when its age is not known', activityOfSilence(silence, undefined, sockets)],
     ['when our own timers came late', hears({ onTime: false })],
     ['on two connections', hears({ probes: 2 })],
     ['for less than five seconds', hears({ spanMs: 4999 })],
-    ['when its connections cannot be seen', wordOfSilence(silence, HOUR, undefined)],
+    ['when its connections cannot be seen', activityOfSilence(silence, HOUR, undefined)],
     ['while somebody is connected', hears({}, HOUR, connected)],
     ['while it is connected to somebody', hears({}, HOUR, connecting)],
-  ])('is not hung %s', (_sentence, word) => {
-    expect(word).toEqual({ kind: 'unknown', because: expect.stringMatching(sentence) });
+  ])('is not hung %s', (_sentence, activity) => {
+    expect(activity).toEqual({ kind: 'unknown', because: expect.stringMatching(sentence) });
   });
 });
 
 test('a server that was silent is not hung once it has a connection, or its connections cannot be seen', () => {
   const hung = { kind: 'hung', because: 'x' } as const;
   const idle = { kind: 'idle', directories: 1 } as const;
-  expect([hung, idle].map((word) => wordNow(word, sockets))).toEqual([hung, idle]);
-  const later = [connected, connecting, undefined].map((seen) => wordNow(hung, seen).kind);
+  expect([hung, idle].map((activity) => activityNow(activity, sockets))).toEqual([hung, idle]);
+  const later = [connected, connecting, undefined].map((seen) => activityNow(hung, seen).kind);
   expect(later).toEqual(['unknown', 'unknown', 'unknown']);
-  expect(wordNow(idle, connected)).toEqual(idle);
+  expect(activityNow(idle, connected)).toEqual(idle);
 });
 
 describe('a server that listens on nothing', () => {
   const mute = { ...sockets, listening: [] };
 
   test('is hung after ten minutes', () => {
-    const word = wordWithoutListener(10 * MINUTE, mute);
-    expect(word).toEqual({ kind: 'hung', because: expect.stringMatching(sentence) });
+    const activity = activityWithoutListener(10 * MINUTE, mute);
+    expect(activity).toEqual({ kind: 'hung', because: expect.stringMatching(sentence) });
   });
 
   test.each([
-    ['before', wordWithoutListener(10 * MINUTE - 1, mute)],
-    ['when its age is not known', wordWithoutListener(undefined, mute)],
-    ['when its sockets cannot be seen', wordWithoutListener(HOUR, undefined)],
-    ['while somebody is connected', wordWithoutListener(HOUR, { ...connected, listening: [] })],
-    ['while it is connected to somebody', wordWithoutListener(HOUR, { ...connecting, listening: [] })],
-  ])('is not hung %s', (_sentence, word) => {
-    expect(word).toEqual({ kind: 'unknown', because: expect.stringMatching(sentence) });
+    ['before', activityWithoutListener(10 * MINUTE - 1, mute)],
+    ['when its age is not known', activityWithoutListener(undefined, mute)],
+    ['when its sockets cannot be seen', activityWithoutListener(HOUR, undefined)],
+    ['while somebody is connected', activityWithoutListener(HOUR, { ...connected, listening: [] })],
+    ['while it is connected to somebody', activityWithoutListener(HOUR, { ...connecting, listening: [] })],
+  ])('is not hung %s', (_sentence, activity) => {
+    expect(activity).toEqual({ kind: 'unknown', because: expect.stringMatching(sentence) });
   });
 
   test('is asked as soon as it listens, at whatever age', () => {
-    expect([0, HOUR, undefined].map((ageMs) => wordWithoutListener(ageMs, sockets))).toEqual([
+    expect([0, HOUR, undefined].map((ageMs) => activityWithoutListener(ageMs, sockets))).toEqual([
       undefined,
       undefined,
       undefined,

@@ -1,5 +1,5 @@
 import { isObject } from '../../common/json.js';
-import type { Silence, Word } from '../../decide/word.js';
+import type { Activity, Silence } from '../../decide/activity.js';
 import { type Address, ask, type Reply } from './http.js';
 import { askInTurn, recentSessions, STATUS_MS, unlistedDirectories, workplacesOf } from './sessions.js';
 
@@ -16,7 +16,7 @@ export interface Known {
 }
 
 /** Asks a server whether anything in it is busy. Whatever is not a clear answer is `unknown`. */
-export async function askWhetherBusy(address: Address, known: Known): Promise<Word> {
+export async function askActivity(address: Address, known: Known): Promise<Activity> {
   const health = await ask(address, { path: '/global/health', deadlineMs: ANSWER_MS });
   if (health.kind === 'silent') return { kind: 'silent' };
   if (health.kind === 'json' && health.status === 200 && isObject(health.body) && health.body.healthy === true) {
@@ -35,7 +35,7 @@ function whyNot(reply: Reply): string {
 }
 
 /** OpenCode 2 answers the old paths with its web page; it counts sessions for the whole process. */
-async function askSecondGeneration(address: Address): Promise<Word> {
+async function askSecondGeneration(address: Address): Promise<Activity> {
   const info = await ask(address, { path: '/api/info', deadlineMs: ANSWER_MS });
   if (info.kind !== 'json' || info.status !== 200 || !isObject(info.body))
     return unknown(`it is no OpenCode that is known here`);
@@ -46,7 +46,7 @@ async function askSecondGeneration(address: Address): Promise<Word> {
   return sessions === 0 ? { kind: 'idle', directories: 0 } : { kind: 'busy', sessions, directory: 'the whole server' };
 }
 
-async function askDirectories(address: Address, known: Known): Promise<Word> {
+async function askDirectories(address: Address, known: Known): Promise<Activity> {
   const sessions = await recentSessions(address, known.startedAt - MARGIN_MS);
   if (typeof sessions === 'string') return unknown(sessions);
   const directories =
@@ -55,18 +55,18 @@ async function askDirectories(address: Address, known: Known): Promise<Word> {
   // Without a directory a server answers for its own.
   const listed = new Set([undefined, ...directories.flatMap(spellings)]);
   const lastActiveAt = sessions?.length ? Math.max(...sessions.map(({ updated }) => updated)) : undefined;
-  const word = withActivity(await askEach(address, listed), lastActiveAt);
-  if (word.kind !== 'idle' || sessions === undefined) return word;
+  const activity = withActivity(await askEach(address, listed), lastActiveAt);
+  if (activity.kind !== 'idle' || sessions === undefined) return activity;
   const workplaces = await workplacesOf(address, sessions);
   if (typeof workplaces === 'string') return unknown(workplaces);
   const others = new Set(workplaces.flatMap(spellings).filter((directory) => !listed.has(directory)));
-  return others.size === 0 ? word : withActivity(await askEach(address, others), lastActiveAt);
+  return others.size === 0 ? activity : withActivity(await askEach(address, others), lastActiveAt);
 }
 
-const withActivity = (word: Word, lastActiveAt: number | undefined): Word =>
-  word.kind === 'idle' && lastActiveAt !== undefined ? { ...word, lastActiveAt } : word;
+const withActivity = (activity: Activity, lastActiveAt: number | undefined): Activity =>
+  activity.kind === 'idle' && lastActiveAt !== undefined ? { ...activity, lastActiveAt } : activity;
 
-async function askEach(address: Address, directories: ReadonlySet<string | undefined>): Promise<Word> {
+async function askEach(address: Address, directories: ReadonlySet<string | undefined>): Promise<Activity> {
   const { size } = directories;
   if (size > MAX_DIRECTORIES) return unknown(`it works in more than ${MAX_DIRECTORIES} directories`);
   const words = await askInTurn([...directories], (directory) => askDirectory(address, directory));
@@ -81,7 +81,7 @@ async function askEach(address: Address, directories: ReadonlySet<string | undef
 const spellings = (directory: string): string[] =>
   directory.includes('%') ? [directory, directory.replaceAll('%', '%25')] : [directory];
 
-async function askDirectory(address: Address, directory: string | undefined): Promise<Word> {
+async function askDirectory(address: Address, directory: string | undefined): Promise<Activity> {
   if (/\p{Surrogate}/u.test(directory ?? '')) return unknown('one of its directories has a name that cannot be sent');
   const query = directory === undefined ? '' : `?directory=${encodeURIComponent(directory)}`;
   const reply = await ask(address, { path: `/session/status${query}`, deadlineMs: STATUS_MS });
@@ -113,4 +113,4 @@ const LATE_MS = 500;
 export const askToLetGo = async (address: Address): Promise<Reply> =>
   ask(address, { method: 'POST', path: '/global/dispose', deadlineMs: 6_000 });
 
-const unknown = (because: string): Word => ({ kind: 'unknown', because });
+const unknown = (because: string): Activity => ({ kind: 'unknown', because });

@@ -1,7 +1,7 @@
 import type { Sockets } from '../model/process.js';
 
 /** What the server itself says about being busy. `silent` is no answer at all, which a hung server gives as well. */
-export type Word =
+export type Activity =
   | {
       readonly kind: 'idle';
       readonly directories: number;
@@ -33,8 +33,8 @@ export interface Silence {
 }
 
 /** Hung: old enough, silent on several fresh connections for seconds, and connected to nobody in either direction. */
-export function wordOfSilence(silence: Silence, ageMs: number | undefined, sockets: Sockets | undefined): Word {
-  const unknown = (because: string): Word => ({ kind: 'unknown', because });
+export function activityOfSilence(silence: Silence, ageMs: number | undefined, sockets: Sockets | undefined): Activity {
+  const unknown = (because: string): Activity => ({ kind: 'unknown', because });
   if (silence.answered) return unknown('it answers slowly');
   if (!(ageMs !== undefined && ageMs >= SILENCE_COUNTS_AFTER_MS))
     return unknown('it does not answer yet, and is younger than a minute');
@@ -46,12 +46,12 @@ export function wordOfSilence(silence: Silence, ageMs: number | undefined, socke
 }
 
 /** A server that is connected to somebody by now is not known to hang, however long it was silent. */
-export function wordNow(word: Word, sockets: Sockets | undefined): Word {
-  if (word.kind !== 'hung') return word;
+export function activityNow(activity: Activity, sockets: Sockets | undefined): Activity {
+  if (activity.kind !== 'hung') return activity;
   if (sockets === undefined) return { kind: 'unknown', because: 'its connections cannot be seen' };
   return sockets.inbound.length + sockets.outbound > 0
     ? { kind: 'unknown', because: 'it does not answer, but has connections' }
-    : word;
+    : activity;
 }
 
 /** Where to ask a server that listens on `host`; undefined for an address that is not this machine's own. */
@@ -62,7 +62,7 @@ export function loopbackOf(host: string): string | undefined {
 }
 
 /** What can be said without asking, because there is nothing to ask through; undefined when it listens. */
-export function wordWithoutListener(ageMs: number | undefined, sockets: Sockets | undefined): Word | undefined {
+export function activityWithoutListener(ageMs: number | undefined, sockets: Sockets | undefined): Activity | undefined {
   if (sockets === undefined) return { kind: 'unknown', because: 'its sockets cannot be seen' };
   if (sockets.listening.length > 0) return undefined;
   if (!(ageMs !== undefined && ageMs >= LISTENING_ON_NOTHING_COUNTS_AFTER_MS)) {

@@ -1,39 +1,39 @@
-import { locate } from '../../decide/locate.js';
 import {
+  type Activity,
+  activityOfSilence,
+  activityWithoutListener,
   loopbackOf,
   SILENCE_COUNTS_AFTER_MS,
-  type Word,
-  wordOfSilence,
-  wordWithoutListener,
-} from '../../decide/word.js';
+} from '../../decide/activity.js';
+import { locate } from '../../decide/locate.js';
 import { sameProcess } from '../../model/identity.js';
 import type { ServerRecord } from '../../model/record.js';
 import type { Snapshot } from '../../model/snapshot.js';
 import type { Platform } from '../platform.js';
 import { socketsNow } from '../snapshot.js';
+import { askActivity, askToLetGo, listenForSilence } from './activity.js';
 import type { Address } from './http.js';
-import { askToLetGo, askWhetherBusy, listenForSilence } from './server-word.js';
 
 /** What the server says, through a socket that has just been seen to be its own. */
-export async function hear(
+export async function askServer(
   record: ServerRecord,
   directories: readonly string[],
   snapshot: Snapshot,
   platform: Platform,
-): Promise<Word> {
+): Promise<Activity> {
   const located = locate(record, snapshot);
   if (located.kind !== 'present') return { kind: 'not asked' };
   const { ageMs } = located.server;
-  const mute = wordWithoutListener(ageMs, socketsNow(record, snapshot, platform));
+  const mute = activityWithoutListener(ageMs, socketsNow(record, snapshot, platform));
   if (mute) return mute;
   const address = await addressOf(record, snapshot, platform);
   if (typeof address === 'string') return { kind: 'unknown', because: address };
   const startedAt = Math.min(snapshot.at - (ageMs ?? 0), record.startedAt ?? Number.POSITIVE_INFINITY);
-  const word = await askWhetherBusy(address, { startedAt, directories });
-  if (word.kind !== 'silent') return word;
+  const activity = await askActivity(address, { startedAt, directories });
+  if (activity.kind !== 'silent') return activity;
   const tooYoung = ageMs === undefined || ageMs < SILENCE_COUNTS_AFTER_MS;
   const silence = tooYoung ? { probes: 1, answered: false, spanMs: 0, onTime: true } : await listenForSilence(address);
-  return wordOfSilence(silence, ageMs, socketsNow(record, snapshot, platform));
+  return activityOfSilence(silence, ageMs, socketsNow(record, snapshot, platform));
 }
 
 /** Asks a server to end its sessions, tools and MCP servers; what it answers decides nothing. */

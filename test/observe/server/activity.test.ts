@@ -1,9 +1,9 @@
 import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
-import type { Word } from '../../../src/decide/word.js';
+import type { Activity } from '../../../src/decide/activity.js';
 import { secret } from '../../../src/model/secret.js';
+import { askActivity } from '../../../src/observe/server/activity.js';
 import { type Address, ask } from '../../../src/observe/server/http.js';
-import { askWhetherBusy } from '../../../src/observe/server/server-word.js';
 import { type Answering, whoAnswers } from '../../../src/observe/server/who-answers.js';
 import * as say from '../../support/hand-made.js';
 import {
@@ -36,12 +36,12 @@ const at = ({ host, port }: say.Listening, password?: string): Address => ({
   password: password === undefined ? undefined : secret(password),
 });
 
-const wordOf = async (routes: Routes, directories: readonly string[] = []): Promise<Word> =>
-  askWhetherBusy(at(await handMade(routes)), { startedAt: STARTED, directories });
+const wordOf = async (routes: Routes, directories: readonly string[] = []): Promise<Activity> =>
+  askActivity(at(await handMade(routes)), { startedAt: STARTED, directories });
 
-const idle = (directories: number): Word => ({ kind: 'idle', directories });
-const busy = (sessions: number, directory: string): Word => ({ kind: 'busy', sessions, directory });
-const busyHere = (sessions: number): Word => busy(sessions, 'its own directory');
+const idle = (directories: number): Activity => ({ kind: 'idle', directories });
+const busy = (sessions: number, directory: string): Activity => ({ kind: 'busy', sessions, directory });
+const busyHere = (sessions: number): Activity => busy(sessions, 'its own directory');
 const unknown = (because: RegExp) => ({ kind: 'unknown', because: expect.stringMatching(because) });
 
 const HEALTH = '/global/health';
@@ -93,7 +93,7 @@ test.each<[string, Routes, unknown]>([
 describe('the directories it is asked about', () => {
   const askedAbout = async (routes: Routes): Promise<(string | null)[]> => {
     const server = await handMade(routes);
-    await askWhetherBusy(at(server), { startedAt: STARTED, directories: ['/known'] });
+    await askActivity(at(server), { startedAt: STARTED, directories: ['/known'] });
     const asked = server.asked.filter(({ pathname }) => pathname === STATUS);
     return asked.map(({ searchParams }) => searchParams.get('directory')).sort();
   };
@@ -167,7 +167,7 @@ describe('the directories it is asked about', () => {
 test.each(Object.entries({ first, second }))('the password of a %s opens it, and never shows', async (_, routes) => {
   const server = await handMade(say.guarded(routes(), 'hunter2'));
   const addresses = [at(server), at(server, 'wrong'), at(server, 'hunter2')];
-  const words = await Promise.all(addresses.map((one) => askWhetherBusy(one, { startedAt: STARTED, directories: [] })));
+  const words = await Promise.all(addresses.map((one) => askActivity(one, { startedAt: STARTED, directories: [] })));
   expect(words).toEqual([
     unknown(/wants a password/),
     unknown(/wants a password/),
@@ -180,7 +180,7 @@ test.each(Object.entries({ first, second }))('the password of a %s opens it, and
 
 test('nobody is asked where nobody listens', async () => {
   const nobody = at({ host: '127.0.0.1', port: await reservePort() });
-  expect(await askWhetherBusy(nobody, { startedAt: STARTED, directories: [] })).toEqual(unknown(/ECONNREFUSED/));
+  expect(await askActivity(nobody, { startedAt: STARTED, directories: [] })).toEqual(unknown(/ECONNREFUSED/));
 });
 
 describe('whoever keeps one waiting', () => {
@@ -188,7 +188,7 @@ describe('whoever keeps one waiting', () => {
     const server = await handMade(first({ [HEALTH]: handler }));
     const began = performance.now();
     const asked = ask(at(server), { path: HEALTH, deadlineMs: 200 }).then(() => performance.now() - began);
-    expect(await askWhetherBusy(at(server), { startedAt: STARTED, directories: [] })).toEqual({ kind: 'silent' });
+    expect(await askActivity(at(server), { startedAt: STARTED, directories: [] })).toEqual({ kind: 'silent' });
     expect(performance.now() - began).toBeLessThan(3_000);
     expect(await asked).toBeLessThan(1_500);
   });
