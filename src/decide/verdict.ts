@@ -40,7 +40,7 @@ export function judge(seen: Evidence, policy: Policy): Verdict {
  * On a person's word busy, leased, young, kept and unrecorded servers may be stopped too; what is not this user's
  * `opencode serve`, or not here, may not. Returns the guard that forbids it instead.
  */
-export function targetOnWord(verdict: Verdict, seen: Evidence): Target | GuardAnswer {
+export function targetNamed(verdict: Verdict, seen: Evidence): Target | GuardAnswer {
   const forbidding = verdict.guards.find(
     ({ name, outcome }) => (name === 'identity' || name === 'local') && outcome !== 'pass',
   );

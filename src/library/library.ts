@@ -52,7 +52,7 @@ export const releaseSession: typeof Api.releaseSession = (options = {}) =>
 export const stopServer: typeof Api.stopServer = (server, options = {}) =>
   inWorld(options, async (world) => {
     const graceMs = duration('grace', options.grace) ?? DEFAULTS.graceMs;
-    const policy = { olderThanMs: 0, graceMs, endStrays: flag('strays', options.strays), onWord: true };
+    const policy = { olderThanMs: 0, graceMs, endStrays: flag('strays', options.strays), named: true };
     const found = await findServer(String(server), { ...policy, meansProcess: true }, world);
     if (found.kind === 'missing') return withheld(`no server is known by the id, pid or port ${server}`);
     if (found.kind === 'ambiguous') return withheld(`${server} names several servers: ${found.ids.join(', ')}`);

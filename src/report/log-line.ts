@@ -16,7 +16,7 @@ export interface Logged {
 
 export interface Stopping {
   /** Somebody has named this server, so most guards did not count. */
-  readonly onWord?: boolean | undefined;
+  readonly named?: boolean | undefined;
   /** Why it was stopped, where it is not that a run found it stale. */
   readonly why?: string | undefined;
 }
@@ -54,9 +54,9 @@ export const givenUpDetail = (error: string, isWhole: boolean, ended: readonly n
     isWhole ? 'nothing is left of it' : 'it could not be ended, and stays recorded',
   ].join('; ');
 
-function outcomeDetail(outcome: Outcome, { verdict }: Judged, { onWord, why }: Stopping): string {
+function outcomeDetail(outcome: Outcome, { verdict }: Judged, { named, why }: Stopping): string {
   if (outcome.kind !== 'stopped' && outcome.kind !== 'survived') return outcomeReason(outcome);
-  const how = onWord ? byHand(verdict) : 'after every guard passed';
+  const how = named ? byHand(verdict) : 'after every guard passed';
   const what =
     outcome.kind === 'survived'
       ? `not ended ${how}; ${outcomeReason(outcome)}`

@@ -2,7 +2,7 @@ import { sweepStrays } from '../act/strays.js';
 import { apartAt, leftAt, treeAt } from '../decide/evidence.js';
 import type { Policy } from '../decide/guards.js';
 import { locate } from '../decide/locate.js';
-import { targetOnWord, type Verdict } from '../decide/verdict.js';
+import { targetNamed, type Verdict } from '../decide/verdict.js';
 import type { Identity } from '../model/identity.js';
 import type { ServerRecord } from '../model/record.js';
 import { bootMs } from '../observe/boot-clock.js';
@@ -26,7 +26,7 @@ export interface StopPolicy extends Policy {
   readonly graceMs: number;
   readonly endStrays: boolean;
   /** A person has named this server, so busy, leased, young and kept do not count. */
-  readonly onWord?: boolean;
+  readonly named?: boolean;
 }
 
 /** What the ladder needs to stop one server, wired to what was written down and to what the machine shows. */
@@ -48,7 +48,7 @@ export function handsFor(
     raiseFence: (tree) => run && raiseFence(folder, record, { run, machine: snapshot.machine }, tree),
     lookAgain: async () => {
       const near = await survey(world, record);
-      const [judgement] = await judgeAll(near, policy, world, policy.onWord);
+      const [judgement] = await judgeAll(near, policy, world, policy.named);
       if (judgement === undefined) return { kind: 'gone' };
       answered = judgement.answered ?? { ...answered, activity: judgement.seen.activity, answeredAtMs: bootMs() };
       latest = judgement.sight ?? near;
@@ -77,15 +77,11 @@ const WORD_COUNTS_MS = SETTLING_MS + LOOK_COUNTS_MS;
 function clearance(
   { record, seen, verdict }: Judgement,
   { snapshot, beganMs }: Survey,
-  { onWord }: StopPolicy,
+  { named }: StopPolicy,
   { answeredAtMs }: Answered,
 ): Clearance {
   if (verdict.kind === 'gone') return { kind: 'gone' };
-  const target = onWord
-    ? targetOnWord(verdict, seen)
-    : verdict.kind === 'stale'
-      ? verdict.target
-      : firstReason(verdict);
+  const target = named ? targetNamed(verdict, seen) : verdict.kind === 'stale' ? verdict.target : firstReason(verdict);
   if (!('server' in target)) return { kind: 'withheld', because: target.detail };
   // Asked to let go, it would end this very command half-way.
   if (snapshot.lineage.has(target.server.pid)) return { kind: 'withheld', because: 'this command runs inside it' };

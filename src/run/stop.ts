@@ -1,7 +1,7 @@
 import { named } from '../decide/find.js';
 import type { GuardAnswer, Policy } from '../decide/guards.js';
 import type { Judged } from '../decide/plan.js';
-import { targetOnWord } from '../decide/verdict.js';
+import { targetNamed } from '../decide/verdict.js';
 import type { ServerRecord } from '../model/record.js';
 import type { Unread } from '../model/written.js';
 import { judgedLine } from '../report/log-line.js';
@@ -25,7 +25,7 @@ export type Unnamed =
 
 export interface Naming extends Policy {
   /** It is about to be stopped. */
-  readonly onWord?: boolean;
+  readonly named?: boolean;
   /** The process with that pid or port is meant, whatever a record that does not fit it says. */
   readonly meansProcess?: boolean;
   /** What else may be meant where nothing has that name, if somebody is there to see which server it was. */
@@ -46,7 +46,7 @@ export async function findServer(name: string, policy: Naming, world: World): Pr
   if (record === undefined) return { kind: 'missing', unread: sight.written.unread };
   if (others.length > 0) return { kind: 'ambiguous', ids: all.map(({ id }) => id) };
   const near = await survey(world, record);
-  const [server] = await judgeAll(near, policy, world, policy.onWord || record.ownership !== 'unrecorded');
+  const [server] = await judgeAll(near, policy, world, policy.named || record.ownership !== 'unrecorded');
   if (server === undefined) return { kind: 'missing', unread: [] };
   const found =
     policy.meansProcess && !provesProcess(server) ? await itsProcess(server, sight, policy, world) : undefined;
@@ -68,13 +68,13 @@ async function itsProcess(
   const found = (await unrecordedServers(others, policy, world)).find((one) => one.record.server?.pid === pid);
   if (found === undefined) return undefined;
   const near = await survey(world, found.record);
-  const [server] = await judgeAll(near, policy, world, policy.onWord);
+  const [server] = await judgeAll(near, policy, world, policy.named);
   return server && { kind: 'named', server, sight: near };
 }
 
 /** The guard that forbids it even on a person's word; undefined when it may be stopped. */
 export function forbidding({ server }: Named): GuardAnswer | undefined {
-  const target = targetOnWord(server.verdict, server.seen);
+  const target = targetNamed(server.verdict, server.seen);
   return 'server' in target ? undefined : target;
 }
 

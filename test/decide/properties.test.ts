@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { treeAt } from '../../src/decide/evidence.js';
-import { targetOnWord } from '../../src/decide/verdict.js';
+import { targetNamed } from '../../src/decide/verdict.js';
 import { but, leased } from './changes.js';
 import { forgetting } from './forgetting.js';
 import { everyStale, evidence, FREE, identity, type Situation, verdict } from './given.js';
@@ -65,7 +65,7 @@ test('a process that cannot be told from another is no target, not even on the w
     for (const [name, change] of given.record.provenBy === 'start time' ? MISTAKING_A_PLUGIN : MISTAKING) {
       const mistaken = but(given, change);
       expect([name, verdict(mistaken).kind]).not.toEqual([name, 'stale']);
-      expect([name, targetOnWord(verdict(mistaken), evidence(mistaken))]).not.toMatchObject([name, { server: {} }]);
+      expect([name, targetNamed(verdict(mistaken), evidence(mistaken))]).not.toMatchObject([name, { server: {} }]);
     }
   });
 });

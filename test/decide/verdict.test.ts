@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { GUARD_NAMES } from '../../src/decide/guards.js';
-import { targetOnWord, type Verdict } from '../../src/decide/verdict.js';
+import { targetNamed, type Verdict } from '../../src/decide/verdict.js';
 import {
   but,
   type Change,
@@ -153,17 +153,17 @@ const FORBIDDEN: readonly [string, string, Change][] = [
 ];
 
 describe('on the word of a person', () => {
-  const onWord = (...changes: Change[]) => {
+  const named = (...changes: Change[]) => {
     const given = but(native, ...changes);
-    return targetOnWord(verdict(given), evidence(given));
+    return targetNamed(verdict(given), evidence(given));
   };
 
   test.each(ALLOWED)('%s may be stopped', (_sentence, change) => {
-    expect(onWord(change)).toEqual({ server: identity(SERVER), launcher: undefined, hung: false });
+    expect(named(change)).toEqual({ server: identity(SERVER), launcher: undefined, hung: false });
   });
 
   test.each(FORBIDDEN)('%s may not be stopped', (_sentence, name, change) => {
-    const answered = onWord(change);
+    const answered = named(change);
     expect(answered).toMatchObject({ name });
     expect(answered).not.toMatchObject({ outcome: 'pass' });
     expect(answered).not.toHaveProperty('server');

@@ -43,6 +43,6 @@ test.each<[Outcome, string]>([
 
 test('the log never says that every guard passed of what somebody named', () => {
   for (const outcome of [stopped(), { kind: 'survived', pids: [3] } as const])
-    expect(said(outcome, { onWord: true })[1]).toMatch(/ by hand, every guard passed; /);
+    expect(said(outcome, { named: true })[1]).toMatch(/ by hand, every guard passed; /);
   expect(said(stopped(), { why: 'no lease could be written for it' })[1]).toMatch(/^no lease .* for it: SIGKILL after/);
 });

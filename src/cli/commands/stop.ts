@@ -32,7 +32,7 @@ export async function stopCommand(name: string, options: StopOptions): Promise<n
 
 /** What became of it, or the exit code where it was left alone. */
 async function stopOne(name: string, options: StopOptions, course: Course, world: World): Promise<Judged | number> {
-  const policy = { olderThanMs: 0, graceMs: options.grace, endStrays: options.strays === true, onWord: true };
+  const policy = { olderThanMs: 0, graceMs: options.grace, endStrays: options.strays === true, named: true };
   const chosen = await choose(name, { ...policy, meansProcess: true }, world);
   if (chosen === undefined) return 1;
   const forbids = forbidding(chosen);
