@@ -10,7 +10,7 @@ import { type Answer, lives } from './lives.js';
 import { type Located, locate, processesOf } from './locate.js';
 import { quietMs } from './quiet.js';
 import { type Apart, identified, type Tree, treeOf } from './tree.js';
-import { type Flight, flightsOn, heldBy, type Usable } from './uses.js';
+import { heldBy, jobsOn, type RunningJob, type Usable } from './uses.js';
 import { type WeakProof, weakProofOf } from './weak-proof.js';
 
 /** All that the guards look at, for one server. Nothing here is read later; what could not be read is `unknown`. */
@@ -33,7 +33,7 @@ export interface Evidence {
   readonly holds: readonly Hold[];
   /** A lease that could not be read might cover this server. */
   readonly leasesUnread: boolean;
-  readonly flights: readonly Flight[];
+  readonly jobs: readonly RunningJob[];
   /** A plugin's list that could not be read might hold a job or a session. */
   readonly usesUnread: boolean;
   /** Who still waits for this server to answer for the first time. */
@@ -86,7 +86,7 @@ export function evidenceOf(record: ServerRecord, written: Written, snapshot: Sna
     weak: weakProofOf(record, located, snapshot),
     holds: heldFromOutside(holdsFor(usable, written, snapshot), server, snapshot),
     leasesUnread: written.unread.some((file) => file.kind === 'lease'),
-    flights: flightsOn(usable, written.uses, snapshot),
+    jobs: jobsOn(usable, written.uses, snapshot),
     usesUnread: written.unread.some((file) => file.kind === 'use'),
     waitingStarter: waitingStarter(record, snapshot),
     clients: located.kind === 'present' ? clientsOf(record, written.runs, snapshot) : undefined,

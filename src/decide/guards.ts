@@ -101,7 +101,7 @@ export const GUARDS: Readonly<Record<GuardName, Guard>> = {
       ['veto', (seen) => seen.clients?.length !== 0 && seen.clients && connected(seen.clients)],
       ['veto', (seen) => seen.ownSessions?.length !== 0 && seen.ownSessions && runningIn(seen.ownSessions, seen.apart)],
       ['veto', (seen) => seen.apart.some(({ isSure }) => isSure) && foreignBelow(seen.apart)],
-      ['veto', (seen) => inFlight(seen, 'yes')],
+      ['veto', (seen) => withRunningJobs(seen, 'yes')],
       [
         'veto',
         (seen) =>
@@ -113,7 +113,7 @@ export const GUARDS: Readonly<Record<GuardName, Guard>> = {
       ['unknown', (seen) => seen.clients === undefined && 'its connections cannot be seen'],
       ['unknown', (seen) => seen.ownSessions === undefined && 'its children cannot be seen'],
       ['unknown', (seen) => seen.apart.length > 0 && foreignBelow(seen.apart)],
-      ['unknown', (seen) => inFlight(seen, 'unknown')],
+      ['unknown', (seen) => withRunningJobs(seen, 'unknown')],
       ['unknown', (seen) => seen.usesUnread && 'a plugin’s list of jobs and sessions could not be read'],
       ['unknown', (seen) => seen.activity.kind === 'unknown' && seen.activity.because],
       ['unknown', (seen) => seen.activity.kind === 'silent' && 'it did not answer'],
@@ -181,8 +181,8 @@ function fitting({ startsAfterMs, port, password, pluginConfig }: WeakProof): st
 /** A sentence should fit a terminal. */
 const MOST_NAMED = 3;
 
-function inFlight(seen: Evidence, live: 'yes' | 'unknown'): string | undefined {
-  const flights = seen.flights.filter((flight) => flight.live === live);
+function withRunningJobs(seen: Evidence, live: 'yes' | 'unknown'): string | undefined {
+  const flights = seen.jobs.filter((flight) => flight.live === live);
   const named = flights.map(({ name, holderPid }) => (holderPid === undefined ? name : `${name}, pid ${holderPid}`));
   const more = named.length > MOST_NAMED ? [`and ${named.length - MOST_NAMED} more`] : [];
   const jobs = `${count(flights.length, 'job')} of a plugin (${[...named.slice(0, MOST_NAMED), ...more].join('; ')})`;

@@ -5,7 +5,7 @@ import type { Hold } from './leases.js';
 import type { Answer } from './lives.js';
 
 /** A job of a plugin that may be running on a server. */
-export interface Flight {
+export interface RunningJob {
   readonly name: string;
   readonly holderPid: number | undefined;
   readonly live: Exclude<Answer, 'no'>;
@@ -18,7 +18,7 @@ export interface Usable {
 }
 
 /** The jobs that are, or may be, in flight on a server. */
-export function flightsOn(server: Usable, uses: readonly Use[], snapshot: Snapshot): Flight[] {
+export function jobsOn(server: Usable, uses: readonly Use[], snapshot: Snapshot): RunningJob[] {
   return usesOf(server, uses, 'job').flatMap((use) => {
     const live = isInUse(use, snapshot);
     return live === 'no' ? [] : [{ name: use.name, holderPid: use.holder?.pid, live }];

@@ -47,7 +47,7 @@ import {
   starting,
   witness,
 } from './given.js';
-import { flights, pluginLeases, pluginsOwned, weak, weakIdentity, weakLaunched } from './plugin-cases.js';
+import { jobs, pluginLeases, pluginsOwned, weak, weakIdentity, weakLaunched } from './plugin-cases.js';
 
 /** What is the case, and what the guard says about it; then what becomes of the server, and for which reasons. */
 export type Case = readonly [
@@ -470,7 +470,7 @@ export const CASES: Readonly<Record<GuardName, readonly Case[]>> = {
   local,
   identity: [...identityCases, ...weakIdentity],
   unleased: [...unleased, ...pluginLeases],
-  idle: [...idle, ...flights],
+  idle: [...idle, ...jobs],
   aged,
   unkept,
 };

@@ -237,7 +237,7 @@ const second: ServerRecord = {
   source: { format: 'another plugin', file: '/other/server.json' },
 };
 
-export const flights: readonly Case[] = [
+export const jobs: readonly Case[] = [
   ['a job of its plugin runs', on(using({})), 'veto', 'spared', ['idle']],
   ['a job of its plugin waits for its turn', on(using(nobody)), 'veto', 'spared', ['idle']],
   ['such a job was last heard of 30 min ago', on(using({ ...nobody, seenAt: NOW - 30 * MINUTE })), 'pass', 'stale', []],
