@@ -5,12 +5,12 @@ import type { Snapshot } from '../model/snapshot.js';
 import type { LiveRun, Unread, Written } from '../model/written.js';
 import type { Activity } from './activity.js';
 import { marksOn } from './keep-marks.js';
-import { type Hold, holdsOn, type Leasable, witnessed } from './leases.js';
+import { type CoveringLease, type Leasable, leasesOn, witnessed } from './leases.js';
 import { type Answer, lives } from './lives.js';
 import { type Located, locate, processesOf } from './locate.js';
 import { quietMs } from './quiet.js';
 import { type Apart, identified, type Tree, treeOf } from './tree.js';
-import { heldBy, jobsOn, type RunningJob, type Usable } from './uses.js';
+import { jobsOn, pluginLeasesOn, type RunningJob, type Usable } from './uses.js';
 import { type WeakProof, weakProofOf } from './weak-proof.js';
 
 /** All that the guards look at, for one server. Nothing here is read later; what could not be read is `unknown`. */
@@ -30,7 +30,7 @@ export interface Evidence {
   readonly match: Match | undefined;
   /** Undefined when a start token or a tag ties the process to the record. */
   readonly weak: WeakProof | undefined;
-  readonly holds: readonly Hold[];
+  readonly holds: readonly CoveringLease[];
   /** A lease that could not be read might cover this server. */
   readonly leasesUnread: boolean;
   readonly jobs: readonly RunningJob[];
@@ -161,9 +161,9 @@ const worst = (all: readonly Sameness[]): Sameness =>
   all.includes('different') ? 'different' : all.includes('unknown') ? 'unknown' : 'same';
 
 /** A session that has a lease and is also listed by Claude Code, or seen running, is one session. */
-function holdsFor(usable: Usable, written: Written, snapshot: Snapshot): Hold[] {
+function holdsFor(usable: Usable, written: Written, snapshot: Snapshot): CoveringLease[] {
   const server = leasable(usable);
-  const leases = [...holdsOn(server, written.leases, snapshot), ...heldBy(usable, written.uses, snapshot)];
+  const leases = [...leasesOn(server, written.leases, snapshot), ...pluginLeasesOn(usable, written.uses, snapshot)];
   const live = new Set(leases.filter((hold) => hold.live === 'yes').map((hold) => hold.holderPid));
   for (const hold of witnessed(server, [...written.witnesses, ...snapshot.claudes], snapshot)) {
     if (live.has(hold.holderPid)) continue;
@@ -177,7 +177,11 @@ function holdsFor(usable: Usable, written: Written, snapshot: Snapshot): Hold[] 
  * An agent's tool may run a Claude, whose leases and lists then say that it uses the server that runs it. What merely
  * has the server's launcher above it counts: a script may start both.
  */
-function heldFromOutside(holds: readonly Hold[], server: Process | undefined, { processes }: Snapshot): Hold[] {
+function heldFromOutside(
+  holds: readonly CoveringLease[],
+  server: Process | undefined,
+  { processes }: Snapshot,
+): CoveringLease[] {
   const below = server && processes ? descendants(processes, server.pid) : [];
   const inside = new Set<number>(below.map(({ pid }) => pid));
   return holds.filter(({ live, holderPid }) => live !== 'yes' || holderPid === undefined || !inside.has(holderPid));

@@ -4,7 +4,7 @@ import type { Place, Snapshot } from '../model/snapshot.js';
 import { type Answer, lives } from './lives.js';
 
 /** A lease that covers a server, or may. */
-export interface Hold {
+export interface CoveringLease {
   readonly session: string | undefined;
   readonly holderPid: number | undefined;
   readonly live: Answer;
@@ -23,7 +23,7 @@ export interface Leasable {
   readonly hashes: readonly string[];
 }
 
-export function holdsOn(server: Leasable, leases: readonly Lease[], snapshot: Snapshot): Hold[] {
+export function leasesOn(server: Leasable, leases: readonly Lease[], snapshot: Snapshot): CoveringLease[] {
   return leases.flatMap((lease) => {
     const covered = covers(lease, server, snapshot);
     if (covered === 'no') return [];
@@ -35,7 +35,7 @@ export function holdsOn(server: Leasable, leases: readonly Lease[], snapshot: Sn
  * Live sessions that left no lease, by workspace. One that was written down counts only for the process that it names;
  * where that cannot be compared, only for a Claude. A live one that keeps from us where it works may work anywhere.
  */
-export function witnessed(server: Leasable, witnesses: readonly Witness[], snapshot: Snapshot): Hold[] {
+export function witnessed(server: Leasable, witnesses: readonly Witness[], snapshot: Snapshot): CoveringLease[] {
   const live = witnesses.filter(({ holder }) => {
     const seen = snapshot.processes?.get(holder.pid);
     const sameness = seen === undefined ? 'different' : sameProcess(holder, seen);

@@ -1,7 +1,7 @@
 import { compare } from '../model/identity.js';
 import type { ServerRecord, Use } from '../model/record.js';
 import type { Snapshot } from '../model/snapshot.js';
-import type { Hold } from './leases.js';
+import type { CoveringLease } from './leases.js';
 import type { Answer } from './lives.js';
 
 /** A job of a plugin that may be running on a server. */
@@ -26,7 +26,7 @@ export function jobsOn(server: Usable, uses: readonly Use[], snapshot: Snapshot)
 }
 
 /** What plugins' own lists of sessions say, as leases. */
-export const heldBy = (server: Usable, uses: readonly Use[], snapshot: Snapshot): Hold[] =>
+export const pluginLeasesOn = (server: Usable, uses: readonly Use[], snapshot: Snapshot): CoveringLease[] =>
   usesOf(server, uses, 'lease').map((use) => ({
     session: use.session,
     holderPid: use.holder?.pid,

@@ -1,5 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { type Hold, holdsOn, isLive, type Leasable, related, within, witnessed } from '../../src/decide/leases.js';
+import {
+  type CoveringLease,
+  isLive,
+  type Leasable,
+  leasesOn,
+  related,
+  within,
+  witnessed,
+} from '../../src/decide/leases.js';
 import type { Host } from '../../src/model/identity.js';
 import type { Lease, Use, Witness } from '../../src/model/record.js';
 import {
@@ -54,7 +62,7 @@ const server: Leasable = {
   hashes: [],
 };
 
-const COVERAGE: readonly [string, Partial<Lease>, Hold['covers'] | 'no'][] = [
+const COVERAGE: readonly [string, Partial<Lease>, CoveringLease['covers'] | 'no'][] = [
   ['a server that it names', { servers: ['server-0', 'server-1'] }, 'yes'],
   ['no server with a similar name', { servers: ['server-10', 'server'] }, 'no'],
   ['a server that it named by its launcher, which is dead', { servers: ['4900-123'] }, 'yes'],
@@ -77,8 +85,8 @@ const COVERAGE: readonly [string, Partial<Lease>, Hold['covers'] | 'no'][] = [
 ];
 
 describe('a lease covers', () => {
-  const covers = (change: Partial<Lease>, on = server): Hold['covers'] | 'no' =>
-    holdsOn(on, [{ ...lease, ...change }], native.snapshot)[0]?.covers ?? 'no';
+  const covers = (change: Partial<Lease>, on = server): CoveringLease['covers'] | 'no' =>
+    leasesOn(on, [{ ...lease, ...change }], native.snapshot)[0]?.covers ?? 'no';
 
   test.each(COVERAGE)('%s', (_sentence, change, expected) => {
     expect(covers(change)).toBe(expected);
@@ -89,7 +97,7 @@ describe('a lease covers', () => {
     expect(covers({ port: 4097 }, { ...server, workspaces: [] })).toBe('no');
   });
 
-  test.each<[string, string[], string[], Hold['covers'] | 'no']>([
+  test.each<[string, string[], string[], CoveringLease['covers'] | 'no']>([
     ['a mount that does not answer, and the server works elsewhere', ['/far'], [], 'no'],
     ['a mount that does not answer, and the server works there, too', ['/far'], ['/far'], 'unknown'],
     ['a mount in another one that does not answer', ['/far/sub'], ['/far'], 'unknown'],
@@ -101,7 +109,7 @@ describe('a lease covers', () => {
       ['/far/shop', place('/far/shop', { silent })],
       ['/repo', place('/repo', { silent: others })],
     ]);
-    const [hold] = holdsOn(server, [{ ...lease, path: '/far/shop' }], { ...native.snapshot, places });
+    const [hold] = leasesOn(server, [{ ...lease, path: '/far/shop' }], { ...native.snapshot, places });
     expect(hold?.covers ?? 'no').toBe(expected);
   });
 
@@ -120,7 +128,7 @@ test('every lease that covers a server is named with its session and its holder'
     { ...lease, path: '/elsewhere' },
     { ...lease, session: undefined, holder: undefined, port: PORT },
   ];
-  expect(holdsOn(server, leases, native.snapshot)).toEqual([
+  expect(leasesOn(server, leases, native.snapshot)).toEqual([
     { session: 'session-1', holderPid: CLAUDE, live: 'yes', covers: 'yes' },
     { session: undefined, holderPid: undefined, live: 'unknown', covers: 'yes' },
   ]);
