@@ -87,7 +87,7 @@ const NOBODY_LISTENS = 'no `opencode serve` listens on its port';
 
 /** Undefined when the pid is free, or is surely another program's by now. */
 function recordedProcess({ spawned, port, startedAt }: ServerRecord, snapshot: Snapshot): Process | undefined {
-  const pid = spawned ? spawned.pid : port === undefined ? undefined : snapshot.portHolders.get(port);
+  const pid = spawned ? spawned.pid : port === undefined ? undefined : snapshot.listeners.get(port);
   const process = pid === undefined ? undefined : snapshot.processes?.get(pid);
   const isLater = spawned !== undefined && compare(spawned.startToken, process?.startToken) === 'different';
   if (process === undefined || isLater) return undefined;

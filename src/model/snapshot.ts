@@ -32,7 +32,7 @@ export interface Snapshot {
   /** Every live session of ours: by where its process works, and as listed where its environment says. */
   readonly claudes: readonly Witness[];
   /** Who listens, for records that name a port and no process. */
-  readonly portHolders: ReadonlyMap<number, number>;
+  readonly listeners: ReadonlyMap<number, number>;
   /** The local ports of the questions that this very run has under way. */
   readonly questions: ReadonlySet<number>;
   /** Every process that a record or a keep mark names. */

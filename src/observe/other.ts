@@ -71,6 +71,6 @@ export const otherPlatform: PlatformAdapter = {
   // Nothing is ever stopped here, so it need not be spared either.
   hidesCwd: () => false,
   isElsewhere: () => false,
-  holder,
-  holderUser: () => undefined,
+  listener: holder,
+  listenerUser: () => undefined,
 };

@@ -26,7 +26,7 @@ export interface Platform {
    * Who listens on a port of this machine, for connections to that IPv4 address where one is given and addresses can be
    * told; undefined when nobody does, or nobody who can be seen.
    */
-  readonly holder: (port: number, host?: string) => Promise<number | undefined>;
+  readonly listener: (port: number, host?: string) => Promise<number | undefined>;
   /** Whose that is, which everybody may see; undefined when nobody listens, or it cannot be told. */
-  readonly holderUser: (port: number, host: string) => number | undefined;
+  readonly listenerUser: (port: number, host: string) => number | undefined;
 }

@@ -30,7 +30,7 @@ export async function takeSnapshot(
 export async function lookAtProcesses(records: readonly ServerRecord[], platform: Platform): Promise<Snapshot> {
   const processes = await platform.processes();
   const table: ProcessTable = processes ?? new Map();
-  const portHolders = await holdersOf(records, platform);
+  const listeners = await listenersOf(records, platform);
   return {
     at: Date.now(),
     bootMs: bootMs(),
@@ -40,9 +40,9 @@ export async function lookAtProcesses(records: readonly ServerRecord[], platform
     lineage: lineage(table, process.pid),
     processes,
     showsEnvironments: platform.environment(process.pid) !== undefined,
-    environments: environmentsOf([...interesting(records, table), ...portHolders.values()], platform),
+    environments: environmentsOf([...interesting(records, table), ...listeners.values()], platform),
     claudes: claudesIn(table, platform),
-    portHolders,
+    listeners,
     questions: questionPorts(),
     named: [],
     listens: new Map(mayLaunch(table).flatMap((pid) => listensAt(pid, platform))),
@@ -99,12 +99,12 @@ function mayLaunch(table: ProcessTable): number[] {
 }
 
 /** A record without a process leads to whoever listens on its port, and to nothing where nobody does. */
-async function holdersOf(records: readonly ServerRecord[], platform: Platform): Promise<Map<number, number>> {
+async function listenersOf(records: readonly ServerRecord[], platform: Platform): Promise<Map<number, number>> {
   const ports = records.flatMap((record) =>
     record.spawned === undefined && record.provenBy === 'start time' ? (record.port ?? []) : [],
   );
   const found = await Promise.all(
-    [...new Set(ports)].map(async (port) => [port, await platform.holder(port)] as const),
+    [...new Set(ports)].map(async (port) => [port, await platform.listener(port)] as const),
   );
   return new Map(found.flatMap(([port, pid]) => (pid === undefined ? [] : [[port, pid] as const])));
 }

@@ -8,7 +8,7 @@ import {
   linuxLook,
   linuxProcesses,
 } from './linux/processes.js';
-import { linuxHolder, linuxHolderUser, linuxSockets } from './linux/sockets.js';
+import { linuxListener, linuxListenerUser, linuxSockets } from './linux/sockets.js';
 import type { PlatformAdapter } from './platform.js';
 
 const onLinux: PlatformAdapter = {
@@ -21,8 +21,8 @@ const onLinux: PlatformAdapter = {
   cwd: linuxCwd,
   hidesCwd: linuxHidesCwd,
   isElsewhere: linuxIsElsewhere,
-  holder: async (port, host) => linuxHolder(port, host),
-  holderUser: linuxHolderUser,
+  listener: async (port, host) => linuxListener(port, host),
+  listenerUser: linuxListenerUser,
 };
 
 /** The packages behind it take 60 ms to load, so they are loaded only where they are needed. */

@@ -63,7 +63,7 @@ export function handsFor(
     letGo: async () => {
       if (apartAt(record, latest.snapshot).length === 0) await letGo(record, latest.snapshot, platform);
     },
-    portHolder: async () => (record.port === undefined ? undefined : platform.holder(record.port)),
+    portHolder: async () => (record.port === undefined ? undefined : platform.listener(record.port)),
     strays: (tree) => straysAfter(record, tree, latest, policy, world),
   };
   return { hands, tree: treeAt(record, snapshot) };

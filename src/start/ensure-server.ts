@@ -50,7 +50,7 @@ async function tryOnce(wanted: Wanted, world: World): Promise<Tried> {
   const sight = await survey(world);
   if (isClosing(wanted.port, sight)) return { ...again('the server on it is being stopped'), isClosing: true };
   const who = await whoAnswers(wanted.hostname, wanted.port);
-  const user = who === 'nobody' ? undefined : world.platform.holderUser(wanted.port, wanted.hostname);
+  const user = who === 'nobody' ? undefined : world.platform.listenerUser(wanted.port, wanted.hostname);
   if (user !== undefined && user !== sight.snapshot.uid)
     return refused(`port ${wanted.port} belongs to another user`, 'choose another port');
   switch (who) {
@@ -112,7 +112,7 @@ async function isStillHeld({ hostname, port }: Wanted): Promise<boolean> {
 
 /** A record may be written only just now; whoever writes it holds a claim on the port until it is there. */
 async function reused(wanted: Wanted, who: 'opencode' | 'locked', sight: Survey, world: World): Promise<Tried> {
-  const pid = await world.platform.holder(wanted.port, wanted.hostname);
+  const pid = await world.platform.listener(wanted.port, wanted.hostname);
   const known = sight.records.find((one) => isServerOf(one, pid, wanted, sight));
   if (known) return taken(wanted, pid, known, sight, world);
   const starter = starterOn(world.folder, wanted.port);
@@ -175,7 +175,7 @@ function isServerOf(record: ServerRecord, pid: number | undefined, wanted: Wante
 }
 
 async function heldByStranger(wanted: Wanted, sight: Survey, { platform }: World): Promise<Refused> {
-  const pid = await platform.holder(wanted.port, wanted.hostname);
+  const pid = await platform.listener(wanted.port, wanted.hostname);
   const name = pid === undefined ? undefined : sight.snapshot.processes?.get(pid)?.name;
   const who = pid === undefined ? '' : ` (pid ${pid}${name ? `, ${name}` : ''})`;
   return refused(
@@ -186,7 +186,7 @@ async function heldByStranger(wanted: Wanted, sight: Survey, { platform }: World
 
 /** OpenCode that does not answer may only be starting; anything else that is silent will not become OpenCode. */
 async function heldBySilent(wanted: Wanted, sight: Survey, world: World): Promise<Tried> {
-  const pid = await world.platform.holder(wanted.port, wanted.hostname);
+  const pid = await world.platform.listener(wanted.port, wanted.hostname);
   if (isOther(pid, sight)) return heldByStranger(wanted, sight, world);
   return again(`the OpenCode on it${pid === undefined ? '' : ` (pid ${pid})`} does not answer`);
 }

@@ -160,7 +160,7 @@ const snapshot: Snapshot = {
   processes: tableOf(...us, serverProcess(SERVER), process(MCP, { parent: SERVER, group: SERVER, session: SERVER })),
   showsEnvironments: true,
   environments: new Map([[SERVER, environment]]),
-  portHolders: new Map(),
+  listeners: new Map(),
   questions: new Set(),
   named: [],
   listens: new Map(),

@@ -199,14 +199,14 @@ export const weakIdentity: readonly Case[] = [
   ],
   [
     'a plugin names only its port, and it listens there',
-    on(recorded({ spawned: undefined }), shown({ portHolders: new Map([[PORT, SERVER]]) })),
+    on(recorded({ spawned: undefined }), shown({ listeners: new Map([[PORT, SERVER]]) })),
     'pass',
     'stale',
     [],
   ],
   [
     'a plugin names only its port, and something else listens there',
-    on(recorded({ spawned: undefined }), shown({ portHolders: new Map([[PORT, CLAUDE]]) })),
+    on(recorded({ spawned: undefined }), shown({ listeners: new Map([[PORT, CLAUDE]]) })),
     'unknown',
     'gone',
     [],

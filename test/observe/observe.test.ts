@@ -7,7 +7,14 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { acceptingIn, linuxListens } from '../../src/observe/linux/listens.js';
 import { linuxLook, parseStat } from '../../src/observe/linux/processes.js';
-import { isEndOf, linuxHolder, linuxSockets, listenerAt, parseTcp, type Row } from '../../src/observe/linux/sockets.js';
+import {
+  isEndOf,
+  linuxListener,
+  linuxSockets,
+  listenerAt,
+  parseTcp,
+  type Row,
+} from '../../src/observe/linux/sockets.js';
 import { reservePort } from '../support/port.js';
 import { children, parent, processGroup, sessionId, startToken } from '../support/proc.js';
 import { createSandbox, type Sandbox } from '../support/sandbox.js';
@@ -44,7 +51,7 @@ test('a socket that a child has as well is its parent’s', async () => {
     const own = linuxSockets(process.pid, tree)?.listening.filter((one) => one.port === port);
     expect(own).toMatchObject([{ pid: process.pid }]);
   }
-  expect(linuxHolder(port)).toBe(process.pid);
+  expect(linuxListener(port)).toBe(process.pid);
 });
 
 describe('a process', () => {
@@ -188,7 +195,7 @@ describe('the sockets of a process', () => {
     const { server, port } = await listen(host);
     const listening = [{ host: shown, port, pid: process.pid }];
     expect(own()).toEqual({ listening, inbound: [], outbound: 0, lately: [], ourNetwork: true });
-    expect([linuxHolder(port), linuxHolder(port, shown)]).toEqual([process.pid, process.pid]);
+    expect([linuxListener(port), linuxListener(port, shown)]).toEqual([process.pid, process.pid]);
     const client = await dial(server, port, dialled);
     const inbound = [{ port, clientPid: process.pid, clientPort: client.localPort }];
     expect(own()).toEqual({ listening, inbound, outbound: 1, lately: [], ourNetwork: true });
@@ -240,7 +247,7 @@ describe('the sockets of a process', () => {
   test('what listens outside the tree is not its own', async () => {
     const { port } = await listen('127.0.0.1');
     expect(linuxSockets(process.pid, [])?.listening).toEqual([]);
-    expect([linuxHolder(port + 1), linuxHolder(port, '127.0.0.2')]).toEqual([undefined, undefined]);
+    expect([linuxListener(port + 1), linuxListener(port, '127.0.0.2')]).toEqual([undefined, undefined]);
   });
 
   test('of a process that is no more cannot be seen', () => {

@@ -49,12 +49,12 @@ function socketsAt(server: number, tree: readonly number[]): Sockets | undefined
   };
 }
 
-export function linuxHolder(port: number, host?: string): number | undefined {
+export function linuxListener(port: number, host?: string): number | undefined {
   const row = listenerOn(port, host);
   return row && socketOwners().get(row.inode);
 }
 
-export const linuxHolderUser = (port: number, host: string): number | undefined => listenerOn(port, host)?.uid;
+export const linuxListenerUser = (port: number, host: string): number | undefined => listenerOn(port, host)?.uid;
 
 /** Who listens on the port in our own network, at that very address before every one. */
 function listenerOn(port: number, host: string | undefined): Row | undefined {
