@@ -5,7 +5,7 @@ import type { Snapshot } from '../model/snapshot.js';
 import type { LiveRun, Unread, Written } from '../model/written.js';
 import type { Activity } from './activity.js';
 import { marksOn } from './keep-marks.js';
-import { type CoveringLease, type Leasable, leasesOn, witnessed } from './leases.js';
+import { type CoveringLease, leasesOn, type ServerKeys, witnessed } from './leases.js';
 import { type Answer, lives } from './lives.js';
 import { type Located, locate, processesOf } from './locate.js';
 import { quietMs } from './quiet.js';
@@ -187,7 +187,7 @@ function heldFromOutside(
   return holds.filter(({ live, holderPid }) => live !== 'yes' || holderPid === undefined || !inside.has(holderPid));
 }
 
-const leasable = ({ records, ports }: Usable): Leasable => ({
+const leasable = ({ records, ports }: Usable): ServerKeys => ({
   ids: records.map(({ id }) => id),
   formerly: records.flatMap(({ source, spawned }) => (source.format !== 'native' && spawned ? `${spawned.pid}-` : [])),
   ports,

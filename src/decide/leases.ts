@@ -12,7 +12,7 @@ export interface CoveringLease {
 }
 
 /** What a lease is compared with. */
-export interface Leasable {
+export interface ServerKeys {
   readonly ids: readonly string[];
   /** How an id began that it had while its launcher lived, which is in a plugin's record alone. */
   readonly formerly: readonly string[];
@@ -23,7 +23,7 @@ export interface Leasable {
   readonly hashes: readonly string[];
 }
 
-export function leasesOn(server: Leasable, leases: readonly Lease[], snapshot: Snapshot): CoveringLease[] {
+export function leasesOn(server: ServerKeys, leases: readonly Lease[], snapshot: Snapshot): CoveringLease[] {
   return leases.flatMap((lease) => {
     const covered = covers(lease, server, snapshot);
     if (covered === 'no') return [];
@@ -35,7 +35,7 @@ export function leasesOn(server: Leasable, leases: readonly Lease[], snapshot: S
  * Live sessions that left no lease, by workspace. One that was written down counts only for the process that it names;
  * where that cannot be compared, only for a Claude. A live one that keeps from us where it works may work anywhere.
  */
-export function witnessed(server: Leasable, witnesses: readonly Witness[], snapshot: Snapshot): CoveringLease[] {
+export function witnessed(server: ServerKeys, witnesses: readonly Witness[], snapshot: Snapshot): CoveringLease[] {
   const live = witnesses.filter(({ holder }) => {
     const seen = snapshot.processes?.get(holder.pid);
     const sameness = seen === undefined ? 'different' : sameProcess(holder, seen);
@@ -49,7 +49,7 @@ export function witnessed(server: Leasable, witnesses: readonly Witness[], snaps
   });
 }
 
-function covers(lease: Lease, server: Leasable, snapshot: Snapshot): Answer {
+function covers(lease: Lease, server: ServerKeys, snapshot: Snapshot): Answer {
   const isNamed = (id: string): boolean =>
     server.ids.includes(id) || server.formerly.some((start) => id.startsWith(start));
   if (lease.servers.some(isNamed)) return 'yes';
@@ -63,7 +63,7 @@ function covers(lease: Lease, server: Leasable, snapshot: Snapshot): Answer {
  * on a mount which does not answer lies there, wherever on it: a server whose own workspace could be resolved, and is
  * elsewhere, works on something else. Else one dropped mount would spare every server of this user.
  */
-function near(path: string, { workspaces, hashes }: Leasable, { places }: Snapshot): Answer {
+function near(path: string, { workspaces, hashes }: ServerKeys, { places }: Snapshot): Answer {
   const from = places.get(path);
   if (from && hashes.some((hash) => from.hashes.some((whole) => whole.startsWith(hash)))) return 'yes';
   const found = workspaces.map((workspace) => places.get(workspace));

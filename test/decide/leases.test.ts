@@ -2,9 +2,9 @@ import { describe, expect, test } from 'vitest';
 import {
   type CoveringLease,
   isLive,
-  type Leasable,
   leasesOn,
   related,
+  type ServerKeys,
   within,
   witnessed,
 } from '../../src/decide/leases.js';
@@ -54,7 +54,7 @@ const use: Use = {
   directories: [],
 };
 const unchanged: Change = (given) => given;
-const server: Leasable = {
+const server: ServerKeys = {
   ids: ['server-1'],
   formerly: ['4900-'],
   ports: [PORT, 5000],
