@@ -4,9 +4,9 @@ import type { Ownership, ServerRecord, Trust } from '../model/record.js';
 import type { Snapshot } from '../model/snapshot.js';
 import type { LiveRun, Unread, Written } from '../model/written.js';
 import type { Activity } from './activity.js';
+import { type Answer, isAlive } from './alive.js';
 import { marksOn } from './keep-marks.js';
 import { type CoveringLease, leasesOn, type ServerKeys, witnessed } from './leases.js';
-import { type Answer, lives } from './lives.js';
 import { type Located, locate, processesOf } from './locate.js';
 import { quietMs } from './quiet.js';
 import { type Apart, identified, type Tree, treeOf } from './tree.js';
@@ -214,7 +214,7 @@ function clientsOf(record: ServerRecord, runs: readonly LiveRun[], snapshot: Sna
   const sockets = snapshot.sockets.get(record.id);
   if (sockets === undefined) return undefined;
   const tree = new Set<number>(treeAt(record, snapshot).map(({ pid }) => pid));
-  const live = runs.filter((run) => lives(run.holder, run.machine, snapshot) === 'yes');
+  const live = runs.filter((run) => isAlive(run.holder, run.machine, snapshot) === 'yes');
   const reapers = new Set<number>(live.map(({ holder }) => holder.pid).filter((pid) => pid !== snapshot.self));
   const isQuestion = ({ clientPid, clientPort }: Connection): boolean =>
     clientPid === snapshot.self && clientPort !== undefined && snapshot.questions.has(clientPort);

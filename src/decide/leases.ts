@@ -1,7 +1,7 @@
 import { sameProcess } from '../model/identity.js';
 import type { Lease, Witness } from '../model/record.js';
 import type { Place, Snapshot } from '../model/snapshot.js';
-import { type Answer, lives } from './lives.js';
+import { type Answer, isAlive } from './alive.js';
 
 /** A lease that covers a server, or may. */
 export interface CoveringLease {
@@ -87,7 +87,7 @@ export function within(inner: string, outer: string): boolean {
 
 /** A lease lives exactly as long as its holder; one without a holder, until it expires. */
 export function isLive(lease: Lease, snapshot: Snapshot): Answer {
-  const seen = lives(lease.holder, lease.machine, snapshot);
+  const seen = isAlive(lease.holder, lease.machine, snapshot);
   if (seen !== 'unknown' || lease.holder !== undefined) return seen;
   return lease.expiresAt !== undefined && lease.expiresAt < snapshot.at ? 'no' : 'unknown';
 }

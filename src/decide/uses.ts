@@ -1,8 +1,8 @@
 import { compare } from '../model/identity.js';
 import type { ServerRecord, Use } from '../model/record.js';
 import type { Snapshot } from '../model/snapshot.js';
+import type { Answer } from './alive.js';
 import type { CoveringLease } from './leases.js';
-import type { Answer } from './lives.js';
 
 /** A job of a plugin that may be running on a server. */
 export interface RunningJob {

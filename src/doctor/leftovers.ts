@@ -1,5 +1,5 @@
 import { count, duration } from '../common/text.js';
-import { lives } from '../decide/lives.js';
+import { isAlive } from '../decide/alive.js';
 import { type Survey, survey } from '../run/look.js';
 import type { World } from '../run/world.js';
 import type { StateFolder } from '../state/folders.js';
@@ -16,7 +16,7 @@ const RECENT_MS = 7 * 24 * 3_600_000;
 export async function leftoverFindings(world: World): Promise<Finding[]> {
   const sight = await survey(world);
   const claim = sweeper(world.folder);
-  const alive = claim && lives(claim.holder, claim.machine, sight.snapshot);
+  const alive = claim && isAlive(claim.holder, claim.machine, sight.snapshot);
   const runs = alive === 'yes' ? claim?.holder.pid : undefined;
   const old = pendingRequests(world.folder).filter(({ at }) => Date.now() - at > OLD_REQUEST_MS);
   return [

@@ -6,7 +6,7 @@ import { targetNamed, type Verdict } from '../decide/verdict.js';
 import type { Identity } from '../model/identity.js';
 import type { ServerRecord } from '../model/record.js';
 import { bootMs } from '../observe/boot-clock.js';
-import { letGo } from '../observe/server/ask.js';
+import { dispose } from '../observe/server/ask.js';
 import { environmentsOf } from '../observe/snapshot.js';
 import { raiseFence } from '../state/ours/fences.js';
 import {
@@ -60,8 +60,8 @@ export function handsFor(
       return clearance(judgement, latest, policy, answered);
     },
     // Letting go ends whatever an MCP server has started, whosever it is by now.
-    letGo: async () => {
-      if (apartAt(record, latest.snapshot).length === 0) await letGo(record, latest.snapshot, platform);
+    dispose: async () => {
+      if (apartAt(record, latest.snapshot).length === 0) await dispose(record, latest.snapshot, platform);
     },
     portHolder: async () => (record.port === undefined ? undefined : platform.listener(record.port)),
     strays: (tree) => straysAfter(record, tree, latest, policy, world),

@@ -1,7 +1,7 @@
 import { type Ending, endRest, waitGone } from '../act/end-tree.js';
 import { isGone } from '../act/signal.js';
+import { isAlive } from '../decide/alive.js';
 import { isLive } from '../decide/leases.js';
-import { lives } from '../decide/lives.js';
 import { restOf } from '../decide/tree.js';
 import { type Identity, sameProcess } from '../model/identity.js';
 import type { Fence } from '../model/record.js';
@@ -76,7 +76,8 @@ export async function tidyUp(
   const dead: LiveRun[] = [];
   for (const run of written.runs) {
     // A run may have begun since the processes were listed.
-    if (lives(run.holder, run.machine, snapshot) === 'no' && (await isGone(run.holder, platform.look))) dead.push(run);
+    if (isAlive(run.holder, run.machine, snapshot) === 'no' && (await isGone(run.holder, platform.look)))
+      dead.push(run);
   }
   tidy(leaseFolders, ended, dead);
 }

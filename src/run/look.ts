@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import { type Activity, activityNow } from '../decide/activity.js';
+import { isAlive } from '../decide/alive.js';
 import { type Evidence, evidenceOf, withoutQuestions } from '../decide/evidence.js';
 import type { Policy } from '../decide/guards.js';
-import { lives } from '../decide/lives.js';
-import { asItStands, concerns, settle } from '../decide/settle.js';
+import { asItStands, concerns, reconcile } from '../decide/reconcile.js';
 import { unrecordedIn } from '../decide/unrecorded.js';
 import { usesOf } from '../decide/uses.js';
 import { judge, type Verdict } from '../decide/verdict.js';
@@ -44,7 +44,7 @@ export async function survey(world: World, only?: ServerRecord): Promise<Survey>
   const fenced = before.fences.flatMap(({ record }) => record ?? []);
   const near = only ? [...before.records, ...fenced].filter((record) => concerns(record, only)) : before.records;
   const bare = only ? withEnvironments([only, ...near], seen, world.platform) : seen;
-  const settled = only ? [asItStands(only, near, bare)] : settle(near, bare);
+  const settled = only ? [asItStands(only, near, bare)] : reconcile(near, bare);
   const placed = settled.map((record) => withWhereabouts(record, world));
   const snapshot = lookAtSockets(
     only ? placed : [...placed, ...fenced],
@@ -54,7 +54,7 @@ export async function survey(world: World, only?: ServerRecord): Promise<Survey>
   );
   // A run announces itself before it connects and until it is done, so whoever's connection was seen is in one of both.
   const runs = [...before.runs, ...readRuns(world.leaseFolders)];
-  const deadFences = before.fences.filter((fence) => lives(fence.run, fence.machine, snapshot) === 'no');
+  const deadFences = before.fences.filter((fence) => isAlive(fence.run, fence.machine, snapshot) === 'no');
   const known = new Set(placed.map(({ id }) => id));
   const left = deadFences.flatMap(({ record }) => (record && !known.has(record.id) ? [record] : []));
   const records = only ? placed : [...placed, ...left];

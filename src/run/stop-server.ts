@@ -28,7 +28,7 @@ export interface Hands extends Ending {
   readonly lookAgain: () => Promise<Clearance>;
   /** One more look, by what the server has said last: some 30 ms. */
   readonly lookOnceMore: () => Promise<Clearance>;
-  readonly letGo: () => Promise<void>;
+  readonly dispose: () => Promise<void>;
   /** Whether the port is still held by this tree, and by whom else. */
   readonly portHolder: () => Promise<number | undefined>;
   readonly strays: (tree: readonly Identity[]) => Promise<readonly Stray[]>;
@@ -57,7 +57,7 @@ export async function stopServer(tree: readonly Identity[], hands: Hands): Promi
 async function behindFence(fence: Fencing, began: number, hands: Hands): Promise<Outcome> {
   const before = await lookFreshly(hands);
   if (before.kind !== 'may stop') return before;
-  if (!before.target.hung) await hands.letGo();
+  if (!before.target.hung) await hands.dispose();
   // A server that was asked to let go works on: whatever arrived meanwhile keeps it.
   const done = await endOnSight(before.target.hung ? before : undefined, fence, hands);
   if (done.kind !== 'ended') return (await isEnding(before.target, hands)) ? { kind: 'gone' } : done;

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DEFAULTS } from '../common/defaults.js';
-import { lives } from '../decide/lives.js';
+import { isAlive } from '../decide/alive.js';
 import type { Judged, Reaped } from '../decide/plan.js';
 import { isOfOurTime } from '../decide/start-tokens.js';
 import { sinceThen } from '../model/boot-time.js';
@@ -81,7 +81,7 @@ async function claimRun(world: World): Promise<OurClaim | undefined> {
     if (claimed.kind === 'ours') return claimed;
     if (claimed.kind === 'unread') return undefined;
     const { by } = claimed;
-    if (!isVoid(by, lives(by.holder, by.machine, snapshot), { boot: machine.boot, ms: clock() })) return undefined;
+    if (!isVoid(by, isAlive(by.holder, by.machine, snapshot), { boot: machine.boot, ms: clock() })) return undefined;
     claimed.takeAway();
   }
   return undefined;

@@ -6,7 +6,7 @@ import { startWatch, WATCH_ENDS } from '../act/start-watch.js';
 import { DEFAULTS } from '../common/defaults.js';
 import { parseDuration } from '../common/duration.js';
 import { tryRead } from '../common/errors.js';
-import { type Answer, lives } from '../decide/lives.js';
+import { type Answer, isAlive } from '../decide/alive.js';
 import type { Judged, Reaped } from '../decide/plan.js';
 import { nextUse } from '../decide/quiet.js';
 import { installedBuild } from '../install/places.js';
@@ -86,7 +86,7 @@ const nowIn = ({ platform, clock }: World): BootTime => ({ boot: platform.host()
 async function aliveNow({ holder, machine }: Held, { platform }: World): Promise<Answer> {
   const seen = await platform.look(holder.pid);
   if (seen === 'unknown') return 'unknown';
-  return lives(holder, machine, {
+  return isAlive(holder, machine, {
     machine: platform.host(),
     processes: new Map(seen === 'gone' ? [] : [[seen.pid, seen]]),
   });

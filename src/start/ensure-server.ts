@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isAlive } from '../decide/alive.js';
 import { waitingStarter } from '../decide/evidence.js';
-import { lives } from '../decide/lives.js';
 import { locate, processesOf } from '../decide/locate.js';
 import { weakProofOf, whyDoubted } from '../decide/weak-proof.js';
 import type { ServerRecord } from '../model/record.js';
@@ -67,7 +67,7 @@ async function tryOnce(wanted: Wanted, world: World): Promise<Tried> {
 }
 
 const isClosing = (port: number, { written, snapshot }: Survey): boolean =>
-  written.fences.some((fence) => fence.port === port && lives(fence.run, fence.machine, snapshot) === 'yes');
+  written.fences.some((fence) => fence.port === port && isAlive(fence.run, fence.machine, snapshot) === 'yes');
 
 /** Whoever claims the port looks once more, since the last holder may just have started its server. */
 async function claimAndLaunch(wanted: Wanted, { snapshot }: Survey, world: World): Promise<Tried> {
@@ -97,7 +97,7 @@ async function claimAndLaunch(wanted: Wanted, { snapshot }: Survey, world: World
 
 /** Whether a claim still gives the right to start a server. */
 const counts = (claim: Held, snapshot: Snapshot, { clock }: World): boolean =>
-  !isVoid(claim, lives(claim.holder, claim.machine, snapshot), { boot: snapshot.machine.boot, ms: clock() });
+  !isVoid(claim, isAlive(claim.holder, claim.machine, snapshot), { boot: snapshot.machine.boot, ms: clock() });
 
 const isFree = async ({ hostname, port }: Wanted): Promise<boolean> => (await whoAnswers(hostname, port)) === 'nobody';
 
@@ -117,7 +117,7 @@ async function reused(wanted: Wanted, who: 'opencode' | 'locked', sight: Survey,
   if (known) return taken(wanted, pid, known, sight, world);
   const starter = starterOn(world.folder, wanted.port);
   const now = await survey(world);
-  const isStarting = starter && lives(starter.holder, starter.machine, now.snapshot) === 'yes';
+  const isStarting = starter && isAlive(starter.holder, starter.machine, now.snapshot) === 'yes';
   if (isStarting && counts(starter, now.snapshot, world)) return beingStarted(starter.holder.pid);
   const found = now.records.find((one) => isServerOf(one, pid, wanted, now));
   if (found) return taken(wanted, pid, found, now, world);

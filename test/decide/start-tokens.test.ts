@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { lives } from '../../src/decide/lives.js';
+import { isAlive } from '../../src/decide/alive.js';
 import { comparable, isOfOurTime, timeNamespaceFrom } from '../../src/decide/start-tokens.js';
 import { judge } from '../../src/decide/verdict.js';
 import type { Snapshot } from '../../src/model/snapshot.js';
@@ -42,7 +42,7 @@ const shiftedBy = (given: typeof native): typeof native => but(given, shownOn(EL
 
 describe('what was noted in another time namespace', () => {
   const { snapshot } = shiftedBy(native);
-  const alive = (who: ReturnType<typeof identity>, where = here, at: Snapshot = snapshot) => lives(who, where, at);
+  const alive = (who: ReturnType<typeof identity>, where = here, at: Snapshot = snapshot) => isAlive(who, where, at);
 
   test('may live while its pid does, and is over when its pid is free', () => {
     expect(alive(identity(CLAUDE))).toBe('unknown');
@@ -53,8 +53,8 @@ describe('what was noted in another time namespace', () => {
   });
 
   test('may live where it does not say where it was written', () => {
-    expect(lives(identity(CLAUDE), undefined, snapshot)).toBe('unknown');
-    expect(lives(identity(CLAUDE), undefined, native.snapshot)).toBe('yes');
+    expect(isAlive(identity(CLAUDE), undefined, snapshot)).toBe('unknown');
+    expect(isAlive(identity(CLAUDE), undefined, native.snapshot)).toBe('yes');
   });
 
   const known = { ...here, ...ELSEWHERE };

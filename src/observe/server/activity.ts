@@ -110,7 +110,7 @@ export async function listenForSilence(address: Address): Promise<Silence> {
 const LATE_MS = 500;
 
 /** Ends its tools, shells and MCP servers. It works on afterwards; a stubborn MCP server takes it 4.0 s. */
-export const askToLetGo = async (address: Address): Promise<Reply> =>
+export const askToDispose = async (address: Address): Promise<Reply> =>
   ask(address, { method: 'POST', path: '/global/dispose', deadlineMs: 6_000 });
 
 const unknown = (because: string): Activity => ({ kind: 'unknown', because });

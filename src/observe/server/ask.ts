@@ -11,7 +11,7 @@ import type { ServerRecord } from '../../model/record.js';
 import type { Snapshot } from '../../model/snapshot.js';
 import type { Platform } from '../platform.js';
 import { socketsNow } from '../snapshot.js';
-import { askActivity, askToLetGo, listenForSilence } from './activity.js';
+import { askActivity, askToDispose, listenForSilence } from './activity.js';
 import type { Address } from './http.js';
 
 /** What the server says, through a socket that has just been seen to be its own. */
@@ -37,9 +37,9 @@ export async function askServer(
 }
 
 /** Asks a server to end its sessions, tools and MCP servers; what it answers decides nothing. */
-export async function letGo(record: ServerRecord, snapshot: Snapshot, platform: Platform): Promise<void> {
+export async function dispose(record: ServerRecord, snapshot: Snapshot, platform: Platform): Promise<void> {
   const address = await addressOf(record, snapshot, platform);
-  if (typeof address !== 'string') await askToLetGo(address);
+  if (typeof address !== 'string') await askToDispose(address);
 }
 
 /** Where to ask, or a sentence that says why nobody is asked. */

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { isObject } from '../../common/json.js';
-import type { Answer } from '../../decide/lives.js';
+import type { Answer } from '../../decide/alive.js';
 import { type BootTime, sinceThen } from '../../model/boot-time.js';
 import type { Host, Identity } from '../../model/identity.js';
 import { identity, machine, parseOurs, SCHEMA, text, time, wholeNumber } from '../files/parse.js';

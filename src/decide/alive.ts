@@ -5,7 +5,7 @@ import { isOfOurTime } from './start-tokens.js';
 export type Answer = 'yes' | 'no' | 'unknown';
 
 /** Whether a process that was written down, on the machine that was written down with it, still lives. */
-export function lives(
+export function isAlive(
   who: Identity | undefined,
   where: Host | undefined,
   snapshot: Pick<Snapshot, 'machine' | 'processes'>,

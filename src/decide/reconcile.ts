@@ -12,9 +12,9 @@ import { type WeakProof, weakProofOf, whyDoubted } from './weak-proof.js';
  */
 
 /** A record of ours for each server, else one of a plugin: the one that proves most. The others can still spare it. */
-export function settle(records: readonly ServerRecord[], snapshot: Snapshot): ServerRecord[] {
-  const tied = records.map((record) => tie(record, snapshot)).sort((a, b) => rank(a) - rank(b));
-  const groups: Tied[][] = [];
+export function reconcile(records: readonly ServerRecord[], snapshot: Snapshot): ServerRecord[] {
+  const tied = records.map((record) => match(record, snapshot)).sort((a, b) => rank(a) - rank(b));
+  const groups: Matched[][] = [];
   for (const one of tied) {
     const group = groups.find(([first]) => first?.pids.some((pid) => one.pids.includes(pid)));
     if (group && !isOurs(one)) group.push(one);
@@ -44,10 +44,10 @@ export function asItStands(known: ServerRecord, near: readonly ServerRecord[], s
   const isIts = ({ id, server }: ServerRecord): boolean =>
     id === known.id ||
     (server !== undefined && known.server !== undefined && sameProcess(server, known.server) === 'same');
-  return settle(near, snapshot).find(isIts) ?? { ...known, ownership: 'withdrawn' };
+  return reconcile(near, snapshot).find(isIts) ?? { ...known, ownership: 'withdrawn' };
 }
 
-interface Tied {
+interface Matched {
   readonly record: ServerRecord;
   readonly pids: readonly number[];
   readonly isDoubted: boolean;
@@ -57,7 +57,7 @@ interface Tied {
  * From here on in this run the process is known by its start token, so that a later look cannot take another one for
  * it. A plugin's record gets the process's identity as its id: whatever its file, it is stopped by one run alone.
  */
-function tie(record: ServerRecord, snapshot: Snapshot): Tied {
+function match(record: ServerRecord, snapshot: Snapshot): Matched {
   const located = locate(record, snapshot);
   if (located.kind !== 'present') return { record, pids: mayMean(record, located), isDoubted: true };
   const { launcher, server } = located;
@@ -80,10 +80,10 @@ const isDoubtful = (proof: WeakProof | undefined): boolean =>
 
 const identity = ({ pid, startToken }: Process) => ({ pid, startToken });
 
-const isOurs = ({ record }: Tied): boolean => record.source.format === 'native';
+const isOurs = ({ record }: Matched): boolean => record.source.format === 'native';
 
 /** Only what is proven can make a server stale; of that, first what has a start token. */
-function rank(tied: Tied): number {
+function rank(tied: Matched): number {
   const { trust, ownership, provenBy } = tied.record;
   const proves = !tied.isDoubted && trust.kind === 'trusted' && ownership === 'plugin';
   return (isOurs(tied) ? 0 : 4) + (proves ? 0 : 2) + (provenBy === 'start token' ? 0 : 1);

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { settle } from '../../src/decide/settle.js';
+import { reconcile } from '../../src/decide/reconcile.js';
 import { unrecordedIn } from '../../src/decide/unrecorded.js';
 import { but, seen, shown } from './changes.js';
 import { native, SERVER, serve } from './given.js';
@@ -13,7 +13,7 @@ test('of two records of a server whose command line names no port, the one that 
     shown({ sockets: new Map() }),
   );
   const vague = { ...record, source: { format: 'a vague plugin', file: '/x' }, startedAt: undefined };
-  const settled = settle([vague, record], snapshot);
+  const settled = reconcile([vague, record], snapshot);
   expect(settled).toMatchObject([{ source: record.source, alsoIn: [{ source: vague.source }] }]);
 });
 
@@ -21,6 +21,6 @@ test('a record of ours speaks for a process that may be the recorded one, whatev
   const hers = { ...native.record, ownership: 'user' } as const;
   const { snapshot } = but(native, seen(SERVER, { startToken: undefined }));
   const theirs = { ...weak.record, spawned: native.record.spawned, server: undefined };
-  expect(settle([theirs, hers], snapshot)).toMatchObject([{ id: hers.id, alsoIn: [{ source: theirs.source }] }]);
+  expect(reconcile([theirs, hers], snapshot)).toMatchObject([{ id: hers.id, alsoIn: [{ source: theirs.source }] }]);
   expect(unrecordedIn([hers], snapshot)).toEqual([]);
 });
