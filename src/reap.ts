@@ -4,7 +4,7 @@ import { judgedLine } from './report/log-line.js';
 import { handsFor } from './run/hands.js';
 import { finishDeadFences, tidyUp } from './run/housekeeping.js';
 import { log, type Told } from './run/journal.js';
-import { announce, type Judgement, judgeAll, type Survey, survey, unrecordedServers } from './run/look.js';
+import { type Judgement, judgeAll, registerThisRun, type Survey, survey, unrecordedServers } from './run/look.js';
 import { stopServer } from './run/stop-server.js';
 import type { World } from './run/world.js';
 
@@ -24,7 +24,7 @@ export interface Request {
 export async function reap(request: Request, world: World): Promise<Reaped> {
   const at = Date.now();
   const sight = await survey(world);
-  const unannounce = announce(world, sight, request.dryRun);
+  const unregister = registerThisRun(world, sight, request.dryRun);
   try {
     const judged = await judgeAll(sight, request, world);
     const servers = judged.filter(({ record }) => inScope(request.scope, record, sight.snapshot.places));
@@ -41,7 +41,7 @@ export async function reap(request: Request, world: World): Promise<Reaped> {
       staleElsewhere: judged.filter((one) => one.verdict.kind === 'stale' && !servers.includes(one)).length,
     };
   } finally {
-    unannounce();
+    unregister();
   }
 }
 

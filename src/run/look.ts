@@ -15,7 +15,7 @@ import { namedIn, type Written } from '../model/written.js';
 import { bootMs } from '../observe/boot-clock.js';
 import { askServer } from '../observe/server/ask.js';
 import { lookAtProcesses, lookAtSockets, takeSnapshot, withEnvironments } from '../observe/snapshot.js';
-import { announceRun, readRuns } from '../state/ours/registry.js';
+import { readRuns, registerRun } from '../state/ours/registry.js';
 import { readWritten, type World } from './world.js';
 
 /** Everything known at one moment: what was written down, and what the machine shows. */
@@ -184,10 +184,10 @@ function mayAsk({ kind, guards }: Verdict, askAll: boolean): boolean {
  * Lets other runs know that this process only asks. A dry run adds no folder for it: where none is, no run has ever
  * looked here.
  */
-export function announce({ folder }: World, { snapshot }: Survey, dryRun: boolean): () => void {
+export function registerThisRun({ folder }: World, { snapshot }: Survey, dryRun: boolean): () => void {
   const holder = selfIn(snapshot);
   const place = dryRun ? folder.runs : folder.root;
-  return existsSync(place) && holder ? announceRun(folder, { holder, machine: snapshot.machine }) : () => undefined;
+  return existsSync(place) && holder ? registerRun(folder, { holder, machine: snapshot.machine }) : () => undefined;
 }
 
 export const selfIn = (snapshot: Snapshot): Identity | undefined => {

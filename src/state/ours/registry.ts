@@ -73,7 +73,7 @@ function parseRun(file: string, content: string, trust: Trust): LiveRun | string
  * Tells other runs that this process only asks, so that its connections are not taken for clients. Where nothing can
  * be written they are, which spares.
  */
-export function announceRun(folder: StateFolder, run: Omit<LiveRun, 'file'>): () => void {
+export function registerRun(folder: StateFolder, run: Omit<LiveRun, 'file'>): () => void {
   const file = join(folder.runs, `${run.holder.pid}-${run.holder.startToken ?? 'unknown'}.json`);
   const text = `${JSON.stringify({ schema: SCHEMA, ...run, at: new Date().toISOString() }, null, 2)}\n`;
   const failed = attempt(() => replaceFile(file, text));
