@@ -150,7 +150,7 @@ describe('other processes', () => {
 describe('a platform', () => {
   const NAMES = /\bprocess\s*(\.|\[['"])\s*platform\b|\bplatform\(\)|\bos\s*\.\s*type\(\)/;
   const NAMED_IN = [
-    'src/act/start-sweep.ts',
+    'src/act/start-background.ts',
     'src/act/start-watch.ts',
     'src/doctor/hooks.ts',
     'src/doctor/machine.ts',

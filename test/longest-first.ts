@@ -3,7 +3,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** What waits longest starts first, so that nothing is waited for alone in the end; the longest first. */
 const LONGEST =
-  'watch hung claude stopping busy-clients secure busy claude-endings claude-busy sweep clock interrupted frozen library steps dead-mount bad-record doctor plugin-servers never'
+  'watch hung claude stopping busy-clients secure busy claude-endings claude-busy background clock interrupted frozen library steps dead-mount bad-record doctor plugin-servers never'
     .split(' ')
     .map((name) => `${name}.test.ts`);
 

@@ -10,7 +10,7 @@ const args = process.argv.slice(process.argv[2] === 'hook' ? 3 : 2);
 
 const call = parseHookCall(args, process.env, async (stateDir) => {
   // Only now, since loading what starts processes takes as long as all the rest.
-  const { startSweep } = await import('../act/start-sweep.js');
-  startSweep(program, stateDir, process.env);
+  const { startBackground } = await import('../act/start-background.js');
+  startBackground(program, stateDir, process.env);
 });
 runHook(call, (code) => process.exit(code));

@@ -1,14 +1,14 @@
 import { realpathSync } from 'node:fs';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { startSweep } from '../act/start-sweep.js';
+import { startBackground } from '../act/start-background.js';
 import { retireCommand } from '../cli/commands/retire.js';
 import { watchCommand } from '../cli/commands/watch.js';
 import { DEFAULTS, VENDORED_FILE } from '../common/defaults.js';
 import { parseDuration } from '../common/duration.js';
 import { openWorld } from '../run/world.js';
+import { runInBackground, type SweepPolicy } from '../session/background.js';
 import { parseHookCall, runHook } from '../session/hook.js';
-import { type SweepPolicy, sweep } from '../session/sweep.js';
 
 /*
  * The library, the hooks and their background run in the one file that a plugin copies into itself. Imported it only
@@ -51,7 +51,7 @@ function policy(): SweepPolicy {
 }
 
 async function runSweep(): Promise<void> {
-  await sweep(policy(), await openWorld(stateDir(), process.env, 'background run'), here);
+  await runInBackground(policy(), await openWorld(stateDir(), process.env, 'background run'), here);
 }
 
 async function runWatch(): Promise<void> {
@@ -62,7 +62,7 @@ async function runWatch(): Promise<void> {
 
 function act(): void {
   if (word === 'hook') {
-    const call = parseHookCall(args, process.env, async (stateDir) => startSweep(here, stateDir, process.env));
+    const call = parseHookCall(args, process.env, async (stateDir) => startBackground(here, stateDir, process.env));
     runHook(call, (code) => process.exit(code));
   } else if (word === 'sweep') void runSweep();
   else if (word === 'watch') void runWatch();

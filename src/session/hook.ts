@@ -32,7 +32,7 @@ export interface HookCall {
   readonly stateDir: string | undefined;
   readonly env: Variables;
   /** Starts the background run, and does not wait for it. */
-  readonly startSweep: (stateDir: string | undefined) => Promise<void>;
+  readonly startBackground: (stateDir: string | undefined) => Promise<void>;
 }
 
 const DEFAULT_PORT = 4096;
@@ -143,7 +143,7 @@ async function request(
     lingerMs: parseDuration(call.env.OPENCODE_REAP_LINGER ?? '') ?? DEFAULT_LINGER_MS,
     olderThanMs: parseDuration(call.env.OPENCODE_REAP_OLDER_THAN ?? ''),
   });
-  if (!isSwept(folder)) await call.startSweep(call.stateDir);
+  if (!isSwept(folder)) await call.startBackground(call.stateDir);
 }
 
 /** A run that is frozen serves nobody: the one that is started then takes its claim. */
@@ -166,7 +166,11 @@ async function noteFailure(call: HookCall, folder: StateFolder, error: unknown):
 }
 
 /** `hook <event> [--port <port>] [--state-dir <dir>]`; what is not understood is left at its default. */
-export function parseHookCall(args: readonly string[], env: Variables, startSweep: HookCall['startSweep']): HookCall {
+export function parseHookCall(
+  args: readonly string[],
+  env: Variables,
+  startBackground: HookCall['startBackground'],
+): HookCall {
   const value = (name: string): string | undefined => {
     const at = args.indexOf(name);
     return at < 0 ? undefined : args[at + 1];
@@ -177,6 +181,6 @@ export function parseHookCall(args: readonly string[], env: Variables, startSwee
     port: Number.isInteger(port) && port > 0 && port < 65_536 ? port : DEFAULT_PORT,
     stateDir: value('--state-dir'),
     env,
-    startSweep,
+    startBackground,
   };
 }

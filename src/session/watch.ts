@@ -20,7 +20,7 @@ import { type Claim, claimWatch, type Held, isVoid, watchClaim, watcher, watchFi
 import { readLastUses, writeLastUses } from '../state/ours/last-uses.js';
 import { noteFailure } from '../state/ours/log.js';
 import { notedPlaces, notePlaces, placeFiles, type SessionPlaces } from '../state/ours/session-folders.js';
-import type { SweepPolicy } from './sweep.js';
+import type { SweepPolicy } from './background.js';
 
 /*
  * The watch: while a recorded server lives that nobody told it to leave alone, one tiny process per user has everything

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { openWorld, type World } from '../../src/run/world.js';
-import { sweep } from '../../src/session/sweep.js';
+import { runInBackground } from '../../src/session/background.js';
 import { ensureServer } from '../../src/start/ensure-server.js';
 import { launch } from '../../src/start/launch.js';
 import type { Wanted } from '../../src/start/request.js';
@@ -73,7 +73,7 @@ describe('the background run waits by the boot clock (a stand-in for a server)',
     const server = await recorded();
     const disconnect = await connected(server);
     await ask();
-    const swept = sweep(POLICY, world);
+    const swept = runInBackground(POLICY, world);
     await waitFor('it finds a client', () => log().some((line) => line.startsWith('spared idle')));
     disconnect();
     sleptMs = 8 * HOUR;
@@ -85,7 +85,7 @@ describe('the background run waits by the boot clock (a stand-in for a server)',
     const server = await recorded();
     const disconnect = await connected(server);
     await ask();
-    const swept = sweep(POLICY, world);
+    const swept = runInBackground(POLICY, world);
     await waitFor('it finds a client', () => log().length === 1);
     sleptMs = 8 * HOUR;
     await swept;
@@ -96,7 +96,7 @@ describe('the background run waits by the boot clock (a stand-in for a server)',
   test.each([-24 * HOUR, 24 * HOUR])('a wall clock that is set by %i ms changes nothing', async (byMs) => {
     const server = await recorded();
     await ask({ lingerMs: 3_000 });
-    const [began, swept] = [performance.now(), sweep(POLICY, world)];
+    const [began, swept] = [performance.now(), runInBackground(POLICY, world)];
     await sleep(500);
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + byMs });
     await swept;
@@ -113,7 +113,7 @@ describe('the background run waits by the boot clock (a stand-in for a server)',
   ])('a request %s lingers from when it is first seen', async (_, fields) => {
     await ask({ lingerMs: 1_500, ...fields });
     const began = performance.now();
-    await sweep(POLICY, world);
+    await runInBackground(POLICY, world);
     expect(requests()).toEqual([]);
     expect(performance.now() - began).toBeGreaterThan(1_400);
     expect(performance.now() - began).toBeLessThan(5_000);
@@ -122,7 +122,7 @@ describe('the background run waits by the boot clock (a stand-in for a server)',
   test('it waits for the session’s process, but no longer than 90 s', async () => {
     const ending = box.spawn('sleep', ['600'], { stdio: 'ignore' }).pid ?? 0;
     await ask({ ending: identityOf(ending) });
-    const swept = sweep(POLICY, world);
+    const swept = runInBackground(POLICY, world);
     await sleep(1_500);
     expect(requests()).toHaveLength(1);
     process.kill(ending, 'SIGKILL');
@@ -131,7 +131,7 @@ describe('the background run waits by the boot clock (a stand-in for a server)',
 
     const stuck = box.spawn('sleep', ['600'], { stdio: 'ignore' }).pid ?? 0;
     await ask({ ending: identityOf(stuck) });
-    const sweptAgain = sweep(POLICY, world);
+    const sweptAgain = runInBackground(POLICY, world);
     await sleep(1_500);
     expect(requests()).toHaveLength(1);
     sleptMs = 90_000;
@@ -143,7 +143,7 @@ describe('the background run waits by the boot clock (a stand-in for a server)',
     const server = await recorded();
     await ask({ olderThanMs: 6_000 });
     const began = performance.now();
-    await sweep(POLICY, world);
+    await runInBackground(POLICY, world);
     expect([alive(server.pid), performance.now() - began < 15_000]).toEqual([false, true]);
   });
 });

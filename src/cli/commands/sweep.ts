@@ -1,6 +1,6 @@
 import { DEFAULTS } from '../../common/defaults.js';
 import { openWorld } from '../../run/world.js';
-import { sweep } from '../../session/sweep.js';
+import { runInBackground } from '../../session/background.js';
 import { follow } from '../course.js';
 import type { Common } from '../output.js';
 
@@ -12,6 +12,6 @@ export async function sweepCommand(
   const course = follow(world, { ...options, quiet: true });
   const { olderThan: olderThanMs, grace: graceMs } = options;
   const policy = { olderThanMs, graceMs, limit: DEFAULTS.limit, told: course.told };
-  await sweep(policy, world, process.argv[1]).finally(course.end);
+  await runInBackground(policy, world, process.argv[1]).finally(course.end);
   return 0;
 }

@@ -1,5 +1,5 @@
 import { openWorld } from '../../run/world.js';
-import type { SweepPolicy } from '../../session/sweep.js';
+import type { SweepPolicy } from '../../session/background.js';
 import { lookOnce, stay, WATCH_ENDS } from '../../session/watch.js';
 
 /** One look of the watch, for the shell that is it. It prints in how many seconds the next one is due. */

@@ -45,7 +45,7 @@ const CLAIM_HOLDS_MS = 5 * RENEW_MS;
 type OurClaim = Extract<Claim, { kind: 'ours' }>;
 
 /** `program` is what node can run, for the watch that takes over; undefined where there is none. */
-export async function sweep(policy: SweepPolicy, world: World, program?: string): Promise<void> {
+export async function runInBackground(policy: SweepPolicy, world: World, program?: string): Promise<void> {
   try {
     await serveAll(policy, world, program);
   } catch (error) {

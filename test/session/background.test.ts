@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { openWorld } from '../../src/run/world.js';
-import { sweep } from '../../src/session/sweep.js';
+import { runInBackground } from '../../src/session/background.js';
 import { runCli } from '../support/cli.js';
 import { deadPid, installFake, machine, SCHEMA, startBystander, startFake, writeState } from '../support/fake.js';
 import { callHook, openSession } from '../support/hooks.js';
@@ -126,7 +126,10 @@ test('a run that fails says so in the log, and gives up its claim', async () => 
     throw new Error('a bug');
   };
   await startFake(box);
-  const swept = sweep({ olderThanMs: 0, graceMs: 0, limit: 1 }, { ...world, platform: { ...world.platform, cwd } });
+  const swept = runInBackground(
+    { olderThanMs: 0, graceMs: 0, limit: 1 },
+    { ...world, platform: { ...world.platform, cwd } },
+  );
   await expect(swept).rejects.toThrow('a bug');
   const said = JSON.parse(readFileSync(join(box.stateDir, 'log.ndjson'), 'utf8'));
   expect(said).toMatchObject({ event: 'background run failed', detail: 'a bug' });
@@ -138,7 +141,7 @@ test('a run renews its claim every minute', async () => {
   const request = { schema: SCHEMA, at: new Date().toISOString(), lingerMs: 60_000 };
   await writeState(box.stateDir, 'requests/a.json', request);
   const policy = { olderThanMs: 0, graceMs: 0, limit: 1 };
-  const swept = sweep(policy, await openWorld(box.stateDir, box.env()));
+  const swept = runInBackground(policy, await openWorld(box.stateDir, box.env()));
   await waitFor('its claim', () => names().includes('sweep.json'));
   const file = join(box.stateDir, 'sweep.json');
   utimesSync(file, 0, 0);

@@ -13,7 +13,7 @@ const INHERITED =
  * Starts the background run so that nothing ends it with the session: detached, in a session of its own, and given
  * away at once by the shell that starts it, since a cancelled hook takes along whatever is below it at that moment.
  */
-export function startSweep(program: string, stateDir: string | undefined, callers: Variables): void {
+export function startBackground(program: string, stateDir: string | undefined, callers: Variables): void {
   const kept = Object.entries(callers).filter(([name, value]) => value !== undefined && !INHERITED.test(name));
   const env = Object.fromEntries(kept);
   const args = [program, 'sweep', ...(stateDir === undefined ? [] : ['--state-dir', stateDir])];
