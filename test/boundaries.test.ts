@@ -155,7 +155,7 @@ describe('a platform', () => {
     'src/doctor/hooks.ts',
     'src/doctor/machine.ts',
     'src/session/hook.ts',
-    'src/install/places.ts',
+    'src/install/paths.ts',
     'src/install/setting.ts',
     'src/observe/this-platform.ts',
     'src/start/ready.ts',

@@ -19,7 +19,7 @@ export const WATCH_ENDS = 10;
 
 /**
  * What the look needs, and nothing else: it outlives the session, whose secrets are not its own, for days. Where plugins
- * keep what they write down is `state/plugins/places.ts`; what sessions said of it is in `places/`. NODE_OPTIONS may
+ * keep what they write down is `state/plugins/plugin-folders.ts`; what sessions said of it is in `places/`. NODE_OPTIONS may
  * load a file of whoever started us that is gone tomorrow.
  */
 const KEPT =

@@ -1,5 +1,5 @@
 import type { Variables } from '../common/variables.js';
-import { workspaceOf } from '../observe/places.js';
+import { workspaceOf } from '../observe/directories.js';
 import type { World } from '../run/world.js';
 import type { Finding } from './finding.js';
 import { hookFindings } from './hooks.js';

@@ -4,7 +4,7 @@ import { isObject } from '../common/json.js';
 import type { Variables } from '../common/variables.js';
 import { differing } from '../install/copies.js';
 import { EVENT_NAMES, type Found } from '../install/handlers.js';
-import { installedBuild, runningBuild, type SettingsScope } from '../install/places.js';
+import { installedBuild, runningBuild, type SettingsScope } from '../install/paths.js';
 import { type Registered, registeredIn } from '../install/setting.js';
 import { type Finding, fail, ok, warn } from './finding.js';
 import { type Called, hookTime } from './hook-time.js';

@@ -1,6 +1,6 @@
 import { OLDEST_NODE } from '../common/defaults.js';
 import { VERSION } from '../common/version.js';
-import { runningBuild } from '../install/places.js';
+import { runningBuild } from '../install/paths.js';
 import { type Finding, fail, ok } from './finding.js';
 
 export function programFindings(nodeVersion: string): Finding[] {

@@ -4,7 +4,7 @@ import { jsonNames, readSmall } from '../state/files/read.js';
 import { createFile, removeFile } from '../state/files/write.js';
 import type { StateFolder } from '../state/folders.js';
 import { giveTo, giveToFoldersOwner, makeFolder } from './owner.js';
-import type { SettingsScope } from './places.js';
+import type { SettingsScope } from './paths.js';
 import type { SettingsFile } from './settings-file.js';
 
 /*

@@ -3,7 +3,7 @@ import { tryRead } from '../common/errors.js';
 import { errorCode } from '../state/files/read.js';
 import { removeFile, replaceFile } from '../state/files/write.js';
 import { giveToFoldersOwner, makeFolder } from './owner.js';
-import type { Build } from './places.js';
+import type { Build } from './paths.js';
 
 /** The program first: a hook that finds none beside it would start nothing. */
 const PARTS = ['program', 'hook'] as const;

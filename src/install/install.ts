@@ -4,7 +4,7 @@ import { backUp, dropBackup } from './backups.js';
 import { copiesOf, copyBuild, differing, removeBuild } from './copies.js';
 import { isBlank } from './document.js';
 import type { Edited } from './edits.js';
-import type { Build } from './places.js';
+import type { Build } from './paths.js';
 import { putIn } from './put-in.js';
 import { remember, remembered } from './remembered.js';
 import type { Setting } from './setting.js';

@@ -4,7 +4,7 @@ import { isBlank, parseDocument } from './document.js';
 import type { Edited } from './edits.js';
 import { findOurs, mentions } from './handlers.js';
 import { type Change, put, type Refusal, unreadable } from './install.js';
-import { SCOPES, settingsPath } from './places.js';
+import { SCOPES, settingsPath } from './paths.js';
 import { forget, remembered } from './remembered.js';
 import type { Setting } from './setting.js';
 import { readSettings, removeSettings, type SettingsFile } from './settings-file.js';

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { type Found, findPlace } from './find-place.js';
+import { type Found, findPlace } from './find-directory.js';
 
 /*
  * A file system that does not answer keeps whoever asks it, in a call that not even SIGKILL always ends, and a node whose

@@ -12,8 +12,8 @@ import {
 import type { ServerRecord, Witness } from '../model/record.js';
 import type { Snapshot } from '../model/snapshot.js';
 import { bootMs } from './boot-clock.js';
-import { hashedPlacesOf } from './hashed-place.js';
-import { workspaceOf } from './places.js';
+import { workspaceOf } from './directories.js';
+import { hashedPlacesOf } from './hashed-directory.js';
 import type { Platform } from './platform.js';
 import { questionPorts } from './server/questions.js';
 

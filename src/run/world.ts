@@ -2,7 +2,7 @@ import type { Variables } from '../common/variables.js';
 import { comparable } from '../decide/start-tokens.js';
 import type { Written } from '../model/written.js';
 import { bootMs } from '../observe/boot-clock.js';
-import { answers } from '../observe/places.js';
+import { answers } from '../observe/directories.js';
 import type { Platform } from '../observe/platform.js';
 import { thisPlatform } from '../observe/this-platform.js';
 import { listedSessions } from '../state/claude-sessions.js';

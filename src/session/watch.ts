@@ -9,7 +9,7 @@ import { tryRead } from '../common/errors.js';
 import { type Answer, isAlive } from '../decide/alive.js';
 import type { Judged, Reaped } from '../decide/plan.js';
 import { nextUse } from '../decide/quiet.js';
-import { installedBuild } from '../install/places.js';
+import { installedBuild } from '../install/paths.js';
 import type { BootTime } from '../model/boot-time.js';
 import { takeSnapshot } from '../observe/snapshot.js';
 import { reap } from '../reap.js';

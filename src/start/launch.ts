@@ -8,7 +8,7 @@ import { leftOfSpawn } from '../decide/tree.js';
 import { targetOfSpawn } from '../decide/verdict.js';
 import type { ServerRecord } from '../model/record.js';
 import type { Snapshot } from '../model/snapshot.js';
-import { isDirectory } from '../observe/places.js';
+import { isDirectory } from '../observe/directories.js';
 import { environmentsOf, takeSnapshot } from '../observe/snapshot.js';
 import { givenUpDetail } from '../report/log-line.js';
 import { log } from '../run/journal.js';

@@ -1,6 +1,6 @@
 import { type Change, install, type Refusal } from '../../install/install.js';
 import { listing } from '../../install/listing.js';
-import { runningBuild } from '../../install/places.js';
+import { runningBuild } from '../../install/paths.js';
 import { type Setting, settingFor, type Wanted } from '../../install/setting.js';
 import { uninstall } from '../../install/uninstall.js';
 import { type Common, complain, pageFor, print, printJson } from '../output.js';

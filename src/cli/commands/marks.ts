@@ -4,7 +4,7 @@ import { processesOf } from '../../decide/locate.js';
 import { mayBeHandedOver } from '../../decide/remedies.js';
 import type { Identity } from '../../model/identity.js';
 import type { KeepMark } from '../../model/record.js';
-import { workspaceOf } from '../../observe/places.js';
+import { workspaceOf } from '../../observe/directories.js';
 import { lineOf } from '../../report/log-line.js';
 import { clean } from '../../report/text.js';
 import { log } from '../../run/journal.js';

@@ -1,7 +1,7 @@
 import { VERSION } from '../../common/version.js';
 import type { Scope } from '../../decide/plan.js';
-import { hashedPlaceOf } from '../../observe/hashed-place.js';
-import { workspaceOf } from '../../observe/places.js';
+import { workspaceOf } from '../../observe/directories.js';
+import { hashedPlaceOf } from '../../observe/hashed-directory.js';
 import { type Request, reap } from '../../reap.js';
 import { exitCode } from '../../report/exit.js';
 import { jsonReport } from '../../report/json.js';

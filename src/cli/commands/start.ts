@@ -1,4 +1,4 @@
-import { workspaceOf } from '../../observe/places.js';
+import { workspaceOf } from '../../observe/directories.js';
 import { openWorld } from '../../run/world.js';
 import { ensureForSession } from '../../start/ensure-for-session.js';
 import { type Common, complain, print, printJson, progress } from '../output.js';

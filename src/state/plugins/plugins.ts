@@ -6,7 +6,7 @@ import { NO_OBJECT, numbersIn, TORN } from '../files/parse.js';
 import { readSmall } from '../files/read.js';
 import { type Failure, recordFrom, type Source } from './format.js';
 import { FORMATS } from './formats/index.js';
-import { type Known, placesOf } from './places.js';
+import { type Known, placesOf } from './plugin-folders.js';
 import { scan } from './scan.js';
 import { readerOf } from './state-file.js';
 

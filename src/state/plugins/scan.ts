@@ -2,7 +2,7 @@ import { type Dirent, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Skipped, Unread } from '../../model/written.js';
 import { errorCode, isAbsent, isForeign } from '../files/read.js';
-import { type Known, type Places, SILENT } from './places.js';
+import { type Known, type Places, SILENT } from './plugin-folders.js';
 
 /** Files that may say something of a server, or of who uses one; whether they do, their content tells. */
 export interface Scan {

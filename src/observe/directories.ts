@@ -1,5 +1,5 @@
 import { askDisk } from './ask-disk.js';
-import { type Found, findWithoutWaiting } from './find-place.js';
+import { type Found, findWithoutWaiting } from './find-directory.js';
 import { crossingOf, silentMounts } from './linux/mounts.js';
 
 /** `performance` would have to be loaded first, which takes a look without any such file system 2 ms. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Place } from '../model/snapshot.js';
-import type { Found } from './find-place.js';
-import { findPlaces, placeAt } from './places.js';
+import { findPlaces, placeAt } from './directories.js';
+import type { Found } from './find-directory.js';
 
 /** Places with what plugins write down of them. In a file of its own: loading the hashes would cost the hook 2 ms. */
 export const hashedPlacesOf = (paths: readonly string[]): Map<string, Place> =>
