@@ -6,9 +6,9 @@ import { differing } from '../install/copies.js';
 import { EVENT_NAMES, type Found } from '../install/handlers.js';
 import { installedBuild, runningBuild, type SettingsScope } from '../install/paths.js';
 import { type Registered, registeredIn } from '../install/setting.js';
+import { carriersIn } from './claude-plugins.js';
 import { type Finding, fail, ok, warn } from './finding.js';
 import { type Called, hookTime } from './hook-time.js';
-import { carriersIn } from './plugins.js';
 
 /** A handler of ours in some settings file. */
 interface Handler extends Pick<Found, 'form' | 'runner' | 'words' | 'otherNode'> {

@@ -10,7 +10,7 @@ import { chosenRoot, configDirOf, everyRoot, type StateFolder, stateFolder } fro
 import { readLastUses } from '../state/ours/last-uses.js';
 import type { Actor } from '../state/ours/log.js';
 import { readRegistry } from '../state/ours/registry.js';
-import { readPlugins } from '../state/plugins/plugins.js';
+import { readPlugins } from '../state/plugins/read-plugins.js';
 
 /** Where this program looks and writes. */
 export interface World {

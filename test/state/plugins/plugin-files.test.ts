@@ -15,7 +15,7 @@ import { dirname, join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Use } from '../../../src/model/record.js';
-import { readPlugins } from '../../../src/state/plugins/plugins.js';
+import { readPlugins } from '../../../src/state/plugins/read-plugins.js';
 import { type Files, PLUGIN_FORMATS } from '../../support/plugin-state.js';
 
 const HASH = '0123456789abcdef';
