@@ -1,5 +1,5 @@
-import { apply, type Edit, type Member, parseDocument } from './document.js';
 import { whyNot } from './handlers.js';
+import { apply, type Edit, type Member, parseDocument } from './json-edit.js';
 
 /** What a person is shown of an edit: the line, and what goes and comes. Never anything of their own beside it. */
 export interface Step {

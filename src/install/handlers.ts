@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { Member } from './document.js';
+import type { Member } from './json-edit.js';
 import { alternativesOf, lineOf } from './shell-line.js';
 
 /* What our two hooks look like in Claude Code's settings, and where they are in a settings file. */

@@ -1,4 +1,3 @@
-import { type Edit, insert, type Member, remove, replace } from './document.js';
 import { type Edited, editAll } from './edits.js';
 import {
   EVENT_NAMES,
@@ -10,6 +9,7 @@ import {
   mended,
   property,
 } from './handlers.js';
+import { type Edit, insert, type Member, remove, replace } from './json-edit.js';
 
 /** A settings file with each of our hooks in it once, called as asked; a sentence where that cannot be. */
 export function putIn(text: string, call: HookCall): Edited | string {

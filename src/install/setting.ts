@@ -3,8 +3,8 @@ import { basename, resolve } from 'node:path';
 import type { Variables } from '../common/variables.js';
 import { workspaceOf } from '../observe/directories.js';
 import { chosenRoot, everyRoot, type StateFolder, stateFolder } from '../state/folders.js';
-import { isBlank, parseDocument } from './document.js';
 import { type Found, findOurs, type HookCall } from './handlers.js';
+import { isBlank, parseDocument } from './json-edit.js';
 import { type Build, installedBuild, SCOPES, type SettingsScope, settingsPath } from './paths.js';
 import { readSettings } from './settings-file.js';
 

@@ -1,6 +1,6 @@
-import { type Edit, isBlank, type Member, parseDocument, remove } from './document.js';
 import { type Edited, editAll } from './edits.js';
 import { EVENT_NAMES, type EventName, type Found, findOurs, property } from './handlers.js';
+import { type Edit, isBlank, type Member, parseDocument, remove } from './json-edit.js';
 
 /** What was there before our hooks were, and stays although it may be empty. */
 export interface Had {

@@ -1,9 +1,9 @@
 import { backUp, backupsOf } from './backups.js';
 import { copiesOf, removeBuild } from './copies.js';
-import { isBlank, parseDocument } from './document.js';
 import type { Edited } from './edits.js';
 import { findOurs, mentions } from './handlers.js';
 import { type Change, put, type Refusal, unreadable } from './install.js';
+import { isBlank, parseDocument } from './json-edit.js';
 import { SCOPES, settingsPath } from './paths.js';
 import { forget, remembered } from './remembered.js';
 import type { Setting } from './setting.js';

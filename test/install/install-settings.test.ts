@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { parseDocument } from '../../src/install/document.js';
 import type { Edited } from '../../src/install/edits.js';
 import type { HookCall } from '../../src/install/handlers.js';
+import { parseDocument } from '../../src/install/json-edit.js';
 import { putIn } from '../../src/install/put-in.js';
 import { HAD_NOTHING, hadIn, takeOut } from '../../src/install/take-out.js';
 
