@@ -1,5 +1,5 @@
 import { begunBy } from '../decide/find.js';
-import { findServer, type Named, type Naming } from '../run/stop.js';
+import { findServer, type Named, type Naming } from '../run/find-server.js';
 import type { World } from '../run/world.js';
 import { complain, complainAboutUnread } from './output.js';
 

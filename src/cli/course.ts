@@ -4,7 +4,7 @@ import { lineOf } from '../report/log-line.js';
 import { reason, state } from '../report/table.js';
 import { clean } from '../report/text.js';
 import { log, type Told } from '../run/journal.js';
-import type { Judgement } from '../run/look.js';
+import type { Judgement } from '../run/judge.js';
 import type { World } from '../run/world.js';
 import { type Common, progress } from './output.js';
 

@@ -1,15 +1,16 @@
-import { compare, type Sameness } from '../model/identity.js';
+import { compare, type Identity, type Sameness } from '../model/identity.js';
 import { type Connection, descendants, type Process, type Sockets } from '../model/process.js';
 import type { Ownership, ServerRecord, Trust } from '../model/record.js';
 import type { Snapshot } from '../model/snapshot.js';
 import type { LiveRun, Unread, Written } from '../model/written.js';
 import type { Activity } from './activity.js';
 import { type Answer, isAlive } from './alive.js';
+import type { Candidate } from './candidate.js';
 import { marksOn } from './keep-marks.js';
 import { type CoveringLease, leasesOn, type ServerKeys, witnessed } from './leases.js';
-import { type Located, locate, processesOf } from './locate.js';
+import { type Located, processesOf } from './locate.js';
 import { quietMs } from './quiet.js';
-import { type Apart, identified, type Tree, treeOf } from './tree.js';
+import { type Apart, identified } from './tree.js';
 import { jobsOn, pluginLeasesOn, type RunningJob, type Usable } from './uses.js';
 import { type WeakProof, weakProofOf } from './weak-proof.js';
 
@@ -68,8 +69,8 @@ export interface Match {
   readonly tag: Sameness | 'unstated' | 'hidden';
 }
 
-export function evidenceOf(record: ServerRecord, written: Written, snapshot: Snapshot, activity: Activity): Evidence {
-  const located = locate(record, snapshot);
+export function evidenceOf(candidate: Candidate, written: Written, snapshot: Snapshot, activity: Activity): Evidence {
+  const { record, located, tree } = candidate;
   const server = located.kind === 'present' ? located.server : undefined;
   const processes = processesOf(located);
   const usable = { records: [record, ...record.alsoIn], ports: portsOf(record, snapshot) };
@@ -89,16 +90,16 @@ export function evidenceOf(record: ServerRecord, written: Written, snapshot: Sna
     jobs: jobsOn(usable, written.uses, snapshot),
     usesUnread: written.unread.some((file) => file.kind === 'use'),
     waitingStarter: waitingStarter(record, snapshot),
-    clients: located.kind === 'present' ? clientsOf(record, written.runs, snapshot) : undefined,
+    clients: located.kind === 'present' ? clientsOf(candidate, written.runs, snapshot) : undefined,
     lately: usesLately(snapshot.sockets.get(record.id)?.lately, server?.ageMs),
     ownSessions: located.kind === 'present' ? ownSessionsBelow(located.server, snapshot) : undefined,
-    apart: apartAt(record, snapshot),
+    apart: tree.apart,
     runsUs: server !== undefined && snapshot.lineage.has(server.pid),
     activity,
     ageMs: server?.ageMs,
     quietMs: server && quietMs(server, activity, written.lastUses ?? new Map(), snapshot),
     retireAfterMs: retireAfterOf(record),
-    kept: keptOf(record, server, written, snapshot),
+    kept: keptOf(candidate, server, written, snapshot),
   };
 }
 
@@ -210,10 +211,10 @@ export function waitingStarter({ state, starter }: ServerRecord, { processes }: 
  * Connections from outside the server's own tree (Windows shows a server connected to itself), but for our own questions.
  * Whoever calls the library may be connected to a server as well, and that counts.
  */
-function clientsOf(record: ServerRecord, runs: readonly LiveRun[], snapshot: Snapshot): readonly Client[] | undefined {
-  const sockets = snapshot.sockets.get(record.id);
+function clientsOf(candidate: Candidate, runs: readonly LiveRun[], snapshot: Snapshot): readonly Client[] | undefined {
+  const sockets = snapshot.sockets.get(candidate.record.id);
   if (sockets === undefined) return undefined;
-  const tree = new Set<number>(treeAt(record, snapshot).map(({ pid }) => pid));
+  const tree = new Set<number>(endingWith(candidate, snapshot).map(({ pid }) => pid));
   const live = runs.filter((run) => isAlive(run.holder, run.machine, snapshot) === 'yes');
   const reapers = new Set<number>(live.map(({ holder }) => holder.pid).filter((pid) => pid !== snapshot.self));
   const isQuestion = ({ clientPid, clientPort }: Connection): boolean =>
@@ -267,9 +268,9 @@ function ownSessionsBelow(server: Process, { processes }: Snapshot): readonly Pr
   );
 }
 
-function keptOf(record: ServerRecord, server: Process | undefined, written: Written, snapshot: Snapshot): Answer {
+function keptOf(candidate: Candidate, server: Process | undefined, written: Written, snapshot: Snapshot): Answer {
   const environment = server && snapshot.environments.get(server.pid);
-  const marks = marksOn(record, written.kept, snapshot);
+  const marks = marksOn(candidate, written.kept, snapshot);
   if (marks.some(({ means }) => means === 'same') || environment?.keep) return 'yes';
   if (marks.length > 0) return 'unknown';
   if (server && environment === undefined && snapshot.showsEnvironments) return 'unknown';
@@ -280,16 +281,8 @@ function keptOf(record: ServerRecord, server: Process | undefined, written: Writ
  * The processes that end with this server, each with its identity; empty when it was not found. Never ourselves, nor
  * anything above us.
  */
-export const treeAt = (record: ServerRecord, snapshot: Snapshot) =>
-  identified(familyOf(record, snapshot)?.members ?? []).filter(({ pid }) => !snapshot.lineage.has(pid));
-
-export const apartAt = (record: ServerRecord, snapshot: Snapshot): readonly Apart[] =>
-  familyOf(record, snapshot)?.apart ?? [];
+export const endingWith = ({ tree }: Candidate, { lineage }: Snapshot): Identity[] =>
+  identified(tree.members).filter(({ pid }) => !lineage.has(pid));
 
 /** What runs below it and stays when it is stopped. */
-export const leftAt = (record: ServerRecord, snapshot: Snapshot) => identified(familyOf(record, snapshot)?.left ?? []);
-
-function familyOf(record: ServerRecord, snapshot: Snapshot): Tree | undefined {
-  const located = locate(record, snapshot);
-  return located.kind === 'present' ? treeOf(record, located, snapshot) : undefined;
-}
+export const stayingAfter = ({ tree }: Candidate): Identity[] => identified(tree.left);

@@ -1,7 +1,8 @@
 import { compare, type Identity, type Sameness, sameProcess } from '../model/identity.js';
 import type { KeepMark, ServerRecord } from '../model/record.js';
 import type { Snapshot } from '../model/snapshot.js';
-import { locate, processesOf } from './locate.js';
+import type { Candidate } from './candidate.js';
+import { processesOf } from './locate.js';
 import { UNRECORDED } from './unrecorded.js';
 
 export interface Mark extends KeepMark {
@@ -12,9 +13,9 @@ export interface Mark extends KeepMark {
  * The marks that keep, or may keep, a server. The id of a plugin's record changes with the process that the record leads
  * to, so a mark also counts for whatever has one of the processes that were marked.
  */
-export function marksOn(record: ServerRecord, kept: readonly KeepMark[], snapshot: Snapshot): Mark[] {
+export function marksOn({ record, located }: Candidate, kept: readonly KeepMark[], snapshot: Snapshot): Mark[] {
   const recorded = [record.spawned, record.server].filter((one) => one !== undefined);
-  const processes = [...processesOf(locate(record, snapshot)), ...recorded];
+  const processes = [...processesOf(located), ...recorded];
   return kept.flatMap((mark) => {
     const means = isNamed(mark, record) ? 'same' : sameOf(mark, processes, snapshot);
     return means === 'different' ? [] : [{ ...mark, means }];

@@ -54,10 +54,10 @@ function inWorkspace(
 }
 
 /** Too many at once speaks for a mistake in what was seen, so then none is stopped. */
-export function planStops(
-  servers: readonly Judged[],
+export function planStops<Server extends Pick<Judged, 'verdict'>>(
+  servers: readonly Server[],
   limit: number,
-): { readonly stop: readonly Judged[]; readonly refused: Outcome | undefined } {
+): { readonly stop: readonly Server[]; readonly refused: Outcome | undefined } {
   const stale = servers.filter(({ verdict }) => verdict.kind === 'stale');
   if (stale.length <= limit) return { stop: stale, refused: undefined };
   return {

@@ -40,7 +40,7 @@ const pidsIn = ({ spawned, server }: ServerRecord): number[] => [spawned, server
  * no longer there, or leads elsewhere, says nothing anymore. `near` are those that concern it.
  */
 export function asItStands(known: ServerRecord, near: readonly ServerRecord[], snapshot: Snapshot): ServerRecord {
-  if (known.source.format === UNRECORDED || locate(known, snapshot).kind !== 'present') return known;
+  if (known.source.format === UNRECORDED || match(known, snapshot).located.kind !== 'present') return known;
   const isIts = ({ id, server }: ServerRecord): boolean =>
     id === known.id ||
     (server !== undefined && known.server !== undefined && sameProcess(server, known.server) === 'same');
@@ -49,6 +49,7 @@ export function asItStands(known: ServerRecord, near: readonly ServerRecord[], s
 
 interface Matched {
   readonly record: ServerRecord;
+  readonly located: Located;
   readonly pids: readonly number[];
   readonly isDoubted: boolean;
 }
@@ -59,15 +60,15 @@ interface Matched {
  */
 function match(record: ServerRecord, snapshot: Snapshot): Matched {
   const located = locate(record, snapshot);
-  if (located.kind !== 'present') return { record, pids: mayMean(record, located), isDoubted: true };
+  if (located.kind !== 'present') return { record, located, pids: mayMean(record, located), isDoubted: true };
   const { launcher, server } = located;
   const pids = processesOf(located).map(({ pid }) => pid);
   const isDoubted = isDoubtful(weakProofOf(record, located, snapshot));
-  if (record.machine !== undefined) return { record, pids, isDoubted };
+  if (record.machine !== undefined) return { record, located, pids, isDoubted };
   const top = launcher ?? server;
   const spawned = record.spawned && record.spawned.pid !== top.pid ? record.spawned : identity(top);
   const id = `${top.pid}-${top.startToken ?? 'unknown'}`;
-  return { record: { ...record, id, spawned, server: identity(server) }, pids, isDoubted };
+  return { record: { ...record, id, spawned, server: identity(server) }, located, pids, isDoubted };
 }
 
 /** What we wrote ourselves may say whose a process is even where it cannot be told whether it is the recorded one. */

@@ -19,6 +19,8 @@ export interface Tree {
   readonly left: readonly Process[];
 }
 
+export const NO_TREE: Tree = { members: [], apart: [], left: [] };
+
 /** Something below a server that is not the server's, with all that belongs to it. */
 export interface Apart {
   readonly process: Process;

@@ -1,8 +1,9 @@
 import type { Process } from '../model/process.js';
 import type { ServerRecord } from '../model/record.js';
 import type { Snapshot } from '../model/snapshot.js';
+import type { Candidate } from './candidate.js';
 import { launcherOf, servingBelow, topAbove } from './launcher.js';
-import { locate } from './locate.js';
+import { processesOf } from './locate.js';
 
 /** The format of a record that stands in no file. */
 export const UNRECORDED = 'unrecorded';
@@ -11,8 +12,8 @@ export const UNRECORDED = 'unrecorded';
  * Every server of ours that no record leads to, once each, as a record that proves nothing: so that it can be named,
  * asked about, handed over or stopped on a person's word, and is never stopped otherwise.
  */
-export function unrecordedIn(records: readonly ServerRecord[], snapshot: Snapshot): ServerRecord[] {
-  const recorded = new Set(records.flatMap((record) => pidsOf(record, snapshot)));
+export function unrecordedIn(candidates: readonly Candidate[], snapshot: Snapshot): ServerRecord[] {
+  const recorded = new Set(candidates.flatMap(pidsOf));
   const servers = [...(snapshot.processes?.values() ?? [])].filter((process) => isServer(process, snapshot));
   return servers
     .filter((process) => !recorded.has(process.pid) && !onlyStarts(process, snapshot))
@@ -56,9 +57,7 @@ function asRecord(server: Process, snapshot: Snapshot): ServerRecord {
   };
 }
 
-function pidsOf(record: ServerRecord, snapshot: Snapshot): number[] {
-  const located = locate(record, snapshot);
+function pidsOf({ record, located }: Candidate): number[] {
   if (located.kind === 'unknown') return [record.spawned?.pid ?? [], record.server?.pid ?? []].flat();
-  if (located.kind !== 'present') return [];
-  return [located.server.pid, ...(located.launcher ? [located.launcher.pid] : [])];
+  return processesOf(located).map(({ pid }) => pid);
 }

@@ -48,7 +48,7 @@ export function targetNamed(verdict: Verdict, seen: Evidence): Target | GuardAns
   return targetFrom(seen) ?? { name: 'identity', outcome: 'unknown', detail: 'its start token cannot be read' };
 }
 
-/** What we have just spawned ourselves and have not let out of sight may be ended without a verdict. */
+/** What we have just spawned ourselves and have not let out of around may be ended without a verdict. */
 export const targetOfSpawn = (located: Located): Target | undefined => targetAt(located, false);
 
 const isEarlierBoot = ({ where }: Evidence): boolean => where?.machine === 'same' && where.boot === 'different';

@@ -1,6 +1,6 @@
 import { count, duration } from '../common/text.js';
 import { isAlive } from '../decide/alive.js';
-import { type Survey, survey } from '../run/look.js';
+import { type Survey, survey } from '../run/survey.js';
 import type { World } from '../run/world.js';
 import type { StateFolder } from '../state/folders.js';
 import { type Held, isVoid, sweeper } from '../state/ours/claims.js';
@@ -14,18 +14,18 @@ const RECENT_MS = 7 * 24 * 3_600_000;
 
 /** What runs left behind that should have gone by now. */
 export async function leftoverFindings(world: World): Promise<Finding[]> {
-  const sight = await survey(world);
+  const around = await survey(world);
   const claim = sweeper(world.folder);
-  const alive = claim && isAlive(claim.holder, claim.machine, sight.snapshot);
+  const alive = claim && isAlive(claim.holder, claim.machine, around.snapshot);
   const runs = alive === 'yes' ? claim?.holder.pid : undefined;
   const old = pendingRequests(world.folder).filter(({ at }) => Date.now() - at > OLD_REQUEST_MS);
   return [
-    claim && alive === 'unknown' && !isVoid(claim, alive, { boot: sight.snapshot.machine.boot, ms: world.clock() })
+    claim && alive === 'unknown' && !isVoid(claim, alive, { boot: around.snapshot.machine.boot, ms: world.clock() })
       ? unexamined(claim)
       : ok('background run', runs === undefined ? 'none now' : `pid ${runs}`),
     ...(runs === undefined && old.length > 0 ? [oldRequests(old.length)] : []),
-    ...deadFences(sight),
-    ...sight.written.unread.map(({ file, error }) =>
+    ...deadFences(around),
+    ...around.written.unread.map(({ file, error }) =>
       fail('state', `could not read ${file}: ${error}`, 'what it might say spares servers; mend it or remove it'),
     ),
     ...failures(world.folder),

@@ -10,7 +10,8 @@ import { hashedPlaceOf } from '../observe/hashed-directory.js';
 import { reap as run } from '../reap.js';
 import { jsonReport, jsonServer } from '../report/json.js';
 import { unwritable } from '../report/unwritable.js';
-import { findServer, forbidding, stopNamed } from '../run/stop.js';
+import { findServer, forbidding } from '../run/find-server.js';
+import { stopNamed } from '../run/stop-and-log.js';
 import { openWorld, type World } from '../run/world.js';
 import { type Attaching, attach, release } from '../session/attach.js';
 import { endWatchIfOver } from '../session/watch.js';
@@ -58,7 +59,7 @@ export const stopServer: typeof Api.stopServer = (server, options = {}) =>
     if (found.kind === 'ambiguous') return withheld(`${server} names several servers: ${found.ids.join(', ')}`);
     const forbids = forbidding(found);
     if (forbids) return withheld(forbids.detail);
-    const { outcome } = jsonServer(await stopNamed(found, policy, world));
+    const { outcome } = jsonServer(await stopNamed(found.server, policy, world));
     await endWatchIfOver(program(), world);
     return outcome ?? withheld('it was left alone');
   });

@@ -1,6 +1,5 @@
 import { isAbsolute, join } from 'node:path';
-import { locate } from '../decide/locate.js';
-import { treeOf } from '../decide/tree.js';
+import { type Candidate, candidateAt, candidateOf } from '../decide/candidate.js';
 import {
   descendants,
   type Environment,
@@ -17,13 +16,31 @@ import { hashedPlacesOf } from './hashed-directory.js';
 import type { Platform } from './platform.js';
 import { questionPorts } from './server/questions.js';
 
+/** What the machine shows, and where each record leads in it. */
+export interface Look {
+  readonly snapshot: Snapshot;
+  /** One for each record, in their order. */
+  readonly candidates: readonly Candidate[];
+}
+
 /** Looks once at everything that the records and leases speak of. */
 export async function takeSnapshot(
   records: readonly ServerRecord[],
   leases: readonly { readonly path: string | undefined }[],
   platform: Platform,
-): Promise<Snapshot> {
+): Promise<Look> {
   return lookAtSockets(records, leases, await lookAtProcesses(records, platform), platform);
+}
+
+/** What the machine shows of one server. */
+export interface CloseLook {
+  readonly snapshot: Snapshot;
+  readonly candidate: Candidate;
+}
+
+/** The same for one record, such as that of a server which has only just been started. */
+export async function lookAtRecord(record: ServerRecord, platform: Platform): Promise<CloseLook> {
+  return lookAtServer(record, [], await lookAtProcesses([record], platform), platform);
 }
 
 /** The first half: enough to tell which process a record leads to. */
@@ -64,25 +81,38 @@ export function lookAtSockets(
   leases: readonly { readonly path: string | undefined }[],
   bare: Snapshot,
   platform: Platform,
-): Snapshot {
+): Look {
   const workspaces = records.flatMap((record) => [record, ...record.alsoIn]).map(({ workspace }) => workspace);
   const paths = [...workspaces, ...[...leases, ...bare.claudes].map(({ path }) => path)].flatMap((path) => path ?? []);
-  // Whose a process below a server is decides whose its sockets are.
-  const snapshot = {
+  const first = records.map((record) => candidateOf(record, bare));
+  const listening = {
     ...bare,
     places: hashedPlacesOf(paths),
-    listens: new Map([...bare.listens, ...records.flatMap((record) => listensBelow(record, bare, platform))]),
+    listens: new Map([...bare.listens, ...first.flatMap((candidate) => listensBelow(candidate, platform))]),
   };
-  return { ...snapshot, sockets: new Map(records.flatMap((record) => socketsOf(record, snapshot, platform))) };
+  // Whose a process below a server is decides whose its sockets are.
+  const owners = first.map(({ record, located }) => candidateAt(record, located, listening));
+  const sockets = new Map(owners.flatMap((candidate) => socketsOf(candidate, platform)));
+  const snapshot = { ...listening, sockets };
+  return { snapshot, candidates: records.map((record) => candidateOf(record, snapshot)) };
+}
+
+export function lookAtServer(
+  record: ServerRecord,
+  leases: readonly { readonly path: string | undefined }[],
+  bare: Snapshot,
+  platform: Platform,
+): CloseLook {
+  const { snapshot, candidates } = lookAtSockets([record], leases, bare, platform);
+  const [candidate = candidateOf(record, snapshot)] = candidates;
+  return { snapshot, candidate };
 }
 
 /** What shares the server's session and group is its own, whatever it does. */
-function listensBelow(record: ServerRecord, snapshot: Snapshot, platform: Platform): [number, boolean][] {
-  const located = locate(record, snapshot);
+function listensBelow({ located, tree }: Candidate, platform: Platform): [number, boolean][] {
   if (located.kind !== 'present') return [];
-  const { members, left } = treeOf(record, located, snapshot);
   const { session, group } = located.server;
-  return [...members, ...left]
+  return [...tree.members, ...tree.left]
     .filter((process) => process.session !== session || process.group !== group)
     .flatMap(({ pid }) => listensAt(pid, platform));
 }
@@ -163,17 +193,15 @@ export function environmentsOf(pids: readonly number[], platform: Platform): Map
   );
 }
 
-function socketsOf(record: ServerRecord, snapshot: Snapshot, platform: Platform): [string, Sockets][] {
-  const sockets = socketsNow(record, snapshot, platform);
-  return sockets === undefined ? [] : [[record.id, sockets]];
+function socketsOf(candidate: Candidate, platform: Platform): [string, Sockets][] {
+  const sockets = socketsNow(candidate, platform);
+  return sockets === undefined ? [] : [[candidate.record.id, sockets]];
 }
 
-export function socketsNow(record: ServerRecord, snapshot: Snapshot, platform: Platform): Sockets | undefined {
-  const located = locate(record, snapshot);
+export function socketsNow({ located, tree }: Candidate, platform: Platform): Sockets | undefined {
   if (located.kind !== 'present') return undefined;
-  const { members } = treeOf(record, located, snapshot);
   return platform.sockets(
     located.server.pid,
-    members.map(({ pid }) => pid),
+    tree.members.map(({ pid }) => pid),
   );
 }

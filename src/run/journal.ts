@@ -1,7 +1,7 @@
 import type { Judged } from '../decide/plan.js';
 import type { Logged } from '../report/log-line.js';
 import { appendLog } from '../state/ours/log.js';
-import type { Judgement } from './look.js';
+import type { Judgement } from './judge.js';
 import type { World } from './world.js';
 
 /** Writes down what was done, as soon as it is done: whoever does it may not live to the end of its run. */

@@ -1,117 +1,177 @@
 import { type Ending, endRest, endTree, waitGone } from '../act/end-tree.js';
-import type { Target } from '../decide/verdict.js';
+import { endStrays } from '../act/strays.js';
+import { endingWith, stayingAfter } from '../decide/evidence.js';
+import type { Policy } from '../decide/guards.js';
+import { mayEnd, straysOf } from '../decide/strays.js';
+import { type Target, targetNamed, type Verdict } from '../decide/verdict.js';
 import { type Identity, sameProcess } from '../model/identity.js';
 import type { Outcome, Stray } from '../model/outcome.js';
+import type { ServerRecord } from '../model/record.js';
+import { bootMs } from '../observe/boot-clock.js';
+import { dispose } from '../observe/server/ask.js';
+import { environmentsOf } from '../observe/snapshot.js';
+import { type HeldFence, raiseFence } from '../state/ours/fences.js';
+import { type Answered, type Judgement, judgeAnew, judgeOnceMore, SETTLING_MS } from './judge.js';
+import { selfIn } from './survey.js';
+import type { World } from './world.js';
 
-/** What a look at one server allows: to stop it, with the tree as it is now, or else why not. */
-export type Clearance = MayStop | Outcome;
-
-export interface MayStop {
-  readonly kind: 'may stop';
-  readonly target: Target;
-  readonly tree: readonly Identity[];
-  /** Whether the look is recent enough to act on. One that is not is no look at all. */
-  readonly isFresh: () => boolean;
+export interface StopPolicy extends Policy {
+  readonly graceMs: number;
+  readonly endStrays: boolean;
+  /** A person has named this server, so busy, leased, young and kept do not count. */
+  readonly named?: boolean;
 }
 
-/** The right to stop one server. */
-export interface Fencing {
-  readonly note: (tree: readonly Identity[]) => void;
-  readonly withdraw: () => void;
-  readonly close: () => void;
+/** A server that this run alone may stop. */
+interface Stopping {
+  readonly record: ServerRecord;
+  readonly fence: HeldFence;
+  readonly policy: StopPolicy;
+  readonly world: World;
+  readonly ending: Ending;
 }
 
-export interface Hands extends Ending {
-  /** Undefined when another run was first. */
-  readonly raiseFence: (tree: readonly Identity[]) => Fencing | undefined;
-  /** Looks again at every guard that can change, and asks the server, which may take many seconds. */
-  readonly lookAgain: () => Promise<Clearance>;
-  /** One more look, by what the server has said last: some 30 ms. */
-  readonly lookOnceMore: () => Promise<Clearance>;
-  readonly dispose: () => Promise<void>;
-  /** Whether the port is still held by this tree, and by whom else. */
-  readonly portHolder: () => Promise<number | undefined>;
-  readonly strays: (tree: readonly Identity[]) => Promise<readonly Stray[]>;
-}
-
-/** The port is let go some 35 ms after its process looks dead. */
-const PORT_PATIENCE_MS = 1_000;
-
-/** A process that got its signal is gone within 120 ms. */
-const ENDING_MS = 500;
-
-/** The ladder: fence, look, ask to let go, look, SIGTERM, grace, SIGKILL, descendants, port. */
-export async function stopServer(tree: readonly Identity[], hands: Hands): Promise<Outcome> {
+/** The ladder: fence, look, dispose, look, SIGTERM, grace, SIGKILL, descendants, port. */
+export async function stopServer(server: Judgement, policy: StopPolicy, world: World): Promise<Outcome> {
   const began = performance.now();
-  const fence = hands.raiseFence(tree);
+  const { record, survey } = server;
+  const tree = endingWith(server, survey.snapshot);
+  const ending = endingFor(server, policy, world);
+  const run = selfIn(survey.snapshot);
+  const fence = run && raiseFence(world.folder, record, { run, machine: survey.snapshot.machine }, tree);
   if (fence === undefined) return { kind: 'withheld', because: 'another run is stopping it' };
-  const outcome = await behindFence(fence, began, hands);
+  const stopping = { record, fence, policy, world, ending };
+  const done = await stopBehindFence(stopping);
+  const outcome = done.kind === 'ended' ? await stopped(done, began, stopping) : done;
   // It ended by itself, and nobody else knows what it has left.
-  if (outcome.kind === 'gone') await endRest(tree, hands);
+  if (outcome.kind === 'gone') await endRest(tree, ending);
   const ended = outcome.kind === 'stopped' || outcome.kind === 'gone' || outcome.kind === 'replaced';
   if (ended) fence.close();
   else fence.withdraw();
   return outcome;
 }
 
-async function behindFence(fence: Fencing, began: number, hands: Hands): Promise<Outcome> {
-  const before = await lookFreshly(hands);
-  if (before.kind !== 'may stop') return before;
-  if (!before.target.hung) await hands.dispose();
-  // A server that was asked to let go works on: whatever arrived meanwhile keeps it.
-  const done = await endOnSight(before.target.hung ? before : undefined, fence, hands);
-  if (done.kind !== 'ended') return (await isEnding(before.target, hands)) ? { kind: 'gone' } : done;
-  const { target, tree, signal } = done;
-  return {
-    kind: 'stopped',
-    signal,
-    tookMs: Math.round(performance.now() - began),
-    processes: processesOf(target, tree),
-    leftBehind: await hands.strays(tree),
-    successor: await successor(tree, hands),
-  };
+export const endingFor = ({ survey }: Judgement, { graceMs }: StopPolicy, { platform }: World): Ending => ({
+  look: platform.look,
+  lineage: survey.snapshot.lineage,
+  graceMs,
+});
+
+interface Ended {
+  readonly kind: 'ended';
+  readonly signal: 'SIGTERM' | 'SIGKILL';
+  readonly cleared: Clearance;
+}
+
+/** A server that was asked to dispose works on: whatever arrived meanwhile keeps it. */
+async function stopBehindFence(stopping: Stopping): Promise<Ended | Outcome> {
+  const first = await clearFreshly(stopping);
+  if (first.kind !== 'may stop') return first;
+  const { hung } = first.target;
+  if (!hung) await askToDispose(first, stopping);
+  const done = await endOnSight(hung ? first : undefined, stopping);
+  if (done.kind === 'ended' || !(await isEnding(first.target, stopping.ending))) return done;
+  return { kind: 'gone' };
 }
 
 /** This run was stopped, or the machine suspended, between a look and its act as often as this: it has no time to act. */
 const ATTEMPTS = 3;
 const TOO_LATE: Outcome = { kind: 'withheld', because: 'this machine is too busy to look right before it is stopped' };
 
-async function lookFreshly(hands: Hands): Promise<Clearance> {
+async function clearFreshly(stopping: Stopping): Promise<Clearance | Outcome> {
   for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
-    const clearance = await hands.lookAgain();
-    if (clearance.kind !== 'may stop' || clearance.isFresh()) return clearance;
+    const cleared = await clearAnew(stopping);
+    if (cleared.kind !== 'may stop' || isFresh(cleared)) return cleared;
   }
   return TOO_LATE;
 }
 
-type Done =
-  | Outcome
-  | ({ readonly kind: 'ended'; readonly signal: 'SIGTERM' | 'SIGKILL' } & Pick<MayStop, 'target' | 'tree'>);
-
 /** The tree is noted before the last look, so that nothing slow comes between that and the first signal. */
-async function endOnSight(seen: MayStop | undefined, fence: Fencing, hands: Hands): Promise<Done> {
+async function endOnSight(seen: Clearance | undefined, stopping: Stopping): Promise<Ended | Outcome> {
+  const { record, fence, policy, world, ending } = stopping;
   for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
-    const asked = attempt === 1 && seen ? seen : await hands.lookAgain();
+    const asked = attempt === 1 && seen ? seen : await clearAnew(stopping);
     if (asked.kind !== 'may stop') return asked;
     fence.note(asked.tree);
-    const last = await hands.lookOnceMore();
-    if (last.kind !== 'may stop') return last;
-    if (!isSameTree(last.tree, asked.tree)) fence.note(last.tree);
-    const ended = await endTree(last.target, last.tree, { ...hands, mayBegin: last.isFresh });
-    if (ended.kind === 'ended') return { ...ended, target: last.target, tree: last.tree };
-    if (ended.kind !== 'late') return ended;
+    const cleared = clearanceOf(await judgeOnceMore(record, asked.answered, policy, world), asked.answered, policy);
+    if (cleared.kind !== 'may stop') return cleared;
+    if (!isSameTree(cleared.tree, asked.tree)) fence.note(cleared.tree);
+    const done = await endTree(cleared.target, cleared.tree, { ...ending, mayBegin: () => isFresh(cleared) });
+    if (done.kind === 'ended') return { ...done, cleared };
+    if (done.kind !== 'late') return done;
   }
   return TOO_LATE;
+}
+
+/** What a look at one server allows: to stop it, with the tree as it is now. */
+interface Clearance {
+  readonly kind: 'may stop';
+  readonly target: Target;
+  readonly tree: readonly Identity[];
+  readonly judgement: Judgement;
+  readonly answered: Answered;
+}
+
+/** Looks again at every guard that can change, and asks the server, which may take many seconds. */
+async function clearAnew({ record, policy, world }: Stopping): Promise<Clearance | Outcome> {
+  const judgement = await judgeAnew(record, policy, world, policy.named);
+  const { seen, answered } = judgement;
+  const unasked = { activity: seen.activity, askedAtMs: 0, answeredAtMs: bootMs() };
+  return clearanceOf(judgement, answered ?? unasked, policy);
+}
+
+function clearanceOf(judgement: Judgement, answered: Answered, { named }: StopPolicy): Clearance | Outcome {
+  const { seen, verdict, survey } = judgement;
+  if (verdict.kind === 'gone') return { kind: 'gone' };
+  const target = named ? targetNamed(verdict, seen) : verdict.kind === 'stale' ? verdict.target : firstReason(verdict);
+  if (!('server' in target)) return { kind: 'withheld', because: target.detail };
+  // Asked to dispose, it would end this very command half-way.
+  if (survey.snapshot.lineage.has(target.server.pid))
+    return { kind: 'withheld', because: 'this command runs inside it' };
+  return { kind: 'may stop', target, tree: endingWith(judgement, survey.snapshot), judgement, answered };
+}
+
+function firstReason({ guards, reasons }: Extract<Verdict, { kind: 'spared' | 'unsure' }>): {
+  readonly detail: string;
+} {
+  return guards.find(({ name }) => name === reasons[0]) ?? { detail: 'it is no longer stale' };
+}
+
+/** A look takes some 30 ms; one that is older than this was held up, and says nothing about now. */
+const LOOK_COUNTS_MS = 2_000;
+/** After its answer a server may be given time to end what the question has caused, and the disk to note the tree. */
+const ANSWER_COUNTS_MS = SETTLING_MS + LOOK_COUNTS_MS;
+
+const isFresh = ({ judgement, answered }: Clearance): boolean =>
+  bootMs() - judgement.survey.beganMs <= LOOK_COUNTS_MS && bootMs() - answered.answeredAtMs <= ANSWER_COUNTS_MS;
+
+/** Disposing ends whatever an MCP server has started, whosever it is by now. */
+async function askToDispose({ judgement }: Clearance, { world }: Stopping): Promise<void> {
+  if (judgement.tree.apart.length === 0) await dispose(judgement, judgement.survey.snapshot, world.platform);
 }
 
 const isSameTree = (one: readonly Identity[], other: readonly Identity[]): boolean =>
   one.length === other.length && one.every((member) => other.some((known) => sameProcess(member, known) === 'same'));
 
+/** A process that got its signal is gone within 120 ms. */
+const ENDING_MS = 500;
+
 /** While it ends a process has no sockets and no command line, and its launcher is there alone: it looks like another. */
-const isEnding = async ({ server }: Target, { look }: Hands): Promise<boolean> =>
+const isEnding = async ({ server }: Target, { look }: Ending): Promise<boolean> =>
   (await waitGone([server], ENDING_MS, look)).length === 0;
 
-const processesOf = (target: Target, tree: readonly Identity[]): number[] => [
+async function stopped({ cleared, signal }: Ended, began: number, stopping: Stopping): Promise<Outcome> {
+  return {
+    kind: 'stopped',
+    signal,
+    tookMs: Math.round(performance.now() - began),
+    processes: processesOf(cleared),
+    leftBehind: await straysAfter(cleared, stopping),
+    successor: await successor(cleared, stopping),
+  };
+}
+
+const processesOf = ({ target, tree }: Clearance): number[] => [
   ...new Set<number>([
     target.server.pid,
     ...(target.launcher ? [target.launcher.pid] : []),
@@ -119,15 +179,35 @@ const processesOf = (target: Target, tree: readonly Identity[]): number[] => [
   ]),
 ];
 
-/** Who listens on the port once it is no longer this tree's. */
-async function successor(tree: readonly Identity[], { portHolder, look }: Hands): Promise<number | undefined> {
-  const until = performance.now() + PORT_PATIENCE_MS;
-  for (;;) {
-    const holder = await portHolder();
-    const ours = tree.find((member) => member.pid === holder);
-    if (ours === undefined || performance.now() > until) return holder;
-    await waitGone([ours], POLL_MS, look);
-  }
+/** Names what detached itself from the stopped server, and ends it where that was asked for and nothing speaks against it. */
+async function straysAfter(
+  { judgement, target, tree }: Clearance,
+  { policy, world, ending }: Stopping,
+): Promise<readonly Stray[]> {
+  const { platform } = world;
+  const table = (await platform.processes()) ?? new Map();
+  const environments = environmentsOf([...table.keys()], platform);
+  const { ageMs } = judgement.seen;
+  const left = { server: target.server, tag: judgement.record.tag, tree, apart: stayingAfter(judgement), ageMs };
+  const strays = straysOf(left, table, environments, judgement.survey.snapshot);
+  const mayGo = strays.filter(
+    (stray) => policy.endStrays && mayEnd(stray, left, platform.listens(stray.pid), environments),
+  );
+  return endStrays(strays, mayGo, ending);
 }
 
+/** The port is let go some 35 ms after its process looks dead. */
+const PORT_PATIENCE_MS = 1_000;
 const POLL_MS = 25;
+
+/** Who listens on the port once it is no longer this tree's. */
+async function successor({ tree }: Clearance, { record, world, ending }: Stopping): Promise<number | undefined> {
+  if (record.port === undefined) return undefined;
+  const until = performance.now() + PORT_PATIENCE_MS;
+  for (;;) {
+    const listener = await world.platform.listener(record.port);
+    const ours = tree.find((member) => member.pid === listener);
+    if (ours === undefined || performance.now() > until) return listener;
+    await waitGone([ours], POLL_MS, ending.look);
+  }
+}

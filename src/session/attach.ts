@@ -49,7 +49,7 @@ export interface SessionLease {
 /** Writes or renews the lease of the Claude process above us, and another one that names the server, by its port at least. */
 export async function attach(wanted: Attaching, world: World): Promise<SessionLease> {
   const { folder, platform } = world;
-  const snapshot = await takeSnapshot([], [], platform);
+  const { snapshot } = await takeSnapshot([], [], platform);
   const owners = ownersOf(wanted, snapshot, folder);
   for (const owner of owners) {
     note(owner, wanted, folder);
@@ -82,7 +82,7 @@ function note(owner: Owner, wanted: Attaching, folder: StateFolder): void {
 
 /** Takes a server, or all of them, back from the session. What a known process holds besides ends with that process only. */
 export async function release(wanted: Attaching, world: World): Promise<SessionLease> {
-  const snapshot = await takeSnapshot([], [], world.platform);
+  const { snapshot } = await takeSnapshot([], [], world.platform);
   const { session, server } = wanted;
   const above = holderAbove(wanted, snapshot);
   const owners = [above, undefined].map((holder) => ({ holder, machine: snapshot.machine, session }));

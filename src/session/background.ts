@@ -8,7 +8,7 @@ import { sameProcess } from '../model/identity.js';
 import { takeSnapshot } from '../observe/snapshot.js';
 import { reap } from '../reap.js';
 import type { Told } from '../run/journal.js';
-import { selfIn } from '../run/look.js';
+import { selfIn } from '../run/survey.js';
 import type { World } from '../run/world.js';
 import { type Claim, claimSweep, isVoid } from '../state/ours/claims.js';
 import { noteFailure } from '../state/ours/log.js';
@@ -71,7 +71,7 @@ async function serveAll(policy: SweepPolicy, world: World, program: string | und
 
 async function claimRun(world: World): Promise<OurClaim | undefined> {
   const { folder, clock } = world;
-  const snapshot = await takeSnapshot([], [], world.platform);
+  const { snapshot } = await takeSnapshot([], [], world.platform);
   const { machine } = snapshot;
   const holder = selfIn(snapshot);
   if (holder === undefined) return undefined;

@@ -175,7 +175,7 @@ export async function endWatchIfOver(program: string | undefined, world: World):
   const held = watcher(folder);
   const claim = held?.token === undefined ? undefined : watchClaim(folder, held.token, clock);
   if (held === undefined || claim === undefined || (await somethingIsLeft(world))) return;
-  const { lineage } = await takeSnapshot([], [], platform);
+  const { lineage } = (await takeSnapshot([], [], platform)).snapshot;
   await end(claim, program, world);
   if ((await aliveNow(held, world)) !== 'yes') return;
   await signal(held.holder, 'SIGTERM', platform.look, lineage);

@@ -1,6 +1,7 @@
 import { DEFAULTS } from '../common/defaults.js';
 import { whoAnswers } from '../observe/server/who-answers.js';
-import { findServer, stopNamed } from '../run/stop.js';
+import { findServer } from '../run/find-server.js';
+import { stopNamed } from '../run/stop-and-log.js';
 import type { World } from '../run/world.js';
 import { attach } from '../session/attach.js';
 import { endWatchIfOver, ensureWatch } from '../session/watch.js';
@@ -70,7 +71,7 @@ async function stopUnheld({ id, alreadyRunning }: Started, world: World): Promis
     why: 'no lease could be written for it',
   };
   const found = await findServer(id, policy, world);
-  if (found.kind === 'named' && found.server.verdict.kind === 'stale') await stopNamed(found, policy, world);
+  if (found.kind === 'named' && found.server.verdict.kind === 'stale') await stopNamed(found.server, policy, world);
 }
 
 function isFenced({ id }: Started, { folder }: World): boolean {

@@ -1,12 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isAlive } from '../decide/alive.js';
+import type { Candidate } from '../decide/candidate.js';
 import { waitingStarter } from '../decide/evidence.js';
-import { locate, processesOf } from '../decide/locate.js';
+import { processesOf } from '../decide/locate.js';
 import { weakProofOf, whyDoubted } from '../decide/weak-proof.js';
 import type { ServerRecord } from '../model/record.js';
 import type { Snapshot } from '../model/snapshot.js';
 import { lockOn, whoAnswers } from '../observe/server/who-answers.js';
-import { type Survey, selfIn, survey } from '../run/look.js';
+import { type Survey, selfIn, survey } from '../run/survey.js';
 import type { World } from '../run/world.js';
 import { claimStart, type Held, isVoid, starterOn } from '../state/ours/claims.js';
 import { urlOf } from '../state/ours/record-file.js';
@@ -47,22 +48,22 @@ type Tried = Started | Refused | { readonly kind: 'again'; readonly because: str
 
 async function tryOnce(wanted: Wanted, world: World): Promise<Tried> {
   if (wanted.port === 0) return launch(wanted, world);
-  const sight = await survey(world);
-  if (isClosing(wanted.port, sight)) return { ...again('the server on it is being stopped'), isClosing: true };
+  const around = await survey(world);
+  if (isClosing(wanted.port, around)) return { ...again('the server on it is being stopped'), isClosing: true };
   const who = await whoAnswers(wanted.hostname, wanted.port);
   const user = who === 'nobody' ? undefined : world.platform.listenerUser(wanted.port, wanted.hostname);
-  if (user !== undefined && user !== sight.snapshot.uid)
+  if (user !== undefined && user !== around.snapshot.uid)
     return refused(`port ${wanted.port} belongs to another user`, 'choose another port');
   switch (who) {
     case 'opencode':
     case 'locked':
-      return reused(wanted, who, sight, world);
+      return reused(wanted, who, around, world);
     case 'stranger':
-      return heldByStranger(wanted, sight, world);
+      return heldByStranger(wanted, around, world);
     case 'silent':
-      return heldBySilent(wanted, sight, world);
+      return heldBySilent(wanted, around, world);
     case 'nobody':
-      return claimAndLaunch(wanted, sight, world);
+      return claimAndLaunch(wanted, around, world);
   }
 }
 
@@ -111,16 +112,16 @@ async function isStillHeld({ hostname, port }: Wanted): Promise<boolean> {
 }
 
 /** A record may be written only just now; whoever writes it holds a claim on the port until it is there. */
-async function reused(wanted: Wanted, who: 'opencode' | 'locked', sight: Survey, world: World): Promise<Tried> {
+async function reused(wanted: Wanted, who: 'opencode' | 'locked', around: Survey, world: World): Promise<Tried> {
   const pid = await world.platform.listener(wanted.port, wanted.hostname);
-  const known = sight.records.find((one) => isServerOf(one, pid, wanted, sight));
-  if (known) return taken(wanted, pid, known, sight, world);
+  const known = around.candidates.find((one) => isServerOf(one, pid, wanted, around));
+  if (known) return taken(wanted, pid, known.record, around, world);
   const starter = starterOn(world.folder, wanted.port);
   const now = await survey(world);
   const isStarting = starter && isAlive(starter.holder, starter.machine, now.snapshot) === 'yes';
   if (isStarting && counts(starter, now.snapshot, world)) return beingStarted(starter.holder.pid);
-  const found = now.records.find((one) => isServerOf(one, pid, wanted, now));
-  if (found) return taken(wanted, pid, found, now, world);
+  const found = now.candidates.find((one) => isServerOf(one, pid, wanted, now));
+  if (found) return taken(wanted, pid, found.record, now, world);
   if (who === 'locked' && isOther(pid, now)) return heldByStranger(wanted, now, world);
   return running(wanted, pid, undefined);
 }
@@ -166,17 +167,21 @@ async function running(wanted: Wanted, pid: number | undefined, record: ServerRe
 }
 
 /** By what proves it; a record whose server has only just answered names its launcher alone. */
-function isServerOf(record: ServerRecord, pid: number | undefined, wanted: Wanted, { snapshot }: Survey): boolean {
+function isServerOf(
+  { record, located }: Candidate,
+  pid: number | undefined,
+  wanted: Wanted,
+  { snapshot }: Survey,
+): boolean {
   // Where addresses cannot be told, the one that was asked may be another's. Of what we did not start we only assume it.
   if (record.ownership === 'plugin' && (record.hostname ?? wanted.hostname) !== wanted.hostname) return false;
-  const located = locate(record, snapshot);
   const weak = weakProofOf(record, located, snapshot);
   return processesOf(located).some((process) => process.pid === pid) && !(weak && whyDoubted(weak));
 }
 
-async function heldByStranger(wanted: Wanted, sight: Survey, { platform }: World): Promise<Refused> {
+async function heldByStranger(wanted: Wanted, around: Survey, { platform }: World): Promise<Refused> {
   const pid = await platform.listener(wanted.port, wanted.hostname);
-  const name = pid === undefined ? undefined : sight.snapshot.processes?.get(pid)?.name;
+  const name = pid === undefined ? undefined : around.snapshot.processes?.get(pid)?.name;
   const who = pid === undefined ? '' : ` (pid ${pid}${name ? `, ${name}` : ''})`;
   return refused(
     `port ${wanted.port} is held by something that is not OpenCode${who}`,
@@ -185,9 +190,9 @@ async function heldByStranger(wanted: Wanted, sight: Survey, { platform }: World
 }
 
 /** OpenCode that does not answer may only be starting; anything else that is silent will not become OpenCode. */
-async function heldBySilent(wanted: Wanted, sight: Survey, world: World): Promise<Tried> {
+async function heldBySilent(wanted: Wanted, around: Survey, world: World): Promise<Tried> {
   const pid = await world.platform.listener(wanted.port, wanted.hostname);
-  if (isOther(pid, sight)) return heldByStranger(wanted, sight, world);
+  if (isOther(pid, around)) return heldByStranger(wanted, around, world);
   return again(`the OpenCode on it${pid === undefined ? '' : ` (pid ${pid})`} does not answer`);
 }
 

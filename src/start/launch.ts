@@ -2,14 +2,13 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { endRest, endTree } from '../act/end-tree.js';
 import { type Spawned, spawnDetached } from '../act/spawn.js';
-import { treeAt } from '../decide/evidence.js';
-import { locate } from '../decide/locate.js';
+import { endingWith } from '../decide/evidence.js';
 import { leftOfSpawn } from '../decide/tree.js';
 import { targetOfSpawn } from '../decide/verdict.js';
 import type { ServerRecord } from '../model/record.js';
 import type { Snapshot } from '../model/snapshot.js';
 import { isDirectory } from '../observe/directories.js';
-import { environmentsOf, takeSnapshot } from '../observe/snapshot.js';
+import { environmentsOf, lookAtRecord, takeSnapshot } from '../observe/snapshot.js';
 import { givenUpDetail } from '../report/log-line.js';
 import { log } from '../run/journal.js';
 import type { World } from '../run/world.js';
@@ -30,7 +29,7 @@ const GRACE_MS = 5_000;
 export async function launch(wanted: Wanted, world: World, mayStart = () => true): Promise<Started | Refused> {
   if (!isDirectory(wanted.workspace))
     return refused(`the workspace ${wanted.workspace} is no directory`, 'name one that exists');
-  const began = await takeSnapshot([], [], world.platform);
+  const { snapshot: began } = await takeSnapshot([], [], world.platform);
   const spawning = newRecord(wanted, began);
   if (spawning === undefined) return unlisted();
   writeRecord(world.folder, spawning);
@@ -128,11 +127,11 @@ async function unseen(
 /** Whatever did not become ready is ended with all it started, and forgotten; what would not end keeps its record. */
 async function giveUp(error: string, record: NativeRecord, wanted: Wanted, world: World): Promise<Refused> {
   const parsed: ServerRecord = asServerRecord(world.folder, record);
-  const snapshot = await takeSnapshot([parsed], [], world.platform);
-  const located = locate(parsed, snapshot);
+  const { snapshot, candidate } = await lookAtRecord(parsed, world.platform);
+  const { located } = candidate;
   const target = targetOfSpawn(located);
   const { look } = world.platform;
-  const tree = treeAt(parsed, snapshot);
+  const tree = endingWith(candidate, snapshot);
   const ended = target ? await endTree(target, tree, { look, lineage: snapshot.lineage, graceMs: GRACE_MS }) : located;
   const isEnded = ended.kind === 'ended' || ended.kind === 'gone' || ended.kind === 'replaced';
   const left = isEnded ? await endLeft(record.spawned?.pid, record.tag, world) : NOT_ENDED;
@@ -150,7 +149,8 @@ const NOT_ENDED: Ended = { isWhole: false, pids: [] };
 
 /** A command that ended by itself may have left something running, which nobody else knows. */
 async function endLeft(group: number | undefined, tag: string | undefined, { platform }: World): Promise<Ended> {
-  const { processes: table = new Map(), lineage } = await takeSnapshot([], [], platform);
+  const { snapshot } = await takeSnapshot([], [], platform);
+  const { processes: table = new Map(), lineage } = snapshot;
   const left = leftOfSpawn(group, tag, table, environmentsOf([...table.keys()], platform));
   const stubborn = await endRest(left, { look: platform.look, lineage, graceMs: GRACE_MS });
   return { isWhole: stubborn.length === 0, pids: left.filter((one) => !stubborn.includes(one)).map(({ pid }) => pid) };

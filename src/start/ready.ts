@@ -1,11 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Spawned } from '../act/spawn.js';
 import { duration } from '../common/text.js';
-import { locate } from '../decide/locate.js';
 import type { Identity } from '../model/identity.js';
 import { type Secret, secret } from '../model/secret.js';
 import { lockOn, PROBE_MS, whoAnswers } from '../observe/server/who-answers.js';
-import { takeSnapshot } from '../observe/snapshot.js';
+import { lookAtRecord } from '../observe/snapshot.js';
 import type { World } from '../run/world.js';
 import type { NativeRecord } from '../state/ours/record-file.js';
 import { asServerRecord } from '../state/ours/registry.js';
@@ -66,15 +65,14 @@ async function listenerOf(
   world: World,
 ): Promise<{ port: number; server: Identity | undefined } | undefined> {
   const parsed = asServerRecord(world.folder, record);
-  const snapshot = await takeSnapshot([parsed], [], world.platform);
+  const { snapshot, candidate } = await lookAtRecord(parsed, world.platform);
   const sockets = snapshot.sockets.get(record.id);
   if (sockets === undefined)
     return record.port === undefined || process.platform === 'linux'
       ? undefined
       : { port: record.port, server: undefined };
   const listening = sockets.listening.find(({ port }) => record.port === undefined || port === record.port);
-  const located = locate(parsed, snapshot);
-  if (listening === undefined || located.kind !== 'present') return undefined;
+  if (listening === undefined || candidate.located.kind !== 'present') return undefined;
   const seen = snapshot.processes?.get(listening.pid);
   return seen && { port: listening.port, server: { pid: seen.pid, startToken: seen.startToken } };
 }

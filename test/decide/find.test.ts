@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { candidateOf } from '../../src/decide/candidate.js';
 import { begunBy, named } from '../../src/decide/find.js';
 import { unrecordedIn } from '../../src/decide/unrecorded.js';
 import type { ServerRecord } from '../../src/model/record.js';
@@ -11,9 +12,11 @@ const numeric: ServerRecord = { ...native, id: `${PORT}123456` };
 const handedOver: ServerRecord = { ...native, id: `adopted-${SERVER}-start` };
 const [unrecorded] = unrecordedIn([], snapshot);
 
+const candidates = (records: readonly ServerRecord[]) => records.map((one) => candidateOf(one, snapshot));
+
 const mayMean = (name: string, one: ServerRecord | undefined): boolean => {
   const records = one ? [one] : [];
-  return named(name, records, [], snapshot).length + begunBy(name, records).length > 0;
+  return named(name, candidates(records), [], snapshot).length + begunBy(name, records).length > 0;
 };
 
 test.each([
@@ -43,11 +46,13 @@ test.each([
 });
 
 test('the start of an id is no name', () => {
-  expect(named('c0ffee', [record], [], snapshot)).toEqual([]);
+  expect(named('c0ffee', candidates([record]), [], snapshot)).toEqual([]);
 });
 
 test('a server still goes by what it was called when it was kept', () => {
   const mark = { file: '/x', id: 'pid-5000', processes: [identity(SERVER)], machine: here };
-  expect(named('pid-5000', [record], [mark], snapshot)).toEqual([record]);
-  expect(named('pid-5000', [record], [{ ...mark, processes: [identity(LAUNCHER + 1)] }], snapshot)).toEqual([]);
+  expect(named('pid-5000', candidates([record]), [mark], snapshot)).toEqual([record]);
+  expect(named('pid-5000', candidates([record]), [{ ...mark, processes: [identity(LAUNCHER + 1)] }], snapshot)).toEqual(
+    [],
+  );
 });

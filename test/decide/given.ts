@@ -1,4 +1,5 @@
 import type { Activity } from '../../src/decide/activity.js';
+import { candidateOf } from '../../src/decide/candidate.js';
 import { type Evidence, evidenceOf } from '../../src/decide/evidence.js';
 import type { Policy } from '../../src/decide/guards.js';
 import { judge, type Verdict } from '../../src/decide/verdict.js';
@@ -33,7 +34,7 @@ export const MCP = 5001;
 export const FREE = 9000;
 
 export const evidence = (given: Situation): Evidence =>
-  evidenceOf(given.record, given.written, given.snapshot, given.activity);
+  evidenceOf(candidateOf(given.record, given.snapshot), given.written, given.snapshot, given.activity);
 export const verdict = (given: Situation): Verdict => judge(evidence(given), policy);
 
 export function pid(value: number): Pid {

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { treeAt } from '../../src/decide/evidence.js';
+import { candidateOf } from '../../src/decide/candidate.js';
+import { endingWith } from '../../src/decide/evidence.js';
 import { targetNamed } from '../../src/decide/verdict.js';
 import { but, leased } from './changes.js';
 import { forgetting } from './forgetting.js';
@@ -75,13 +76,15 @@ test('a server of somebody else is neither a target nor ends with one', () => {
     const around = but(given, withStranger);
     const judged = verdict(around);
     if (judged.kind === 'stale') expect(judged.target.server.pid).not.toBe(stranger.pid);
-    expect(treeAt(around.record, around.snapshot).map(({ pid }) => pid)).not.toContain(stranger.pid);
+    expect(
+      endingWith(candidateOf(around.record, around.snapshot), around.snapshot).map(({ pid }) => pid),
+    ).not.toContain(stranger.pid);
   });
 });
 
 test('neither this run nor anything above it ends with a server, nor what cannot be told from another', () => {
   always((given) => {
-    const tree = treeAt(given.record, given.snapshot);
+    const tree = endingWith(candidateOf(given.record, given.snapshot), given.snapshot);
     expect(tree.filter(({ pid }) => pid <= 1 || given.snapshot.lineage.has(pid))).toEqual([]);
     expect(tree.filter(({ startToken }) => startToken === undefined)).toEqual([]);
   });

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { candidateOf } from '../../src/decide/candidate.js';
 import { reconcile } from '../../src/decide/reconcile.js';
 import { unrecordedIn } from '../../src/decide/unrecorded.js';
 import { but, seen, shown } from './changes.js';
@@ -22,5 +23,5 @@ test('a record of ours speaks for a process that may be the recorded one, whatev
   const { snapshot } = but(native, seen(SERVER, { startToken: undefined }));
   const theirs = { ...weak.record, spawned: native.record.spawned, server: undefined };
   expect(reconcile([theirs, hers], snapshot)).toMatchObject([{ id: hers.id, alsoIn: [{ source: theirs.source }] }]);
-  expect(unrecordedIn([hers], snapshot)).toEqual([]);
+  expect(unrecordedIn([candidateOf(hers, snapshot)], snapshot)).toEqual([]);
 });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { leftAt, treeAt } from '../../src/decide/evidence.js';
+import { candidateOf } from '../../src/decide/candidate.js';
+import { endingWith, stayingAfter } from '../../src/decide/evidence.js';
 import { leftOfSpawn, restOf } from '../../src/decide/tree.js';
 import { descendants, lineage, type Process } from '../../src/model/process.js';
 import type { Fence } from '../../src/model/record.js';
@@ -28,7 +29,7 @@ import {
 } from './given.js';
 
 const pids = ({ record, snapshot }: Situation): number[] =>
-  treeAt(record, snapshot)
+  endingWith(candidateOf(record, snapshot), snapshot)
     .map(({ pid }) => pid)
     .sort((a, b) => a - b);
 
@@ -137,7 +138,9 @@ describe('with a server ends what an MCP server has started, but not', () => {
       listening(true, 5008),
     );
     expect(pids(but(native, serving))).toEqual([SERVER, MCP]);
-    expect(leftAt(native.record, but(native, serving).snapshot).map(({ pid }) => pid)).toEqual([5008, 5002, 5005]);
+    expect(stayingAfter(candidateOf(native.record, but(native, serving).snapshot)).map(({ pid }) => pid)).toEqual([
+      5008, 5002, 5005,
+    ]);
   });
 });
 

@@ -7,8 +7,8 @@ import type { KeepMark } from '../../model/record.js';
 import { workspaceOf } from '../../observe/directories.js';
 import { lineOf } from '../../report/log-line.js';
 import { clean } from '../../report/text.js';
+import { forbidding } from '../../run/find-server.js';
 import { log } from '../../run/journal.js';
-import { forbidding } from '../../run/stop.js';
 import { openWorld, type World } from '../../run/world.js';
 import { ensureWatch } from '../../session/watch.js';
 import { keep, recordFile, unkeep, writeRecord } from '../../state/ours/registry.js';
@@ -24,7 +24,7 @@ export async function keepCommand(name: string, options: Common): Promise<number
   if (chosen === undefined) return 1;
   const { id } = chosen.server.record;
   const processes = processesOf(chosen.server.seen.located).map(identityOf);
-  keep(world.folder, { id, processes, machine: chosen.sight.snapshot.machine });
+  keep(world.folder, { id, processes, machine: chosen.server.survey.snapshot.machine });
   log(world, [lineOf(chosen.server, 'kept', `until opencode-reap unkeep ${id}`)]);
   if (!options.quiet) print([clean(`${id} is kept until opencode-reap unkeep ${id}`)]);
   return 0;
@@ -37,7 +37,8 @@ export async function unkeepCommand(name: string, options: Common): Promise<numb
   if (chosen === undefined) return 1;
   const { record } = chosen.server;
   const { id } = record;
-  const marks = marksOn(record, chosen.sight.written.kept, chosen.sight.snapshot);
+  const { written, snapshot } = chosen.server.survey;
+  const marks = marksOn(chosen.server, written.kept, snapshot);
   const because = stillKept(chosen, marks);
   if (marks.length > 0 && because.length === 0)
     log(world, [lineOf(chosen.server, 'unkept', 'its keep mark was taken away')]);
@@ -48,8 +49,8 @@ export async function unkeepCommand(name: string, options: Common): Promise<numb
 }
 
 /** What keeps it after its marks were taken away, each with what can be done about it. */
-function stillKept({ server: { seen }, sight }: Chosen, marks: readonly KeepMark[]): [error: string, hint: string][] {
-  const { written, snapshot } = sight;
+function stillKept({ server: { seen, survey } }: Chosen, marks: readonly KeepMark[]): [error: string, hint: string][] {
+  const { written, snapshot } = survey;
   const left = marks.flatMap((mark): [string, string][] => {
     const error = unkeep(mark);
     return error === undefined ? [] : [[`could not remove ${mark.file}: ${error}`, 'remove that file']];
@@ -95,7 +96,8 @@ function whyNotAdopt(chosen: Chosen): string | undefined {
   return mayBeHandedOver(seen) ? undefined : `it is recorded already, as ${record.id}`;
 }
 
-function adopt({ server: { record, seen }, sight: { snapshot } }: Chosen, world: World): string {
+function adopt({ server: { record, seen, survey } }: Chosen, world: World): string {
+  const { snapshot } = survey;
   const us = snapshot.processes?.get(snapshot.self);
   if (seen.located.kind !== 'present' || us === undefined) throw new Error('an identified server was not seen');
   const { server, launcher } = seen.located;

@@ -5,7 +5,8 @@ import type { Verdict } from '../../decide/verdict.js';
 import { jsonServer } from '../../report/json.js';
 import { reason, state } from '../../report/table.js';
 import { clean } from '../../report/text.js';
-import { forbidding, stopNamed } from '../../run/stop.js';
+import { forbidding } from '../../run/find-server.js';
+import { stopNamed } from '../../run/stop-and-log.js';
 import { openWorld, type World } from '../../run/world.js';
 import { endWatchIfOver } from '../../session/watch.js';
 import { choose } from '../choose.js';
@@ -38,12 +39,13 @@ async function stopOne(name: string, options: StopOptions, course: Course, world
   const forbids = forbidding(chosen);
   if (forbids) return refuse(name, forbids);
   const inUse = options.yes ? undefined : useOf(chosen.server.verdict);
-  if (inUse === undefined) return stopNamed(chosen, { ...policy, told: course.told }, world);
+  if (inUse === undefined) return stopNamed(chosen.server, { ...policy, told: course.told }, world);
   if (!process.stdin.isTTY || !process.stderr.isTTY) {
     complain(`it may be in use: ${inUse}`, 'add --yes to stop it all the same');
     return 1;
   }
-  if (await course.asking(() => confirmed(inUse))) return stopNamed(chosen, { ...policy, told: course.told }, world);
+  if (await course.asking(() => confirmed(inUse)))
+    return stopNamed(chosen.server, { ...policy, told: course.told }, world);
   if (!options.quiet) process.stderr.write('left alone\n');
   return 0;
 }

@@ -5,9 +5,8 @@ import {
   loopbackOf,
   SILENCE_COUNTS_AFTER_MS,
 } from '../../decide/activity.js';
-import { locate } from '../../decide/locate.js';
+import type { Candidate } from '../../decide/candidate.js';
 import { sameProcess } from '../../model/identity.js';
-import type { ServerRecord } from '../../model/record.js';
 import type { Snapshot } from '../../model/snapshot.js';
 import type { Platform } from '../platform.js';
 import { socketsNow } from '../snapshot.js';
@@ -16,39 +15,39 @@ import type { Address } from './http.js';
 
 /** What the server says, through a socket that has just been seen to be its own. */
 export async function askServer(
-  record: ServerRecord,
+  candidate: Candidate,
   directories: readonly string[],
   snapshot: Snapshot,
   platform: Platform,
 ): Promise<Activity> {
-  const located = locate(record, snapshot);
+  const { record, located } = candidate;
   if (located.kind !== 'present') return { kind: 'not asked' };
   const { ageMs } = located.server;
-  const mute = activityWithoutListener(ageMs, socketsNow(record, snapshot, platform));
+  const mute = activityWithoutListener(ageMs, socketsNow(candidate, platform));
   if (mute) return mute;
-  const address = await addressOf(record, snapshot, platform);
+  const address = await addressOf(candidate, snapshot, platform);
   if (typeof address === 'string') return { kind: 'unknown', because: address };
   const startedAt = Math.min(snapshot.at - (ageMs ?? 0), record.startedAt ?? Number.POSITIVE_INFINITY);
   const activity = await askActivity(address, { startedAt, directories });
   if (activity.kind !== 'silent') return activity;
   const tooYoung = ageMs === undefined || ageMs < SILENCE_COUNTS_AFTER_MS;
   const silence = tooYoung ? { probes: 1, answered: false, spanMs: 0, onTime: true } : await listenForSilence(address);
-  return activityOfSilence(silence, ageMs, socketsNow(record, snapshot, platform));
+  return activityOfSilence(silence, ageMs, socketsNow(candidate, platform));
 }
 
 /** Asks a server to end its sessions, tools and MCP servers; what it answers decides nothing. */
-export async function dispose(record: ServerRecord, snapshot: Snapshot, platform: Platform): Promise<void> {
-  const address = await addressOf(record, snapshot, platform);
+export async function dispose(candidate: Candidate, snapshot: Snapshot, platform: Platform): Promise<void> {
+  const address = await addressOf(candidate, snapshot, platform);
   if (typeof address !== 'string') await askToDispose(address);
 }
 
 /** Where to ask, or a sentence that says why nobody is asked. */
-async function addressOf(record: ServerRecord, snapshot: Snapshot, platform: Platform): Promise<Address | string> {
-  const located = locate(record, snapshot);
+async function addressOf(candidate: Candidate, snapshot: Snapshot, platform: Platform): Promise<Address | string> {
+  const { record, located } = candidate;
   if (located.kind !== 'present') return 'its process was not found';
   const now = await platform.look(located.server.pid);
   if (typeof now === 'string' || sameProcess(located.server, now) !== 'same') return 'its process has changed';
-  const sockets = socketsNow(record, snapshot, platform);
+  const sockets = socketsNow(candidate, platform);
   if (!sockets?.ourNetwork) return 'it listens in another network';
   const hosts = sockets.listening.flatMap(({ host, port }) => {
     const loopback = loopbackOf(host);

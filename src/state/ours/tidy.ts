@@ -9,7 +9,7 @@ import { parseLease } from './lease-file.js';
  * Leases that ended, announcements of runs that died, and files whose writer was killed: nobody else takes them away.
  * One of the folders may be read only, or somebody else's after one `sudo`; what lies there stays.
  */
-export function tidy(folders: readonly StateFolder[], ended: readonly Lease[], dead: readonly LiveRun[]): void {
+export function removeEnded(folders: readonly StateFolder[], ended: readonly Lease[], dead: readonly LiveRun[]): void {
   for (const lease of ended) dropLease(lease);
   for (const run of dead) attempt(() => removeFile(run.file));
   const now = Date.now();

@@ -1,0 +1,111 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Activity, activityNow } from '../decide/activity.js';
+import type { Candidate } from '../decide/candidate.js';
+import { type Evidence, evidenceOf, withoutQuestions } from '../decide/evidence.js';
+import type { Policy } from '../decide/guards.js';
+import { usesOf } from '../decide/uses.js';
+import { judge, type Verdict } from '../decide/verdict.js';
+import type { ServerRecord } from '../model/record.js';
+import { bootMs } from '../observe/boot-clock.js';
+import { askServer } from '../observe/server/ask.js';
+import { type Survey, surveyOne, surveyUnrecorded } from './survey.js';
+import type { World } from './world.js';
+
+/** What the guards say of one candidate. */
+export interface Judgement extends Candidate {
+  readonly seen: Evidence;
+  readonly verdict: Verdict;
+  /** The look that it was judged by: of a server that was asked, the one after its answer. */
+  readonly survey: Survey;
+  /** Undefined when it was not asked. */
+  readonly answered?: Answered;
+}
+
+/** What a server has said, and when it was asked and had answered, by the boot clock. */
+export interface Answered {
+  readonly activity: Activity;
+  readonly askedAtMs: number;
+  readonly answeredAtMs: number;
+}
+
+/** Judges every candidate. A server is asked only when nothing else speaks for it; `askAll` asks whatever can be asked. */
+export async function judgeAll(around: Survey, policy: Policy, world: World, askAll = false): Promise<Judgement[]> {
+  return Promise.all(around.candidates.map((candidate) => judgeOne(candidate, around, policy, world, askAll)));
+}
+
+/** Looks at one server and judges it, whatever was seen of it before. */
+export async function judgeAnew(
+  record: ServerRecord,
+  policy: Policy,
+  world: World,
+  askAll = false,
+): Promise<Judgement> {
+  const near = await surveyOne(world, record);
+  return judgeOne(near.candidate, near, policy, world, askAll);
+}
+
+/** The servers of ours that no record leads to. Nobody asks them: they are nobody's to disturb. */
+export async function judgeUnrecorded(around: Survey, policy: Policy, world: World): Promise<Judgement[]> {
+  const unrecorded = await surveyUnrecorded(around, world);
+  return unrecorded.candidates.map((candidate) => judgeUnasked(candidate, unrecorded, policy));
+}
+
+async function judgeOne(candidate: Candidate, around: Survey, policy: Policy, world: World, askAll: boolean) {
+  const unasked = judgeUnasked(candidate, around, policy);
+  return mayAsk(unasked.verdict, askAll) ? judgeAsked(candidate, around, policy, world) : unasked;
+}
+
+/** Before a server is asked, what another run's question may cause does not count: once it is judged by its word, it does. */
+function judgeUnasked(candidate: Candidate, around: Survey, policy: Policy): Judgement {
+  const evidence = evidenceOf(candidate, around.written, around.snapshot, { kind: 'not asked' });
+  const seen = withoutQuestions(evidence, SETTLING_MS);
+  return { ...candidate, seen, verdict: judge(seen, policy), survey: around };
+}
+
+/** Only a server that is surely the recorded one, and here, is asked anything. */
+function mayAsk({ kind, guards }: Verdict, askAll: boolean): boolean {
+  const isThere = guards.every(({ name, outcome }) => (name !== 'identity' && name !== 'local') || outcome === 'pass');
+  return isThere && (kind === 'unsure' || (askAll && kind === 'spared'));
+}
+
+/**
+ * Asks the server, which may take it many seconds, and then judges it by what is there once it has answered: whoever has
+ * arrived meanwhile counts.
+ */
+async function judgeAsked(candidate: Candidate, before: Survey, policy: Policy, world: World): Promise<Judgement> {
+  const askedAtMs = bootMs();
+  const directories = directoriesOf(candidate.record, before);
+  const activity = await askServer(candidate, directories, before.snapshot, world.platform);
+  return judgeOnceMore(candidate.record, { activity, askedAtMs, answeredAtMs: bootMs() }, policy, world);
+}
+
+/** How long is waited for the end of what a question has caused: another run's connection, a tool of the server's own. */
+export const SETTLING_MS = 3_000;
+const SETTLING_POLL_MS = 50;
+
+/** One cheap look, without asking anything, and what the guards say of it and of what the server has said before. */
+export async function judgeOnceMore(
+  record: ServerRecord,
+  answered: Answered,
+  policy: Policy,
+  world: World,
+): Promise<Judgement> {
+  for (const until = performance.now() + SETTLING_MS; ; await sleep(SETTLING_POLL_MS)) {
+    const near = await surveyOne(world, record);
+    const { candidate, written, snapshot } = near;
+    const activity = activityNow(answered.activity, snapshot.sockets.get(candidate.record.id));
+    const seen = evidenceOf(candidate, written, snapshot, activity);
+    const verdict = judge(seen, policy);
+    const settled = judge(withoutQuestions(seen, bootMs() - answered.askedAtMs + SETTLING_MS), policy);
+    const isSettling = settled.kind === 'stale' && verdict.kind !== 'stale';
+    if (!isSettling || performance.now() > until) return { ...candidate, seen, verdict, survey: near, answered };
+  }
+}
+
+/** Where it may be working, for releases that do not say it themselves. */
+function directoriesOf(record: ServerRecord, { written }: Survey): string[] {
+  const records = [record, ...record.alsoIn];
+  const ports = records.flatMap(({ port }) => port ?? []);
+  const jobs = usesOf({ records, ports }, written.uses, 'job').flatMap(({ directories }) => directories);
+  return [...new Set([...records.flatMap(({ workspace }) => workspace ?? []), ...jobs])];
+}

@@ -1,0 +1,130 @@
+import { existsSync } from 'node:fs';
+import { setImmediate as turn } from 'node:timers/promises';
+import { isAlive } from '../decide/alive.js';
+import type { Candidate } from '../decide/candidate.js';
+import { asItStands, concerns, reconcile } from '../decide/reconcile.js';
+import { unrecordedIn } from '../decide/unrecorded.js';
+import type { Identity } from '../model/identity.js';
+import type { Fence, ServerRecord } from '../model/record.js';
+import type { Snapshot } from '../model/snapshot.js';
+import { namedIn, type Written } from '../model/written.js';
+import { bootMs } from '../observe/boot-clock.js';
+import { lookAtProcesses, lookAtServer, lookAtSockets, takeSnapshot, withEnvironments } from '../observe/snapshot.js';
+import { readRuns, registerRun } from '../state/ours/registry.js';
+import { readWritten, type World } from './world.js';
+
+/** Everything known at one moment: what was written down, and what the machine shows. */
+export interface Survey {
+  readonly written: Written;
+  readonly snapshot: Snapshot;
+  readonly candidates: readonly Candidate[];
+  /** Left by runs that died while they were stopping a server. */
+  readonly deadFences: readonly Fence[];
+  /** When the look began, by the boot clock. */
+  readonly beganMs: number;
+}
+
+/** The same about one server. */
+export interface CloseSurvey extends Survey {
+  readonly candidate: Candidate;
+}
+
+/** Looks at everything. */
+export async function survey(world: World): Promise<Survey> {
+  const look = await lookTogether(world);
+  const records = reconcile(look.written.records, look.bare).map((record) => withWhereabouts(record, world));
+  const { snapshot, candidates } = lookAtSockets(
+    [...records, ...fencedIn(look.written)],
+    directoriesIn(look.written),
+    look.bare,
+    world.platform,
+  );
+  const around = finished(look, snapshot, world);
+  const known = new Set(records.map(({ id }) => id));
+  const left = around.deadFences.flatMap(({ record }) => (record && !known.has(record.id) ? [record] : []));
+  const wanted = new Set([...records, ...left]);
+  return { ...around, candidates: candidates.filter(({ record }) => wanted.has(record)) };
+}
+
+/** Looks at what concerns one server, some 30 ms: the cheap look that stands right before each act. */
+export async function surveyOne(world: World, known: ServerRecord): Promise<CloseSurvey> {
+  const look = await lookTogether(world);
+  const near = [...look.written.records, ...fencedIn(look.written)].filter((record) => concerns(record, known));
+  const bare = withEnvironments([known, ...near], look.bare, world.platform);
+  const record = withWhereabouts(asItStands(known, near, bare), world);
+  const { snapshot, candidate } = lookAtServer(record, directoriesIn(look.written), bare, world.platform);
+  return { ...finished(look, snapshot, world), candidate, candidates: [candidate] };
+}
+
+/** What is the same for every server: what was written down, and which processes there are. */
+interface SharedLook {
+  readonly beganMs: number;
+  readonly written: Written;
+  readonly bare: Snapshot;
+}
+
+const waiting = new WeakMap<World, Promise<SharedLook>>();
+
+/**
+ * Looks for all who want a look at the same moment: with twenty servers, a look for each of them would keep this process
+ * from hearing what they answer. Nobody gets a look that began before they asked for it.
+ */
+function lookTogether(world: World): Promise<SharedLook> {
+  const others = waiting.get(world);
+  if (others) return others;
+  const look = turn().then(() => {
+    waiting.delete(world);
+    return lookNow(world);
+  });
+  waiting.set(world, look);
+  return look;
+}
+
+async function lookNow(world: World): Promise<SharedLook> {
+  const beganMs = bootMs();
+  const written = await readWritten(world);
+  const bare = await lookAtProcesses([...written.records, ...fencedIn(written)], world.platform);
+  return { beganMs, written, bare: { ...bare, named: namedIn(written) } };
+}
+
+function finished({ beganMs, written }: SharedLook, snapshot: Snapshot, { leaseFolders }: World) {
+  // A run registers itself before it connects and until it is done, so whoever's connection was seen is in one of both.
+  const runs = [...written.runs, ...readRuns(leaseFolders)];
+  const deadFences = written.fences.filter((fence) => isAlive(fence.run, fence.machine, snapshot) === 'no');
+  return { written: { ...written, runs }, snapshot, deadFences, beganMs };
+}
+
+const fencedIn = ({ fences }: Written): ServerRecord[] => fences.flatMap(({ record }) => record ?? []);
+
+const directoriesIn = ({ leases, witnesses }: Written) => [...leases, ...witnesses];
+
+/** The servers of ours that none of these candidates leads to. */
+export async function surveyUnrecorded({ candidates, ...around }: Survey, world: World): Promise<Survey> {
+  const records = unrecordedIn(candidates, around.snapshot).map((record) => withWhereabouts(record, world));
+  if (records.length === 0) return { ...around, candidates: [] };
+  const seen = await takeSnapshot(records, directoriesIn(around.written), world.platform);
+  return { ...around, snapshot: { ...seen.snapshot, named: around.snapshot.named }, candidates: seen.candidates };
+}
+
+/** What a record of nobody or of a plugin leaves out: the port that it listens on, and the directory it works in. */
+function withWhereabouts(record: ServerRecord, { platform }: World): ServerRecord {
+  const pid = record.server?.pid;
+  if (pid === undefined || record.source.format === 'native') return record;
+  const port = record.port ?? platform.sockets(pid, [pid])?.listening[0]?.port;
+  return { ...record, port, workspace: record.workspace ?? platform.cwd(pid) };
+}
+
+/**
+ * Lets other runs know that this process only asks. A dry run adds no folder for it: where none is, no run has ever
+ * looked here.
+ */
+export function registerThisRun({ folder }: World, { snapshot }: Survey, dryRun: boolean): () => void {
+  const holder = selfIn(snapshot);
+  const place = dryRun ? folder.runs : folder.root;
+  return existsSync(place) && holder ? registerRun(folder, { holder, machine: snapshot.machine }) : () => undefined;
+}
+
+export const selfIn = (snapshot: Snapshot): Identity | undefined => {
+  const seen = snapshot.processes?.get(snapshot.self);
+  return seen && { pid: seen.pid, startToken: seen.startToken };
+};
