@@ -131,7 +131,10 @@ test.each([
   const result = await reap('--dry-run', '--json');
   const { unread, servers } = JSON.parse(result.stdout);
   expect(result.code).toBe(code);
-  expect(servers.map(({ verdict }: Fields) => verdict)).toEqual(verdicts);
+  expect(
+    servers.map(({ verdict }: Fields) => verdict),
+    result.stdout,
+  ).toEqual(verdicts);
   expect(unread).toEqual([{ file: join(sandbox.stateDir, folder), error: 'ENOTDIR' }]);
 });
 

@@ -29,10 +29,10 @@ const run = (...args) => execFileSync(process.execPath, [${JSON.stringify(PROGRA
   // Its answer may have made it start something that is over in a moment, or is not where the machine is starved.
   const before = [];
   let servers = [];
-  for (let tries = 0; tries < 12 && !servers[0]?.outcome; tries += 1) {
+  for (let tries = 0; tries < 12 && servers[0]?.outcome?.kind !== 'stopped'; tries += 1) {
     await new Promise((resolve) => setTimeout(resolve, tries * 1000));
     servers = JSON.parse(run('--all-stale', '--older-than', '0s', '--json')).servers;
-    before.push(servers[0]?.guards.filter(({ outcome }) => outcome !== 'pass').map(({ detail }) => detail));
+    before.push(servers[0]?.outcome ?? servers[0]?.guards.filter(({ outcome }) => outcome !== 'pass'));
   }
   console.log(JSON.stringify({ id, status, statusMs, outside, servers, before }));
 })();`;
