@@ -36,15 +36,15 @@ export const GUARDS: Readonly<Record<GuardName, Guard>> = {
   owned: {
     asks: 'did a plugin start it?',
     answers: [
-      ['veto', (seen) => seen.ownership === 'unrecorded' && 'nothing was written down about it'],
+      ['veto', (seen) => seen.ownership === 'unrecorded' && 'it is not recorded'],
       ['veto', (seen) => seen.ownership === 'user' && 'the record says that the user started it'],
       ['veto', (seen) => seen.ownership === 'unmarked' && 'the record does not say that a plugin started it'],
       ['veto', (seen) => seen.ownership === 'withdrawn' && 'its record was changed or removed while it was judged'],
-      ['veto', (seen) => seen.trust.kind === 'untrusted' && `the record proves nothing: ${seen.trust.because}`],
+      ['veto', (seen) => seen.trust.kind === 'untrusted' && `the record cannot be trusted: ${seen.trust.because}`],
       ['veto', (seen) => seen.sharedDaemon === 'yes' && 'it is a shared daemon (--service or --stdio)'],
       ['unknown', (seen) => seen.trust.kind === 'unexamined' && `the record cannot be examined: ${seen.trust.because}`],
       ['unknown', (seen) => seen.alsoUnread.length > 0 && 'a record that may be about it could not be read'],
-      ['pass', (seen) => seen.ownership === 'adopted' && 'it was handed over with `opencode-reap adopt`'],
+      ['pass', (seen) => seen.ownership === 'adopted' && 'it was adopted with `opencode-reap adopt`'],
       ['pass', (seen) => (seen.plugin ? `started by ${seen.plugin}` : 'started by a plugin')],
     ],
   },
@@ -65,7 +65,7 @@ export const GUARDS: Readonly<Record<GuardName, Guard>> = {
     asks: 'is this process the one that was recorded?',
     answers: [
       ['veto', (seen) => seen.match?.user === 'different' && 'the process belongs to another user'],
-      ['veto', (seen) => seen.match?.command === 'other' && 'the process is no `opencode serve`'],
+      ['veto', (seen) => seen.match?.command === 'other' && 'the process is not an `opencode serve`'],
       ['veto', (seen) => seen.match?.tag === 'different' && 'the process does not carry the recorded tag'],
       ['unknown', (seen) => seen.located.kind !== 'present' && seen.located.because],
       ['unknown', (seen) => seen.match?.user === 'unknown' && 'cannot tell whose process it is'],
@@ -95,7 +95,7 @@ export const GUARDS: Readonly<Record<GuardName, Guard>> = {
     ],
   },
   idle: {
-    asks: 'is nobody using it, and nothing running in it?',
+    asks: 'is nothing using it or running in it?',
     answers: [
       ['veto', (seen) => seen.runsUs && 'this command runs inside it'],
       ['veto', (seen) => seen.clients?.length !== 0 && seen.clients && connected(seen.clients)],
@@ -142,11 +142,11 @@ export const GUARDS: Readonly<Record<GuardName, Guard>> = {
     ],
   },
   unkept: {
-    asks: 'has nobody asked to keep it?',
+    asks: 'is it free of keep marks?',
     answers: [
       ['veto', (seen) => seen.kept === 'yes' && 'the user wants it kept'],
       ['unknown', (seen) => seen.kept === 'unknown' && 'the keep marks could not be read'],
-      ['pass', () => 'nobody asked to keep it'],
+      ['pass', () => 'it has no keep mark'],
     ],
   },
 };
@@ -187,7 +187,7 @@ function withRunningJobs(seen: Evidence, live: 'yes' | 'unknown'): string | unde
   const more = named.length > MOST_NAMED ? [`and ${named.length - MOST_NAMED} more`] : [];
   const jobs = `${count(flights.length, 'job')} of a plugin (${[...named.slice(0, MOST_NAMED), ...more].join('; ')})`;
   if (flights.length === 0) return undefined;
-  return live === 'yes' ? `${jobs} in flight` : `cannot tell whether ${jobs} still runs`;
+  return live === 'yes' ? `${jobs} in flight` : `${jobs} may still be running`;
 }
 
 function leased(seen: Evidence): string | undefined {
@@ -201,7 +201,7 @@ function doubtfullyLeased(seen: Evidence): string | undefined {
   const doubtful = seen.holds.filter((hold) => hold.live !== 'no');
   return doubtful.length === 0
     ? undefined
-    : `cannot tell whether ${count(doubtful.length, 'session')} still may use it`;
+    : `cannot tell whether ${count(doubtful.length, 'session')} may still use it`;
 }
 
 function runningIn(sessions: readonly Identity[], apart: Evidence['apart']): string {
@@ -209,7 +209,7 @@ function runningIn(sessions: readonly Identity[], apart: Evidence['apart']): str
   return apart.length === 0 ? named : `${named}; not its own: ${notItsOwn(apart)}`;
 }
 
-const foreignBelow = (apart: Evidence['apart']): string => `not all that runs below it is its own: ${notItsOwn(apart)}`;
+const foreignBelow = (apart: Evidence['apart']): string => `some processes below it are not its own: ${notItsOwn(apart)}`;
 
 function notItsOwn(apart: Evidence['apart']): string {
   const named = apart.slice(0, MOST_NAMED).map(({ process, because }) => `pid ${process.pid} ${because}`);

@@ -62,7 +62,7 @@ function locateByTime(record: ServerRecord, snapshot: Snapshot): Located {
 function leftBehind(record: ServerRecord, snapshot: Snapshot): Located {
   const left = record.spawned ? remains(record, snapshot) : [];
   const top = topmost(left, record);
-  if (top === undefined) return { kind: 'gone', because: record.spawned ? 'its process is no more' : NOBODY_LISTENS };
+  if (top === undefined) return { kind: 'gone', because: record.spawned ? 'its process has ended' : NOBODY_LISTENS };
   if (top === 'several') return unknown(SEVERAL);
   if (!isClear(top, snapshot)) return unknown(`process ${top.pid} may be it, but cannot be examined`);
   return below(top, top, 'start time', record, snapshot);
@@ -141,7 +141,7 @@ function listenerOf(record: ServerRecord, { sockets, processes }: Snapshot): Pro
 function byTag(record: ServerRecord, snapshot: Snapshot): Located {
   const starter = find(record.starter, snapshot).kind;
   if (record.spawned === undefined && (starter === 'same' || starter === 'unknown')) {
-    return unknown('it is only now being started');
+    return unknown('it is still being started');
   }
   const left = remains(record, snapshot);
   // A tag proves nothing about a process that may lie outside the group.
@@ -151,7 +151,7 @@ function byTag(record: ServerRecord, snapshot: Snapshot): Located {
   if (top) return below(top, top, 'tag', record, snapshot);
   const doubtful = left.find((process) => record.tag === undefined || !isClear(process, snapshot));
   if (doubtful) return unknown(`process ${doubtful.pid} may be it, but nothing proves it`);
-  return { kind: 'gone', because: record.spawned ? 'its process is no more' : 'it was never started' };
+  return { kind: 'gone', because: record.spawned ? 'its process has ended' : 'it was never started' };
 }
 
 const hasTag = (process: Process, record: ServerRecord, snapshot: Snapshot): boolean =>

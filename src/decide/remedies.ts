@@ -5,8 +5,8 @@ import type { GuardName } from './guards.js';
 export const REMEDIES: Readonly<Record<GuardName, (seen: Evidence) => string>> = {
   owned: howToOwn,
   local: () => 'run opencode-reap on the machine or in the container that started it',
-  identity: () => 'only a person can tell: `opencode-reap adopt` hands the process over, `opencode-reap stop` ends it',
-  unleased: () => 'end the session that holds it',
+  identity: () => 'only you can tell: `opencode-reap adopt` lets the process be reaped, `opencode-reap stop` ends it',
+  unleased: () => 'end the session that may use it',
   idle: () => 'wait until its work is done, or disconnect its clients',
   aged: () => 'wait, or lower --older-than',
   unkept: () => '`opencode-reap unkeep`, or start it without OPENCODE_REAP=keep',
@@ -21,9 +21,9 @@ export const mayBeHandedOver = ({ ownership, isOurs, trust, sharedDaemon }: Evid
 
 function howToOwn(seen: Evidence): string {
   if (mayBeHandedOver(seen))
-    return 'a server that no plugin started is never stopped by itself; `opencode-reap adopt` hands one over';
-  if (seen.isOurs && seen.ownership === 'user') return 'a server of your own is ended by `opencode-reap stop` alone';
-  if (seen.sharedDaemon === 'yes') return 'a shared daemon is stopped by `opencode-reap stop` alone';
-  if (seen.alsoUnread.length > 0) return `mend ${seen.alsoUnread.join(', ')}, or remove it if it is nobody’s`;
-  return 'see that nobody else can write the record';
+    return 'a server that no plugin started is never reaped automatically; `opencode-reap adopt` allows it';
+  if (seen.isOurs && seen.ownership === 'user') return 'a server that you started is stopped only by `opencode-reap stop`';
+  if (seen.sharedDaemon === 'yes') return 'a shared daemon is stopped only by `opencode-reap stop`';
+  if (seen.alsoUnread.length > 0) return `fix ${seen.alsoUnread.join(', ')}, or remove it if nothing uses it`;
+  return 'make sure that no one else can write the record';
 }

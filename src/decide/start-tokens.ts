@@ -63,4 +63,4 @@ export function comparable<T extends Pick<Written, 'records' | 'uses' | 'witness
 export const whyIncomparable = ({ machine }: ServerRecord, snapshot: Snapshot): string =>
   isOfOurTime(machine, snapshot.machine)
     ? 'its start token could not be read'
-    : 'its start token was noted in another time namespace';
+    : 'its start token was recorded in another time namespace';

@@ -63,14 +63,14 @@ function hasPluginConfig(pid: number, { environments }: Snapshot): boolean {
 /** Why the process may be another one than the recorded; undefined when all fits. */
 export function whyDoubted(proof: WeakProof): string | undefined {
   const { startsAfterMs, port, password, pluginConfig } = proof;
-  if (password === 'different') return 'it has not the recorded password';
+  if (password === 'different') return 'its password is not the recorded one';
   // A random password is as good as a tag, and so is such a configuration: only what the plugin spawned ever had it.
   if (startsAfterMs === undefined && password !== 'same' && !pluginConfig)
     return 'cannot tell whether it started when the record says';
   if ((startsAfterMs ?? 0) < -MAY_START_BEFORE_MS) return 'it started before the record says, so it may be another one';
   if ((startsAfterMs ?? 0) > MAY_START_AFTER_MS)
     return 'it started later than the record says, so it may be another one';
-  if (port === 'different') return 'it listens on another port than the recorded one';
+  if (port === 'different') return 'its port is not the recorded one';
   if (port === 'unknown') return 'its ports cannot be seen';
   return password === 'unknown' ? 'its environment cannot be read' : undefined;
 }

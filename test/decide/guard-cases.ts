@@ -78,7 +78,7 @@ const owned: readonly Case[] = [
   ['a plugin started it', native, 'pass', 'stale', []],
   ['a plugin that gave no name started it', on(recorded({ plugin: undefined })), 'pass', 'stale', []],
   ['the user handed it over', on(recorded({ ownership: 'adopted' })), 'pass', 'stale', []],
-  ['nothing was written down about it', on(recorded({ ownership: 'unrecorded' })), 'veto', 'spared', ['owned']],
+  ['it is not recorded', on(recorded({ ownership: 'unrecorded' })), 'veto', 'spared', ['owned']],
   ['the user started it', on(recorded({ ownership: 'user' })), 'veto', 'spared', ['owned']],
   ['its record was taken away meanwhile', on(recorded({ ownership: 'withdrawn' })), 'veto', 'spared', ['owned']],
   [
@@ -412,7 +412,7 @@ const unrecorded = recorded({
 const shownAsUnrecorded = shown({ sockets: new Map([[`pid-${SERVER}`, sockets]]) });
 
 const unkept: readonly Case[] = [
-  ['nobody asked to keep it', native, 'pass', 'stale', []],
+  ['it has no keep mark', native, 'pass', 'stale', []],
   ['another server is kept', on(keptAs('server-2')), 'pass', 'stale', []],
   ['the user asked to keep it', on(keptAs('server-1')), 'veto', 'spared', ['unkept']],
   ['it was kept under another id', on(keptAs('x', marked)), 'veto', 'spared', ['unkept']],

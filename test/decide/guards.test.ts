@@ -53,7 +53,7 @@ test('of many jobs only the first few are named', () => {
 
 test('another password is named before a time that is not there', () => {
   const given = but(weak, recorded({ password: secret('x'), startedAt: undefined }));
-  expect(detailOf(given, 'identity')).toBe('it has not the recorded password');
+  expect(detailOf(given, 'identity')).toBe('its password is not the recorded one');
 });
 
 const unreadable = written({ unread: [{ file: '/x', error: 'x', kind: 'server', mentions: new Set([SERVER]) }] });

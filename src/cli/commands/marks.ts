@@ -56,7 +56,7 @@ function stillKept({ server: { seen, survey } }: Chosen, marks: readonly KeepMar
     return error === undefined ? [] : [[`could not remove ${mark.file}: ${error}`, 'remove that file']];
   });
   const unread = written.unread.flatMap(({ kind, file, error }): [string, string][] =>
-    kind === 'keep' ? [[`could not read ${file}: ${error}`, 'mend it, or remove it if it is nobody’s']] : [],
+    kind === 'keep' ? [[`could not read ${file}: ${error}`, 'mend it, or remove it if nothing uses it']] : [],
   );
   const server = seen.located.kind === 'present' ? seen.located.server.pid : undefined;
   const asks = server !== undefined && snapshot.environments.get(server)?.keep;
