@@ -209,7 +209,8 @@ function runningIn(sessions: readonly Identity[], apart: Evidence['apart']): str
   return apart.length === 0 ? named : `${named}; not its own: ${notItsOwn(apart)}`;
 }
 
-const foreignBelow = (apart: Evidence['apart']): string => `some processes below it are not its own: ${notItsOwn(apart)}`;
+const foreignBelow = (apart: Evidence['apart']): string =>
+  `some processes below it are not its own: ${notItsOwn(apart)}`;
 
 function notItsOwn(apart: Evidence['apart']): string {
   const named = apart.slice(0, MOST_NAMED).map(({ process, because }) => `pid ${process.pid} ${because}`);

@@ -22,7 +22,8 @@ export const mayBeHandedOver = ({ ownership, isOurs, trust, sharedDaemon }: Evid
 function howToOwn(seen: Evidence): string {
   if (mayBeHandedOver(seen))
     return 'a server that no plugin started is never reaped automatically; `opencode-reap adopt` allows it';
-  if (seen.isOurs && seen.ownership === 'user') return 'a server that you started is stopped only by `opencode-reap stop`';
+  if (seen.isOurs && seen.ownership === 'user')
+    return 'a server that you started is stopped only by `opencode-reap stop`';
   if (seen.sharedDaemon === 'yes') return 'a shared daemon is stopped only by `opencode-reap stop`';
   if (seen.alsoUnread.length > 0) return `fix ${seen.alsoUnread.join(', ')}, or remove it if nothing uses it`;
   return 'make sure that no one else can write the record';

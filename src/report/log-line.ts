@@ -40,9 +40,8 @@ export function finishedLine({ id, run, tree, port, record }: Fence, ended: read
   const pid = record?.server?.pid ?? record?.spawned?.pid ?? tree[0]?.pid;
   const died = `the run that was stopping it has died (pid ${run.pid})`;
   const line = { id, pid, port, workspace: record?.workspace };
-  if (ended === 'lives') return { ...line, event: 'resumed', detail: `${died}; it is judged anew` };
-  const what =
-    ended.length > 0 ? `ended what it had left: ${pids(ended.map((one) => one.pid))}` : 'nothing is left of it';
+  if (ended === 'lives') return { ...line, event: 'resumed', detail: `${died}; it is judged again` };
+  const what = ended.length > 0 ? `ended what was left: ${pids(ended.map((one) => one.pid))}` : 'nothing is left of it';
   return { ...line, event: 'finished', detail: `${died}; ${what}` };
 }
 

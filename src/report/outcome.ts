@@ -10,11 +10,11 @@ export function outcomeReason(outcome: Outcome): string {
         ...aftermath(outcome),
       ].join('; ');
     case 'gone':
-      return 'it had ended by itself';
+      return 'it had already ended';
     case 'replaced':
-      return `pid ${outcome.pid} belongs to another process by now`;
+      return `pid ${outcome.pid} now belongs to another process`;
     case 'denied':
-      return `pid ${outcome.pid} may not be signalled`;
+      return `pid ${outcome.pid} may not be signaled`;
     case 'survived':
       return `still there after SIGKILL: ${outcome.pids.map((pid) => `pid ${pid}`).join(', ')}`;
     case 'withheld':
@@ -30,7 +30,7 @@ export function aftermath({ successor, leftBehind }: Extract<Outcome, { kind: 's
       .map(({ pid, name }) => `${name} (pid ${pid})`)
       .join(', ');
   return [
-    ...(successor === undefined ? [] : [`its port is held by pid ${successor} now`]),
+    ...(successor === undefined ? [] : [`its port is now held by pid ${successor}`]),
     ...(named(true) ? [`also ended: ${named(true)}`] : []),
     ...(named(false) ? [`left behind: ${named(false)}`] : []),
   ];

@@ -81,7 +81,7 @@ export function closing(reaped: Reaped, page: Page): string[] {
     summary({ ...reaped, servers: shown(reaped.servers, page) }),
     ...(elsewhere === 0 ? [] : [`${count(elsewhere, 'stale server')} in other workspaces: opencode-reap --all-stale`]),
     ...reaped.unrecorded.map((server) => clean(unrecorded(server, home))),
-    ...(verbose ? reaped.skipped.map(({ file, because }) => clean(`passed over: ${file}: ${because}`)) : []),
+    ...(verbose ? reaped.skipped.map(({ file, because }) => clean(`skipped: ${file}: ${because}`)) : []),
   ];
 }
 
@@ -110,7 +110,7 @@ function unrecorded({ record, seen }: Judged, home: string | undefined): string 
   ].filter((word) => word !== '');
   const ways = [
     `opencode-reap stop ${pid} ends it`,
-    ...(mayBeHandedOver(seen) ? [`opencode-reap adopt ${pid} hands it over`] : []),
+    ...(mayBeHandedOver(seen) ? [`opencode-reap adopt ${pid} lets it be reaped`] : []),
   ];
   return `not recorded: ${known.join(', ')}; left alone (${ways.join(', ')})`;
 }

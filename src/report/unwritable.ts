@@ -12,6 +12,6 @@ export function unwritable(error: unknown): string | undefined {
   const where = 'dest' in error ? error.dest : 'path' in error ? error.path : 'the state folder';
   // Two runs could then not agree which of them may stop or start a server.
   if (syscall === 'link' && NO_LINKS.has(String(code)))
-    return `could not write ${where}: no hard links can be made there`;
+    return `could not write ${where}: hard links are not supported there`;
   return `could not write ${where}: ${code}`;
 }

@@ -116,7 +116,7 @@ describe.concurrent('the log, of stand-ins,', () => {
         event: 'stopped',
         by: 'library',
         pid: named.pid,
-        detail: matching(/^SIGTERM by hand, overriding owned: nothing/),
+        detail: matching(/^SIGTERM by hand, overriding owned: it is not recorded;/),
       },
       { event: 'stopped', by: 'library', pid: server.pid, detail: matching(/^SIGTERM after every guard passed/) },
     ]);
@@ -164,7 +164,7 @@ describe.concurrent('the log, of stand-ins,', () => {
     await writeState(sandbox.stateDir, 'closing/known.json', { ...fence, tree: [identityOf(rest)], record: original });
     await run('--older-than', '0s');
     expect(alive(rest)).toBe(false);
-    const detail = `the run that was stopping it has died (pid ${dead.pid}); ended what it had left: pid ${rest}`;
+    const detail = `the run that was stopping it has died (pid ${dead.pid}); ended what was left: pid ${rest}`;
     expect(log()).toMatchObject([{ event: 'finished', by: 'person', id: 'known', detail }, { event: 'gone' }]);
   });
 
