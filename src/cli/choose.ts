@@ -11,7 +11,7 @@ export async function choose(name: string, policy: Naming, world: World): Promis
   if (found.kind === 'named') return found;
   if (found.kind === 'missing') {
     complainAboutUnread(found.unread);
-    complain(`no server is known by the id, pid or port ${name}`, 'opencode-reap list --all shows them');
-  } else complain(`${name} names ${found.ids.length} servers`, `say which: ${found.ids.join(', ')}`);
+    complain(`no known server has the id, pid or port ${name}`, 'opencode-reap list --all shows them');
+  } else complain(`${name} names ${found.ids.length} servers`, `choose one: ${found.ids.join(', ')}`);
   return undefined;
 }

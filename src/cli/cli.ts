@@ -12,7 +12,7 @@ export async function run(argv: readonly string[]): Promise<number> {
   for (const output of [process.stdout, process.stderr])
     output.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'EPIPE' || error.code === 'EIO') return;
-      complain(`could not write the output: ${error.code}`, 'send it somewhere else');
+      complain(`could not write the output: ${error.code}`, 'redirect it somewhere else');
       process.exit(1);
     });
   // Set to nothing is not set.
@@ -66,11 +66,11 @@ function describe(finish: Finish): Command {
     .addOption(olderThan())
     .addOption(grace())
     .addOption(new Option('--port <port>', 'only servers on this port').argParser(port))
-    .option('--workspace <dir>', 'another workspace than the current one')
+    .option('--workspace <dir>', 'a workspace other than the current one')
     .addOption(
       new Option('--limit <n>', 'stop nothing when more are stale').argParser(wholeNumber).default(DEFAULTS.limit),
     )
-    .option('--strays', 'also end what detached itself from a stopped server')
+    .option('--strays', 'also end processes that detached from a stopped server')
     .option('--exit-code', 'with --dry-run: exit 3 when something is stale')
     .action(async (options) => finish(await (await import('./commands/reap.js')).reapCommand(options)));
   addLooking(program, finish);
@@ -83,7 +83,7 @@ function describe(finish: Finish): Command {
 function addCompletion(program: Command, finish: Finish): void {
   program
     .command('completion')
-    .description('a script that completes commands and options in a shell')
+    .description('print a shell script that completes commands and options')
     .addArgument(new Argument('<shell>', 'which shell').choices(SHELLS))
     .action(async (shell) =>
       finish(
@@ -113,7 +113,7 @@ const words = (command: Command) => ({
 function addLooking(program: Command, finish: Finish): void {
   common(program.command('list'))
     .description('every known server with its verdict, one line each')
-    .option('--all', 'those that nothing was written down about, too')
+    .option('--all', 'also list servers that are not recorded')
     .addOption(olderThan())
     .action(async (_, command) => finish(await (await import('./commands/list.js')).listCommand(optionsOf(command))));
   common(program.command('why <server>'))
@@ -124,14 +124,16 @@ function addLooking(program: Command, finish: Finish): void {
     );
   common(program.command('log'))
     .description('what was stopped or spared, and why')
-    .addOption(new Option('-l, --lines <n>', 'how many').argParser(wholeNumber).default(50))
+    .addOption(new Option('-l, --lines <n>', 'how many lines').argParser(wholeNumber).default(50))
     .action(async (_, command) => finish(await (await import('./commands/log.js')).logCommand(optionsOf(command))));
 }
 
 function addActing(program: Command, finish: Finish): void {
   common(program.command('start [args...]'))
     .description('start a server that can be reaped later (or reuse the one on the port) and print its URL')
-    .addOption(new Option('--port <port>', 'where it listens, 0 for any').argParser(portOrZero).default(DEFAULTS.port))
+    .addOption(
+      new Option('--port <port>', 'the port to listen on, 0 for any').argParser(portOrZero).default(DEFAULTS.port),
+    )
     .addOption(new Option('--hostname <address>', 'loopback address').argParser(loopback).default(DEFAULTS.hostname))
     .addOption(
       new Option('--ready-timeout <duration>', 'how long it may take to answer')
@@ -143,9 +145,9 @@ function addActing(program: Command, finish: Finish): void {
       finish(await (await import('./commands/start.js')).startCommand(args, optionsOf(command))),
     );
   common(program.command('stop <server>'))
-    .description('end one server of yours, whoever started it (id, pid or port)')
+    .description('end one of your servers, no matter what started it (id, pid or port)')
     .option('-y, --yes', 'even when it may be in use')
-    .option('--strays', 'also end what detached itself from it')
+    .option('--strays', 'also end processes that detached from it')
     .addOption(grace())
     .action(async (server, _, command) =>
       finish(await (await import('./commands/stop.js')).stopCommand(server, optionsOf(command))),
@@ -156,12 +158,12 @@ function addActing(program: Command, finish: Finish): void {
       finish(await (await import('./commands/marks.js')).adoptCommand(server, optionsOf(command))),
     );
   common(program.command('keep <server>'))
-    .description('never stop this server by itself')
+    .description('never reap this server automatically')
     .action(async (server, _, command) =>
       finish(await (await import('./commands/marks.js')).keepCommand(server, optionsOf(command))),
     );
   common(program.command('unkeep <server>'))
-    .description('take that back')
+    .description('allow it to be reaped again')
     .action(async (server, _, command) =>
       finish(await (await import('./commands/marks.js')).unkeepCommand(server, optionsOf(command))),
     );
@@ -174,7 +176,7 @@ function addHooks(program: Command, finish: Finish): void {
     .addOption(grace())
     .action(async (_, command) => finish(await (await import('./commands/sweep.js')).sweepCommand(optionsOf(command))));
   common(program.command('retire <id>', { hidden: true }))
-    .description('what a server of an earlier version starts that has had nothing to do for long')
+    .description('called by servers of an earlier version that have long been idle')
     .action(async (_id, _, command) =>
       finish(
         await (await import('./commands/retire.js')).retireCommand(
@@ -185,7 +187,7 @@ function addHooks(program: Command, finish: Finish): void {
     );
   common(program.command('watch <token>', { hidden: true }))
     .description('one look of the watch')
-    .option('--stay', 'look again and again')
+    .option('--stay', 'keep looking')
     .addOption(olderThan())
     .addOption(grace())
     .action(async (token, _, command) => {
@@ -197,17 +199,17 @@ function addHooks(program: Command, finish: Finish): void {
     });
   inSettings(program.command('install'))
     .description('put the hooks into Claude Code’s settings')
-    .addOption(new Option('--port <port>', 'the port that the sessions’ plugins use').argParser(port))
+    .addOption(new Option('--port <port>', 'the port that plugins use in these sessions').argParser(port))
     .action(async (_, command) =>
       finish(await (await import('./commands/install.js')).installCommand(optionsOf(command))),
     );
   inSettings(program.command('uninstall'))
-    .description('take them out again')
+    .description('take the hooks out of Claude Code’s settings')
     .action(async (_, command) =>
       finish(await (await import('./commands/install.js')).uninstallCommand(optionsOf(command))),
     );
   common(program.command('doctor'))
-    .description('whether everything is in place here, and what to do where it is not')
+    .description('check that everything is in place, with a hint where it is not')
     .action(async (_, command) =>
       finish(await (await import('./commands/doctor.js')).doctorCommand(optionsOf(command))),
     );
@@ -216,7 +218,7 @@ function addHooks(program: Command, finish: Finish): void {
 const inSettings = (command: Command): Command =>
   common(command)
     .option('-n, --dry-run', 'show what would change, change nothing')
-    .option('--workspace <dir>', 'the project, when it is not the current one')
+    .option('--workspace <dir>', 'the project, if not the current one')
     .addOption(new Option('--scope <scope>', 'whose settings').choices(['user', 'project', 'local']).default('user'));
 
 /** A command's own options, and what was said before its name: `opencode-reap --state-dir x list`. */
@@ -234,8 +236,8 @@ const common = (command: Command): Command =>
     .option('--json', 'print JSON')
     .option('-q, --quiet', 'print errors only')
     .option('-v, --verbose', 'print every guard of every server')
-    .option('--color', 'colours even where there is no terminal')
-    .option('--no-color', 'no colours');
+    .option('--color', 'colors even without a terminal')
+    .option('--no-color', 'no colors');
 
 const olderThan = (): Option =>
   new Option('--older-than <duration>', 'stop only servers at least this old')
@@ -250,7 +252,7 @@ const grace = (): Option =>
     .default(DEFAULTS.graceMs, '5s');
 
 const retireAfter = (): Option =>
-  new Option('--retire-after <duration>', 'the watch stops it after so long without use, 0 for never')
+  new Option('--retire-after <duration>', 'the watch stops it after this long without use, 0 for never')
     .env('OPENCODE_REAP_RETIRE_AFTER')
     .argParser(duration)
     .default(DEFAULTS.retireAfterMs, '30m');
@@ -262,7 +264,7 @@ function duration(text: string): number {
 }
 
 function wholeNumber(text: string): number {
-  if (!/^\d{1,6}$/.test(text)) throw new InvalidArgumentError('a whole number is wanted');
+  if (!/^\d{1,6}$/.test(text)) throw new InvalidArgumentError('it must be a whole number');
   return Number(text);
 }
 
@@ -280,7 +282,7 @@ function port(text: string): number {
 
 function loopback(text: string): string {
   if (!/^127(\.\d{1,3}){3}$/.test(text))
-    throw new InvalidArgumentError('only 127.x.x.x addresses are kept to this machine');
+    throw new InvalidArgumentError('only 127.x.x.x addresses stay on this machine');
   return text;
 }
 
@@ -294,5 +296,5 @@ function sentence(error: CommanderError, program: Command): string {
 
 function hintFor({ message }: CommanderError): string {
   const suggestion = /\(Did you mean (.+)\?\)/.exec(message)?.[1];
-  return suggestion ? `did you mean ${suggestion}?` : 'opencode-reap --help lists what there is';
+  return suggestion ? `did you mean ${suggestion}?` : 'opencode-reap --help lists commands and options';
 }

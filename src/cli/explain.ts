@@ -8,11 +8,14 @@ export function explain(error: unknown): { readonly error: string; readonly hint
     return { error: sentence, hint: 'make it writable, or choose another folder with --state-dir' };
   if (!(error instanceof Error && 'syscall' in error)) return bug(error);
   if (error.syscall === 'uv_cwd')
-    return { error: 'the current directory is no more', hint: 'change to another one, or name one with --workspace' };
-  return { error: error.message, hint: 'opencode-reap doctor says more' };
+    return {
+      error: 'the current directory no longer exists',
+      hint: 'change to another one, or name one with --workspace',
+    };
+  return { error: error.message, hint: 'opencode-reap doctor shows more' };
 }
 
 const bug = (error: unknown) => ({
-  error: `this is a mistake in opencode-reap ${VERSION}: ${error instanceof Error ? `${error.name}: ${error.message}` : String(error)}`,
+  error: `this is a bug in opencode-reap ${VERSION}: ${error instanceof Error ? `${error.name}: ${error.message}` : String(error)}`,
   hint: 'run it again with --verbose to see where, and report it',
 });

@@ -35,7 +35,7 @@ export function complainAboutUnread(unread: readonly Unread[]): void {
   for (const { file, error } of unread) {
     complain(
       `could not read ${file}: ${error}`,
-      'what it might say spares servers; mend it, or remove it if nothing uses it',
+      'what it might say spares servers; fix it, or remove it if nothing uses it',
     );
   }
 }

@@ -118,7 +118,7 @@ describe('keep and unkeep', () => {
     expect(await run('unkeep', 'known')).toEqual({
       code: 1,
       stdout: '',
-      stderr: expect.stringMatching(`^error: known stays kept: could not remove ${stays}: E[A-Z]+\nhint: .+\n$`),
+      stderr: expect.stringMatching(`^error: known is still kept: could not remove ${stays}: E[A-Z]+\nhint: .+\n$`),
     });
     expect(existsSync(mark)).toBe(false);
     expect(await reap()).toMatchObject({ servers: [{ verdict: 'spared', reasons: ['unkept'] }] });
@@ -127,7 +127,7 @@ describe('keep and unkeep', () => {
   test('a server that was started with OPENCODE_REAP=keep is kept', async () => {
     await record({ id: 'other' }, await startFake(sandbox, { OPENCODE_REAP: 'keep' }));
     expect(await reap()).toMatchObject({ servers: [{ verdict: 'spared', reasons: ['unkept'] }] });
-    const stderr = expect.stringContaining('other stays kept: it was started with OPENCODE_REAP=keep\n');
+    const stderr = expect.stringContaining('other is still kept: it was started with OPENCODE_REAP=keep\n');
     expect(await run('unkeep', 'other')).toMatchObject({ code: 1, stdout: '', stderr });
   });
 });
@@ -145,7 +145,7 @@ describe('adopt', () => {
       expect(again).toMatchObject({
         code: 1,
         stdout: '',
-        stderr: expect.stringMatching(/^error: .+recorded already.+\nhint: .+\n$/),
+        stderr: expect.stringMatching(/^error: .+already recorded.+\nhint: .+\n$/),
       });
       const { servers } = await reap();
       expect(servers).toMatchObject([{ workspace: sandbox.project, port: server.port, outcome: { kind: 'stopped' } }]);

@@ -299,7 +299,10 @@ describe('whoever reads the output', () => {
 
   test('may have no room for it', async ({ sandbox, expect }) => {
     const { code, stderr } = await bash(sandbox, `${program} log > /dev/full`);
-    expect([code, stderr]).toEqual([1, 'error: could not write the output: ENOSPC\nhint: send it somewhere else\n']);
+    expect([code, stderr]).toEqual([
+      1,
+      'error: could not write the output: ENOSPC\nhint: redirect it somewhere else\n',
+    ]);
   });
 });
 
@@ -309,7 +312,7 @@ describe('an error that nobody expected', () => {
     'thrown later': "setTimeout(() => { throw new TypeError('a bug'); }, 300);",
     'of a promise': "setTimeout(() => Promise.reject(new TypeError('a bug')), 300);",
   };
-  const sentence = /^error: this is a mistake in opencode-reap \d\S*: TypeError: a bug\nhint: [^\n]*--verbose[^\n]*\n/;
+  const sentence = /^error: this is a bug in opencode-reap \d\S*: TypeError: a bug\nhint: [^\n]*--verbose[^\n]*\n/;
 
   test.for(Object.entries(BUGS))(
     '%s is one sentence that says that it is one',
@@ -340,7 +343,8 @@ describe('an error that nobody expected', () => {
     expect(result).toEqual({
       code: 1,
       stdout: '',
-      stderr: 'error: the current directory is no more\nhint: change to another one, or name one with --workspace\n',
+      stderr:
+        'error: the current directory no longer exists\nhint: change to another one, or name one with --workspace\n',
     });
   });
 });

@@ -91,7 +91,7 @@ test('stop wants a second word for a server whose session lives', async () => {
 
 test('stop refuses a pid that is no `opencode serve`, or ours, or nobody', async () => {
   for (const pid of [startBystander(sandbox), process.pid, 1, 4_100_000]) {
-    expect(await run('stop', `${pid}`, '--yes')).toEqual(refused(/no server is known/, /opencode-reap list/));
+    expect(await run('stop', `${pid}`, '--yes')).toEqual(refused(/no known server has/, /opencode-reap list/));
   }
   expect(alive(server.pid)).toBe(true);
 });

@@ -25,7 +25,7 @@ describe('a state folder that does not exist', () => {
     'is not made by %s',
     async (...args) => {
       const { stderr } = await runCli(sandbox, args);
-      expect(stderr).toMatch(/^$|^error: no server is known by the id, pid or port 4321\nhint: .+\n$/);
+      expect(stderr).toMatch(/^$|^error: no known server has the id, pid or port 4321\nhint: .+\n$/);
       expect(existsSync(sandbox.stateDir)).toBe(false);
     },
   );

@@ -41,8 +41,8 @@ export async function unkeepCommand(name: string, options: Common): Promise<numb
   const marks = marksOn(chosen.server, written.kept, snapshot);
   const because = stillKept(chosen, marks);
   if (marks.length > 0 && because.length === 0)
-    log(world, [lineOf(chosen.server, 'unkept', 'its keep mark was taken away')]);
-  for (const [error, hint] of because) complain(`${id} stays kept: ${error}`, hint);
+    log(world, [lineOf(chosen.server, 'unkept', 'its keep mark was removed')]);
+  for (const [error, hint] of because) complain(`${id} is still kept: ${error}`, hint);
   if (because.length > 0) return 1;
   if (!options.quiet) print([clean(`${id} is no longer kept`)]);
   return 0;
@@ -56,7 +56,7 @@ function stillKept({ server: { seen, survey } }: Chosen, marks: readonly KeepMar
     return error === undefined ? [] : [[`could not remove ${mark.file}: ${error}`, 'remove that file']];
   });
   const unread = written.unread.flatMap(({ kind, file, error }): [string, string][] =>
-    kind === 'keep' ? [[`could not read ${file}: ${error}`, 'mend it, or remove it if nothing uses it']] : [],
+    kind === 'keep' ? [[`could not read ${file}: ${error}`, 'fix it, or remove it if nothing uses it']] : [],
   );
   const server = seen.located.kind === 'present' ? seen.located.server.pid : undefined;
   const asks = server !== undefined && snapshot.environments.get(server)?.keep;
@@ -65,7 +65,7 @@ function stillKept({ server: { seen, survey } }: Chosen, marks: readonly KeepMar
 
 const BY_ITS_ENVIRONMENT: [string, string] = [
   'it was started with OPENCODE_REAP=keep',
-  'start it without, or end it with opencode-reap stop',
+  'start it without that, or end it with opencode-reap stop',
 ];
 
 const identityOf = ({ pid, startToken }: Identity): Identity => ({ pid, startToken });
@@ -77,7 +77,7 @@ export async function adoptCommand(name: string, options: Common): Promise<numbe
   if (chosen === undefined) return 1;
   const refusal = whyNotAdopt(chosen);
   if (refusal) {
-    complain(`${name} is not handed over: ${refusal}`, `opencode-reap why ${name} shows what was seen`);
+    complain(`${name} is not adopted: ${refusal}`, `opencode-reap why ${name} shows what was seen`);
     return 1;
   }
   const id = adopt(chosen, world);
@@ -92,8 +92,8 @@ function whyNotAdopt(chosen: Chosen): string | undefined {
   const { record, seen } = chosen.server;
   const forbids = forbidding(chosen);
   if (forbids) return forbids.detail;
-  if (seen.sharedDaemon !== 'no') return 'it is a shared daemon, or cannot be told from one';
-  return mayBeHandedOver(seen) ? undefined : `it is recorded already, as ${record.id}`;
+  if (seen.sharedDaemon !== 'no') return 'it is a shared daemon, or may be one';
+  return mayBeHandedOver(seen) ? undefined : `it is already recorded as ${record.id}`;
 }
 
 function adopt({ server: { record, seen, survey } }: Chosen, world: World): string {

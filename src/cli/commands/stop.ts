@@ -41,7 +41,7 @@ async function stopOne(name: string, options: StopOptions, course: Course, world
   const inUse = options.yes ? undefined : useOf(chosen.server.verdict);
   if (inUse === undefined) return stopNamed(chosen.server, { ...policy, told: course.told }, world);
   if (!process.stdin.isTTY || !process.stderr.isTTY) {
-    complain(`it may be in use: ${inUse}`, 'add --yes to stop it all the same');
+    complain(`it may be in use: ${inUse}`, 'add --yes to stop it anyway');
     return 1;
   }
   if (await course.asking(() => confirmed(inUse)))
@@ -51,7 +51,7 @@ async function stopOne(name: string, options: StopOptions, course: Course, world
 }
 
 function refuse(name: string, { detail }: GuardAnswer): number {
-  complain(`${name} is not stopped: ${detail}`, `opencode-reap why ${name} shows what was seen`);
+  complain(`${name} was not stopped: ${detail}`, `opencode-reap why ${name} shows what was seen`);
   return 1;
 }
 
@@ -67,7 +67,7 @@ function useOf({ guards }: Verdict): string | undefined {
  */
 async function confirmed(inUse: string): Promise<boolean> {
   const terminal = createInterface({ input: process.stdin, output: process.stderr, terminal: false });
-  process.stderr.write(`it may be in use: ${inUse}\nstop it all the same? [y/N] `);
+  process.stderr.write(`it may be in use: ${inUse}\nstop it anyway? [y/N] `);
   const answer = await new Promise<string | undefined>((resolve) => {
     terminal.once('line', resolve).once('close', () => resolve(undefined));
   });

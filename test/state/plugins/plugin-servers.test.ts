@@ -112,7 +112,7 @@ test('a server that its plugin did not write down is named with all that helps t
   expect(summary).toBe('no server is recorded here');
   expect(line).toMatch(
     new RegExp(
-      `^not recorded: pid ${pid}, port ${port}, \\d+ s old, \\d+ MB, in .*project; left alone \\(opencode-reap stop ${pid} ends it, opencode-reap adopt ${pid} hands it over\\)$`,
+      `^not recorded: pid ${pid}, port ${port}, \\d+ s old, \\d+ MB, in .*project; left alone \\(opencode-reap stop ${pid} ends it, opencode-reap adopt ${pid} lets it be reaped\\)$`,
     ),
   );
   expect((await runCli(sandbox, ['list', '--all'])).stdout).toMatch(new RegExp(`^spared +${pid} `, 'm'));
