@@ -35,7 +35,7 @@ function whatIsWrong(words: readonly string[]): Finding | undefined {
   if (failure === 'ETIMEDOUT') return fail('hook time', `${spelled(words)}: not done in 1.5 s`, SLOW);
   if (failure) return fail('hook time', `${spelled(words)}: ${failure}`, OLD_NODE);
   return printed
-    ? fail('hook time', `${spelled(words)}: it printed something`, 'opencode-reap install mends it')
+    ? fail('hook time', `${spelled(words)}: it printed something`, 'opencode-reap install fixes it')
     : undefined;
 }
 
@@ -47,4 +47,4 @@ function timed(words: readonly string[]): Finding {
 }
 
 const OLD_NODE = `Claude Code must find node on its PATH, ${OLDEST_NODE} or newer`;
-const SLOW = 'the end of a session would cut it off; look at what slows this machine down';
+const SLOW = 'Claude Code would cut it off at the end of a session; find out what slows this machine down';

@@ -48,18 +48,20 @@ function byDefault(): Called | undefined {
 
 function inSettings({ scope, path, found, json }: Registered): Finding[] {
   if (typeof found === 'string')
-    return [fail('hooks', `could not read ${path}: ${found}`, 'mend it; Claude Code ignores the whole file')];
+    return [fail('hooks', `could not read ${path}: ${found}`, 'fix it; Claude Code ignores the whole file')];
   const off = isObject(json) && json.disableAllHooks === true;
   const working = found.filter(({ form }) => form !== 'remnant');
   const events = EVENT_NAMES.filter((name) => working.some((one) => one.name === name));
   const missing = EVENT_NAMES.filter((name) => !events.includes(name));
   return [
-    ...(off ? [warn('hooks', `${path} switches all hooks off`, 'take disableAllHooks out of it')] : []),
+    ...(off ? [warn('hooks', `${path} switches all hooks off`, 'remove disableAllHooks from it')] : []),
     ...(events.length > 0 ? [ok('hooks', `${events.join(' and ')} in ${path}`)] : []),
     ...(working.length < found.length
-      ? [fail('hooks', `${path} holds what an old client left of ours, which fails each session`, mending(scope))]
+      ? [fail('hooks', `${path} has what an old client left of our hooks, which fails in each session`, mending(scope))]
       : []),
-    ...(isOld(working) ? [warn('hooks', `${path} has them in a form that older clients fail on`, mending(scope))] : []),
+    ...(isOld(working)
+      ? [warn('hooks', `${path} has our hooks in a form that fails in older clients`, mending(scope))]
+      : []),
     ...(events.length === 1 ? [warn('hooks', `${missing.join()} is missing in ${path}`, mending(scope))] : []),
   ];
 }
@@ -68,16 +70,20 @@ function inSettings({ scope, path, found, json }: Registered): Finding[] {
 const isOld = (found: readonly Found[]): boolean =>
   process.platform !== 'win32' && found.some(({ form }) => form === 'exec');
 
-const NONE = warn('hooks', 'Claude Code calls none of ours', 'opencode-reap install, or the plugin of the same name');
+const NONE = warn(
+  'hooks',
+  'Claude Code calls none of our hooks',
+  'opencode-reap install, or the plugin of the same name',
+);
 
 const mending = (scope: SettingsScope): string =>
-  `opencode-reap install${scope === 'user' ? '' : ` --scope ${scope}`} puts it right`;
+  `opencode-reap install${scope === 'user' ? '' : ` --scope ${scope}`} fixes it`;
 
 function scriptFinding(hook: string, scope: SettingsScope): Finding {
   const build = { folder: dirname(hook), hook, program: join(dirname(hook), 'opencode-reap.cjs') };
   const missing = [build.hook, build.program].find((file) => !existsSync(file));
-  if (missing) return fail('hooks', `${missing} is not there`, mending(scope));
+  if (missing) return fail('hooks', `${missing} does not exist`, mending(scope));
   const running = runningBuild();
   if (running && differing(running, build).length === 0) return ok('hooks', `${hook} is this build`);
-  return warn('hooks', `${hook} is another build than this one`, mending(scope));
+  return warn('hooks', `${hook} is a different build from this one`, mending(scope));
 }

@@ -26,7 +26,7 @@ export async function leftoverFindings(world: World): Promise<Finding[]> {
     ...(runs === undefined && old.length > 0 ? [oldRequests(old.length)] : []),
     ...deadFences(around),
     ...around.written.unread.map(({ file, error }) =>
-      fail('state', `could not read ${file}: ${error}`, 'what it might say spares servers; mend it or remove it'),
+      fail('state', `could not read ${file}: ${error}`, 'what it might say spares servers; fix it or remove it'),
     ),
     ...failures(world.folder),
   ];
@@ -36,14 +36,14 @@ export async function leftoverFindings(world: World): Promise<Finding[]> {
 const unexamined = ({ holder, holdsMs }: Held): Finding =>
   warn(
     'background run',
-    `pid ${holder.pid} claims to be it, and cannot be examined from here`,
-    `that ends by itself ${duration(holdsMs)} after its last sign of life; opencode-reap --all-stale looks now`,
+    `pid ${holder.pid} claims to be it, but cannot be examined from here`,
+    `its claim expires ${duration(holdsMs)} after its last sign of life; opencode-reap --all-stale looks now`,
   );
 
 const oldRequests = (n: number): Finding =>
   warn(
     'requests',
-    `${count(n, 'request')} of ended sessions ${n === 1 ? 'is' : 'are'} still waiting, and no background run is there`,
+    `${count(n, 'request')} of ended sessions ${n === 1 ? 'is' : 'are'} still waiting, but there is no background run`,
     'the next session’s hook starts one; opencode-reap --all-stale looks now',
   );
 

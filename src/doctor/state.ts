@@ -5,7 +5,7 @@ import { trustOf } from '../state/files/trust.js';
 import type { StateFolder } from '../state/folders.js';
 import { type Finding, fail, ok, warn } from './finding.js';
 
-const ELSEWHERE = 'choose another folder with OPENCODE_REAP_STATE_DIR, or mend it';
+const ELSEWHERE = 'choose another folder with OPENCODE_REAP_STATE_DIR, or fix it';
 
 /** Whether we, and only we, can write down what we know. */
 export function stateFindings(folder: StateFolder): Finding[] {
@@ -15,18 +15,18 @@ export function stateFindings(folder: StateFolder): Finding[] {
     existsSync(path),
   );
   const wrong = folders.flatMap((path) => problemWith(path) ?? []);
-  return wrong.length > 0 ? wrong : [ok('state', `${root}, ours alone`)];
+  return wrong.length > 0 ? wrong : [ok('state', `${root}, private to this user`)];
 }
 
 function notThereYet(root: string): Finding {
   const above = existingAbove(root);
-  if (!isWritable(above)) return fail('state', `${root} cannot be made: ${above} is not writable`, ELSEWHERE);
-  return ok('state', `${root}, not there yet`);
+  if (!isWritable(above)) return fail('state', `${root} cannot be created: ${above} is not writable`, ELSEWHERE);
+  return ok('state', `${root}, not created yet`);
 }
 
 function problemWith(path: string): Finding | undefined {
   const stat = tryRead(() => statSync(path));
-  if (stat === undefined) return fail('state', `${path} cannot be looked at`, ELSEWHERE);
+  if (stat === undefined) return fail('state', `${path} cannot be examined`, ELSEWHERE);
   if (!stat.isDirectory()) return fail('state', `${path} is not a folder`, ELSEWHERE);
   return ownerProblem(path, stat) ?? modeProblem(path, stat);
 }
@@ -41,10 +41,12 @@ function modeProblem(path: string, stat: Stats): Finding | undefined {
   if (process.getuid === undefined) return undefined;
   const mode = (stat.mode & 0o777).toString(8);
   if (trustOf(stat, stat).kind !== 'trusted')
-    return fail('state', `others may write ${path} (mode ${mode}), so nothing in it counts`, `chmod 700 ${path}`);
-  return stat.mode & 0o077
-    ? warn('state', `others may look into ${path} (mode ${mode})`, `chmod 700 ${path}`)
-    : undefined;
+    return fail(
+      'state',
+      `others can write to ${path} (mode ${mode}), so nothing in it is trusted`,
+      `chmod 700 ${path}`,
+    );
+  return stat.mode & 0o077 ? warn('state', `others can read ${path} (mode ${mode})`, `chmod 700 ${path}`) : undefined;
 }
 
 const isWritable = (path: string): boolean =>

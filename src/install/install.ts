@@ -91,14 +91,14 @@ export function put(edited: Edited, file: SettingsFile, setting: Setting): strin
 export const unreadable = ({ path }: Setting, because: string): Refusal =>
   refused(
     `could not change ${path}: ${because}`,
-    'mend it first; Claude Code ignores a settings file that is not plain JSON',
+    'fix it first; Claude Code ignores a settings file that is not plain JSON',
   );
 
 const HINTS: Readonly<Record<Unwritten['kind'], (backup: string | undefined) => string>> = {
   failed: () => 'run it again, or make these changes by hand: --dry-run shows them',
   'read-only': () =>
     'if another program writes it (Nix, a dotfiles manager), have that make the changes that --dry-run shows, and run this again',
-  torn: (backup) => `it is half written; put it back as it was from ${backup}`,
+  torn: (backup) => `it is half written; restore it from ${backup}`,
 };
 
 export const unwritable = ({ path }: Setting, { because, kind }: Unwritten, backup: string | undefined): Refusal =>

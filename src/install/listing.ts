@@ -25,8 +25,8 @@ const shutOut = (user: number, { settings, home }: Said): string =>
 
 const nothingToDo = ({ settings, home, installing }: Said): string =>
   installing
-    ? `already installed: ${tilde(settings, home)} and what it calls are as they should be`
-    : `nothing to take out: no hook of ours is in ${tilde(settings, home)}`;
+    ? `already installed: ${tilde(settings, home)} and what it calls are up to date`
+    : `nothing to remove: no hook of ours is in ${tilde(settings, home)}`;
 
 function copies({ files }: Change, { home, installing, dryRun }: Said): string[] {
   const [first] = files;
@@ -39,7 +39,7 @@ function settings({ steps, backup }: Change, { settings: path, home, dryRun }: S
   const shown = tilde(path, home);
   if (steps.length === 0) return [];
   if (dryRun) return [`--- ${shown}`, `+++ ${shown}`, ...steps.flatMap(difference)];
-  return [`changed ${shown}${backup ? `; as it was: ${tilde(backup, home)}` : ''}`];
+  return [`changed ${shown}${backup ? `; backup: ${tilde(backup, home)}` : ''}`];
 }
 
 function difference({ line, removed, added }: Step): string[] {
@@ -51,6 +51,6 @@ function difference({ line, removed, added }: Step): string[] {
 function closing({ installing, dryRun }: Said): string {
   if (dryRun) return 'nothing was changed';
   return installing
-    ? 'sessions that start from now on are covered; opencode-reap doctor looks at it'
-    : 'sessions that start from now on call it no more';
+    ? 'sessions that start from now on are covered; opencode-reap doctor checks it'
+    : 'sessions that start from now on no longer call it';
 }

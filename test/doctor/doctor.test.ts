@@ -32,15 +32,15 @@ const complaints = async (sandbox: Sandbox): Promise<string[]> => {
   return wrong.map(({ level, about, detail }) => `${level} ${about}: ${detail.replaceAll(sandbox.root, '')}`);
 };
 
-const UNCALLED = 'warn hooks: Claude Code calls none of ours';
+const UNCALLED = 'warn hooks: Claude Code calls none of our hooks';
 
 describe('doctor', () => {
   test('works with no state at all, and makes none', async ({ sandbox }) => {
     const { code, stdout, stderr } = await run(sandbox, ['doctor']);
     expect([code, stderr]).toEqual([0, '']);
     expect(stdout).toMatch(/^ok {4}node {12}20\.\d+\.\d+$|^ok {4}node {12}\d+\.\d+\.\d+$/m);
-    expect(stdout).toContain('\nok    state           ~/.local/state/opencode-reap, not there yet\n');
-    expect(stdout).toContain('\nwarn  hooks           Claude Code calls none of ours\n');
+    expect(stdout).toContain('\nok    state           ~/.local/state/opencode-reap, not created yet\n');
+    expect(stdout).toContain('\nwarn  hooks           Claude Code calls none of our hooks\n');
     expect(stdout).toContain('\n                      hint: opencode-reap install, or');
     expect(stdout).toMatch(/^ok {4}hook time {7}\d+ ms \(median of 5\); all hooks together have 1\.5 s$/m);
     expect(stdout).toContain('\nok    machine         processes, sockets and environments can be read\n');
@@ -74,14 +74,14 @@ describe('of the hooks, doctor says', () => {
     await write(userSettings(sandbox), text.replace('"SessionEnd"', '"Stop"'));
     expect(await complaints(sandbox)).toEqual([
       'warn hooks: SessionEnd is missing in /home/.claude/settings.json',
-      'fail hooks: /home/gone/opencode-reap/hook.cjs is not there',
+      'fail hooks: /home/gone/opencode-reap/hook.cjs does not exist',
     ]);
   });
 
   test('that the registered one is another build, until install is run again', async ({ sandbox }) => {
     await run(sandbox, ['install']);
     await writeFile(join(copies(sandbox), 'opencode-reap.cjs'), '// older\n');
-    const said = 'warn hooks: /home/.local/share/opencode-reap/hook.cjs is another build than this one';
+    const said = 'warn hooks: /home/.local/share/opencode-reap/hook.cjs is a different build from this one';
     expect(await complaints(sandbox)).toEqual([said]);
     await run(sandbox, ['install']);
     expect(await complaints(sandbox)).toEqual([]);
@@ -127,8 +127,8 @@ describe('of the hooks, doctor says', () => {
     const hooks = { SessionStart: [execGroup(script, 'session-start')], SessionEnd: [bare] };
     await write(userSettings(sandbox), JSON.stringify({ hooks }));
     expect(await complaints(sandbox)).toEqual([
-      'fail hooks: /home/.claude/settings.json holds what an old client left of ours, which fails each session',
-      'warn hooks: /home/.claude/settings.json has them in a form that older clients fail on',
+      'fail hooks: /home/.claude/settings.json has what an old client left of our hooks, which fails in each session',
+      'warn hooks: /home/.claude/settings.json has our hooks in a form that fails in older clients',
       'warn hooks: SessionEnd is missing in /home/.claude/settings.json',
     ]);
     await run(sandbox, ['install']);
@@ -142,8 +142,8 @@ describe('of the hooks, doctor says', () => {
     await writeFile(handler.command, `#!/bin/sh\ntouch ${sandbox.root}/ran\n`, { mode: 0o755 });
     const hooks = { SessionStart: [{ hooks: [handler] }], SessionEnd: [{ hooks: [handler] }] };
     await write(join(sandbox.project, '.claude/settings.json'), JSON.stringify({ hooks }));
-    const other = 'warn hooks: /project/opencode-reap/hook.cjs is another build than this one';
-    const old = 'warn hooks: /project/.claude/settings.json has them in a form that older clients fail on';
+    const other = 'warn hooks: /project/opencode-reap/hook.cjs is a different build from this one';
+    const old = 'warn hooks: /project/.claude/settings.json has our hooks in a form that fails in older clients';
     expect(await complaints(sandbox)).toEqual([old, other]);
     // With the copies there, so that something is run at all.
     await run(sandbox, ['install'], { env: { CLAUDE_CONFIG_DIR: join(sandbox.root, 'other') } });
@@ -188,8 +188,8 @@ describe('of the hooks, doctor says', () => {
 
 describe('of the state folder, doctor says', () => {
   test.for([
-    [0o755, 'warn state: others may look into /home/.local/state/opencode-reap (mode 755)'],
-    [0o777, 'fail state: others may write /home/.local/state/opencode-reap (mode 777), so nothing in it counts'],
+    [0o755, 'warn state: others can read /home/.local/state/opencode-reap (mode 755)'],
+    [0o777, 'fail state: others can write to /home/.local/state/opencode-reap (mode 777), so nothing in it is trusted'],
   ] as const)('that it is open to others: %o', async ([mode, said], { sandbox }) => {
     await mkdir(state(sandbox), { recursive: true });
     await chmod(state(sandbox), mode);
@@ -224,7 +224,7 @@ describe('of the state folder, doctor says', () => {
   test('that requests wait and nobody looks, or who looks', async ({ sandbox }) => {
     const at = new Date(Date.now() - 11 * 60_000).toISOString();
     await writeState(state(sandbox), 'requests/a.json', { schema: 'opencode-reap/1', at, lingerMs: 3_600_000 });
-    const said = 'warn requests: 1 request of ended sessions is still waiting, and no background run is there';
+    const said = 'warn requests: 1 request of ended sessions is still waiting, but there is no background run';
     expect(await complaints(sandbox)).toEqual([UNCALLED, said]);
     const sweep = sandbox.spawn(
       process.execPath,
@@ -244,7 +244,7 @@ describe('of the state folder, doctor says', () => {
     const elsewhere = { ...machine(), pidNamespace: 'pid:[1]' };
     const claim = { schema: 'opencode-reap/1', holder: { pid: 4242, startToken: '1' }, machine: elsewhere };
     const file = await writeState(state(sandbox), 'sweep.json', claim);
-    const said = 'warn background run: pid 4242 claims to be it, and cannot be examined from here';
+    const said = 'warn background run: pid 4242 claims to be it, but cannot be examined from here';
     expect(await complaints(sandbox)).toEqual([UNCALLED, said]);
     await utimes(file, 0, 0);
     expect(await complaints(sandbox)).toEqual([UNCALLED]);

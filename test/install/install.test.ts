@@ -65,7 +65,7 @@ describe('install', () => {
     const { code, stdout } = await run(sandbox, ['install']);
     expect([code, stdout]).toEqual([
       0,
-      'already installed: ~/.claude/settings.json and what it calls are as they should be\n',
+      'already installed: ~/.claude/settings.json and what it calls are up to date\n',
     ]);
     expect(await Promise.all(files.map(async (file) => (await stat(file)).ino))).toEqual(before);
   });
@@ -134,7 +134,7 @@ describe('install', () => {
     const folder = join(sandbox.home, '.local/state/opencode-reap/backups');
     const [name = ''] = await names(folder);
     expect(name).toMatch(/^settings-user-[0-9a-f]{8}-\d{4}-\d\d-\d\dT[\d-]+Z\.json$/);
-    expect(stdout).toContain(`as it was: ~/.local/state/opencode-reap/backups/${name}`);
+    expect(stdout).toContain(`backup: ~/.local/state/opencode-reap/backups/${name}`);
     expect(await read(join(folder, name))).toBe(MINE);
     expect([(await stat(folder)).mode & 0o777, (await stat(join(folder, name))).mode & 0o777]).toEqual([0o700, 0o600]);
   });

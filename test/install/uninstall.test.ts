@@ -23,7 +23,7 @@ describe('uninstall', () => {
     expect(await read(file)).not.toBe(text);
     const { code, stdout } = await run(sandbox, ['uninstall']);
     expect(code).toBe(0);
-    expect(stdout).toContain('changed ~/.claude/settings.json; as it was: ~/.local/state/opencode-reap/backups/');
+    expect(stdout).toContain('changed ~/.claude/settings.json; backup: ~/.local/state/opencode-reap/backups/');
     expect(await read(file)).toBe(text);
     expect(await names(copies(sandbox))).toEqual([]);
   });
@@ -55,7 +55,7 @@ describe('uninstall', () => {
   });
 
   test('has nothing to do where nothing was installed', async ({ sandbox }) => {
-    const said = 'nothing to take out: no hook of ours is in ~/.claude/settings.json\n';
+    const said = 'nothing to remove: no hook of ours is in ~/.claude/settings.json\n';
     expect(await run(sandbox, ['uninstall'])).toEqual({ code: 0, stdout: said, stderr: '' });
     expect(await names(join(sandbox.home, '.claude'))).toEqual([]);
   });
