@@ -29,7 +29,7 @@ export async function spawnDetached(spawning: Spawning): Promise<Spawned | strin
   const failure = await Promise.race([once(child, 'spawn').then(() => undefined), once(child, 'error')]);
   const pid = parsePid(child.pid);
   if (failure !== undefined || pid === undefined)
-    return failure?.[0] instanceof Error ? failure[0].message : 'no process was made';
+    return failure?.[0] instanceof Error ? failure[0].message : 'no process was created';
   return { pid, ended: () => ended, unref: () => child.unref() };
 }
 

@@ -1,57 +1,60 @@
 /*
- * What opencode-reap offers to a plugin, in one file without imports, so that its declarations can lie beside the
- * vendored file. All times are in milliseconds. A promise rejects only with an `opencode-reap` error, as `ReapError`
- * describes it, or for a mistake in this program.
+ * What opencode-reap offers to a plugin, in one file without imports, so that its declarations can be shipped next to
+ * the vendored file. All times are in milliseconds. A promise rejects only with a `ReapError`, or because of a bug in
+ * this program.
  */
 
 /** Where this program reads and writes. */
 export interface StateOptions {
   /**
-   * Default: `$OPENCODE_REAP_STATE_DIR`, else the platform's per-user state folder. Leave it there: all who use one port
-   * must share it, your hooks and other plugins.
+   * Default: `$OPENCODE_REAP_STATE_DIR`, else the platform's per-user state folder. Keep the default: everything that
+   * uses one port (your hooks, other plugins) must share it.
    */
   readonly stateDir?: string | undefined;
 }
 
 export interface SessionOptions {
   /**
-   * The Claude Code session on whose behalf this is called. Default: `$CLAUDE_CODE_SESSION_ID`, which the client sets
-   * for hooks and for its shell tool. With neither there is no session.
+   * The Claude Code session that the call is made for. Default: `$CLAUDE_CODE_SESSION_ID`, which the client sets for
+   * hooks and for its shell tool. With neither, there is no session.
    */
   readonly sessionId?: string | undefined;
-  /** Any directory of the workspace; its git top level is used, else the directory itself. Default: the current one. */
+  /**
+   * Any directory of the workspace; its git top level is used, or the directory itself outside of git. Default: the
+   * current directory.
+   */
   readonly workspace?: string | undefined;
-  /** The same as `workspace`, which wins. */
+  /** An alias of `workspace`, which takes precedence. */
   readonly cwd?: string | undefined;
 }
 
 export interface ServerOptions extends SessionOptions, StateOptions {
-  /** Where the server listens; 0 lets it choose, and never reuses another server. Default: 4096. */
+  /** The port to listen on; 0 lets the server choose one, and never reuses a running server. Default: 4096. */
   readonly port?: number | undefined;
   /** A loopback address, 127.x.x.x, or `localhost`. Default: 127.0.0.1. */
   readonly hostname?: string | undefined;
-  /** The same as `hostname`, which wins. */
+  /** An alias of `hostname`, which takes precedence. */
   readonly host?: string | undefined;
-  /** Your plugin's name, for whoever reads the record. Default: `a plugin`. */
+  /** Your plugin's name, written into the record for people who read it. Default: `a plugin`. */
   readonly plugin?: string | undefined;
   /**
-   * The program, found on the PATH of `env`. Under another name than `opencode` a server would never be recognised as
-   * one, so it is refused. Default: `opencode`.
+   * The program, looked up on the PATH of `env`. It must be named `opencode`: under another name the server would never
+   * be recognized as one, so it is refused. Default: `opencode`.
    */
   readonly command?: string | undefined;
-  /** What follows `serve --hostname … --port …`. Default: nothing. */
+  /** Arguments after `serve --hostname … --port …`. Default: none. */
   readonly args?: readonly string[] | undefined;
   /**
-   * The server's environment, in place of this process's. What belongs to the Claude session alone is left out of it,
-   * or to an outer server whose tool this runs in, and the tag is added.
+   * The server's environment. Default: this process's. Variables that belong only to the Claude session, or to an outer
+   * server whose tool this runs in, are left out; the tag is added.
    */
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
   /** How long the server may take to answer. Default: 60,000. */
   readonly readyTimeout?: number | undefined;
   /**
-   * How long nobody must have used the server before the watch stops it, which looks after servers when no hook fires
-   * any more: at least 1,000, or 0 for never. Default: `$OPENCODE_REAP_RETIRE_AFTER` (a duration such as `2h`, or `0`),
-   * else 1,800,000 (30 min).
+   * How long the server must be unused before the watch stops it: at least 1,000, or 0 for never. The watch looks after
+   * servers when no hook fires anymore. Default: `$OPENCODE_REAP_RETIRE_AFTER` (a duration such as `2h`, or `0`), else
+   * 1,800,000 (30 min).
    */
   readonly retireAfter?: number | undefined;
   /** Gives the server a random password of its own. Default: false. */
@@ -60,39 +63,39 @@ export interface ServerOptions extends SessionOptions, StateOptions {
 
 export interface EnsuredServer {
   readonly url: string;
-  /** The process that listens; absent where that cannot be seen. */
+  /** The process that listens; undefined where that cannot be seen. */
   readonly pid: number | undefined;
   /** False when this call started it. */
   readonly alreadyRunning: boolean;
   /**
-   * False for a server that the user, or nobody known, has started: it is never reaped, unless somebody has handed it
-   * over with `opencode-reap adopt`.
+   * False for a server that the user, or something unknown, started. Such a server is never reaped, unless it was
+   * adopted with `opencode-reap adopt`.
    */
   readonly startedByPlugin: boolean;
-  /** Names the server to the other functions; absent for a server that nothing was written down about. */
+  /** Names the server in calls to the other functions; undefined for a server that is not recorded. */
   readonly id: string | undefined;
   /**
-   * Of a server that was started with `secure`, by this call or an earlier one; the user name is `opencode`. Absent for
-   * any other. Keep it out of logs and arguments.
+   * The password of a server that was started with `secure`, by this call or an earlier one; the user name is
+   * `opencode`. Absent for any other server. Keep it out of logs and arguments.
    */
   readonly password?: string;
 }
 
-/** What is thrown: `message` is one sentence for the user, `hint` says what to do about it. */
+/** Every error thrown: `message` is one sentence for the user, `hint` is the next step. */
 export interface ReapError extends Error {
   readonly hint: string;
 }
 
 /**
- * Reuses the OpenCode server that answers on the port, or starts one that outlives this process and can be recognised
- * later. Resolves once it answers. Safe when several processes call it at the same moment: one starts the server, all
- * get its URL. What does not become ready in time is ended and forgotten.
+ * Reuses the OpenCode server that answers on the port, or starts one that outlives this process and can be recognized
+ * later. Resolves once it answers. Safe to call from several processes at the same moment: one starts the server, all
+ * get its URL. A server that does not become ready in time is ended and forgotten.
  *
- * With a session, the session is attached, as `attachSession` does it.
+ * When there is a session, it is attached to the server, as by `attachSession`.
  *
- * Throws a `ReapError` when there is no server to be had: an option is not what it should be; the program is missing,
- * ends, or stays silent; the port is held by something that is not OpenCode, by another user, or by OpenCode that does
- * not answer; or `secure` is wanted and the server on the port has no password known here.
+ * Rejects with a `ReapError` when no server can be had: an option is invalid; the program is missing, exits, or stays
+ * silent; the port is held by something that is not OpenCode, by another user, or by an OpenCode that does not answer;
+ * or `secure` is set and the server on the port has no password known here.
  */
 export declare function ensureServer(options?: ServerOptions): Promise<EnsuredServer>;
 
@@ -100,62 +103,65 @@ export interface AttachOptions extends SessionOptions, StateOptions {
   /** The server's `id`. */
   readonly server?: string | undefined;
   /**
-   * The server's port, where it has no `id`. A session that has no lease yet always gets one for a port. Default, for
-   * 0 too: 4096.
+   * The server's port, for a server without an `id`. A session without a lease always gets one for a port. Default
+   * (also for 0): 4096.
    */
   readonly port?: number | undefined;
 }
 
-/** What a lease says now. */
+/** The lease after the call. */
 export interface SessionLease {
-  /** False when there was nothing to do: no session is known. */
+  /** False when nothing was done because no session is known. */
   readonly held: boolean;
-  /** The Claude process that holds it; absent when it could not be told, and the lease expires after 24 h. */
+  /**
+   * The Claude process that the lease belongs to; undefined when it could not be found, in which case the lease expires
+   * after 24 h.
+   */
   readonly holderPid: number | undefined;
-  /** Ids of the servers that it names, besides what it covers by workspace and port. */
+  /** Ids of the servers that it names, in addition to those that it covers by workspace and port. */
   readonly servers: readonly string[];
 }
 
 /**
- * Notes that the Claude process above this one may use a server: writes its lease, or renews it. No server that a live
- * lease covers is ever reaped, and a lease lives as long as its Claude process: there is nothing to take back.
+ * Records that the Claude process above this one may use a server: writes its lease, or renews it. A server that a live
+ * lease covers is never reaped, and a lease lives as long as its Claude process, so there is nothing to undo.
  *
- * The holder is `$CLAUDE_PID` where that is above the caller, else the nearest process above it named `claude`; where
- * neither is (a worker that was detached), every live lease of the same session; else a lease by the session's id, which
- * expires after 24 h.
+ * The holder is `$CLAUDE_PID` if that is an ancestor of the caller, else the nearest ancestor named `claude`; if there
+ * is neither (a detached worker), every live lease of the same session is renewed; else the lease goes by the session's
+ * id and expires after 24 h.
  */
 export declare function attachSession(options?: AttachOptions): Promise<SessionLease>;
 
 /**
- * Takes a server out of the session's lease; without `server`, all of them. The lease itself stays while its Claude
- * process lives, and still covers its workspace and its port. Only a lease without a known process is removed. What
- * another session holds, an outer client's for one, is left alone.
+ * Removes a server from the session's lease; without `server`, all of them. The lease itself stays while its Claude
+ * process lives, and still covers its workspace and its port. Only a lease without a known process is deleted. The
+ * leases of other sessions, such as an outer client's, are left alone.
  */
 export declare function releaseSession(options?: AttachOptions): Promise<SessionLease>;
 
 export interface StopOptions extends StateOptions {
   /** Time between SIGTERM and SIGKILL. Default: 5,000. */
   readonly grace?: number | undefined;
-  /** Also end what detached itself from the server. Default: false. */
+  /** Also end processes that detached from the server. Default: false. */
   readonly strays?: boolean | undefined;
 }
 
-/** A process that had detached itself from a stopped server. */
+/** A process that had detached from a stopped server. */
 export interface Stray {
   readonly pid: number;
   readonly name: string;
   readonly ended: boolean;
 }
 
-/** What became of a server that was to be stopped. Only `stopped` and `gone` mean that it is no more. */
+/** What became of a server that was to be stopped. It has ended only if this is `stopped` or `gone`. */
 export type StopOutcome =
   | {
       readonly kind: 'stopped';
       readonly signal: 'SIGTERM' | 'SIGKILL';
       readonly tookMs: number;
-      /** Every process that is gone now, the server first. */
+      /** Every process that has ended, the server first. */
       readonly processes: readonly number[];
-      /** Who listens on its port now; null when nobody does. */
+      /** The pid that now listens on its port; null when none does. */
       readonly successor: number | null;
       readonly leftBehind: readonly Stray[];
     }
@@ -165,9 +171,9 @@ export type StopOutcome =
   | { readonly kind: 'withheld'; readonly because: string; readonly overLimit?: true };
 
 /**
- * Stops one server of this user's by id, pid or port, whoever started it and even while it is in use, as
- * `opencode-reap stop --yes` does. Resolves with `withheld` when no server, or more than one, goes by that name; the
- * start of an id is no name here. To end only what nobody uses, call `reap`.
+ * Stops one of this user's servers by id, pid or port, no matter what started it and even while it is in use, like
+ * `opencode-reap stop --yes`. Resolves with `withheld` when no server, or more than one, matches; a prefix of an id
+ * does not match here. To stop only unused servers, call `reap`.
  */
 export declare function stopServer(server: string | number, options?: StopOptions): Promise<StopOutcome>;
 
@@ -183,26 +189,26 @@ export interface ReapOptions extends ScanOptions {
   readonly limit?: number | undefined;
   /** Judges and reports, changes nothing. Default: false. */
   readonly dryRun?: boolean | undefined;
-  /** Every workspace. Default: false. */
+  /** Reaps every workspace. Default: false. */
   readonly all?: boolean | undefined;
-  /** Any directory of the workspace that is reaped. Default: the current one. */
+  /** Any directory of the workspace to reap. Default: the current directory. */
   readonly workspace?: string | undefined;
   /** Only servers on this port. Default: any. */
   readonly port?: number | undefined;
-  /** Also end what detached itself from a stopped server. Default: false. */
+  /** Also end processes that detached from a stopped server. Default: false. */
   readonly strays?: boolean | undefined;
 }
 
 export type Guard = 'owned' | 'local' | 'identity' | 'unleased' | 'idle' | 'aged' | 'unkept';
 
-/** One server as it was judged. Null where something is not known. */
+/** One server as it was judged. Null means not known. */
 export interface ReportedServer {
   readonly id: string;
   readonly source: { readonly format: string; readonly file: string };
-  /** Other files that speak of the same server. */
+  /** Other files that are about the same server. */
   readonly alsoIn: readonly { readonly format: string; readonly file: string }[];
   readonly plugin: string | null;
-  /** What was spawned; the launcher where that is not the process that listens. */
+  /** The process that was spawned; the launcher if that is not the process that listens. */
   readonly pid: number | null;
   readonly serverPid: number | null;
   readonly port: number | null;
@@ -213,7 +219,7 @@ export interface ReportedServer {
   readonly ageMs: number | null;
   readonly memoryBytes: number | null;
   readonly verdict: 'stale' | 'spared' | 'unsure' | 'gone';
-  /** The guards that spared it or could not be answered. */
+  /** The guards that spared it, or that could not be answered. */
   readonly reasons: readonly Guard[];
   readonly guards: readonly {
     readonly name: Guard;
@@ -225,7 +231,7 @@ export interface ReportedServer {
     readonly holderPid: number | null;
     readonly live: boolean | null;
   }[];
-  /** Null for what was not to be stopped. */
+  /** Null for a server that was not to be stopped. */
   readonly outcome: StopOutcome | null;
 }
 
@@ -239,7 +245,7 @@ export interface Report {
   readonly scope: { readonly kind: string; readonly workspace?: string };
   readonly policy: { readonly olderThanMs: number; readonly graceMs: number; readonly limit: number };
   readonly servers: readonly ReportedServer[];
-  /** Servers that nothing was written down about: named, and left alone. */
+  /** Servers that are not recorded: reported, and left alone. */
   readonly unrecorded: readonly {
     readonly pid: number | null;
     readonly port: number | null;
@@ -249,9 +255,9 @@ export interface Report {
   }[];
   /** Stale servers of other workspaces, which this run left alone. */
   readonly staleElsewhere: number;
-  /** Files that could not be read; what they might say spares servers. */
+  /** Files that could not be read. What they might say spares servers. */
   readonly unread: readonly { readonly file: string; readonly error: string }[];
-  /** What lies where plugins write, and was passed over. */
+  /** Files in plugins' folders that were skipped. */
   readonly skipped: readonly { readonly file: string; readonly because: string }[];
   readonly summary: Readonly<Record<'stale' | 'spared' | 'unsure' | 'gone' | 'stopped' | 'failed', number>>;
 }
@@ -259,5 +265,8 @@ export interface Report {
 /** Every known server with its verdict: a dry run over every workspace. Changes nothing. */
 export declare function scan(options?: ScanOptions): Promise<readonly ReportedServer[]>;
 
-/** Stops every stale server of the workspace, or of all: only those that nobody uses and that a plugin started. */
+/**
+ * Stops every stale server of the workspace, or of all workspaces: only servers that a plugin started and that are not
+ * in use.
+ */
 export declare function reap(options?: ReapOptions): Promise<Report>;

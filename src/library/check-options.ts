@@ -4,47 +4,47 @@ import { classify } from '../model/command-line.js';
 import type { ReapError } from './api.js';
 
 /*
- * What the callers of the library say, looked at before anything is done: they may be written in JavaScript, and what
- * they say may come from a setting of a user's.
+ * Checks of what callers of the library pass, made before anything is done: they may be written in JavaScript, and
+ * values may come from a user's settings.
  */
 
 export const failure = (error: string, hint: string): ReapError => Object.assign(new Error(error), { hint });
 
-/** The types of the options are TypeScript's word only. Null is left out, as `??` in a caller's code has it. */
+/** Types are only checked by TypeScript, so check them here. Null counts as left out, like `??` in a caller's code. */
 const as = <T>(name: string, value: T | undefined, isOne: (value: unknown) => boolean, kind: string): T | undefined => {
   if (value === undefined || value === null) return undefined;
   if (isOne(value)) return value;
   throw failure(`${name} is not ${kind}`, `give ${name} as ${kind}, or leave it out`);
 };
 
-/** What a system call takes: a NUL would end it early. */
+/** What a system call accepts: a NUL would cut it short. */
 const isText = (value: unknown): boolean => typeof value === 'string' && value !== '' && !value.includes('\0');
 
 export const text = (name: string, value: string | undefined): string | undefined =>
-  as(name, value, isText, 'a text that is not empty');
+  as(name, value, isText, 'a non-empty string');
 
-/** A server that does not look like one is spared for ever. */
+/** A server whose command is not recognized as OpenCode would be spared forever. */
 export function command(value: string | undefined): string | undefined {
   const said = text('command', value);
   if (said === undefined || classify([said, 'serve']).kind === 'serve') return said;
-  throw failure(`${said} would not be recognised as OpenCode`, 'give the path of a program that is called opencode');
+  throw failure(`${said} would not be recognized as OpenCode`, 'give the path of a program named opencode');
 }
 
 export const texts = (name: string, value: readonly string[] | undefined): readonly string[] | undefined =>
-  as(name, value, (all) => Array.isArray(all) && all.every((one) => one === '' || isText(one)), 'a list of texts');
+  as(name, value, (all) => Array.isArray(all) && all.every((one) => one === '' || isText(one)), 'a list of strings');
 
 export const flag = (name: string, value: boolean | undefined): boolean =>
   as(name, value, (one) => typeof one === 'boolean', 'true or false') ?? false;
 
 export const count = (name: string, value: number | undefined): number | undefined =>
-  as(name, value, (one) => Number.isInteger(one) && Number(one) >= 0, 'a whole number from 0');
+  as(name, value, (one) => Number.isInteger(one) && Number(one) >= 0, 'a whole number, 0 or more');
 
 export const variables = (name: string, value: Variables | undefined): Variables | undefined =>
   as(
     name,
     value,
     (all) => typeof all === 'object' && all !== null && Object.values(all).every(isValue),
-    'texts by name',
+    'strings by name',
   );
 
 const isValue = (value: unknown): boolean => value === undefined || value === '' || isText(value);
@@ -52,32 +52,32 @@ const isValue = (value: unknown): boolean => value === undefined || value === ''
 export function port(value: number | undefined): number | undefined {
   const said = value ?? undefined;
   if (said === undefined || (Number.isInteger(said) && said >= 0 && said < 65_536)) return said;
-  throw failure(`${value} is no port`, 'ports are whole numbers below 65536');
+  throw failure(`${value} is not a port`, 'ports are whole numbers below 65536');
 }
 
 export function duration(name: string, ms: number | undefined): number | undefined {
   const said = ms ?? undefined;
   if (said === undefined || (Number.isFinite(said) && said >= 0)) return said;
-  throw failure(`${name} cannot be ${ms}`, 'times are milliseconds from 0');
+  throw failure(`${name} cannot be ${ms}`, 'times are in milliseconds, 0 or more');
 }
 
-/** Whoever thinks in seconds would have a server ask for a judgement without end. */
+/** A value meant as seconds would have a server judged endlessly. */
 export function retireAfter(ms: number | undefined): number | undefined {
   const after = duration('retireAfter', ms);
   if (after === undefined || after === 0 || after >= 1_000) return after;
-  throw failure(`retireAfter cannot be ${after}`, 'it is milliseconds: 1800000 for half an hour, 0 for never');
+  throw failure(`retireAfter cannot be ${after}`, 'it is in milliseconds: 1800000 for half an hour, 0 for never');
 }
 
-/** A variable of the user's. Set to nothing is not set. */
+/** One of the user's variables. Set to an empty string counts as not set. */
 export function durationIn(name: string, said: string | undefined): number | undefined {
   const ms = parseDuration(said ?? '');
   if (ms !== undefined || !said) return ms;
   throw failure(`${name} cannot be ${said}`, 'durations look like 500ms, 30s, 5m, 2h or 1d');
 }
 
-/** 127.x.x.x, of which every one is this machine. */
+/** Every 127.x.x.x address is this machine. */
 export function loopback(host: string): string {
   if (host === 'localhost') return '127.0.0.1';
   if (/^127(\.(25[0-5]|2[0-4]\d|1?\d?\d)){3}$/.test(host)) return host;
-  throw failure(`${host} is not kept to this machine`, 'only 127.x.x.x addresses are');
+  throw failure(`${host} is not a loopback address`, 'only 127.x.x.x addresses stay on this machine');
 }

@@ -33,7 +33,7 @@ import {
   variables,
 } from './check-options.js';
 
-/* The functions that `api.ts` declares, with their defaults: the command line's. */
+/* The functions that `api.ts` declares. Their defaults are the command line's. */
 
 export const ensureServer: typeof Api.ensureServer = (options = {}) =>
   inWorld(options, async (world) => {
@@ -55,8 +55,8 @@ export const stopServer: typeof Api.stopServer = (server, options = {}) =>
     const graceMs = duration('grace', options.grace) ?? DEFAULTS.graceMs;
     const policy = { olderThanMs: 0, graceMs, endStrays: flag('strays', options.strays), named: true };
     const found = await findServer(String(server), { ...policy, meansProcess: true }, world);
-    if (found.kind === 'missing') return withheld(`no server is known by the id, pid or port ${server}`);
-    if (found.kind === 'ambiguous') return withheld(`${server} names several servers: ${found.ids.join(', ')}`);
+    if (found.kind === 'missing') return withheld(`no known server has the id, pid or port ${server}`);
+    if (found.kind === 'ambiguous') return withheld(`${server} names more than one server: ${found.ids.join(', ')}`);
     const forbids = forbidding(found);
     if (forbids) return withheld(forbids.detail);
     const { outcome } = jsonServer(await stopNamed(found.server, policy, world));
@@ -90,14 +90,14 @@ async function inWorld<T>({ stateDir }: Api.StateOptions, act: (world: World) =>
   }
 }
 
-/** An error of the file system becomes the sentence that the command line says, too; what is left is a mistake of ours. */
+/** A file system error becomes the same sentence as on the command line; any other error is a bug of ours. */
 function explained(error: unknown): unknown {
   const sentence = unwritable(error);
   if (sentence !== undefined) return failure(sentence, 'make it writable, or choose another folder as stateDir');
   if (!(error instanceof Error && 'syscall' in error)) return error;
   return error.syscall === 'uv_cwd'
-    ? failure('the current directory is no more', 'name another one as workspace')
-    : failure(error.message, 'npx opencode-reap doctor says more');
+    ? failure('the current directory no longer exists', 'name another one as workspace')
+    : failure(error.message, 'npx opencode-reap doctor shows more');
 }
 
 const withheld = (because: string): Extract<Outcome, { kind: 'withheld' }> => ({ kind: 'withheld', because });
@@ -118,7 +118,7 @@ function wantedFrom(options: Api.ServerOptions): Wanted {
   };
 }
 
-/** An empty session is one that the environment does not name. */
+/** An empty session id counts as not set. */
 const sessionFrom = ({ sessionId, workspace, cwd }: Api.SessionOptions) => ({
   sessionId: text('sessionId', (sessionId ?? process.env.CLAUDE_CODE_SESSION_ID) || undefined),
   workspace: workspaceFrom(text('workspace', workspace) ?? text('cwd', cwd)),
@@ -133,7 +133,7 @@ function attachingFrom(options: Api.AttachOptions): Attaching {
     session,
     claudePid: process.env.CLAUDE_PID,
     workspace,
-    // 0 chooses a port for a new server, and names none.
+    // 0 chooses a port for a new server; it does not name one.
     port: port(options.port) || undefined,
     server,
   };
@@ -155,11 +155,11 @@ const retireAfterSaid = (): number | undefined =>
 const program = (): string | undefined => programBeside(fileURLToPath(import.meta.url));
 
 /**
- * What node can run to look after servers: the program of the package, else the file that a plugin vendors. Built into
- * another program there is none, since that program would have to be run, and its words are its own.
+ * The file that node can run to look after servers: the program of the package, else the vendored file. Undefined when
+ * bundled into another program: it would have to be that program that is run, and its arguments are its own.
  */
 function programBeside(here: string): string | undefined {
-  // Unbundled it lies in a folder of its own.
+  // The unbundled module is in a folder of its own.
   const folder = basename(dirname(here)) === 'library' ? dirname(dirname(here)) : dirname(here);
   const program = join(folder, 'opencode-reap.cjs');
   if (existsSync(program)) return program;

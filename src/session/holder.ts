@@ -8,7 +8,7 @@ const MAX_DEPTH = 64;
 /**
  * The Claude process whose hook this is: CLAUDE_PID where that is above us, else the nearest process above us that is
  * neither a shell nor `env`. A client older than 2.1.214 sets no CLAUDE_PID, and inherits an outer session's; then
- * the outer session is the holder, which can only spare for longer. Undefined where processes cannot be looked at.
+ * the outer session is the holder, which can only spare for longer. Undefined where processes cannot be examined.
  */
 export function holderAbove(
   parent: number,

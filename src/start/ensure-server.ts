@@ -39,7 +39,7 @@ export async function ensureServer(wanted: Wanted, world: World): Promise<Starte
     if (patienceMs > 0) continue;
     return refused(
       `port ${wanted.port} cannot be used: ${tried.because}`,
-      `choose another port; npx opencode-reap why ${wanted.port} says more`,
+      `choose another port; npx opencode-reap why ${wanted.port} shows more`,
     );
   }
 }
@@ -85,7 +85,7 @@ async function claimAndLaunch(wanted: Wanted, { snapshot }: Survey, world: World
   }
   const renewing = setInterval(claim.renew, RENEW_MS).unref();
   try {
-    if (!(await isFree(wanted))) return again('somebody was faster');
+    if (!(await isFree(wanted))) return again('another process was faster');
     const launched = await launch(wanted, world, claim.isOurs);
     // Whoever starts one by hand, or with another state folder, has no claim that we could see.
     const isTaken = launched.kind === 'refused' && (!claim.isOurs() || (await isStillHeld(wanted)));
@@ -150,10 +150,10 @@ async function running(wanted: Wanted, pid: number | undefined, record: ServerRe
   const password = isOurs ? record.password : undefined;
   // Whoever started it may have died before asking.
   const lock = password && wanted.secure ? await lockOn(wanted.hostname, wanted.port, password) : 'locked';
-  if (lock === 'unclear') return again('the OpenCode on it does not take its password');
+  if (lock === 'unclear') return again('the OpenCode on it rejects its password');
   if (wanted.secure && !(password && lock === 'locked')) {
     const how = password ? 'does not ask for its password' : 'was not started with a password of its own';
-    return refused(`the OpenCode on port ${wanted.port} ${how}`, 'stop it, choose another port, or go without');
+    return refused(`the OpenCode on port ${wanted.port} ${how}`, 'stop it, choose another port, or leave out `secure`');
   }
   return {
     kind: 'started',

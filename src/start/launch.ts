@@ -28,7 +28,7 @@ const GRACE_MS = 5_000;
  */
 export async function launch(wanted: Wanted, world: World, mayStart = () => true): Promise<Started | Refused> {
   if (!isDirectory(wanted.workspace))
-    return refused(`the workspace ${wanted.workspace} is no directory`, 'name one that exists');
+    return refused(`the workspace ${wanted.workspace} is not a directory`, 'name one that exists');
   const { snapshot: began } = await takeSnapshot([], [], world.platform);
   const spawning = newRecord(wanted, began);
   if (spawning === undefined) return unlisted();
@@ -37,7 +37,7 @@ export async function launch(wanted: Wanted, world: World, mayStart = () => true
   await ensureWatch(wanted.program, wanted.retireAfterMs, world);
   if (!mayStart()) {
     dropRecord(world.folder, spawning.id);
-    return refused('another process starts a server there', 'try again');
+    return refused('another process is starting a server there', 'try again');
   }
   const spawned = await spawnDetached({
     command: wanted.command,
@@ -117,9 +117,10 @@ async function unseen(
   wanted: Wanted,
   world: World,
 ): Promise<Refused> {
-  if (seen === 'unknown') return refused(`process ${spawned.pid} cannot be seen`, 'npx opencode-reap doctor says more');
+  if (seen === 'unknown')
+    return refused(`process ${spawned.pid} cannot be seen`, 'npx opencode-reap doctor shows more');
   await sleep(PROBE_EVERY_MS);
-  const error = endedEarly(wanted, spawned.ended() ?? 'its end was not seen');
+  const error = endedEarly(wanted, spawned.ended() ?? 'it was not seen to end');
   const left = await endLeft(spawned.pid, record.tag, world);
   return forget(error, { ...record, spawned: { pid: spawned.pid, startToken: undefined } }, left, wanted, world);
 }
@@ -163,7 +164,7 @@ function forget(error: string, record: NativeRecord, ended: Ended, wanted: Wante
     const detail = givenUpDetail(error, ended.isWhole, ended.pids);
     log(world, [{ event: 'given up', id, pid: spawned?.pid, port, workspace, detail }]);
   }
-  if (!ended.isWhole) return refused(`${error}, and could not be ended`, `npx opencode-reap why ${id} says more`);
+  if (!ended.isWhole) return refused(`${error}, and could not be ended`, `npx opencode-reap why ${id} shows more`);
   dropRecord(world.folder, id);
   return refused(error, toSeeWhy(wanted));
 }

@@ -138,7 +138,7 @@ describe.skipIf(missing)(`what was noted in another time namespace${missing}`, (
       const began = performance.now();
       reapInside();
       expect(tree.map(({ pid }) => alive(pid))).toEqual([true]);
-      // What may not be signalled is not waited for either: five seconds for each signal.
+      // What may not be signaled is not waited for either: five seconds for each signal.
       expect(performance.now() - began).toBeLessThan(5_000);
     });
 

@@ -21,7 +21,7 @@ test('nothing is reaped on a word that is not understood', async () => {
   const reap = async (options: object) => (await callLibrary(sandbox, 'reap', [options])).error?.message;
   expect(await reap({ dryRun: 'true' })).toMatch(/^dryRun is not true or false/);
   expect(await reap({ limit: '20' })).toMatch(/^limit is not a whole number/);
-  expect(await reap({ port: '4096' })).toMatch(/^4096 is no port/);
+  expect(await reap({ port: '4096' })).toMatch(/^4096 is not a port/);
 });
 
 test('a program that cannot be run is no state folder that cannot be written', () => {
@@ -58,20 +58,20 @@ describe('a server that cannot be had', () => {
   });
 
   test.each<[object, RegExp]>([
-    [{ hostname: '0.0.0.0' }, /^0\.0\.0\.0 is not kept to this machine/],
-    [{ port: 65_536 }, /^65536 is no port/],
+    [{ hostname: '0.0.0.0' }, /^0\.0\.0\.0 is not a loopback address/],
+    [{ port: 65_536 }, /^65536 is not a port/],
     [{ readyTimeout: '5s' }, /^readyTimeout cannot be 5s/],
     [{ retireAfter: 30 }, /^retireAfter cannot be 30$/],
-    [{ hostname: '127.0.0.999' }, /^127\.0\.0\.999 is not kept to this machine/],
-    [{ workspace: '/no/such/folder' }, /^the workspace \/no\/such\/folder is no directory/],
-    [{ workspace: '/etc/passwd' }, /^the workspace \/etc\/passwd is no directory/],
-    [{ cwd: 5 }, /^cwd is not a text/],
-    [{ workspace: 5, cwd: '/' }, /^workspace is not a text/],
-    [{ command: '' }, /^command is not a text/],
-    [{ command: '/opt/opencode-1.18' }, /^\/opt\/opencode-1\.18 would not be recognised as OpenCode$/],
-    [{ args: '--print-logs' }, /^args is not a list of texts/],
-    [{ env: { X: 'a\0b' } }, /^env is not texts by name/],
-    [{ sessionId: 5 }, /^sessionId is not a text/],
+    [{ hostname: '127.0.0.999' }, /^127\.0\.0\.999 is not a loopback address/],
+    [{ workspace: '/no/such/folder' }, /^the workspace \/no\/such\/folder is not a directory/],
+    [{ workspace: '/etc/passwd' }, /^the workspace \/etc\/passwd is not a directory/],
+    [{ cwd: 5 }, /^cwd is not a non-empty string/],
+    [{ workspace: 5, cwd: '/' }, /^workspace is not a non-empty string/],
+    [{ command: '' }, /^command is not a non-empty string/],
+    [{ command: '/opt/opencode-1.18' }, /^\/opt\/opencode-1\.18 would not be recognized as OpenCode$/],
+    [{ args: '--print-logs' }, /^args is not a list of strings/],
+    [{ env: { X: 'a\0b' } }, /^env is not strings by name/],
+    [{ sessionId: 5 }, /^sessionId is not a non-empty string/],
     [{ secure: 'no' }, /^secure is not true or false/],
   ])('is an error when it is asked for with %j', async (options, message) => {
     expect((await ensure({ port: await sandbox.reserve(), ...options })).error).toEqual({
@@ -127,7 +127,7 @@ describe('a server that cannot be had', () => {
         .catch(({ message, hint }) => console.log(JSON.stringify({ message, hint })));`;
     const { stdout } = spawnSync(process.execPath, ['-e', script, BUILDS.vendored], { cwd: gone, env: sandbox.env() });
     const hint = expect.any(String);
-    expect(JSON.parse(`${stdout}`)).toEqual({ message: 'the current directory is no more', hint });
+    expect(JSON.parse(`${stdout}`)).toEqual({ message: 'the current directory no longer exists', hint });
     const stateDir = join(sandbox.root, 'x'.repeat(300));
     const attached = await callLibrary(sandbox, 'attachSession', [{ sessionId: 's', stateDir }]);
     expect(attached.error).toEqual({ message: expect.stringMatching(/^could not write .*: ENAMETOOLONG$/), hint });

@@ -160,6 +160,6 @@ test('a server is found by scan, left by a dry run and by the wrong workspace, a
   expect((await callLibrary(sandbox, 'stopServer', [half])).value).toMatchObject({ kind: 'withheld' });
   expect(await reap({ all: true })).toMatchObject({ schema: 'opencode-reap/1', summary: { stopped: 1 } });
   expect(alive(Number(pid))).toBe(false);
-  const missing = { kind: 'withheld', because: `no server is known by the id, pid or port ${id}` };
+  const missing = { kind: 'withheld', because: `no known server has the id, pid or port ${id}` };
   expect((await callLibrary(sandbox, 'stopServer', [id])).value).toEqual(missing);
 });

@@ -99,7 +99,7 @@ test('stop refuses a pid that is no `opencode serve`, or ours, or nobody', async
 test('stop refuses what a record says of another process', async () => {
   const other = startBystander(sandbox);
   await record(recordOf(sandbox, 'known', { pid: other, port: server.port + 1 }));
-  expect(await run('stop', 'known', '--yes')).toEqual(refused(/no .opencode serve./, /why/));
+  expect(await run('stop', 'known', '--yes')).toEqual(refused(/not an .opencode serve./, /why/));
   await waitFor('it is still there', () => alive(other) && alive(server.pid));
   expect(existsSync(join(sandbox.stateDir, 'servers/known.json'))).toBe(true);
 });

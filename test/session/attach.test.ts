@@ -239,5 +239,5 @@ test('port 0 names no port, and what is no id is refused', async () => {
     'session-a-session.json': { port: 4096 },
     'session-a-session.one.json': { servers: ['one'] },
   });
-  expect((await attach({ server: 5 })).error?.message).toMatch(/^server is not a text/);
+  expect((await attach({ server: 5 })).error?.message).toMatch(/^server is not a non-empty string/);
 });

@@ -123,7 +123,7 @@ test('without hard links (a stand-in refuses them) nothing is stopped or started
     const { code, stderr } = await runCli(sandbox, words, { env });
     expect([code, stderr]).toEqual([
       1,
-      expect.stringMatching(/^error: could not write .+: no hard links can be made there\nhint: .+\n$/),
+      expect.stringMatching(/^error: could not write .+: hard links are not supported there\nhint: .+\n$/),
     ]);
   }
   expect([alive(server.pid), existsSync(file)]).toEqual([true, true]);

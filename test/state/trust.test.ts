@@ -41,18 +41,18 @@ describe('a file is trusted', () => {
 describe('a file is not trusted', () => {
   test.each([0o602, 0o622, 0o666])('that everybody may write (%o)', (mode) => {
     chmodSync(file, mode);
-    expect(trust()).toBe('everybody may write the file');
+    expect(trust()).toBe('anyone can write the file');
   });
 
   test.each([0o702, 0o777])('in a folder that everybody may write, and where nothing is kept (%o)', (mode) => {
     chmodSync(folder, mode);
-    expect(trust()).toBe('everybody may write its folder');
+    expect(trust()).toBe('anyone can write its folder');
   });
 
   test('in a folder like /tmp, when it has another name there, which may be from elsewhere', () => {
     chmodSync(folder, 0o1777);
     linkSync(file, join(root, 'other'));
-    expect(trust()).toBe('everybody may write its folder');
+    expect(trust()).toBe('anyone can write its folder');
   });
 });
 
@@ -81,7 +81,7 @@ describe.skipIf(skipped)(`what only root can set up${skipped}`, () => {
     chownSync(file, US, GROUP);
     chmodSync(file, 0o660);
     chmodSync(folder, 0o755);
-    expect(trust({ uid: US, gid: NOBODY })).toBe(`group ${GROUP} may write the file`);
+    expect(trust({ uid: US, gid: NOBODY })).toBe(`group ${GROUP} can write the file`);
   });
 
   /** Runs it where these lists of users and groups stand in for the machine's own. */
@@ -96,18 +96,18 @@ describe.skipIf(skipped)(`what only root can set up${skipped}`, () => {
 
   test.each([
     ['has nobody else', 'root:x:0:0::/root:/bin/sh\n', 'root:x:0:\n', 'trusted'],
-    ['has another member', 'root:x:0:0::/root:/bin/sh\n', 'root:x:0:alice\n', 'group 0 may write the file'],
+    ['has another member', 'root:x:0:0::/root:/bin/sh\n', 'root:x:0:alice\n', 'group 0 can write the file'],
     [
       'is another user’s own, too',
       'root:x:0:0::/root:/bin/sh\nbob:x:9:0::/:/bin/sh\n',
       'root:x:0:\n',
-      'group 0 may write the file',
+      'group 0 can write the file',
     ],
     [
       'has members that no list here has',
       'alice:x:7:7::/:/bin/sh\nroot:x:0:5::/root:/bin/sh\n',
       'root:x:0:\n',
-      'group 0 may write the file',
+      'group 0 can write the file',
     ],
   ])('our group may write it, and %s', (_, passwd, group, expected) => {
     chownSync(file, US, GROUP);

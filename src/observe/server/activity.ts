@@ -30,7 +30,7 @@ function whyNot(reply: Reply): string {
   if (reply.kind === 'refused') return `it refused the connection (${reply.code})`;
   if (reply.kind === 'silent') return 'it stopped answering';
   return reply.status === 401
-    ? 'it wants a password that is not known'
+    ? 'it requires a password that is not known'
     : `it answered ${reply.status} to a question about its health`;
 }
 
@@ -38,7 +38,7 @@ function whyNot(reply: Reply): string {
 async function askSecondGeneration(address: Address): Promise<Activity> {
   const info = await ask(address, { path: '/api/info', deadlineMs: ANSWER_MS });
   if (info.kind !== 'json' || info.status !== 200 || !isObject(info.body))
-    return unknown(`it is no OpenCode that is known here`);
+    return unknown('it is not a known version of OpenCode');
   const active = await ask(address, { path: '/api/session/active', deadlineMs: ANSWER_MS });
   const data = active.kind === 'json' && active.status === 200 && isObject(active.body) ? active.body.data : undefined;
   if (!isObject(data)) return unknown('its answer about active sessions was not understood');

@@ -158,7 +158,7 @@ export function parseFence(folder: StateFolder, file: string, content: string, t
   if (run === undefined || here === undefined || id === undefined || !Array.isArray(json.tree))
     return 'it names no run';
   const taker = takerIn(basename(file), id);
-  if (taker === 'another name') return 'its id is not its name';
+  if (taker === 'another name') return 'its id does not match its name';
   const tree = json.tree.flatMap((member) => (isObject(member) ? (identity(member.pid, member.startToken) ?? []) : []));
   const original = text(json.record);
   const record = original === undefined ? undefined : parseRecord(join(folder.servers, `${id}.json`), original, trust);

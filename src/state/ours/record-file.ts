@@ -52,9 +52,9 @@ export function parseRecord(file: string, content: string, trust: Trust): Server
   const json = parseOurs(content);
   if (typeof json === 'string') return json;
   const id = text(json.id);
-  if (id === undefined || basename(file) !== `${id}.json`) return 'its id is not its name';
+  if (id === undefined || basename(file) !== `${id}.json`) return 'its id does not match its name';
   const state = json.state;
-  if (state !== 'spawning' && state !== 'starting' && state !== 'ready') return 'its state is not known';
+  if (state !== 'spawning' && state !== 'starting' && state !== 'ready') return 'its state is unknown';
   if (typeof json.startedByPlugin !== 'boolean' && json.adopted !== true)
     return 'it does not say who started the server';
   const here = machine(json.machine);

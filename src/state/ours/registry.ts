@@ -91,7 +91,7 @@ export const dropRecord = (folder: StateFolder, id: string): void => removeFile(
 /** The record as whoever reads the folder will see it. */
 export function asServerRecord(folder: StateFolder, record: NativeRecord): ServerRecord {
   const parsed = parseRecord(recordFile(folder, record.id), formatRecord(record), { kind: 'trusted' });
-  if (typeof parsed === 'string') throw new Error(`a record that we write does not parse: ${parsed}`);
+  if (typeof parsed === 'string') throw new Error(`a record that we wrote does not parse: ${parsed}`);
   return parsed;
 }
 

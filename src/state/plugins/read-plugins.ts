@@ -32,7 +32,7 @@ function readOnce(known: Known): PluginsWritten {
     const source = read(file);
     if (source === undefined) return [];
     const record = typeof source === 'string' ? source : recordIn(source);
-    if (record === undefined) skipped.push({ file, because: 'of no known format' });
+    if (record === undefined) skipped.push({ file, because: 'unknown format' });
     if (record === undefined || record === 'no server') return [];
     if (typeof record === 'object' && 'id' in record) return [record];
     const failure = typeof record === 'string' ? { file, error: record } : record;
@@ -43,7 +43,7 @@ function readOnce(known: Known): PluginsWritten {
     const source = read(file);
     if (typeof source === 'object') return usesIn(source);
     if (source === undefined || !found.uses.includes(file)) return [];
-    if (source === NO_OBJECT && !isList(file)) skipped.push({ file, because: 'of no known format' });
+    if (source === NO_OBJECT && !isList(file)) skipped.push({ file, because: 'unknown format' });
     else unread.push({ file, error: source, kind: 'use' });
     return [];
   });

@@ -82,7 +82,11 @@ function listed(
     return [];
   }
   if (entries.length > MOST_ENTRIES) {
-    unread.push({ file: folder, error: `only ${MOST_ENTRIES} of its ${entries.length} entries are read`, kind: 'use' });
+    unread.push({
+      file: folder,
+      error: `only ${MOST_ENTRIES} of its ${entries.length} entries were read`,
+      kind: 'use',
+    });
   }
   return entries.slice(0, MOST_ENTRIES).flatMap((entry) => {
     const path = join(folder, entry.name);

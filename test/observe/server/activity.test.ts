@@ -83,7 +83,7 @@ test.each<[string, Routes, unknown]>([
   ['its sessions are a list', { [ACTIVE]: json({ data: [] }) }, unknown(/not understood/)],
   ['its sessions are a web page', { [ACTIVE]: webPage }, unknown(/not understood/)],
   ['its sessions are a secret', { [ACTIVE]: json({ data: {} }, 401) }, unknown(/not understood/)],
-  ['it says nothing about itself', { '/api/info': webPage }, unknown(/no OpenCode/)],
+  ['it says nothing about itself', { '/api/info': webPage }, unknown(/not a known version of OpenCode/)],
   ['it only shows the way', { [HEALTH]: redirect('/api/info') }, unknown(/302/)],
   ['its page never ends', { [HEALTH]: say.drip('text/html') }, idle(0)],
 ])('OpenCode 2: %s', async (_sentence, routes, expected) => {
@@ -169,8 +169,8 @@ test.each(Object.entries({ first, second }))('the password of a %s opens it, and
   const addresses = [at(server), at(server, 'wrong'), at(server, 'hunter2')];
   const words = await Promise.all(addresses.map((one) => askActivity(one, { startedAt: STARTED, directories: [] })));
   expect(words).toEqual([
-    unknown(/wants a password/),
-    unknown(/wants a password/),
+    unknown(/requires a password/),
+    unknown(/requires a password/),
     expect.objectContaining({ kind: 'idle' }),
   ]);
   const shown = [words, addresses, await ask(at(server, 'hunter2'), { path: HEALTH, deadlineMs: 1_000 })];

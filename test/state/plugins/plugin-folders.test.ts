@@ -92,13 +92,13 @@ test('what is of no known format, or a link, is passed over and named', async ()
   expect(await written()).toMatchObject({
     records: [],
     unread: [],
-    skipped: [{ because: 'a symbolic link' }, { file: strange, because: 'of no known format' }],
+    skipped: [{ because: 'a symbolic link' }, { file: strange, because: 'unknown format' }],
   });
 });
 
 test('a folder with more entries than anybody has is not taken for read', async () => {
   for (let at = 0; at < 5_001; at += 1) mkdirSync(join(root, `home/.kusabi/${at}`), { recursive: true });
-  expect((await written()).unread).toMatchObject([{ kind: 'use', error: 'only 5000 of its 5001 entries are read' }]);
+  expect((await written()).unread).toMatchObject([{ kind: 'use', error: 'only 5000 of its 5001 entries were read' }]);
 });
 
 test('a file that is only half written is read once more', async () => {

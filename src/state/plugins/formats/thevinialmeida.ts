@@ -10,7 +10,7 @@ export const thevinialmeida: Format = {
   plugin: 'opc (TheViniAlmeida)',
   serverIn: ({ json, folder }) => {
     if (json === undefined || !('spawnedBy' in json && 'schemaVersion' in json)) return undefined;
-    if (json.schemaVersion !== 1) return 'a schema version that is not known';
+    if (json.schemaVersion !== 1) return 'unknown schema version';
     return onPort(json.port, {
       ownership: json.spawnedBy === 'opc' ? 'plugin' : 'unmarked',
       pid: json.pid,
