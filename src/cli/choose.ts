@@ -5,7 +5,7 @@ import { complain, complainAboutUnread } from './output.js';
 
 export type Chosen = Named;
 
-/** The one server that a person named, judged; otherwise says which it cannot be, and returns undefined. */
+/** The one server that the user named, judged; otherwise prints why it is not one server and returns undefined. */
 export async function choose(name: string, policy: Naming, world: World): Promise<Chosen | undefined> {
   const found = await findServer(name, { ...policy, orElse: begunBy }, world);
   if (found.kind === 'named') return found;

@@ -8,14 +8,14 @@ import { type Common, complain } from './output.js';
 
 /** Runs the program and returns its exit code. Each command loads only what it needs. */
 export async function run(argv: readonly string[]): Promise<number> {
-  // A reader that has seen enough, as in `opencode-reap | head -1`, is no error, nor is a terminal that was closed.
+  // A reader that has seen enough, as in `opencode-reap | head -1`, is not an error, and neither is a closed terminal.
   for (const output of [process.stdout, process.stderr])
     output.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'EPIPE' || error.code === 'EIO') return;
       complain(`could not write the output: ${error.code}`, 'redirect it somewhere else');
       process.exit(1);
     });
-  // Set to nothing is not set.
+  // Set to an empty string counts as not set.
   for (const name of VARIABLES) if (process.env[name] === '') delete process.env[name];
   let code = 0;
   const program = describe((result) => {
@@ -39,7 +39,7 @@ const VARIABLES = ['OPENCODE_REAP_OLDER_THAN', 'OPENCODE_REAP_GRACE', 'OPENCODE_
 const saysAll = (program: Command): boolean =>
   Boolean(process.env.OPENCODE_REAP_DEBUG) || [program, ...program.commands].some((one) => one.opts().verbose === true);
 
-/** One sentence, and where it happened for whoever wants to mend it. */
+/** One sentence, plus the stack for those who want to fix it. */
 function unexpected(error: unknown, withStack: boolean): number {
   const explained = explain(error);
   complain(explained.error, explained.hint);
@@ -221,11 +221,11 @@ const inSettings = (command: Command): Command =>
     .option('--workspace <dir>', 'the project, if not the current one')
     .addOption(new Option('--scope <scope>', 'whose settings').choices(['user', 'project', 'local']).default('user'));
 
-/** A command's own options, and what was said before its name: `opencode-reap --state-dir x list`. */
+/** A command's own options, and those given before its name: `opencode-reap --state-dir x list`. */
 function optionsOf<T>(command: Command): T {
   const above = Object.entries(command.parent?.opts() ?? {});
   const said = above.filter(([name]) => command.parent?.getOptionValueSource(name) === 'cli');
-  // The environment is weaker than what was said, wherever that was.
+  // What was given on the command line, in either place, takes precedence over the environment.
   const own = Object.entries(command.opts()).filter(([name]) => command.getOptionValueSource(name) === 'cli');
   return { ...command.opts(), ...Object.fromEntries(said), ...Object.fromEntries(own) } as T;
 }
@@ -286,7 +286,7 @@ function loopback(text: string): string {
   return text;
 }
 
-/** Commander says `error: option '…' argument 'x' is invalid. why`; here it is one sentence. */
+/** Commander says `error: option '…' argument 'x' is invalid. why`; this makes it one sentence. */
 function sentence(error: CommanderError, program: Command): string {
   const [line = ''] = error.message.replace(/^error: /, '').split('\n');
   const ofACommand = line.includes(" for '");

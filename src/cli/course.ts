@@ -8,21 +8,21 @@ import type { Judgement } from '../run/judge.js';
 import type { World } from '../run/world.js';
 import { type Common, progress } from './output.js';
 
-/** Follows a run that stops servers, so that whoever interrupts it learns what it has done and what it has not. */
+/** Follows a run that stops servers, so that a user who interrupts it learns what was done and what was not. */
 export interface Course {
   readonly told: Told;
-  /** For as long as a question is answered. */
+  /** Wraps the time in which the user answers a question. */
   readonly asking: <T>(ask: () => Promise<T>) => Promise<T>;
-  /** Before anything is printed: from then on a signal ends the program as it ends any other. */
+  /** Called before anything is printed: from then on a signal ends the program as usual. */
   readonly end: () => void;
 }
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /**
- * Says what was done as it is done: on a terminal while it lasts, and with `--verbose` for good. A signal ends the run
- * between two of its steps, each of which leaves what the next run needs; `again` is how that run is started where any
- * would not do.
+ * Reports what is done while it is done: on a terminal for the duration of the run, and with `--verbose` permanently. A
+ * signal ends the run between two steps, each of which leaves what the next run needs; `again` is how to start that run
+ * where not just any run would do.
  */
 export function follow(world: World, options: Common & { readonly dryRun?: boolean }, again = ''): Course {
   const begun = new Set<string>();
@@ -36,12 +36,12 @@ export function follow(world: World, options: Common & { readonly dryRun?: boole
     for (const name of SIGNALS) process.off(name, interrupted);
   };
   const interrupted = (name: NodeJS.Signals, number: number): void => {
-    // A second one is not ours any more: it ends the program at once.
+    // A second signal is not handled: it ends the program at once.
     end();
     endQuestions();
     const lines = isAsking ? ['left alone'] : interruption(options.verbose ? [] : done, [...inHand.values()], again);
     const wanted = options.quiet ? lines.filter((line) => line.includes(NEXT)) : lines;
-    // On a terminal there is a `^C` by now.
+    // The terminal already shows a `^C`.
     const first = process.stderr.isTTY ? '\n' : '';
     if (wanted.length > 0) process.stderr.write(`${first}${wanted.join('\n')}\n`);
     log(

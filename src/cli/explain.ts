@@ -1,7 +1,7 @@
 import { VERSION } from '../common/version.js';
 import { unwritable } from '../report/unwritable.js';
 
-/** What to say about an error that nobody expected, so that no user has to read a stack. */
+/** What to print for an unexpected error, so that no user has to read a stack. */
 export function explain(error: unknown): { readonly error: string; readonly hint: string } {
   const sentence = unwritable(error);
   if (sentence !== undefined)

@@ -3,7 +3,7 @@ import type { Unread } from '../model/written.js';
 import type { Page } from '../report/table.js';
 import { clean, paintFor, shorten } from '../report/text.js';
 
-/** What every command understands. */
+/** Options that every command accepts. */
 export interface Common {
   readonly stateDir?: string;
   readonly json?: boolean;
@@ -23,7 +23,9 @@ export const print = (lines: readonly string[]): void => {
   if (lines.length > 0) process.stdout.write(`${lines.join('\n')}\n`);
 };
 
-/** What JSON may hold raw has power over a terminal too (C1, bidi); as `\u…` it means the same. */
+/**
+ * Some characters that JSON allows unescaped can control a terminal (C1, bidi); escaped as `\u…` they mean the same.
+ */
 export const printJson = (value: unknown): void => print(JSON.stringify(value, null, 2).split('\n').map(clean));
 
 /** One sentence that names the thing, then the next step. */
@@ -40,23 +42,23 @@ export function complainAboutUnread(unread: readonly Unread[]): void {
   }
 }
 
-/** What is waited for, shown on a terminal. */
+/** Shows on a terminal what the program is waiting for. */
 export interface Progress {
-  /** Something else is waited for from now on. */
+  /** From now on something else is waited for. */
   readonly change: (text: string) => void;
-  /** A line that stays, above what is waited for. */
+  /** A line that stays, above the progress line. */
   readonly say: (line: string) => void;
   readonly end: () => void;
 }
 
-/** Shows on a terminal what is waited for, once the wait is noticeable. */
+/** Shows on a terminal what is waited for, once the wait is long enough to be noticed. */
 export function progress(first: string, { quiet }: Common): Progress {
   const isSeen = !quiet && process.stderr.isTTY && process.env.TERM !== 'dumb';
   let text = first;
   let isShown = false;
   const show = (): void => {
     isShown = true;
-    // What does not fit on the line could not be wiped away.
+    // A line that wraps could not be erased.
     process.stderr.write(`${WIPE}${shorten(text, (process.stderr.columns || 80) - 2)}…`);
   };
   const timer = isSeen ? setTimeout(show, NOTICEABLE_MS) : undefined;

@@ -1,16 +1,16 @@
-/** What holds where nobody says otherwise, on the command line, in the library and in the background run. */
+/** What the command line, the library and the background run use unless told otherwise. */
 export const DEFAULTS = {
   port: 4096,
   hostname: '127.0.0.1',
   readyTimeoutMs: 60_000,
-  /** A session's pauses are shorter, and a server that is asked for again starts in 2 s. */
+  /** Pauses within a session are shorter, and a server that is asked for again starts in 2 s. */
   retireAfterMs: 1_800_000,
   olderThanMs: 300_000,
   graceMs: 5_000,
   limit: 20,
 } as const;
 
-/** What a plugin copies. Under another name it is part of another program. */
+/** The file that a plugin copies. Under another name it is part of another program. */
 export const VENDORED_FILE = 'opencode-reap.mjs';
 
 /** Also in `engines`, and what the bundles are built for. */

@@ -1,4 +1,4 @@
-/** How long, in the largest unit that says enough: `45 s`, `12 min`, `9 h`, `3 d`. */
+/** A duration in the largest unit that is precise enough: `45 s`, `12 min`, `9 h`, `3 d`. */
 export function duration(ms: number): string {
   const seconds = ms / 1000;
   if (seconds < 1) return `${Math.round(ms)} ms`;

@@ -1,4 +1,4 @@
-/* The program in one file, for the background run and for whoever vendors it. */
+/* The program in one file, for the background run and for vendoring. */
 if (process.argv[2] === 'hook') void import('./hook.js');
 else {
   void import('../cli/cli.js').then(async ({ run }) => {

@@ -11,8 +11,8 @@ import { runInBackground, type SweepPolicy } from '../session/background.js';
 import { parseHookCall, runHook } from '../session/hook.js';
 
 /*
- * The library, the hooks and their background run in the one file that a plugin copies into itself. Imported it only
- * exports; run by node, under its own name, it acts on `hook`, `sweep`, `watch` and `retire`.
+ * The library, the hooks and their background run in the one file that a plugin copies. When imported it only exports;
+ * when run by node under its own name, it acts on `hook`, `sweep`, `watch` and `retire`.
  */
 
 export * from '../index.js';
@@ -20,12 +20,12 @@ export * from '../index.js';
 const [, script, word, ...args] = process.argv;
 const here = fileURLToPath(import.meta.url);
 
-/** With these, what follows is no script's name, and may be ours all the same. */
+/** With these, what follows is not a script's name, even if it is our own file. */
 const EVALUATES = /^(-e|-p|-pe|--eval|--print)(=|$)/;
 
 /**
- * By what both names lead to: a plugin's folder may be a symlink. Built into another program, this is that program's
- * file, and its words are its own.
+ * Compares what both names resolve to: a plugin's folder may be a symlink. When bundled into another program, this is
+ * that program's file, and its arguments are not ours.
  */
 function isRun(): boolean {
   if (script === undefined || basename(here) !== VENDORED_FILE || process.execArgv.some((arg) => EVALUATES.test(arg)))
@@ -33,7 +33,7 @@ function isRun(): boolean {
   try {
     return realpathSync(script) === realpathSync(here);
   } catch (error) {
-    // Standard input, or a file that is no more.
+    // Standard input, or a file that no longer exists.
     if (error instanceof Error && 'code' in error) return false;
     throw error;
   }

@@ -1,7 +1,7 @@
 import { compare } from './identity.js';
 
 /**
- * A moment by the clock that has run since the machine booted. It counts suspends, nobody sets it, and it means nothing
+ * A moment by the clock that has run since the machine booted. It includes suspends, cannot be set, and means nothing
  * in another boot.
  */
 export interface BootTime {
@@ -11,8 +11,8 @@ export interface BootTime {
 }
 
 /**
- * How long ago a moment was; undefined when it was in another boot, or that cannot be told, or when it is yet to come: a
- * container may have a boot clock of its own.
+ * How long ago a moment was; undefined when it was in another boot, when that cannot be told, or when it is in the
+ * future: a container may have a boot clock of its own.
  */
 export function sinceThen(then: BootTime | undefined, now: BootTime): number | undefined {
   if (then === undefined || compare(then.boot, now.boot) !== 'same' || then.ms > now.ms) return undefined;

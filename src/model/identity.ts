@@ -7,19 +7,19 @@ export type Pid = number & { readonly [pidBrand]: true };
 export const parsePid = (value: unknown): Pid | undefined =>
   typeof value === 'number' && Number.isSafeInteger(value) && value > 1 ? (value as Pid) : undefined;
 
-/** A process. A pid alone names nothing: the kernel hands it out again. */
+/** A process. A pid alone identifies nothing: the kernel reuses it. */
 export interface Identity {
   readonly pid: Pid;
   /** Opaque start time of the platform, compared for equality only; undefined when it could not be read. */
   readonly startToken: string | undefined;
 }
 
-/** Where a pid means something. Undefined fields could not be read; the name is only shown, since it changes. */
+/** Where a pid is valid. Undefined fields could not be read; the name is only for display, since it changes. */
 export interface Host {
   readonly id: string | undefined;
   readonly boot: string | undefined;
   readonly pidNamespace: string | undefined;
-  /** What its start tokens are relative to; earlier versions do not say it. */
+  /** What its start tokens are relative to; earlier versions do not record it. */
   readonly timeNamespace?: string | undefined;
   readonly name: string;
 }

@@ -4,9 +4,9 @@ export type Outcome =
       readonly kind: 'stopped';
       readonly signal: 'SIGTERM' | 'SIGKILL';
       readonly tookMs: number;
-      /** Every process that is gone now, the server first. */
+      /** Every process that has ended, the server first. */
       readonly processes: readonly number[];
-      /** Who listens on its port now; undefined when nobody does. */
+      /** The pid that now listens on its port; undefined when none does. */
       readonly successor: number | undefined;
       readonly leftBehind: readonly Stray[];
     }
@@ -16,7 +16,7 @@ export type Outcome =
   | { readonly kind: 'survived'; readonly pids: readonly number[] }
   | { readonly kind: 'withheld'; readonly because: string; readonly overLimit?: true };
 
-/** A process that had detached itself from a stopped server's tree. */
+/** A process that had detached from a stopped server's tree. */
 export interface Stray {
   readonly pid: number;
   readonly name: string;

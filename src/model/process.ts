@@ -12,30 +12,30 @@ export interface Process extends Identity {
   readonly uid: number | undefined;
   readonly name: string;
   readonly command: CommandLine | undefined;
-  /** Undefined for whatever is not Claude Code. */
+  /** Undefined for any other program than Claude Code. */
   readonly claude?: ClaudeRole | undefined;
-  /** Milliseconds since it started, by a clock that nobody sets. */
+  /** Milliseconds since it started, by a clock that cannot be set. */
   readonly ageMs: number | undefined;
   readonly memoryBytes: number | undefined;
 }
 
-/** Every living process; zombies are left out, since they run and hold nothing. */
+/** Every living process. Zombies are left out: they neither run nor hold anything. */
 export type ProcessTable = ReadonlyMap<number, Process>;
 
-/** One look at one pid. A zombie is gone; `unknown` means that it could not be examined. */
+/** The result of one look at one pid. A zombie is gone; `unknown` means that it could not be examined. */
 export type Seen = Process | 'gone' | 'unknown';
 
-/** The few variables that matter here, of the environment a process was spawned with. */
+/** The few variables that matter here, from the environment that a process was spawned with. */
 export interface Environment {
   readonly tag: string | undefined;
-  /** Set by a server on whatever it starts, so a process that has it is not the server itself. */
+  /** Set by a server for everything that it starts, so a process that has it is not the server itself. */
   readonly opencodePid: string | undefined;
   /** The same, in releases that do not say which server it was. */
   readonly inOpencode: boolean;
-  /** Its configuration lies inside a Claude Code plugin, which nobody but that plugin chooses. */
+  /** Its configuration is inside a Claude Code plugin; only that plugin chooses such a path. */
   readonly pluginConfig: boolean;
   readonly keep: boolean;
-  /** Where Claude Code keeps its own things, if this is Claude Code. */
+  /** Claude Code's config folder, if this is Claude Code. */
   readonly claudeConfigDir?: string | undefined;
   readonly username: string | undefined;
   readonly password: Secret | undefined;
@@ -62,12 +62,12 @@ export interface Sockets {
   /** Established connections of the tree to anywhere else. */
   readonly outbound: number;
   /**
-   * Connections to a listening port that were closed within the last minute, which is how long the kernel remembers them
-   * at the end that closed first: how many milliseconds ago, 0 for one that is opening or closing now. Undefined where
-   * they are not shown.
+   * Connections to a listening port that were closed within the last minute (that is how long the kernel remembers
+   * them, at the end that closed first): how many milliseconds ago, 0 for one that is opening or closing now. Undefined
+   * where they are not shown.
    */
   readonly lately: readonly number[] | undefined;
-  /** False when `127.0.0.1` means another network than ours, so that nobody can be asked there. */
+  /** False when `127.0.0.1` means a network other than ours, so that the server cannot be asked there. */
   readonly ourNetwork: boolean;
 }
 
@@ -91,7 +91,7 @@ export const childrenOf = (table: ProcessTable, pid: number): Process[] =>
 export const inGroup = (table: ProcessTable, group: number): Process[] =>
   [...table.values()].filter((process) => process.group === group);
 
-/** The pids above this one, itself included. */
+/** The pid itself and all pids above it. */
 export function lineage(table: ProcessTable, pid: number): ReadonlySet<number> {
   const seen = new Set<number>();
   for (let at: number | undefined = pid; at !== undefined && at > 0 && !seen.has(at); at = table.get(at)?.parent) {

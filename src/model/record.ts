@@ -1,19 +1,19 @@
 import type { Host, Identity } from './identity.js';
 import type { Secret } from './secret.js';
 
-/** Whether somebody else could have written a file. Only a trusted one can make a server ours. */
+/** Whether anyone else could have written a file. Only a trusted file can make a server ours. */
 export type Trust =
   | { readonly kind: 'trusted' }
   | { readonly kind: 'untrusted'; readonly because: string }
   | { readonly kind: 'unexamined'; readonly because: string };
 
 /**
- * `unmarked` is a record that lacks what the plugin's own records say of servers that it started; `withdrawn` one that
- * was there when the run began and no longer leads to the server.
+ * `unmarked`: the record lacks the mark that the plugin's own records have for servers that it started. `withdrawn`:
+ * the record was there when the run began and no longer leads to the server.
  */
 export type Ownership = 'plugin' | 'adopted' | 'user' | 'unmarked' | 'withdrawn' | 'unrecorded';
 
-/** What can tie a process to a record: the start token in it, or, where it has none, what the file says of its start. */
+/** What can tie a process to a record: its start token, or, if it has none, what the file says about the start. */
 export type ProvenBy = 'start token' | 'start time';
 
 /** What a state file says about a server: evidence, not truth. Undefined means that the file does not say. */
@@ -24,37 +24,37 @@ export interface ServerRecord {
   readonly ownership: Ownership;
   readonly plugin: string | undefined;
   readonly tag: string | undefined;
-  /** The process that was spawned; the launcher where that is not the one that listens. */
+  /** The process that was spawned; the launcher if that is not the one that listens. */
   readonly spawned: Identity | undefined;
   readonly server: Identity | undefined;
-  /** Who wrote the record and waits for the server to answer. */
+  /** The process that wrote the record and waits for the server to answer. */
   readonly starter: Identity | undefined;
   readonly machine: Host | undefined;
   readonly uid: number | undefined;
   readonly hostname: string | undefined;
   readonly port: number | undefined;
-  /** False when the port was only seen: then it proves nothing. */
+  /** False when the port was only observed: then it proves nothing. */
   readonly portIsStated: boolean;
   readonly url: string | undefined;
   readonly workspace: string | undefined;
-  /** The first digits of the SHA-256 of the workspace's path, where that is all that was written down. */
+  /** A prefix of the SHA-256 of the workspace's path, if only that was recorded. */
   readonly workspaceHash: string | undefined;
   /** Epoch milliseconds. */
   readonly startedAt: number | undefined;
   readonly state: 'spawning' | 'starting' | 'ready';
   readonly password: Secret | undefined;
-  /** How long it must be quiet before the watch stops it; 0 leaves it alone, undefined where nothing was said. */
+  /** How long it must be quiet before the watch stops it; 0 for never, undefined if not recorded. */
   readonly retireAfterMs?: number | undefined;
   readonly provenBy: ProvenBy;
-  /** Its plugin lets its servers read the plugin's own configuration. */
+  /** Its plugin has its servers read the plugin's own configuration. */
   readonly pluginConfig?: true | undefined;
-  /** Other files that speak of the same server. What they say can spare it. */
+  /** Other files that are about the same server. What they say can spare it. */
   readonly alsoIn: readonly ServerRecord[];
 }
 
-/** A plugin writes its record once the server answers or its own patience, at most a minute or two, has run out. */
+/** A plugin writes its record once the server answers, or once its own timeout, at most a minute or two, has passed. */
 export const MAY_START_BEFORE_MS = 120_000;
-/** A record may be written before the process is there; clocks and their resolution account for the rest. */
+/** A record may be written before the process exists; clocks and their resolution account for the rest. */
 export const MAY_START_AFTER_MS = 5_000;
 
 /** "This Claude process may use that server." It lives exactly as long as its holder. */
@@ -66,44 +66,47 @@ export interface Lease {
   readonly path: string | undefined;
   readonly port: number | undefined;
   readonly servers: readonly string[];
-  /** Epoch milliseconds; undefined never expires. */
+  /** Epoch milliseconds; undefined means that it never expires. */
   readonly expiresAt: number | undefined;
 }
 
 /**
- * A job or a lease in a plugin's own list: who may be using which server. A plugin does not say on which machine, and
- * a server on a loopback address is used from its own, so it is taken to be this one.
+ * A job or a lease in a plugin's own list: what may be using which server. A plugin does not record the machine; a
+ * server on a loopback address is used from its own machine, so it is taken to be this one.
  */
 export interface Use {
   readonly kind: 'job' | 'lease';
   readonly file: string;
-  /** How the list names it. */
+  /** Its name in the list. */
   readonly name: string;
   /** The Claude session that it belongs to. */
   readonly session: string | undefined;
   readonly covers: Coverage;
-  /** Its process; without a start token where the list has only a pid. */
+  /** Its process; without a start token if the list has only a pid. */
   readonly holder: Identity | undefined;
   /** Epoch milliseconds of its last sign of life. */
   readonly seenAt: number | undefined;
-  /** How long it counts after that, where no process can tell. */
+  /** How long it counts after `seenAt`, if no process can tell. */
   readonly countsForMs: number;
-  /** Where it works. */
+  /** The directories that it works in. */
   readonly directories: readonly string[];
 }
 
-/** Which servers a use may be about: one record's, a plugin's of one workspace, a port's, or all of some plugins and ports. */
+/**
+ * Which servers a use may be about: one record's, a plugin's in one workspace, one port's, or all of some plugins and
+ * ports.
+ */
 export type Coverage =
   | { readonly kind: 'record'; readonly file: string }
   | { readonly kind: 'workspace'; readonly format: string; readonly hash: string }
   | { readonly kind: 'port'; readonly port: number }
   | { readonly kind: 'plugins'; readonly formats: readonly string[]; readonly ports: readonly number[] };
 
-/** A live session that somebody else wrote down, or a live Claude process. It can only spare. */
+/** A live session that another program recorded, or a live Claude process. It can only spare. */
 export interface Witness {
   readonly holder: Identity;
   readonly session: string | undefined;
-  /** Undefined for a process that keeps from us where it works. */
+  /** Undefined for a process whose working directory is hidden from us. */
   readonly path: string | undefined;
 }
 
@@ -115,9 +118,9 @@ export interface Fence {
   readonly machine: Host;
   readonly tree: readonly Identity[];
   readonly port: number | undefined;
-  /** Our own record, which the fence replaced; a plugin's stays where it is. */
+  /** Our own record, which the fence replaced; undefined for a plugin's, which stays where it is. */
   readonly record: ServerRecord | undefined;
-  /** The record's file as it was, to put it back; undefined for a plugin's. */
+  /** The record's file as it was, for putting it back; undefined for a plugin's. */
   readonly original: string | undefined;
   /** The fence file as it was read. */
   readonly content: string;
@@ -126,9 +129,9 @@ export interface Fence {
 /** "The user wants this server left alone." */
 export interface KeepMark {
   readonly file: string;
-  /** What the server was called then. */
+  /** The server's id at that time. */
   readonly id: string;
-  /** The processes that it had then, each with its start token; none where the mark does not say. */
+  /** The processes that it had then, each with its start token; empty if the mark does not say. */
   readonly processes: readonly Identity[];
   readonly machine: Host | undefined;
 }

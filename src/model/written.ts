@@ -2,17 +2,22 @@ import type { Host, Identity } from './identity.js';
 import type { LastUses } from './last-use.js';
 import type { Fence, KeepMark, Lease, ServerRecord, Use, Witness } from './record.js';
 
-/** A file or folder that could not be read or understood. It might hold the very record or lease that was not found. */
+/**
+ * A file or folder that could not be read or understood. It might hold exactly the record or lease that was not found.
+ */
 export interface Unread {
   readonly file: string;
   readonly error: string;
   /** `native` is a server record of ours, `server` a plugin's. */
   readonly kind: 'server' | 'native' | 'lease' | 'use' | 'keep' | 'fence' | 'run' | 'request' | 'claim';
-  /** Of a record that was not understood: the numbers in it, among which are its pid and port. Undefined: any at all. */
+  /**
+   * For a record that was not understood: the numbers in it, among which are its pid and port. Undefined: it may be
+   * about any.
+   */
   readonly mentions?: ReadonlySet<number> | undefined;
 }
 
-/** What lies where plugins write, and was passed over: another user's, a link, or of no known format. */
+/** A file in a plugin's folder that was skipped: another user's, a link, or of unknown format. */
 export interface Skipped {
   readonly file: string;
   readonly because: string;
@@ -25,7 +30,7 @@ export interface LiveRun {
   readonly machine: Host | undefined;
 }
 
-/** Everything that was written down, by us and by plugins. */
+/** Everything that we and plugins recorded. */
 export interface Written {
   readonly records: readonly ServerRecord[];
   readonly leases: readonly Lease[];
@@ -36,11 +41,11 @@ export interface Written {
   readonly kept: readonly KeepMark[];
   readonly unread: readonly Unread[];
   readonly skipped: readonly Skipped[];
-  /** What the watch noted at its last look; undefined where nobody has read it. */
+  /** What the watch noted at its last look; undefined if it was not read. */
   readonly lastUses?: LastUses | undefined;
 }
 
-/** Every process that a record or a keep mark speaks of. */
+/** Every process that a record or a keep mark names. */
 export const namedIn = ({ records, kept }: Written): Identity[] => [
   ...records.flatMap(({ spawned, server }) => [spawned, server].filter((one) => one !== undefined)),
   ...kept.flatMap(({ processes }) => processes),

@@ -1,4 +1,4 @@
-/** What can follow a command, and the command itself; the empty name is the program without one. */
+/** A command and its options; the empty name is the program without a command. */
 export interface Completed {
   readonly name: string;
   readonly description: string;
@@ -8,7 +8,7 @@ export interface Completed {
 export const SHELLS = ['bash', 'zsh', 'fish'] as const;
 export type Shell = (typeof SHELLS)[number];
 
-/** A script that has a shell complete commands and options. Names are ours, so that nothing in them needs quoting. */
+/** A script that lets a shell complete commands and options. All names are ours, so none needs quoting. */
 export function completion(shell: Shell, all: readonly Completed[]): string[] {
   const commands = all.filter(({ name }) => name !== '');
   const top = [...commands.map(({ name }) => name), ...(all.find(({ name }) => name === '')?.options ?? [])];

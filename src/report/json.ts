@@ -2,7 +2,9 @@ import type { Judged, Reaped } from '../decide/plan.js';
 
 export const REPORT_SCHEMA = 'opencode-reap/1';
 
-/** What `--json` prints; docs/report.schema.json describes it. Never a password, a token or an environment. */
+/**
+ * What `--json` prints; docs/report.schema.json describes it. It never contains a password, a token or an environment.
+ */
 export function jsonReport(reaped: Reaped, version: string) {
   const { olderThanMs, graceMs, limit } = reaped.policy;
   return {
@@ -28,7 +30,7 @@ export function jsonReport(reaped: Reaped, version: string) {
   };
 }
 
-/** One server, as `why --json` and `stop --json` print it too. */
+/** One server, also printed by `why --json` and `stop --json`. */
 export function jsonServer({ record, seen, verdict, outcome }: Judged) {
   const located = seen.located.kind === 'present' ? seen.located : undefined;
   return {
@@ -73,7 +75,10 @@ function summary(servers: readonly Judged[]) {
   };
 }
 
-/** A stale server that is still there: it could not be ended, or the limit forbade it. One that is in use again is not stale. */
+/**
+ * Whether a stale server is still there: it could not be ended, or the limit forbade it. A server that came back into
+ * use is not stale.
+ */
 export const outlived = ({ outcome }: Judged): boolean =>
   outcome?.kind === 'denied' ||
   outcome?.kind === 'survived' ||

@@ -4,7 +4,7 @@ import type { Outcome } from '../model/outcome.js';
 import type { Fence } from '../model/record.js';
 import { aftermath, outcomeReason } from './outcome.js';
 
-/** What the log says of one server, but for when and on whose behalf. */
+/** What the log says about one server, without the time and on whose behalf. */
 export interface Logged {
   readonly event: string;
   readonly id: string;
@@ -15,13 +15,13 @@ export interface Logged {
 }
 
 export interface Stopping {
-  /** Somebody has named this server, so most guards did not count. */
+  /** The user named this server, so most guards did not count. */
   readonly named?: boolean | undefined;
-  /** Why it was stopped, where it is not that a run found it stale. */
+  /** Why it was stopped, if not because a run found it stale. */
   readonly why?: string | undefined;
 }
 
-/** One that was judged, and stopped where it has an outcome. */
+/** The line for a server that was judged, and stopped if it has an outcome. */
 export const judgedLine = (server: Judged, stopping: Stopping = {}): Logged =>
   lineOf(
     server,
@@ -29,13 +29,13 @@ export const judgedLine = (server: Judged, stopping: Stopping = {}): Logged =>
     server.outcome ? outcomeDetail(server.outcome, server, stopping) : verdictDetail(server.verdict),
   );
 
-/** Whatever else was done to one. */
+/** The line for anything else that was done to a server. */
 export function lineOf({ record, seen }: Pick<Judged, 'record' | 'seen'>, event: string, detail: string): Logged {
   const pid = seen.located.kind === 'present' ? seen.located.server.pid : record.spawned?.pid;
   return { event, id: record.id, pid, port: record.port, workspace: record.workspace, detail };
 }
 
-/** What was done about a fence whose run has died. */
+/** The line for what was done about the fence of a run that died. */
 export function finishedLine({ id, run, tree, port, record }: Fence, ended: readonly Identity[] | 'lives'): Logged {
   const pid = record?.server?.pid ?? record?.spawned?.pid ?? tree[0]?.pid;
   const died = `the run that was stopping it has died (pid ${run.pid})`;
@@ -45,7 +45,7 @@ export function finishedLine({ id, run, tree, port, record }: Fence, ended: read
   return { ...line, event: 'finished', detail: `${died}; ${what}` };
 }
 
-/** Of a server that was started and did not become ready. */
+/** About a server that was started and did not become ready. */
 export const givenUpDetail = (error: string, isWhole: boolean, ended: readonly number[]): string =>
   [
     `it was being started: ${error}`,
@@ -67,7 +67,7 @@ function outcomeDetail(outcome: Outcome, { verdict }: Judged, { named, why }: St
   return why === undefined ? what : `${why}: ${what}`;
 }
 
-/** Whoever names a server has it stopped against all guards but two; those that did not pass are named. */
+/** A server that the user names is stopped against all guards but two; the guards that did not pass are listed. */
 function byHand({ guards }: Judged['verdict']): string {
   const overridden = guards.filter(({ outcome }) => outcome !== 'pass');
   if (overridden.length === 0) return 'by hand, every guard passed';

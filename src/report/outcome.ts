@@ -1,7 +1,7 @@
 import { count, duration } from '../common/text.js';
 import type { Outcome } from '../model/outcome.js';
 
-/** What became of a server, in the words of the table and of the log. */
+/** What became of a server, worded for the table and the log. */
 export function outcomeReason(outcome: Outcome): string {
   switch (outcome.kind) {
     case 'stopped':
@@ -22,7 +22,7 @@ export function outcomeReason(outcome: Outcome): string {
   }
 }
 
-/** What a server left that was stopped. */
+/** What a stopped server left. */
 export function aftermath({ successor, leftBehind }: Extract<Outcome, { kind: 'stopped' }>): string[] {
   const named = (ended: boolean) =>
     leftBehind

@@ -6,7 +6,7 @@ import { clean, memory, type Paint, shorten, tilde } from './text.js';
 
 export interface Page {
   readonly paint: Paint;
-  /** Columns of the terminal; undefined where lines may be as long as they like. */
+  /** Columns of the terminal; undefined where lines may have any length. */
   readonly width: number | undefined;
   readonly home: string | undefined;
   readonly verbose: boolean;
@@ -15,7 +15,10 @@ export interface Page {
 const HEADINGS = ['VERDICT', 'PID', 'PORT', 'AGE', 'MEMORY', 'WORKSPACE', 'REASON'];
 const MAX_PATH = 40;
 
-/** One line a server: what was decided, which one, and why in words; where they do not fit, a line more for the reason. */
+/**
+ * One line per server: the verdict, which server, and why in words; if the reason does not fit, it gets a line of its
+ * own.
+ */
 export function table(all: readonly Judged[], page: Page): string[] {
   const servers = shown(all, page);
   if (servers.length === 0) return [];
@@ -50,7 +53,7 @@ function cells(server: Judged, { home }: Page): string[] {
   ];
 }
 
-/** The outcome where something was done, else the verdict. */
+/** The outcome if something was done, else the verdict. */
 export const state = ({ verdict, outcome }: Judged): string => outcome?.kind ?? verdict.kind;
 
 function coloured(line: string, server: Judged, paint: Paint): string {
@@ -96,7 +99,7 @@ function summary({ servers, dryRun }: Reaped): string {
   return dryRun ? `${counted}; nothing was changed` : counted;
 }
 
-/** All that helps a person to know it again: nobody else can tell whose it is. */
+/** Everything that helps the user to recognize it: only the user can tell whose it is. */
 function unrecorded({ record, seen }: Judged, home: string | undefined): string {
   const process = seen.located.kind === 'present' ? seen.located.server : undefined;
   const pid = record.server?.pid;

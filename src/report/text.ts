@@ -2,7 +2,7 @@ import { Chalk, type ChalkInstance } from 'chalk';
 
 export type Paint = ChalkInstance;
 
-/** Colours only for a person at a terminal, unless they say otherwise (`--color`, `--no-color`, NO_COLOR). */
+/** Colors only for a person at a terminal, unless asked for (`--color`, `--no-color`, NO_COLOR). */
 export function paintFor(
   wanted: boolean | undefined,
   isTerminal: boolean,
@@ -16,11 +16,11 @@ export function paintFor(
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
 const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
 
-/** Text that a process, a file or a server gave us, on one line and without power over the terminal. */
+/** Text from a process, a file or a server, on one line and unable to control the terminal. */
 export const clean = (text: string): string =>
   text.replace(UNPRINTABLE, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
 
-/** Cuts the middle out, since the end of a path says most. */
+/** Cuts out the middle, since the end of a path says most. */
 export function shorten(text: string, width: number): string {
   if (text.length <= width) return text;
   const end = Math.ceil(((width - 1) * 2) / 3);

@@ -5,7 +5,7 @@ import { clean, type Paint } from '../../report/text.js';
 import { openWorld } from '../../run/world.js';
 import { type Common, pageFor, print, printJson, progress } from '../output.js';
 
-/** Whether everything is in place here, one line each. Exit code 1 when something is in the way. */
+/** Prints whether everything is in place, one line each. Exit code 1 when something is broken. */
 export async function doctorCommand(options: Common): Promise<number> {
   const world = await openWorld(options.stateDir, process.env);
   const shown = progress('looking', options);

@@ -16,7 +16,7 @@ export async function installCommand(options: InstallOptions): Promise<number> {
   return 1;
 }
 
-/** Takes them out again. */
+/** Removes both hooks from Claude Code's settings. */
 export async function uninstallCommand(options: InstallOptions): Promise<number> {
   const setting = settingFor(options, process.env);
   return report(uninstall(setting, options.dryRun === true), setting, options, false);

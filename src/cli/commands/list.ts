@@ -10,7 +10,7 @@ export interface ListOptions extends Common {
   readonly olderThan: number;
 }
 
-/** Every known server with its verdict: a dry run over everything. `--all` adds those that nothing was written down about. */
+/** Every known server with its verdict: a dry run over everything. `--all` adds servers that are not recorded. */
 export async function listCommand(options: ListOptions): Promise<number> {
   const world = await openWorld(options.stateDir, process.env);
   const policy = { olderThanMs: options.olderThan, graceMs: 0, limit: 0, endStrays: false };

@@ -17,7 +17,10 @@ import { type Common, complain, print } from '../output.js';
 
 const POLICY = { olderThanMs: 0 };
 
-/** The user wants a server left alone. One without a record is left alone anyway, but a plugin may yet write it down. */
+/**
+ * Marks a server to be left alone. A server without a record is left alone anyway, but a plugin may still record it
+ * later.
+ */
 export async function keepCommand(name: string, options: Common): Promise<number> {
   const world = await openWorld(options.stateDir, process.env);
   const chosen = await choose(name, POLICY, world);
@@ -30,7 +33,7 @@ export async function keepCommand(name: string, options: Common): Promise<number
   return 0;
 }
 
-/** Every mark that keeps the server goes, whatever it was called then and whichever folder the mark is in. */
+/** Removes every mark that keeps the server, whatever the server's id was then and whichever folder the mark is in. */
 export async function unkeepCommand(name: string, options: Common): Promise<number> {
   const world = await openWorld(options.stateDir, process.env);
   const chosen = await choose(name, POLICY, world);
@@ -48,7 +51,7 @@ export async function unkeepCommand(name: string, options: Common): Promise<numb
   return 0;
 }
 
-/** What keeps it after its marks were taken away, each with what can be done about it. */
+/** What still keeps the server after its marks were removed, each with the next step. */
 function stillKept({ server: { seen, survey } }: Chosen, marks: readonly KeepMark[]): [error: string, hint: string][] {
   const { written, snapshot } = survey;
   const left = marks.flatMap((mark): [string, string][] => {

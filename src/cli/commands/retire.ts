@@ -3,8 +3,8 @@ import { openWorld } from '../../run/world.js';
 import { ensureWatch } from '../../session/watch.js';
 
 /**
- * What a server of an earlier version starts, by a plugin that it was given, once it has had nothing to do for long. It
- * keeps that plugin as long as it lives, and the watch looks after it now.
+ * Servers of an earlier version call this, through a plugin that was injected into them, once they have long been idle.
+ * They keep that plugin as long as they live; the watch looks after them now.
  */
 export async function retireCommand(stateDir: string | undefined, program: string): Promise<number> {
   await ensureWatch(program, DEFAULTS.retireAfterMs, await openWorld(stateDir, process.env));

@@ -19,7 +19,7 @@ export interface StopOptions extends Common {
   readonly strays?: boolean;
 }
 
-/** Ends one server on a person's word. What is in use needs their word twice. */
+/** Stops one server that the user named. A server in use needs a confirmation. */
 export async function stopCommand(name: string, options: StopOptions): Promise<number> {
   const world = await openWorld(options.stateDir, process.env);
   const course = follow(world, options, `: opencode-reap stop ${name}`);
@@ -31,7 +31,7 @@ export async function stopCommand(name: string, options: StopOptions): Promise<n
   return stopped.outcome?.kind === 'stopped' || stopped.outcome?.kind === 'gone' ? 0 : 1;
 }
 
-/** What became of it, or the exit code where it was left alone. */
+/** What became of it, or the exit code if it was left alone. */
 async function stopOne(name: string, options: StopOptions, course: Course, world: World): Promise<Judged | number> {
   const policy = { olderThanMs: 0, graceMs: options.grace, endStrays: options.strays === true, named: true };
   const chosen = await choose(name, { ...policy, meansProcess: true }, world);
@@ -55,15 +55,15 @@ function refuse(name: string, { detail }: GuardAnswer): number {
   return 1;
 }
 
-/** What speaks against it; undefined when nobody uses it. */
+/** The signs that it is in use; undefined when it is not. */
 function useOf({ guards }: Verdict): string | undefined {
   const inUse = guards.filter(({ name, outcome }) => (name === 'unleased' || name === 'idle') && outcome !== 'pass');
   return inUse.length === 0 ? undefined : inUse.map(({ detail }) => clean(detail)).join('; ');
 }
 
 /**
- * The word of the person at the terminal. Without raw mode, Ctrl-C is the signal that it is everywhere else, and the end
- * of input is no answer, which means no.
+ * The user's answer at the terminal. Without raw mode, Ctrl-C is the same signal as everywhere else, and end of input
+ * counts as no.
  */
 async function confirmed(inUse: string): Promise<boolean> {
   const terminal = createInterface({ input: process.stdin, output: process.stderr, terminal: false });

@@ -4,7 +4,7 @@ import { runInBackground } from '../../session/background.js';
 import { follow } from '../course.js';
 import type { Common } from '../output.js';
 
-/** The background run that the hooks start. It prints nothing: nobody listens. */
+/** The background run that the hooks start. It prints nothing: there is no reader. */
 export async function sweepCommand(
   options: Common & { readonly olderThan: number; readonly grace: number },
 ): Promise<number> {
