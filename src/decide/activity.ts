@@ -1,11 +1,14 @@
 import type { Sockets } from '../model/process.js';
 
-/** What the server itself says about being busy. `silent` is no answer at all, which a hung server gives as well. */
+/** What the server itself says about being busy. `silent` means no answer at all, which a hung server gives as well. */
 export type Activity =
   | {
       readonly kind: 'idle';
       readonly directories: number;
-      /** When one of its sessions last did something, epoch milliseconds by the server's clock; undefined when none did. */
+      /**
+       * When one of its sessions last did something, in epoch milliseconds by the server's clock; undefined when none
+       * did.
+       */
       readonly lastActiveAt?: number | undefined;
     }
   | { readonly kind: 'busy'; readonly sessions: number; readonly directory: string }
@@ -16,23 +19,25 @@ export type Activity =
 
 const MINUTE = 60_000;
 
-/** Starting takes up to 31 s on a starved host, and requests that come too early hang for ever on a healthy server. */
+/**
+ * Starting takes up to 31 s on a starved host, and requests that come too early hang forever even on a healthy server.
+ */
 export const SILENCE_COUNTS_AFTER_MS = MINUTE;
 /** A server listens within seconds; 1.14.41 with a dead log reader never does, and spins at 100 %. */
 export const LISTENING_ON_NOTHING_COUNTS_AFTER_MS = 10 * MINUTE;
 export const HUNG_PROBES = 3;
 export const HUNG_SPAN_MS = 5_000;
 
-/** Fresh connections to a server, none of which was answered unless `answered` says so. */
+/** Fresh connections to a server, all unanswered unless `answered` is set. */
 export interface Silence {
   readonly probes: number;
   readonly answered: boolean;
   readonly spanMs: number;
-  /** False when our own timers came late, so that the silence may be ours. */
+  /** False when our own timers were late, so that the silence may be our fault. */
   readonly onTime: boolean;
 }
 
-/** Hung: old enough, silent on several fresh connections for seconds, and connected to nobody in either direction. */
+/** Hung: old enough, silent on several fresh connections for seconds, and not connected in either direction. */
 export function activityOfSilence(silence: Silence, ageMs: number | undefined, sockets: Sockets | undefined): Activity {
   const unknown = (because: string): Activity => ({ kind: 'unknown', because });
   if (silence.answered) return unknown('it answers slowly');
@@ -45,7 +50,7 @@ export function activityOfSilence(silence: Silence, ageMs: number | undefined, s
   return { kind: 'hung', because: `silent on ${silence.probes} connections in ${Math.round(silence.spanMs / 1000)} s` };
 }
 
-/** A server that is connected to somebody by now is not known to hang, however long it was silent. */
+/** A server that now has connections is not known to hang, no matter how long it was silent. */
 export function activityNow(activity: Activity, sockets: Sockets | undefined): Activity {
   if (activity.kind !== 'hung') return activity;
   if (sockets === undefined) return { kind: 'unknown', because: 'its connections cannot be seen' };
@@ -54,14 +59,14 @@ export function activityNow(activity: Activity, sockets: Sockets | undefined): A
     : activity;
 }
 
-/** Where to ask a server that listens on `host`; undefined for an address that is not this machine's own. */
+/** Where to ask a server that listens on `host`; undefined for an address that does not belong to this machine. */
 export function loopbackOf(host: string): string | undefined {
   if (host === '0.0.0.0') return '127.0.0.1';
   if (/^127(\.\d{1,3}){3}$/.test(host)) return host;
   return /^[0:]*:(0*[01])?$/.test(host) ? '::1' : undefined;
 }
 
-/** What can be said without asking, because there is nothing to ask through; undefined when it listens. */
+/** What can be said without asking, because there is no socket to ask through; undefined when it listens. */
 export function activityWithoutListener(ageMs: number | undefined, sockets: Sockets | undefined): Activity | undefined {
   if (sockets === undefined) return { kind: 'unknown', because: 'its sockets cannot be seen' };
   if (sockets.listening.length > 0) return undefined;

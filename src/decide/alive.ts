@@ -4,7 +4,7 @@ import { isOfOurTime } from './start-tokens.js';
 
 export type Answer = 'yes' | 'no' | 'unknown';
 
-/** Whether a process that was written down, on the machine that was written down with it, still lives. */
+/** Whether a recorded process, on the machine recorded with it, is still alive. */
 export function isAlive(
   who: Identity | undefined,
   where: Host | undefined,
@@ -14,10 +14,10 @@ export function isAlive(
   const process = snapshot.processes.get(who.pid);
   const shown = isOfOurTime(where, snapshot.machine) ? who : { ...who, startToken: undefined };
   const here = process ? sameProcess(shown, process) : 'different';
-  // The same pid with the same start token is the process even where nothing says which machine it meant.
+  // The same pid with the same start token is the same process, even if nothing says which machine was meant.
   if (where === undefined) return here === 'same' ? 'yes' : 'unknown';
   const boot = compare(where.boot, snapshot.machine.boot);
-  // A boot id is random, so the same one is the same machine.
+  // A boot id is random, so the same boot is the same machine.
   if (boot !== 'same' && compare(where.id, snapshot.machine.id) !== 'same') return 'unknown';
   if (boot !== 'same') return boot === 'different' ? 'no' : 'unknown';
   if (compare(where.pidNamespace, snapshot.machine.pidNamespace) !== 'same') return 'unknown';

@@ -14,14 +14,14 @@ import { type Apart, identified } from './tree.js';
 import { jobsOn, pluginLeasesOn, type RunningJob, type Usable } from './uses.js';
 import { type WeakProof, weakProofOf } from './weak-proof.js';
 
-/** All that the guards look at, for one server. Nothing here is read later; what could not be read is `unknown`. */
+/** Everything that the guards look at, for one server. Nothing is read later; what could not be read is `unknown`. */
 export interface Evidence {
   readonly ownership: Ownership;
-  /** Written down by us, so that there is an id that leases and marks name. */
+  /** Recorded by us, so it has an id that leases and marks can name. */
   readonly isOurs: boolean;
   readonly plugin: string | undefined;
   readonly trust: Trust;
-  /** Records that could not be read, may be about this server, and may say whose it is. */
+  /** Records that could not be read, that may be about this server, and that may say who started it. */
   readonly alsoUnread: readonly string[];
   readonly sharedDaemon: Answer;
   /** Undefined when the record does not say where it was written. */
@@ -37,31 +37,31 @@ export interface Evidence {
   readonly jobs: readonly RunningJob[];
   /** A plugin's list that could not be read might hold a job or a session. */
   readonly usesUnread: boolean;
-  /** Who still waits for this server to answer for the first time. */
+  /** The process that still waits for this server to answer for the first time. */
   readonly waitingStarter: number | undefined;
   readonly clients: readonly Client[] | undefined;
   /** How many connections were closed within the last minute; undefined where none are shown. */
   readonly lately: number | undefined;
   readonly ownSessions: readonly Process[] | undefined;
-  /** What runs below it and is not its own. */
+  /** Processes that run below it and are not its own. */
   readonly apart: readonly Apart[];
-  /** This very command was started from it. */
+  /** This very command was started by the server. */
   readonly runsUs: boolean;
   readonly activity: Activity;
   readonly ageMs: number | undefined;
-  /** How long nothing has used it, as far as the watch knows. */
+  /** How long it has been unused, as far as the watch knows. */
   readonly quietMs: number | undefined;
-  /** How long it must be quiet before the watch stops it; 0 leaves it alone, undefined where no record says. */
+  /** How long it must be quiet before the watch stops it; 0 for never, undefined if no record says. */
   readonly retireAfterMs: number | undefined;
   readonly kept: Answer;
 }
 
 export interface Client extends Connection {
-  /** It is another run's, which may only be asking the server something. */
+  /** It belongs to another run, which may only be asking the server something. */
   readonly mayOnlyAsk: boolean;
 }
 
-/** Whether the process that the record leads to looks like the one that was recorded. */
+/** Whether the process that the record leads to matches the one that was recorded. */
 export interface Match {
   readonly user: Sameness;
   readonly command: 'serve' | 'other' | 'unknown';
@@ -103,7 +103,7 @@ export function evidenceOf(candidate: Candidate, written: Written, snapshot: Sna
   };
 }
 
-/** Whoever says never is believed. */
+/** If any record says never, never wins. */
 function retireAfterOf(record: ServerRecord): number | undefined {
   const said = [record, ...record.alsoIn].flatMap(({ retireAfterMs }) => retireAfterMs ?? []);
   return said.includes(0) ? 0 : said[0];
@@ -121,7 +121,7 @@ function whereFrom({ machine }: ServerRecord, snapshot: Snapshot): Evidence['whe
   };
 }
 
-/** What we wrote down ourselves has no other record of ours; but a plugin's may say that the user started it. */
+/** A server that we recorded has no second record of ours; but a plugin's record may say that the user started it. */
 function mentioning(numbers: readonly number[], { source }: ServerRecord, { unread }: Written): string[] {
   const mayMean = ({ kind, mentions }: Unread): boolean => {
     if (kind !== 'server' && kind !== 'native') return false;
@@ -130,7 +130,10 @@ function mentioning(numbers: readonly number[], { source }: ServerRecord, { unre
   return unread.filter(mayMean).map(({ file }) => file);
 }
 
-/** Whoever says that no plugin started it is believed, but for a person who has handed over this very process since. */
+/**
+ * A record that says that no plugin started the server is believed, unless the user has adopted this very process
+ * since.
+ */
 function ownershipOf({ ownership, alsoIn }: ServerRecord): Ownership {
   const said = [ownership, ...alsoIn.map((other) => other.ownership)];
   const sparing = (['user', 'unmarked'] as const).find((one) => said.includes(one));
@@ -152,7 +155,7 @@ function tagOfAll(tag: string | undefined, processes: readonly Process[], snapsh
   return snapshot.showsEnvironments ? worst(processes.map((process) => tagOf(tag, process, snapshot))) : 'hidden';
 }
 
-/** An environment that can be read and has no tag is as good as one that has another. */
+/** An environment that can be read and has no tag counts as having a different one. */
 function tagOf(tag: string | undefined, process: Process, snapshot: Snapshot): Sameness {
   const environment = snapshot.environments.get(process.pid);
   return environment === undefined ? 'unknown' : environment.tag === tag ? 'same' : 'different';
@@ -175,8 +178,8 @@ function holdsFor(usable: Usable, written: Written, snapshot: Snapshot): Coverin
 }
 
 /**
- * An agent's tool may run a Claude, whose leases and lists then say that it uses the server that runs it. What merely
- * has the server's launcher above it counts: a script may start both.
+ * An agent's tool may run a Claude, whose leases and lists then say that it uses the very server that runs it. A Claude
+ * that only has the server's launcher above it counts: a script may have started both.
  */
 function heldFromOutside(
   holds: readonly CoveringLease[],
@@ -201,15 +204,15 @@ function portsOf(record: ServerRecord, snapshot: Snapshot): number[] {
   return [record, ...record.alsoIn].flatMap(({ port }) => port ?? []).concat(seen);
 }
 
-/** Whoever still waits for a server to answer will end it when it does not. */
+/** A starter that still waits for a server to answer will end it if it does not. */
 export function waitingStarter({ state, starter }: ServerRecord, { processes }: Snapshot): number | undefined {
   const seen = state === 'ready' || starter === undefined ? undefined : processes?.get(starter.pid);
   return seen && compare(starter?.startToken, seen.startToken) !== 'different' ? seen.pid : undefined;
 }
 
 /**
- * Connections from outside the server's own tree (Windows shows a server connected to itself), but for our own questions.
- * Whoever calls the library may be connected to a server as well, and that counts.
+ * Connections from outside of the server's own tree (on Windows a server shows up connected to itself), except for our
+ * own questions. A caller of the library may itself be connected to a server, and that counts.
  */
 function clientsOf(candidate: Candidate, runs: readonly LiveRun[], snapshot: Snapshot): readonly Client[] | undefined {
   const sockets = snapshot.sockets.get(candidate.record.id);
@@ -225,12 +228,15 @@ function clientsOf(candidate: Candidate, runs: readonly LiveRun[], snapshot: Sna
     .map((connection) => ({ ...connection, mayOnlyAsk: reapers.has(connection.clientPid ?? 0) }));
 }
 
-/** A server is ready within this. It is never this young when it is judged, unless a person says `--older-than 0s`. */
+/**
+ * A server is ready within this time. A server that is judged is never this young, unless the user says `--older-than
+ * 0s`.
+ */
 const FIRST_MS = 2_000;
 
 /**
- * What ended before the server began was its port's last holder's, and the one connection by which whoever started it has
- * seen that it listens is no use of it.
+ * A connection that ended before the server started belonged to the previous holder of its port, and the one connection
+ * by which its starter checked that it listens is not a use.
  */
 function usesLately(ended: Sockets['lately'], ageMs: number | undefined): number | undefined {
   if (ended === undefined || ageMs === undefined) return ended?.length;
@@ -240,9 +246,9 @@ function usesLately(ended: Sockets['lately'], ageMs: number | undefined): number
 }
 
 /**
- * The same without what a question may cause, which is over in a moment: another run's connection, and what the server
- * has started in a session of its own since it was asked (a status makes 1.18 run `git`; before it is that, it has the
- * command line of the server).
+ * The same evidence without what a question may cause, which is over in a moment: another run's connection, and what
+ * the server has started in a session of its own since it was asked (a status makes 1.18 run `git`, which has the
+ * server's command line until it becomes `git`).
  */
 export function withoutQuestions(seen: Evidence, askedForMs: number): Evidence {
   const isOlder = ({ ageMs }: Process): boolean => (ageMs ?? Number.POSITIVE_INFINITY) > askedForMs;
@@ -255,12 +261,12 @@ export function withoutQuestions(seen: Evidence, askedForMs: number): Evidence {
 }
 
 /**
- * An agent's tool, a user's shell and a pty have sessions of their own, and so has what one of them or an MCP server
- * has detached; MCP servers share the server's. Each session is named by the highest process in it.
+ * An agent's tool, a user's shell and a pty have sessions of their own, and so does anything that they or an MCP server
+ * detached; MCP servers share the server's session. Each session is represented by the highest process in it.
  */
 function ownSessionsBelow(server: Process, { processes }: Snapshot): readonly Process[] | undefined {
   const below = descendants(processes ?? new Map(), server.pid);
-  // What has a group that cannot be read may be in the one that the spawn created.
+  // A process whose group cannot be read may be in the group that the spawn created.
   const isHidden = [...(processes?.values() ?? [])].some(({ group }) => group === undefined);
   if (server.session === undefined || isHidden || below.some(({ session }) => session === undefined)) return undefined;
   return below.filter(
@@ -284,5 +290,5 @@ function keptOf(candidate: Candidate, server: Process | undefined, written: Writ
 export const endingWith = ({ tree }: Candidate, { lineage }: Snapshot): Identity[] =>
   identified(tree.members).filter(({ pid }) => !lineage.has(pid));
 
-/** What runs below it and stays when it is stopped. */
+/** The processes below it that stay when it is stopped. */
 export const stayingAfter = ({ tree }: Candidate): Identity[] => identified(tree.left);

@@ -4,7 +4,7 @@ import type { Candidate } from './candidate.js';
 import { marksOn } from './keep-marks.js';
 import { processesOf } from './locate.js';
 
-/** The servers that have a name: an id, a pid or a port. */
+/** The servers that a name matches: by id, pid or port. */
 export function named(
   name: string,
   candidates: readonly Candidate[],
@@ -22,7 +22,7 @@ export function named(
   return found.map(({ record }) => record);
 }
 
-/** What a person may mean by the start of an id. Half a pid is another one. */
+/** The servers whose id starts with the name. A prefix of a pid would be another pid, so it does not count. */
 export const begunBy = (name: string, records: readonly ServerRecord[]): ServerRecord[] =>
   name.length < 3 || /^(pid-|adopted-)?\d+$/.test(name) ? [] : records.filter(({ id }) => id.startsWith(name));
 

@@ -9,17 +9,17 @@ export type GuardOutcome = 'pass' | 'veto' | 'unknown';
 export interface GuardAnswer {
   readonly name: GuardName;
   readonly outcome: GuardOutcome;
-  /** One sentence that says what was seen. */
+  /** One sentence about what was seen. */
   readonly detail: string;
 }
 
 export interface Policy {
   readonly olderThanMs: number;
-  /** The watch alone waits until a server has been quiet for so long, where its record does not say for how long. */
+  /** Set only by the watch: how long a server must have been quiet, unless its record says how long. */
   readonly quietForMs?: number | undefined;
 }
 
-/** A possible answer: it holds when `says` returns its sentence. The first row that holds is the guard's answer. */
+/** A possible answer: it applies when `says` returns its sentence. The first row that applies is the guard's answer. */
 type Row = readonly [outcome: GuardOutcome, says: (seen: Evidence, policy: Policy) => string | false | undefined];
 
 interface Guard {
@@ -28,8 +28,8 @@ interface Guard {
 }
 
 /**
- * What `stale` means: a server may be stopped when every one of these passes. One veto spares it, one unknown makes
- * it unsure, and a guard that finds no row is unknown. In each guard the vetoes come before the unknowns, so that
+ * What `stale` means: a server may be stopped when every one of these passes. One veto spares it, one unknown makes it
+ * unsure, and a guard without a matching row is unknown. In each guard the vetoes come before the unknowns, so that
  * knowing less never makes a server easier to stop.
  */
 export const GUARDS: Readonly<Record<GuardName, Guard>> = {
@@ -167,7 +167,7 @@ function tooSoon({ quietMs = 0 }: Evidence, wantedMs: number): string | undefine
   return `used ${duration(quietMs)} ago, and the watch waits for ${duration(wantedMs)} of quiet`;
 }
 
-/** What of a record without a start token fits the process. */
+/** What of a record without a start token matches the process. */
 function fitting({ startsAfterMs, port, password, pluginConfig }: WeakProof): string {
   const more = [
     startsAfterMs !== undefined && 'start time',
@@ -178,7 +178,7 @@ function fitting({ startsAfterMs, port, password, pluginConfig }: WeakProof): st
   return ['user', 'command line', ...more].join(', ').replace(/, (?=[^,]*$)/, ' and ');
 }
 
-/** A sentence should fit a terminal. */
+/** A sentence should fit on a terminal line. */
 const MOST_NAMED = 3;
 
 function withRunningJobs(seen: Evidence, live: 'yes' | 'unknown'): string | undefined {

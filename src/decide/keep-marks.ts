@@ -10,8 +10,8 @@ export interface Mark extends KeepMark {
 }
 
 /**
- * The marks that keep, or may keep, a server. The id of a plugin's record changes with the process that the record leads
- * to, so a mark also counts for whatever has one of the processes that were marked.
+ * The marks that keep, or may keep, a server. The id of a plugin's record changes with the process that the record
+ * leads to, so a mark also counts for any server that has one of the marked processes.
  */
 export function marksOn({ record, located }: Candidate, kept: readonly KeepMark[], snapshot: Snapshot): Mark[] {
   const recorded = [record.spawned, record.server].filter((one) => one !== undefined);
@@ -22,7 +22,7 @@ export function marksOn({ record, located }: Candidate, kept: readonly KeepMark[
   });
 }
 
-/** The id of a server without a record is no more than its pid, which is handed out again. */
+/** The id of a server without a record is only its pid, which is reused. */
 const isNamed = ({ id, processes }: KeepMark, record: ServerRecord): boolean =>
   [record, ...record.alsoIn].some(
     (one) => one.id === id && (one.source.format !== UNRECORDED || processes.length === 0),

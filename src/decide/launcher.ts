@@ -2,13 +2,16 @@ import { childrenOf, descendants, type Process, type ProcessTable } from '../mod
 import type { Snapshot } from '../model/snapshot.js';
 
 /*
- * A launcher is what was spawned where that is not the process that listens, and runs nothing but the server: npm's
- * node wrapper, `cmd.exe`, `sh -c 'opencode serve'`. It ends with its server, so it is signalled with it. A shell, a
- * script or a task runner that runs more is none: its server alone is the server, and all else below it is somebody's.
- * In doubt it is none. That costs nothing, since a real launcher ends by itself once its only child has ended.
+ * A launcher is a spawned process that does not listen itself and runs nothing but the server: npm's node wrapper,
+ * `cmd.exe`, `sh -c 'opencode serve'`. It ends with its server, so it is signaled together with it. A shell, a script
+ * or a task runner that runs more is not a launcher: only its server is ours, and everything else below it belongs to
+ * others. In doubt a process is not a launcher. That costs nothing, since a real launcher exits once its only child has
+ * ended.
  */
 
-/** The highest process, `top` at most, from which down to the server each runs nothing but the next. */
+/**
+ * The highest process, up to `top`, such that each process from there down to the server runs nothing but the next one.
+ */
 export function launcherOf(server: Process, top: Process, snapshot: Snapshot): Process | undefined {
   let launcher: Process | undefined;
   for (const above of pathUp(server, top, snapshot.processes ?? new Map()) ?? []) {
@@ -18,7 +21,7 @@ export function launcherOf(server: Process, top: Process, snapshot: Snapshot): P
   return launcher;
 }
 
-/** The processes above one, up to `top`; undefined when that is not above it. */
+/** The processes above one, up to `top`; undefined when `top` is not above it. */
 function pathUp(process: Process, top: Process, table: ProcessTable): Process[] | undefined {
   const path: Process[] = [];
   for (let at = process; at.pid !== top.pid; ) {
@@ -30,13 +33,19 @@ function pathUp(process: Process, top: Process, table: ProcessTable): Process[] 
   return path;
 }
 
-/** What a script runs stands in no command line, but a second child shows it. A line that cannot be read may say so. */
+/**
+ * A command line does not show what a script runs, but a second child does. An unreadable command line may be a
+ * script's.
+ */
 const runsOnly = (launcher: Process, only: Process, { processes, listens }: Snapshot): boolean =>
   (launcher.command === undefined || launcher.command.kind === 'serve') &&
   listens.get(launcher.pid) !== true &&
   childrenOf(processes ?? new Map(), launcher.pid).every(({ pid }) => pid === only.pid);
 
-/** The highest process that may have launched this one: a launcher shares its command line and the group of the spawn. */
+/**
+ * The highest process that may have launched this one: a launcher has the same command line and is in the group of the
+ * spawn.
+ */
 export function topAbove(process: Process, table: ProcessTable): Process {
   const seen = new Set<number>([process.pid]);
   for (let at = process; ; ) {
@@ -49,10 +58,10 @@ export function topAbove(process: Process, table: ProcessTable): Process {
 }
 
 /**
- * Which processes below another may be its server: its children in the group that the spawn created, since tools and
- * nested servers have groups of their own. A shell or a task runner is surely no server, so below it the topmost
- * servers are meant, at any depth and, with job control, in any group. What listens is a server itself, even where a
- * shell has started another one and then become this one.
+ * The processes below another that may be its server: its children in the group that the spawn created, since tools and
+ * nested servers have groups of their own. A shell or a task runner is certainly not a server, so below it the topmost
+ * servers count, at any depth and, because of job control, in any group. A process that listens is a server itself,
+ * even when a shell started another one and then turned into this one.
  */
 export function servingBelow(above: Process, snapshot: Snapshot): Process[] {
   if (above.command?.kind === 'serve' && snapshot.listens.get(above.pid)) return [];
@@ -66,6 +75,6 @@ export function servingBelow(above: Process, snapshot: Snapshot): Process[] {
   return serving.filter((one) => mayServe(one, snapshot) && !within.has(one.pid));
 }
 
-/** Whatever is not surely something else. What was started by another server is that server's. */
+/** Anything that is not certainly something else. A process that another server started belongs to that server. */
 export const mayServe = ({ pid, command }: Process, snapshot: Snapshot): boolean =>
   (command === undefined || command.kind === 'serve') && snapshot.environments.get(pid)?.opencodePid === undefined;

@@ -3,7 +3,7 @@ import type { Lease, Witness } from '../model/record.js';
 import type { Place, Snapshot } from '../model/snapshot.js';
 import { type Answer, isAlive } from './alive.js';
 
-/** A lease that covers a server, or may. */
+/** A lease that covers, or may cover, a server. */
 export interface CoveringLease {
   readonly session: string | undefined;
   readonly holderPid: number | undefined;
@@ -14,12 +14,12 @@ export interface CoveringLease {
 /** What a lease is compared with. */
 export interface ServerKeys {
   readonly ids: readonly string[];
-  /** How an id began that it had while its launcher lived, which is in a plugin's record alone. */
+  /** Prefix of the id it had while its launcher was alive; only plugins' records have one. */
   readonly formerly: readonly string[];
   readonly ports: readonly number[];
-  /** Where the server works, as far as anything says. */
+  /** The server's workspaces, as far as anything says. */
   readonly workspaces: readonly string[];
-  /** The first digits of the SHA-256 of where it works. */
+  /** Prefixes of the SHA-256 of its workspace's path. */
   readonly hashes: readonly string[];
 }
 
@@ -32,8 +32,9 @@ export function leasesOn(server: ServerKeys, leases: readonly Lease[], snapshot:
 }
 
 /**
- * Live sessions that left no lease, by workspace. One that was written down counts only for the process that it names;
- * where that cannot be compared, only for a Claude. A live one that keeps from us where it works may work anywhere.
+ * Live sessions that left no lease, matched by workspace. A listed session counts only for the process that it names;
+ * if that cannot be compared, only if the process is a Claude. A live session whose working directory is hidden may
+ * work anywhere.
  */
 export function witnessed(server: ServerKeys, witnesses: readonly Witness[], snapshot: Snapshot): CoveringLease[] {
   const live = witnesses.filter(({ holder }) => {
@@ -59,9 +60,9 @@ function covers(lease: Lease, server: ServerKeys, snapshot: Snapshot): Answer {
 }
 
 /**
- * A directory that nobody looked at might be any, and so might the workspace of a server that nothing says. One that lies
- * on a mount which does not answer lies there, wherever on it: a server whose own workspace could be resolved, and is
- * elsewhere, works on something else. Else one dropped mount would spare every server of this user.
+ * A directory that was not looked at might be any directory, and so might an unknown workspace. A path on a mount that
+ * does not answer is somewhere on that mount: a server whose own workspace could be resolved, and is elsewhere, works
+ * on something else. Otherwise one dropped mount would spare every server of this user.
  */
 function near(path: string, { workspaces, hashes }: ServerKeys, { places }: Snapshot): Answer {
   const from = places.get(path);
@@ -79,7 +80,7 @@ const meetInSilence = ({ silent: some = [] }: Place, { silent: others = [] }: Pl
 export const related = (a: Place, b: Place): boolean =>
   within(a.real, b.real) || within(b.real, a.real) || (a.gitCommon !== undefined && a.gitCommon === b.gitCommon);
 
-/** Whether `inner` is `outer` or lies in it, by whole path segments. */
+/** Whether `inner` is `outer` or inside of it, by whole path segments. */
 export function within(inner: string, outer: string): boolean {
   const fold = outer.endsWith('/') ? outer : `${outer}/`;
   return inner === outer || inner.startsWith(fold);

@@ -6,8 +6,8 @@ import { launcherOf, mayServe, servingBelow, topAbove } from './launcher.js';
 import { whyIncomparable } from './start-tokens.js';
 
 /**
- * Where a record's processes are now. `gone` is claimed only after a complete look; `unknown` is what remains when
- * something could not be read.
+ * Where a record's processes are now. `gone` is claimed only after a complete look; `unknown` covers everything that
+ * could not be read.
  */
 export type Located =
   | Present
@@ -16,15 +16,15 @@ export type Located =
 
 export interface Present {
   readonly kind: 'present';
-  /** Undefined as well where what was spawned runs more than the server. */
+  /** Undefined also when the spawned process runs more than the server. */
   readonly launcher: Process | undefined;
   readonly server: Process;
   readonly proof: Proof;
 }
 
 /**
- * What ties the process to the record: its start token, the tag that only one spawn ever had, or no more than that it
- * started when the record says, which other evidence must complete.
+ * What ties the process to the record: its start token; the tag, which only one spawn ever had; or only that it started
+ * when the record says, which needs other evidence in addition.
  */
 export type Proof = 'start token' | 'tag' | 'start time';
 
@@ -39,26 +39,29 @@ export function locate(record: ServerRecord, snapshot: Snapshot): Located {
   if (server.kind === 'unknown' || spawned.kind === 'unknown') return unknown(whyIncomparable(record, snapshot));
   const top = spawned.kind === 'same' ? spawned.process : undefined;
   const bare = isPlugins(record) && spawned.kind === 'absent';
-  // A plugin's record names no listener: this one was seen before in this run, by whatever proved it then.
+  // A plugin's record does not name a listener: this one was found earlier in this run, by the proof used then.
   if (server.kind === 'same') return present(top, server.process, bare ? 'start time' : 'start token', snapshot);
   if (top) return below(top, top, 'start token', record, snapshot);
   return bare && server.kind === 'absent' ? leftBehind(record, snapshot) : byTag(record, snapshot);
 }
 
-/** We write a tag and the machine; a plugin neither. */
+/** Our records have a tag and the machine; plugins' records have neither. */
 const isPlugins = ({ source, machine }: ServerRecord): boolean => source.format !== 'native' && machine === undefined;
 
-/** A record with a bare pid, or only a port. What it leads to must still be compared with what it says. */
+/**
+ * A record with a bare pid, or only a port. The process that it leads to must still be compared with what the record
+ * says.
+ */
 function locateByTime(record: ServerRecord, snapshot: Snapshot): Located {
   const server = find(record.server, snapshot);
   const recorded = recordedProcess(record, snapshot);
-  // Seen before in this run, so by its start token from now on.
+  // Found earlier in this run, so known by its start token from now on.
   if (server.kind === 'same') return present(recorded, server.process, 'start time', snapshot);
   if (recorded) return below(recorded, topAbove(recorded, tableOf(snapshot)), 'start time', record, snapshot);
   return leftBehind(record, snapshot);
 }
 
-/** What the recorded process left in its group: no more ties it to the record than when it started. */
+/** What the recorded process left in its group. Only its start time ties it to the record. */
 function leftBehind(record: ServerRecord, snapshot: Snapshot): Located {
   const left = record.spawned ? remains(record, snapshot) : [];
   const top = topmost(left, record);
@@ -70,7 +73,7 @@ function leftBehind(record: ServerRecord, snapshot: Snapshot): Located {
 
 const SEVERAL = 'several servers were started together, and it may be any of them';
 
-/** Several servers of one spawn are told apart by the port that each was told, or not at all. */
+/** Several servers of one spawn can be told apart only by the port that each was given. */
 function oneOf(servers: readonly Process[], { port }: ServerRecord): Process | 'several' | undefined {
   if (servers.length < 2) return servers[0];
   const onPort = servers.filter(({ command }) => command?.kind === 'serve' && command.port === port);
@@ -85,14 +88,14 @@ const topmost = (processes: readonly Process[], record: ServerRecord): Process |
 
 const NOBODY_LISTENS = 'no `opencode serve` listens on its port';
 
-/** Undefined when the pid is free, or is surely another program's by now. */
+/** Undefined when the pid is free, or certainly belongs to another program by now. */
 function recordedProcess({ spawned, port, startedAt }: ServerRecord, snapshot: Snapshot): Process | undefined {
   const pid = spawned ? spawned.pid : port === undefined ? undefined : snapshot.listeners.get(port);
   const process = pid === undefined ? undefined : snapshot.processes?.get(pid);
   const isLater = spawned !== undefined && compare(spawned.startToken, process?.startToken) === 'different';
   if (process === undefined || isLater) return undefined;
   if (process.command === undefined || process.command.kind === 'serve') return process;
-  // A shell or a task runner that was there when the record was written may have spawned the server.
+  // A shell or a task runner that existed when the record was written may have spawned the server.
   const began = process.ageMs === undefined ? undefined : snapshot.at - process.ageMs;
   const wasThere = began === undefined || startedAt === undefined || began <= startedAt + MAY_START_AFTER_MS;
   return wasThere && servingBelow(process, snapshot).length > 0 ? process : undefined;
@@ -111,8 +114,8 @@ function find(recorded: Identity | undefined, snapshot: Snapshot): Found {
 }
 
 /**
- * Which process is the server of what was spawned: the one that listens on the recorded port, else what serves below
- * it, at the end of a chain of launchers, else itself.
+ * Finds the server among what was spawned: the process that listens on the recorded port, else the server below it, at
+ * the end of a chain of launchers, else the process itself.
  */
 function below(from: Process, top: Process, proof: Proof, record: ServerRecord, snapshot: Snapshot): Located {
   const listener = listenerOf(record, snapshot);
@@ -120,7 +123,7 @@ function below(from: Process, top: Process, proof: Proof, record: ServerRecord, 
   const seen = new Set<Process>();
   for (let at = from; !seen.has(at); ) {
     seen.add(at);
-    // Another user's counts as well: it is then no server of ours, and neither is its launcher.
+    // Another user's process counts as well: then neither it nor its launcher is a server of ours.
     const serving = servingBelow(at, snapshot);
     const doubtful = serving.find((child) => !isClear(child, snapshot));
     if (doubtful) return unknown(`process ${doubtful.pid} may be it, but cannot be examined`);
@@ -137,14 +140,14 @@ function listenerOf(record: ServerRecord, { sockets, processes }: Snapshot): Pro
   return listening && processes?.get(listening.pid);
 }
 
-/** Both recorded processes are gone, or none was recorded: look for what carries the tag. */
+/** Both recorded processes are gone, or none was recorded: look for a process that has the tag. */
 function byTag(record: ServerRecord, snapshot: Snapshot): Located {
   const starter = find(record.starter, snapshot).kind;
   if (record.spawned === undefined && (starter === 'same' || starter === 'unknown')) {
     return unknown('it is still being started');
   }
   const left = remains(record, snapshot);
-  // A tag proves nothing about a process that may lie outside the group.
+  // A tag proves nothing about a process that may be outside of the group.
   const tagged = left.filter((process) => isClear(process, snapshot) && hasTag(process, record, snapshot));
   const top = topmost(tagged, record);
   if (top === 'several') return unknown(SEVERAL);
@@ -157,7 +160,10 @@ function byTag(record: ServerRecord, snapshot: Snapshot): Located {
 const hasTag = (process: Process, record: ServerRecord, snapshot: Snapshot): boolean =>
   record.tag !== undefined && snapshot.environments.get(process.pid)?.tag === record.tag;
 
-/** With a recorded pid only the group it left behind can hold its server; without one, any server of ours. */
+/**
+ * With a recorded pid, the server can only be in the group that it left behind; without one, it may be any server of
+ * ours.
+ */
 function remains(record: ServerRecord, snapshot: Snapshot): Process[] {
   const all = [...(snapshot.processes?.values() ?? [])];
   const group = record.spawned?.pid;

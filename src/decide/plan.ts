@@ -11,11 +11,11 @@ export interface Judged {
   readonly record: ServerRecord;
   readonly seen: Evidence;
   readonly verdict: Verdict;
-  /** Undefined for what was not to be stopped. */
+  /** Undefined for a server that was not to be stopped. */
   readonly outcome: Outcome | undefined;
 }
 
-/** What a plugin wrote about a server that is no more. It is not ours to remove, so every run would say it again. */
+/** A plugin's record of a server that has ended. It is not ours to remove, so every run would report it again. */
 export const isHistory = ({ record, verdict }: Judged): boolean =>
   verdict.kind === 'gone' && record.source.format !== 'native';
 
@@ -33,7 +33,7 @@ export interface Reaped {
   readonly servers: readonly Judged[];
   readonly unread: readonly Unread[];
   readonly skipped: readonly Skipped[];
-  /** Servers of ours that nothing was written down about: named, and left alone. */
+  /** Servers of ours that are not recorded: reported, and left alone. */
   readonly unrecorded: readonly Judged[];
   /** Stale servers of other workspaces, which this run left alone. */
   readonly staleElsewhere: number;
@@ -43,7 +43,7 @@ export const inScope = (scope: Scope, record: ServerRecord, places: ReadonlyMap<
   (scope.port === undefined || scope.port === record.port) &&
   (scope.kind === 'all' || [record, ...record.alsoIn].some((one) => inWorkspace(scope.workspace, one, places)));
 
-/** A server of a folder inside the workspace is the workspace's; one of a folder around it is not. */
+/** A server of a folder inside the workspace belongs to the workspace; a server of a folder around it does not. */
 function inWorkspace(
   workspace: Place,
   { workspace: path, workspaceHash: hash }: ServerRecord,
@@ -53,7 +53,7 @@ function inWorkspace(
   return path !== undefined && within(places.get(path)?.real ?? path, workspace.real);
 }
 
-/** Too many at once speaks for a mistake in what was seen, so then none is stopped. */
+/** Too many stale servers at once suggest an error in what was seen, so then none is stopped. */
 export function planStops<Server extends Pick<Judged, 'verdict'>>(
   servers: readonly Server[],
   limit: number,

@@ -4,7 +4,7 @@ import type { Activity } from './activity.js';
 import type { Evidence } from './evidence.js';
 import { answer } from './guards.js';
 
-/** One moment by both clocks, epoch milliseconds and milliseconds since the boot. */
+/** One moment by both clocks: epoch milliseconds, and milliseconds since boot. */
 export interface Moment {
   readonly at: number;
   readonly bootMs: number;
@@ -12,16 +12,17 @@ export interface Moment {
 
 export const useKey = ({ pid, startToken }: Pick<Process, 'pid' | 'startToken'>): string => `${pid}-${startToken}`;
 
-/** Far more than a clock is corrected by in half an hour without being set. */
+/** Far more than clock corrections add up to in half an hour, unless the clock was set. */
 const STEADY_MS = 10_000;
 
 /**
- * How long nothing has used a server: since the watch last saw it in use, and since the server's own last activity. That
- * is by the wall clock, so once this was set, any activity that is new to the watch counts as of now.
+ * How long a server has been unused: since the watch last saw it in use, and since the server's own last activity. The
+ * latter is by the wall clock, so after the clock was set, any activity that is new to the watch counts as happening
+ * now.
  */
 export function quietMs(server: Process, activity: Activity, uses: LastUses, { at, bootMs }: Partial<Moment>): number {
   const last = uses.get(useKey(server));
-  // What is seen for the first time may just have been used.
+  // A server seen for the first time may just have been used.
   if (last === undefined || bootMs === undefined || at === undefined) return 0;
   if (last.busy && activity.kind === 'idle') return 0;
   const seenMs = Math.max(0, Math.min(bootMs - last.ms, server.ageMs ?? 0));
@@ -31,7 +32,7 @@ export function quietMs(server: Process, activity: Activity, uses: LastUses, { a
   return isSteady ? Math.max(0, Math.min(seenMs, at - activeAt)) : 0;
 }
 
-/** What the watch remembers of a server after it was judged. */
+/** What the watch remembers about a server after it was judged. */
 export function nextUse(seen: Evidence, uses: LastUses, { at, bootMs }: Moment): [string, LastUse] | undefined {
   if (seen.located.kind !== 'present') return undefined;
   const key = useKey(seen.located.server);
@@ -44,7 +45,7 @@ export function nextUse(seen: Evidence, uses: LastUses, { at, bootMs }: Moment):
   return [key, { ms: Math.max(last.ms, bootMs - (seen.quietMs ?? 0)), aheadMs: at - bootMs, activeAt }];
 }
 
-/** A session, a client, a job or a tool of it, or anything that might be one. */
+/** A session, a client, a job or a tool of the server, or anything that might be one. */
 function isInUse(seen: Evidence): boolean {
   const activity: Activity = seen.activity.kind === 'not asked' ? { kind: 'idle', directories: 0 } : seen.activity;
   const asOthers = { olderThanMs: 0 };

@@ -7,11 +7,11 @@ import { UNRECORDED } from './unrecorded.js';
 import { type WeakProof, weakProofOf, whyDoubted } from './weak-proof.js';
 
 /*
- * Plugins write down less than we do, and several of them may speak of one server. Before anything is judged, each
- * record of theirs is tied to the process that it leads to, and those that lead to the same one become one.
+ * Plugins record less than we do, and several records may be about one server. Before anything is judged, each plugin's
+ * record is matched to the process that it leads to, and records that lead to the same process become one.
  */
 
-/** A record of ours for each server, else one of a plugin: the one that proves most. The others can still spare it. */
+/** For each server one record: ours, else the plugin's record that proves most. The others can still spare it. */
 export function reconcile(records: readonly ServerRecord[], snapshot: Snapshot): ServerRecord[] {
   const tied = records.map((record) => match(record, snapshot)).sort((a, b) => rank(a) - rank(b));
   const groups: Matched[][] = [];
@@ -25,7 +25,10 @@ export function reconcile(records: readonly ServerRecord[], snapshot: Snapshot):
   );
 }
 
-/** Whether a record may speak of the server of another one: by its file, by a process, or by the port where it has none. */
+/**
+ * Whether a record may be about the server of another one: by its file, by a process, or by the port if it has no
+ * process.
+ */
 export function concerns(record: ServerRecord, known: ServerRecord): boolean {
   const files = [known, ...known.alsoIn].map(({ source }) => source.file);
   const pids = pidsIn(record);
@@ -36,8 +39,8 @@ export function concerns(record: ServerRecord, known: ServerRecord): boolean {
 const pidsIn = ({ spawned, server }: ServerRecord): number[] => [spawned, server].flatMap((one) => one?.pid ?? []);
 
 /**
- * A record that was tied to its process before, as it stands now, with whatever speaks of that process by now. One that is
- * no longer there, or leads elsewhere, says nothing anymore. `near` are those that concern it.
+ * A record that was matched to its process before, as it is now, together with whatever else is now about that process.
+ * A record that has disappeared, or leads elsewhere, no longer says anything. `near` are the records that concern it.
  */
 export function asItStands(known: ServerRecord, near: readonly ServerRecord[], snapshot: Snapshot): ServerRecord {
   if (known.source.format === UNRECORDED || match(known, snapshot).located.kind !== 'present') return known;
@@ -55,8 +58,8 @@ interface Matched {
 }
 
 /**
- * From here on in this run the process is known by its start token, so that a later look cannot take another one for
- * it. A plugin's record gets the process's identity as its id: whatever its file, it is stopped by one run alone.
+ * For the rest of this run the process is known by its start token, so that a later look cannot mistake another one for
+ * it. A plugin's record gets the process's identity as its id: whatever its file is called, only one run stops it.
  */
 function match(record: ServerRecord, snapshot: Snapshot): Matched {
   const located = locate(record, snapshot);
@@ -71,11 +74,11 @@ function match(record: ServerRecord, snapshot: Snapshot): Matched {
   return { record: { ...record, id, spawned, server: identity(server) }, located, pids, isDoubted };
 }
 
-/** What we wrote ourselves may say whose a process is even where it cannot be told whether it is the recorded one. */
+/** What we recorded may say whose a process is, even if it cannot be told whether it is the recorded process. */
 const mayMean = ({ source, spawned, server }: ServerRecord, { kind }: Located): number[] =>
   kind === 'unknown' && source.format === 'native' ? [spawned?.pid ?? [], server?.pid ?? []].flat() : [];
 
-/** Nobody has looked at sockets yet, and many command lines say `--port 0`, so that only another port is a doubt. */
+/** Sockets have not been looked at yet, and many command lines say `--port 0`, so only a different port is a doubt. */
 const isDoubtful = (proof: WeakProof | undefined): boolean =>
   proof !== undefined && whyDoubted(proof.port === 'unknown' ? { ...proof, port: 'unstated' } : proof) !== undefined;
 
@@ -83,7 +86,7 @@ const identity = ({ pid, startToken }: Process) => ({ pid, startToken });
 
 const isOurs = ({ record }: Matched): boolean => record.source.format === 'native';
 
-/** Only what is proven can make a server stale; of that, first what has a start token. */
+/** Only a proven record can make a server stale; among those, one with a start token comes first. */
 function rank(tied: Matched): number {
   const { trust, ownership, provenBy } = tied.record;
   const proves = !tied.isDoubted && trust.kind === 'trusted' && ownership === 'plugin';

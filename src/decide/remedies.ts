@@ -1,7 +1,10 @@
 import type { Evidence } from './evidence.js';
 import type { GuardName } from './guards.js';
 
-/** What would change a veto or an unknown, for whoever asks `why`. Apart from the guards, whose vendored copy says none. */
+/**
+ * What would change a veto or an unknown, for `why`. Kept out of guards.ts so that the vendored file does not carry
+ * them.
+ */
 export const REMEDIES: Readonly<Record<GuardName, (seen: Evidence) => string>> = {
   owned: howToOwn,
   local: () => 'run opencode-reap on the machine or in the container that started it',
@@ -13,8 +16,8 @@ export const REMEDIES: Readonly<Record<GuardName, (seen: Evidence) => string>> =
 };
 
 /**
- * A person has nothing to hand over where a record that counts says that it may be reaped. A second record of ours would
- * have another id, and whatever names the first one would no longer spare the server.
+ * Adopting makes no sense where a record that counts already says that the server may be reaped. A second record of
+ * ours would have another id, and whatever names the first one would no longer spare the server.
  */
 export const mayBeHandedOver = ({ ownership, isOurs, trust, sharedDaemon }: Evidence): boolean =>
   sharedDaemon !== 'yes' && !isOurs && ownership !== 'adopted' && !(ownership === 'plugin' && trust.kind === 'trusted');

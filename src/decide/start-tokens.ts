@@ -4,18 +4,21 @@ import type { Snapshot } from '../model/snapshot.js';
 import type { Written } from '../model/written.js';
 
 /*
- * A process's start is shown relative to the time namespace of whoever looks (time_namespaces(7)), so a token that was
- * noted in another one says nothing: it is neither the same nor a different one.
+ * The start of a process is shown relative to the time namespace of the process that looks (time_namespaces(7)), so a
+ * token that was recorded in another namespace says nothing: it is neither the same nor different.
  */
 
-/** The namespace that every Linux boots with; the number is the kernel's own. */
+/** The namespace that every Linux boots with; the number is fixed in the kernel. */
 const INITIAL = 'time:[4026531834]';
 
-/** What tells whether two start tokens can be compared: in whatever namespace has no offset, as in the initial one. */
+/**
+ * Identifies the time namespace, to tell whether two start tokens can be compared. A namespace without an offset counts
+ * as the initial one.
+ */
 export function timeNamespaceFrom(link: string | undefined, offsets: string | undefined): string | undefined {
   if (link === undefined || link === INITIAL) return link;
   const offset = /^boottime\s+(-?\d+)\s+(\d+)$/m.exec(offsets ?? '')?.slice(1);
-  // The number alone is handed out again, and then with another offset.
+  // The number alone is reused, and then with another offset.
   return offset === undefined
     ? link
     : offset.every((part) => Number(part) === 0)
@@ -23,13 +26,16 @@ export function timeNamespaceFrom(link: string | undefined, offsets: string | un
       : [link, ...offset].join(' ');
 }
 
-/** Earlier versions and plugins do not say it: taken for the initial one, as is a kernel that knows no other. */
+/** Earlier versions and plugins do not record it: taken for the initial one, as is a kernel without time namespaces. */
 export const sharesTime = (a: string | undefined, b: string | undefined): boolean => (a ?? INITIAL) === (b ?? INITIAL);
 
 export const isOfOurTime = (where: Pick<Host, 'timeNamespace'> | undefined, here: Host): boolean =>
   sharesTime(where?.timeNamespace, here.timeNamespace);
 
-/** What was written down, less the start tokens that mean nothing here; whoever holds a lease or a run, `lives` tells. */
+/**
+ * Everything that was recorded, without the start tokens that mean nothing here; for holders of leases and runs,
+ * `isAlive` decides.
+ */
 export function comparable<T extends Pick<Written, 'records' | 'uses' | 'witnesses' | 'fences' | 'kept'>>(
   written: T,
   here: Host,
@@ -59,7 +65,7 @@ export function comparable<T extends Pick<Written, 'records' | 'uses' | 'witness
   };
 }
 
-/** Why a process with a recorded pid may be the recorded one, or not. */
+/** Why a process with a recorded pid cannot be compared with the recorded one. */
 export const whyIncomparable = ({ machine }: ServerRecord, snapshot: Snapshot): string =>
   isOfOurTime(machine, snapshot.machine)
     ? 'its start token could not be read'

@@ -2,12 +2,12 @@ import { type Identity, sameProcess } from '../model/identity.js';
 import type { Environment, Process, ProcessTable } from '../model/process.js';
 import type { Snapshot } from '../model/snapshot.js';
 
-/** What a stopped server is remembered by. */
+/** What is remembered about a stopped server. */
 export interface Stopped {
   readonly server: Identity;
   readonly tag: string | undefined;
   readonly tree: readonly Identity[];
-  /** What ran below it and was not its own. */
+  /** Processes that ran below it and were not its own. */
   readonly apart: readonly Identity[];
   /** How old the server was when the tree was noted. */
   readonly ageMs: number | undefined;
@@ -15,7 +15,8 @@ export interface Stopped {
 
 /**
  * Processes that left the tree before it was noted (reparented, in sessions of their own) and are known only by what
- * their environment inherited: the tag, or the pid of the server that started them; and what was below it, and stays.
+ * they inherited in their environment: the tag, or the pid of the server that started them; and processes that were
+ * below it and stay.
  */
 export function straysOf(
   stopped: Stopped,
@@ -37,11 +38,14 @@ export function straysOf(
 const isApart = (process: Process, { apart }: Stopped): boolean =>
   apart.some((one) => sameProcess(one, process) === 'same');
 
-/** An older process names an earlier server that had the same pid. */
+/** An older process refers to an earlier server that had the same pid. */
 const isYounger = (process: Process, { ageMs }: Stopped): boolean =>
   ageMs !== undefined && process.ageMs !== undefined && process.ageMs <= ageMs;
 
-/** `--strays` ends what is nobody's: no terminal, no listening port, no OpenCode, no tag or record of its own. */
+/**
+ * `--strays` ends only what belongs to nothing else: no terminal, no listening port, not an OpenCode, no tag or record
+ * of its own.
+ */
 export function mayEnd(
   stray: Process,
   stopped: Stopped,

@@ -21,20 +21,21 @@ export interface Tree {
 
 export const NO_TREE: Tree = { members: [], apart: [], left: [] };
 
-/** Something below a server that is not the server's, with all that belongs to it. */
+/** A process below a server that is not the server's, with everything that belongs to it. */
 export interface Apart {
   readonly process: Process;
   /** What was seen of it, as a predicate. */
   readonly because: string;
-  /** False where something could not be read, so that it may be the server's after all. */
+  /** False when something could not be read, so that it may be the server's after all. */
   readonly isSure: boolean;
   readonly members: readonly Process[];
 }
 
 /**
- * Everything that ends with a server: launcher, server, their descendants, and what else is in the group that the
+ * Everything that ends with a server: launcher, server, their descendants, and whatever else is in the group that the
  * spawn created. A group is not a tree (tools and shells have sessions of their own) and a tree is not a group
- * (children outlive a launcher that died), so it takes both. What is somebody else's, and all below that, is not in it.
+ * (children outlive a launcher that died), so it takes both. Processes that belong to others, and everything below
+ * those, are not included.
  */
 export function treeOf(record: ServerRecord, located: Present, snapshot: Snapshot): Tree {
   const table = snapshot.processes ?? new Map<number, Process>();
@@ -56,9 +57,9 @@ export function treeOf(record: ServerRecord, located: Present, snapshot: Snapsho
 }
 
 /**
- * A shell may start something, and then become the server. OpenCode says to all that it starts that it does, so what
- * says otherwise is not ended with it; but it holds nothing either, since a wrapper may only have hidden that. What an
- * interpreter runs does not launch anything but the native server.
+ * A shell may start another program and then turn into the server. OpenCode marks everything that it starts, so a
+ * process without the mark is not ended with it; but such a process does not spare the server either, since a wrapper
+ * may only have hidden the mark. A process run by an interpreter launches only the native server.
  */
 function besideOf(server: Process, { processes, environments }: Snapshot): Process[] {
   if (server.command?.kind !== 'serve' || server.command.interpreted) return [];
@@ -71,8 +72,9 @@ function besideOf(server: Process, { processes, environments }: Snapshot): Proce
 }
 
 /**
- * Whatever started the server may have started more in the same group, a shell by `X & opencode serve &`. What does not
- * descend from the server is its own only where it carries OpenCode's mark, as what an MCP server has left to init does.
+ * Whatever started the server may have started more in the same group, such as a shell with `X & opencode serve &`. A
+ * process that does not descend from the server is the server's only if it has OpenCode's mark, like what an MCP server
+ * left to init.
  */
 function strangersIn(
   all: readonly Process[],
@@ -87,7 +89,7 @@ function strangersIn(
   return all.filter((process) => !heads.has(process.pid) && !own.has(process));
 }
 
-/** What belongs to something that was named already is not named again. */
+/** A process that belongs to something already listed is not listed again. */
 const isFirst = ({ process }: Apart, at: number, apart: readonly Apart[]): boolean =>
   !apart.slice(0, at).some(({ members }) => members.some(({ pid }) => pid === process.pid));
 
@@ -100,7 +102,7 @@ function everythingOf(record: ServerRecord, located: Present, table: ProcessTabl
     descendants(table, root.pid).forEach(add);
   }
   const group = spawnGroupOf(record, located, table);
-  // Only while the verified server is in it is that group known to be the one that the spawn created.
+  // Only while the verified server is in that group is it known to be the one that the spawn created.
   if (group !== undefined && server.group === group) {
     for (const process of inGroup(table, group)) {
       add(process);
@@ -111,9 +113,9 @@ function everythingOf(record: ServerRecord, located: Present, table: ProcessTabl
 }
 
 /**
- * The group that the spawn of a recorded server created. Of one that was only handed over or found, nobody knows who
- * made its group: a pipeline or a job of somebody's shell, which runs more. So does what was spawned when it is there
- * and is neither the server nor its launcher.
+ * The group that the spawn of a recorded server created. For a server that was only adopted or found, it is unknown
+ * what created its group: it may be a pipeline or a job of some shell, which runs more. The same is true when the
+ * spawned process is still there and is neither the server nor its launcher.
  */
 function spawnGroupOf(record: ServerRecord, { launcher, server }: Present, table: ProcessTable): number | undefined {
   const { ownership, spawned } = record;
@@ -122,7 +124,7 @@ function spawnGroupOf(record: ServerRecord, { launcher, server }: Present, table
   return isOurs ? spawned.pid : undefined;
 }
 
-/** The server and what launched it, however many processes that takes. */
+/** The server and its launchers, however many there are. */
 function headsOf({ launcher, server }: Present, table: ProcessTable): ReadonlySet<number> {
   const heads = new Set<number>([server.pid]);
   if (launcher === undefined) return heads;
@@ -134,11 +136,12 @@ function headsOf({ launcher, server }: Present, table: ProcessTable): ReadonlySe
 }
 
 /**
- * Why something below a server is not the server's; undefined when it is. MCP and language servers run in the server's
+ * Why a process below a server is not the server's; undefined when it is. MCP and language servers run in the server's
  * own session and group, and some of those listen: they are the server's, since it holds their standard input and ends
- * them itself. What listens in a session or group of its own has been detached so as to outlive whoever started it, and
- * serves others: a build tool's daemon, a memory worker, a terminal multiplexer. A tool, a shell or a terminal has a
- * session of its own too, as a child of the server itself; what an MCP server puts into one was detached on purpose.
+ * them itself. A process that listens in a session or group of its own was detached to outlive its starter, and serves
+ * others: a build tool's daemon, a memory worker, a terminal multiplexer. A tool, a shell or a terminal has a session
+ * of its own too, as a child of the server itself; what an MCP server puts into a session of its own was detached on
+ * purpose.
  */
 function whyApart(
   process: Process,
@@ -157,10 +160,12 @@ function whyApart(
   const its = environments.get(process.pid);
   if (its?.tag !== undefined && its.tag !== own?.tag && its.tag !== record.tag) return surely('has a tag of its own');
   if (its?.keep && !own?.keep) return surely('is to be kept');
-  // Much that is no OpenCode hides its environment, as a node does that may open low ports; that is no reason.
+  // Many processes other than OpenCode hide their environment (for example a node that may open low ports), so a hidden
+  // environment alone is not a reason.
   if (kind === undefined || named === 'unknown' || (kind === 'opencode' && its === undefined))
     return maybe('cannot be examined');
-  // Where sessions cannot be seen, no guard lets anything be stopped; what was only just spawned may still be ended.
+  // Where sessions cannot be seen, no guard lets anything be stopped; but a server that was just spawned may still be
+  // ended.
   if (server.session === undefined || inServersGroup(process, server)) return undefined;
   const listening = listens.get(process.pid);
   if (listening !== false) return listening ? surely('listens') : maybe('may listen');
@@ -169,7 +174,7 @@ function whyApart(
   return detached ? surely(`was detached by pid ${parent.pid}`) : undefined;
 }
 
-/** A record with a bare pid may have meant an earlier process, and does when that one is no OpenCode. */
+/** A record with a bare pid may have meant an earlier process, and certainly did if this one is not an OpenCode. */
 function namedAs(process: Process, { named }: Snapshot): Sameness {
   const all = named.map((one) => sameProcess(one, process));
   if (all.includes('same')) return 'same';
@@ -183,7 +188,7 @@ const inSession = ({ session }: Process, server: Process): boolean =>
 const inServersGroup = (process: Process, server: Process): boolean =>
   inSession(process, server) && process.group !== undefined && process.group === server.group;
 
-/** With it stays whatever shares the session, or else the group, that it has of its own, and all below those. */
+/** Together with it stays everything in the session, or else the group, of its own, and everything below those. */
 function unitOf(process: Process, server: Process, others: readonly Process[], table: ProcessTable): Process[] {
   const field = !inSession(process, server) ? 'session' : inServersGroup(process, server) ? 'pid' : 'group';
   const same = others.filter((other) => process[field] !== undefined && other[field] === process[field]);
@@ -194,8 +199,8 @@ function unitOf(process: Process, server: Process, others: readonly Process[], t
 }
 
 /**
- * What is still in the group that a spawn created. Its own process is no more, so only the tag tells that group from a
- * later one with the same number.
+ * What is still in the group that a spawn created. The spawned process itself has ended, so only the tag distinguishes
+ * that group from a later one with the same number.
  */
 export function leftOfSpawn(
   group: number | undefined,
@@ -208,9 +213,9 @@ export function leftOfSpawn(
 }
 
 /**
- * What a server left whose run died while it was ending it. Anything that serves is a server itself, and is judged or
- * left alone; pids and start tokens of an earlier boot name other processes now. Much may have happened since the tree
- * was noted, perhaps by a version that noted more: what is somebody else's by now stays.
+ * What remains of a server whose run died while ending it. A process that serves is a server itself, and is judged or
+ * left alone; pids and start tokens of an earlier boot now mean other processes. Much may have happened since the tree
+ * was noted, perhaps by a version that noted more: what belongs to others by now stays.
  */
 export function restOf(
   { tree, machine, record }: Fence,
@@ -232,6 +237,6 @@ export function restOf(
   return identified(rest);
 }
 
-/** Members that can be told from a later process with the same pid; the others are never signalled. */
+/** Members that can be distinguished from a later process with the same pid; the others are never signaled. */
 export const identified = (tree: readonly Identity[]): Identity[] =>
   tree.filter((process) => process.startToken !== undefined).map(({ pid, startToken }) => ({ pid, startToken }));

@@ -5,12 +5,12 @@ import type { Candidate } from './candidate.js';
 import { launcherOf, servingBelow, topAbove } from './launcher.js';
 import { processesOf } from './locate.js';
 
-/** The format of a record that stands in no file. */
+/** The format of a record that is not in any file. */
 export const UNRECORDED = 'unrecorded';
 
 /**
- * Every server of ours that no record leads to, once each, as a record that proves nothing: so that it can be named,
- * asked about, handed over or stopped on a person's word, and is never stopped otherwise.
+ * Every server of ours that no record leads to, once each, as a record that proves nothing: so that it can be listed,
+ * asked about, adopted or stopped when the user names it, and is never stopped otherwise.
  */
 export function unrecordedIn(candidates: readonly Candidate[], snapshot: Snapshot): ServerRecord[] {
   const recorded = new Set(candidates.flatMap(pidsOf));
@@ -23,7 +23,9 @@ export function unrecordedIn(candidates: readonly Candidate[], snapshot: Snapsho
 const isServer = ({ command, uid }: Process, snapshot: Snapshot): boolean =>
   command?.kind === 'serve' && uid === snapshot.uid;
 
-/** What has a server below it in its own group is a launcher, or a script that runs more, and never the server. */
+/**
+ * A process with a server below it in its own group is a launcher, or a script that runs more, and never the server.
+ */
 const onlyStarts = (process: Process, snapshot: Snapshot): boolean =>
   servingBelow(process, snapshot).some((child) => isServer(child, snapshot));
 

@@ -11,7 +11,7 @@ export interface RunningJob {
   readonly live: Exclude<Answer, 'no'>;
 }
 
-/** What a use is compared with: every record of one server, and the ports it listens on. */
+/** What a use is compared with: every record of one server, and the ports that it listens on. */
 export interface Usable {
   readonly records: readonly ServerRecord[];
   readonly ports: readonly number[];
@@ -25,7 +25,7 @@ export function jobsOn(server: Usable, uses: readonly Use[], snapshot: Snapshot)
   });
 }
 
-/** What plugins' own lists of sessions say, as leases. */
+/** The leases in plugins' own lists of sessions. */
 export const pluginLeasesOn = (server: Usable, uses: readonly Use[], snapshot: Snapshot): CoveringLease[] =>
   usesOf(server, uses, 'lease').map((use) => ({
     session: use.session,
@@ -56,8 +56,8 @@ function covers({ covers: coverage }: Use, { records, ports }: Usable): boolean 
 }
 
 /**
- * Two clocks are never further apart: a process that started so much later than its last sign of life is another one,
- * and a sign that lies so far ahead is none.
+ * Two clocks never differ by more than this. A process that started this much later than the last sign of life is
+ * another process, and a sign this far in the future does not count.
  */
 export const MARGIN_MS = 5_000;
 

@@ -11,23 +11,25 @@ export type Verdict =
 
 declare const targetBrand: unique symbol;
 
-/** Proof that a server was judged and may be stopped. Only this file can make one, so nothing is ever stopped by pid. */
+/**
+ * Proof that a server was judged and may be stopped. Only this file can create one, so nothing is ever stopped by pid.
+ */
 export interface Target {
   readonly [targetBrand]: never;
   readonly server: Identity;
   readonly launcher: Identity | undefined;
-  /** It answers nobody, so it is not asked to let go either. */
+  /** It does not answer, so it is not asked to dispose either. */
   readonly hung: boolean;
 }
 
-/** Every guard is asked, so that `why` can show them all; the order of what follows is the definition of a verdict. */
+/** Asks every guard, so that `why` can show them all; the order of the checks is the definition of a verdict. */
 export function judge(seen: Evidence, policy: Policy): Verdict {
   const guards = GUARD_NAMES.map((name) => answer(name, seen, policy));
   const named = (outcome: GuardAnswer['outcome']) =>
     guards.filter((guard) => guard.outcome === outcome).map(({ name }) => name);
   if (isEarlierBoot(seen)) return { kind: 'gone', because: 'this machine has booted since', guards };
   if (named('veto').includes('local')) return { kind: 'spared', reasons: named('veto'), guards };
-  // A record of a machine that cannot be told may be about a server that lives there.
+  // When the record's machine cannot be determined, the server may be running there.
   const isHere = !named('unknown').includes('local');
   if (seen.located.kind === 'gone' && isHere) return { kind: 'gone', because: seen.located.because, guards };
   if (named('veto').length > 0) return { kind: 'spared', reasons: named('veto'), guards };
@@ -37,8 +39,8 @@ export function judge(seen: Evidence, policy: Policy): Verdict {
 }
 
 /**
- * On a person's word busy, leased, young, kept and unrecorded servers may be stopped too; what is not this user's
- * `opencode serve`, or not here, may not. Returns the guard that forbids it instead.
+ * When the user names a server, it may be stopped even if it is busy, leased, young, kept or unrecorded, but not if it
+ * is not this user's `opencode serve`, or not here. Returns the guard that forbids it instead.
  */
 export function targetNamed(verdict: Verdict, seen: Evidence): Target | GuardAnswer {
   const forbidding = verdict.guards.find(
@@ -48,7 +50,7 @@ export function targetNamed(verdict: Verdict, seen: Evidence): Target | GuardAns
   return targetFrom(seen) ?? { name: 'identity', outcome: 'unknown', detail: 'its start token cannot be read' };
 }
 
-/** What we have just spawned ourselves and have not let out of around may be ended without a verdict. */
+/** A server that we just spawned and have not handed to a caller yet may be ended without a verdict. */
 export const targetOfSpawn = (located: Located): Target | undefined => targetAt(located, false);
 
 const isEarlierBoot = ({ where }: Evidence): boolean => where?.machine === 'same' && where.boot === 'different';

@@ -7,12 +7,12 @@ import { type Located, processesOf } from './locate.js';
 
 /** What a record without a start token is compared by. Only all of it together ties a process to the record. */
 export interface WeakProof {
-  /** Milliseconds from the recorded start to the process's own; undefined when either is not known. */
+  /** Milliseconds from the recorded start to the process's own start; undefined when either is unknown. */
   readonly startsAfterMs: number | undefined;
   readonly port: Sameness | 'unstated';
   /** `hidden` where no environment can be seen. */
   readonly password: Sameness | 'unstated' | 'hidden';
-  /** It reads the configuration that only the plugin of the record gives to a server. */
+  /** It reads a configuration that only the record's plugin gives to a server. */
   readonly pluginConfig: boolean;
 }
 
@@ -30,7 +30,7 @@ export function weakProofOf(record: ServerRecord, located: Located, snapshot: Sn
   };
 }
 
-/** By its sockets; where it has none (yet, or any more), by its command line. */
+/** By its sockets; if it has none (yet, or anymore), by its command line. */
 function portOf(record: ServerRecord, processes: readonly Process[], snapshot: Snapshot): WeakProof['port'] {
   if (record.port === undefined || !record.portIsStated) return 'unstated';
   const ordered = processes.flatMap(({ command }) => (command?.kind === 'serve' ? (command.port ?? []) : []));
@@ -54,17 +54,19 @@ function passwordOf(
     : 'different';
 }
 
-/** What runs in such a server inherits it, and has the server's pid as well. */
+/**
+ * Anything that runs inside such a server inherits the configuration, but also has the server's pid in its environment.
+ */
 function hasPluginConfig(pid: number, { environments }: Snapshot): boolean {
   const environment = environments.get(pid);
   return environment?.pluginConfig === true && environment.opencodePid === undefined;
 }
 
-/** Why the process may be another one than the recorded; undefined when all fits. */
+/** Why the process may not be the recorded one; undefined when everything matches. */
 export function whyDoubted(proof: WeakProof): string | undefined {
   const { startsAfterMs, port, password, pluginConfig } = proof;
   if (password === 'different') return 'its password is not the recorded one';
-  // A random password is as good as a tag, and so is such a configuration: only what the plugin spawned ever had it.
+  // A random password is as good as a tag, and so is such a configuration: only the plugin's own server ever had it.
   if (startsAfterMs === undefined && password !== 'same' && !pluginConfig)
     return 'cannot tell whether it started when the record says';
   if ((startsAfterMs ?? 0) < -MAY_START_BEFORE_MS) return 'it started before the record says, so it may be another one';
