@@ -6,16 +6,19 @@ import { isGone, type Look, type Sent, signal } from './signal.js';
 
 export interface Ending {
   readonly look: Look;
-  /** Ourselves and what is above us. */
+  /** This process and everything above it. */
   readonly lineage: ReadonlySet<number>;
   readonly graceMs: number;
-  /** Whether the look that allows the first signal still counts, asked in the same tick; undefined needs none. */
+  /**
+   * Whether the look that allows the first signal is still recent enough, asked in the same tick; undefined means no
+   * such limit.
+   */
   readonly mayBegin?: () => boolean;
 }
 
-/** A process dies within 120 ms of a SIGTERM, so looking this often costs little and wastes little. */
+/** A process dies within 120 ms of a SIGTERM, so polling this often costs little and wastes little. */
 const POLL_MS = 25;
-/** SIGKILL works at once, but for a process that waits for a disk. */
+/** SIGKILL works at once, except for a process that waits for a disk. */
 const KILL_WAIT_MS = 2_000;
 
 type Ended =
@@ -39,7 +42,7 @@ export async function endTree(target: Target, tree: readonly Identity[], ending:
 async function endHeads(heads: readonly Identity[], ending: Ending): Promise<Ended> {
   const [server, ...launchers] = heads;
   const refused = refusal(server, await send(server ? [server] : [], 'SIGTERM', ending));
-  // What is not the recorded server's, or not to be ended now, keeps its launcher.
+  // If it is not the recorded server, or must not be ended now, its launcher stays too.
   if (refused && refused.kind !== 'gone' && refused.kind !== 'replaced') return refused;
   await send(launchers, 'SIGTERM', afterFirst(ending));
   if (refused) return refused;
@@ -51,12 +54,12 @@ async function endHeads(heads: readonly Identity[], ending: Ending): Promise<End
   return refusedKill ?? { kind: 'survived', pids: left.map(({ pid }) => pid) };
 }
 
-/** So often within the grace, since what takes a signal ends within 120 ms. */
+/** How often SIGTERM is repeated within the grace: a process that takes the signal ends within 120 ms. */
 const AGAIN_MS = 500;
 
 /**
- * OpenCode has no handler for SIGTERM, but the Bun that it runs on catches it while it waits for a child of `spawnSync`,
- * hands it to that child, and goes on: seen on 1.14 and 1.18, for seconds on a busy machine. So it is sent again.
+ * OpenCode has no handler for SIGTERM, but its runtime, Bun, catches it while waiting for a child of `spawnSync`,
+ * passes it to that child, and goes on: seen on 1.14 and 1.18, for seconds on a busy machine. So it is sent again.
  */
 async function insist(heads: readonly Identity[], ending: Ending): Promise<readonly Identity[]> {
   const until = performance.now() + ending.graceMs;
@@ -66,7 +69,7 @@ async function insist(heads: readonly Identity[], ending: Ending): Promise<reado
   }
 }
 
-/** What is left of a tree whose server is gone. Returns the members that nothing could end. */
+/** Ends what is left of a tree whose server is gone. Returns the members that could not be ended. */
 export async function endRest(rest: readonly Identity[], ending: Ending): Promise<readonly Identity[]> {
   const alive = await waitGone(rest, 0, ending.look);
   await send(alive, 'SIGTERM', ending);
@@ -75,7 +78,10 @@ export async function endRest(rest: readonly Identity[], ending: Ending): Promis
   return waitGone(stubborn, KILL_WAIT_MS, ending.look);
 }
 
-/** Once the server has its signal, everything else follows: what arrives now has arrived at a server that ends. */
+/**
+ * Once the server has its signal, the rest follows without that check: anything that arrives now has arrived at a
+ * server that is ending.
+ */
 const afterFirst = ({ look, lineage, graceMs }: Ending): Ending => ({ look, lineage, graceMs });
 
 /** One after the other, so that each look is followed by its own signal. */
@@ -89,7 +95,7 @@ async function send(
   return results;
 }
 
-/** Why the server itself, the first of those signalled, did not get its signal; undefined when it did. */
+/** Why the server itself, the first to be signaled, did not get its signal; undefined when it did. */
 function refusal(server: Identity | undefined, [sent]: readonly Sent[]): Ended | undefined {
   if (server === undefined || sent === 'sent') return undefined;
   if (sent === 'gone' || sent === 'late') return { kind: sent };
@@ -100,7 +106,7 @@ function refusal(server: Identity | undefined, [sent]: readonly Sent[]): Ended |
   };
 }
 
-/** Done means seen gone, not signal sent. Returns who is still there after `ms`. */
+/** Done means seen gone, not signal sent. Returns those that are still there after `ms`. */
 export async function waitGone(targets: readonly Identity[], ms: number, look: Look): Promise<readonly Identity[]> {
   const until = performance.now() + ms;
   for (let left = targets; ; await sleep(POLL_MS)) {

@@ -3,11 +3,11 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Pid, parsePid } from '../model/identity.js';
 
-/** A process of ours that is there to be looked at. */
+/** A process of ours that exists to be looked at. */
 export interface Probe {
   readonly pid: Pid;
   readonly tag: string;
-  /** It ends by itself once its standard input does. */
+  /** It exits once its standard input is closed. */
   readonly end: () => void;
 }
 
@@ -15,7 +15,9 @@ const SCRIPT = `process.stdin.on('end', () => process.exit()).resume();
 require('node:net').createServer().listen(0, '127.0.0.1', () => process.stdout.write('listens'));`;
 const PATIENCE_MS = 5_000;
 
-/** Starts a process that listens on a loopback port and carries a tag, as a server would; undefined where none can be. */
+/**
+ * Starts a process that listens on a loopback port and has a tag, as a server would; undefined if it cannot be started.
+ */
 export async function startProbe(tag: string): Promise<Probe | undefined> {
   const child = spawn(process.execPath, ['-e', SCRIPT], {
     env: { ...process.env, OPENCODE_REAP_TAG: tag },

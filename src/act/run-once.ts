@@ -1,10 +1,10 @@
 import { spawnSync } from 'node:child_process';
 import { performance } from 'node:perf_hooks';
 
-/** How a command ended that was run to its end. */
+/** How a command ended that was run to completion. */
 export interface Ran {
   readonly tookMs: number;
-  /** Why it did not do what it should, as a sentence; undefined when it ended well. */
+  /** Why it failed, as a sentence; undefined when it succeeded. */
   readonly failure: string | undefined;
   /** What it printed, on either output. */
   readonly printed: string;

@@ -4,14 +4,14 @@ import type { Seen } from '../model/process.js';
 export type Look = (pid: Pid) => Seen | Promise<Seen>;
 
 /**
- * What became of one signal. `unknown` is a process that could not be told from another, and was left alone; `late` one
- * that a look had cleared too long ago.
+ * What became of one signal. `unknown` is a process that could not be distinguished from another, and was left alone;
+ * `late` one whose clearing look was too long ago.
  */
 export type Sent = 'sent' | 'gone' | 'replaced' | 'denied' | 'unknown' | 'ours' | 'late';
 
 /**
- * The only place that signals a process. Looks at its identity once more, on Linux in the same tick, so that a
- * recycled pid is never hit; and never signals ourselves or what is above us.
+ * The only place that signals a process. Looks at its identity once more, on Linux in the same tick, so that a reused
+ * pid is never hit. Never signals this process or anything above it.
  */
 export async function signal(
   target: Identity,
@@ -22,7 +22,7 @@ export async function signal(
 ): Promise<Sent> {
   if (target.pid <= 1 || target.pid === process.pid || lineage.has(target.pid)) return 'ours';
   const looked = look(target.pid);
-  // Awaiting what is already there would let other work in between.
+  // Awaiting a value that is already there would let other work run in between.
   const seen = looked instanceof Promise ? await looked : looked;
   if (seen === 'gone' || seen === 'unknown') return seen;
   const sameness = sameProcess(target, seen);
@@ -38,7 +38,7 @@ export async function signal(
   }
 }
 
-/** Whether a process is no more: its pid is free, a zombie's, or another process's. */
+/** Whether a process has ended: its pid is free, a zombie's, or another process's. */
 export async function isGone(target: Identity, look: Look): Promise<boolean> {
   const seen = await look(target.pid);
   return seen === 'gone' || (seen !== 'unknown' && sameProcess(target, seen) === 'different');

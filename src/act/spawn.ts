@@ -5,9 +5,9 @@ import { ownStdio } from './stdio.js';
 
 export interface Spawned {
   readonly pid: Pid;
-  /** How it ended, once it has; undefined while it runs. */
+  /** How it ended; undefined while it runs. */
   readonly ended: () => string | undefined;
-  /** Lets this program end while the server goes on. */
+  /** Lets this program exit while the server goes on. */
   readonly unref: () => void;
 }
 
@@ -18,7 +18,10 @@ export interface Spawning {
   readonly env: NodeJS.ProcessEnv;
 }
 
-/** Starts a server that outlives us: in a session of its own, with no pipe that could fill or break. Else a reason. */
+/**
+ * Starts a server that outlives us: in a session of its own, without a pipe that could fill or break. Returns the
+ * reason as a string if it could not be started.
+ */
 export async function spawnDetached(spawning: Spawning): Promise<Spawned | string> {
   const child = begin(spawning);
   if (typeof child === 'string') return child;
@@ -33,7 +36,9 @@ export async function spawnDetached(spawning: Spawning): Promise<Spawned | strin
   return { pid, ended: () => ended, unref: () => child.unref() };
 }
 
-/** Some errors come later as an event; others are thrown: an environment that is too long, a NUL, an empty command. */
+/**
+ * Some errors arrive later as an event; others are thrown: an environment that is too long, a NUL, an empty command.
+ */
 function begin({ command, args, cwd, env }: Spawning): ChildProcess | string {
   const { stdio, done } = ownStdio('ignore');
   try {

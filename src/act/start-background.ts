@@ -3,15 +3,15 @@ import type { Variables } from '../common/variables.js';
 import { ownStdio } from './stdio.js';
 
 /**
- * Whatever belongs to the session that ends, or to a server whose tool this may run in, is not the run's. Where plugins
- * keep their state is.
+ * The variables that the run inherits. Those that belong to the ending session, or to a server whose tool this may run
+ * in, are left out; those that say where plugins keep their state are kept.
  */
 const INHERITED =
   /^(CLAUDE|AI_AGENT$|AGENT$|OPENCODE(?!_REAP_(OLDER_THAN|GRACE|LINGER|RETIRE_AFTER|WATCH_EVERY|STATE_DIR|TMP)$|_(COMPANION|PLUGIN|SERVER|JOBS)_.*(DIR|DATA)$|_(PLUGIN|JOBS)_DIR$))/;
 
 /**
- * Starts the background run so that nothing ends it with the session: detached, in a session of its own, and given
- * away at once by the shell that starts it, since a cancelled hook takes along whatever is below it at that moment.
+ * Starts the background run so that it does not end with the session: detached, in a session of its own, and reparented
+ * at once by the shell that starts it, since a cancelled hook takes down everything below it at that moment.
  */
 export function startBackground(program: string, stateDir: string | undefined, callers: Variables): void {
   const kept = Object.entries(callers).filter(([name, value]) => value !== undefined && !INHERITED.test(name));
@@ -24,7 +24,7 @@ export function startBackground(program: string, stateDir: string | undefined, c
       ? spawn(process.execPath, args, { ...options, cwd: undefined })
       : spawn('/bin/sh', ['-c', '"$0" "$@" &', process.execPath, ...args], options);
   done();
-  // A machine that can start nothing more has no run now; the request waits for the next one.
+  // If the machine cannot start another process, there is no run now; the request waits for the next one.
   child.on('error', () => undefined);
   child.unref();
 }

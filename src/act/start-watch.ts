@@ -3,9 +3,9 @@ import type { Variables } from '../common/variables.js';
 import { type Pid, parsePid } from '../model/identity.js';
 import { ownStdio } from './stdio.js';
 
-/** What the watch runs: the first of these programs that is there, with the first node that runs it. */
+/** What the watch runs: the first of these programs that exists, with the first node that runs it. */
 export interface Watching {
-  /** Stands in the claim as long as this watch holds it. */
+  /** Stays in the claim as long as this watch holds it. */
   readonly token: string;
   readonly claim: string;
   readonly stateDir: string;
@@ -14,27 +14,27 @@ export interface Watching {
   readonly programs: readonly string[];
 }
 
-/** It says that there is nothing more to watch, or that another watch has taken over. */
+/** Exit code of a look: nothing is left to watch, or another watch has taken over. */
 export const WATCH_ENDS = 10;
 
 /**
- * What the look needs, and nothing else: it outlives the session, whose secrets are not its own, for days. Where plugins
- * keep what they write down is `state/plugins/plugin-folders.ts`; what sessions said of it is in `places/`. NODE_OPTIONS may
- * load a file of whoever started us that is gone tomorrow.
+ * The variables that a look needs, and nothing else: the watch outlives the session by days and must not keep its
+ * secrets. Plugins' folders are in `state/plugins/plugin-folders.ts`; what sessions said about them is in `places/`.
+ * NODE_OPTIONS may load a file of the starter's that is gone tomorrow.
  */
 const KEPT =
   /^(PATH|HOME|USER|LOGNAME|LANG|LC_[A-Z]+|TZ|TMPDIR|TMP|TEMP|XDG_(STATE|DATA|CONFIG|CACHE)_HOME|KUSABI_STATE_DIR|OPC_DATA_DIR|OPENCODE_(COMPANION|PLUGIN|SERVER|JOBS)(_.*)?_(DIR|DATA)|OPENCODE_REAP_(OLDER_THAN|GRACE|RETIRE_AFTER|WATCH_EVERY|STATE_DIR|TMP)|SYSTEMROOT|USERPROFILE|LOCALAPPDATA|APPDATA|PATHEXT)$/i;
 
-/** A day of looks, most often: when none had anything to run, or failed, nothing comes of it anymore. */
+/** About a day of looks: when none of them had anything to run, or all failed, the watch gives up. */
 const MOST_IDLE_LOOKS = 144;
 
-/** A shell that sleeps takes a fiftieth of what node takes. */
+/** A sleeping shell takes a fiftieth of the memory of node. */
 const SLICE_S = 60;
 
 /**
- * Sleeps a minute at a time, so that it ends soon after its claim is gone and looks soon after a suspend: where there is
- * /proc it goes by the boot clock, else it counts its minutes. A look says in how many seconds the next one is due. What
- * a look does when there is nothing to run: the next one tries again, since a node or a program may come back.
+ * Sleeps a minute at a time, so that it ends soon after its claim is gone and looks soon after a suspend: with /proc it
+ * goes by the boot clock, else it counts its minutes. A look prints in how many seconds the next one is due. When there
+ * is nothing to run, the next look tries again, since a node or a program may come back.
  */
 const SCRIPT = `: opencode-reap, which looks after opencode servers while nobody else does
 trap '' HUP
@@ -83,8 +83,8 @@ done
 const seconds = (ms: number): string => String(Math.max(1, Math.ceil(ms / 1000)));
 
 /**
- * Starts the watch so that nothing ends it with its starter: in a session of its own, given away at once by the shell
- * that starts it, without a terminal, a directory or a file of anybody's. Undefined where it cannot be started.
+ * Starts the watch so that it does not end with its starter: in a session of its own, reparented at once by the shell
+ * that starts it, without a terminal, directory or file of the starter's. Undefined if it cannot be started.
  */
 export async function startWatch(watching: Watching, callers: Variables): Promise<Pid | undefined> {
   const { token, claim, stateDir, everyMs, firstMs, programs } = watching;
@@ -108,7 +108,7 @@ export async function startWatch(watching: Watching, callers: Variables): Promis
   return pidSaidBy(child);
 }
 
-/** A machine that can start nothing more has no watch now; the next start or background run tries again. */
+/** If the machine cannot start another process, there is no watch now; the next start or background run tries again. */
 function pidSaidBy(child: ChildProcess): Promise<Pid | undefined> {
   let said = '';
   child.stdout?.setEncoding('utf8').on('data', (text: string) => {

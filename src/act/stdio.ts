@@ -3,15 +3,15 @@ import { devNull } from 'node:os';
 
 type Stdio = ('ignore' | 'pipe' | number)[];
 
-/** What a descriptor's `fdinfo` says of one that closes by itself when a program is started. */
+/** The flag in a descriptor's `fdinfo` that says that it is closed when a program is started. */
 const CLOSES = 0o2000000;
-/** Far above what a shell script locks with; each below the highest costs a few bytes. */
+/** Far above the numbers that shell scripts use for locks; each one below the highest costs a few bytes. */
 const HIGHEST = 4096;
 
 /**
- * The standard streams of a program that outlives us, and nothing where we ourselves inherited something: node closes
- * what it inherited only up to the first gap above 15, and scripts lock with `flock 200`. What has to be put there
- * holds nothing. Call `done` once the program is started.
+ * The standard streams of a program that outlives us, with everything that we inherited ourselves closed: node closes
+ * inherited descriptors only up to the first gap above 15, and scripts lock with `flock 200`. The placeholders hold
+ * nothing open. Call `done` once the program is started.
  */
 export function ownStdio(stdout: 'ignore' | 'pipe'): { readonly stdio: Stdio; readonly done: () => void } {
   const stdio: Stdio = ['ignore', stdout, 'ignore'];
@@ -22,7 +22,7 @@ export function ownStdio(stdout: 'ignore' | 'pipe'): { readonly stdio: Stdio; re
   return { stdio, done: () => closeSync(nothing) };
 }
 
-/** None where they cannot be listed. */
+/** Empty where they cannot be listed. */
 function inheritedDescriptors(): number[] {
   try {
     const open = readdirSync('/proc/self/fd').map(Number);
@@ -33,7 +33,7 @@ function inheritedDescriptors(): number[] {
   }
 }
 
-/** What is gone by now, the folder that was just listed, is as good as closed. */
+/** A descriptor that is gone by now, such as the one of the folder just listed, counts as closed. */
 function closes(fd: number): boolean {
   try {
     const flags = /^flags:\s+(\d+)/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'))?.[1];

@@ -2,7 +2,7 @@ import type { Stray } from '../model/outcome.js';
 import type { Process } from '../model/process.js';
 import { type Ending, endRest } from './end-tree.js';
 
-/** Ends those strays that may be ended, and says of each whether that was done. */
+/** Ends those strays that may be ended, and says for each whether it was ended. */
 export async function endStrays(
   strays: readonly Process[],
   mayGo: readonly Process[],

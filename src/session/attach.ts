@@ -24,7 +24,7 @@ export interface Attaching {
   /** CLAUDE_PID as the caller has it. */
   readonly claudePid: string | undefined;
   readonly workspace: string;
-  /** Undefined where none was named. */
+  /** Undefined when none was named. */
   readonly port: number | undefined;
   /** The id of a server; undefined for none, or for all of them. */
   readonly server: string | undefined;
@@ -32,21 +32,24 @@ export interface Attaching {
 
 const WITHOUT_HOLDER_MS = 24 * 3_600_000;
 
-/** Whose lease it is: a Claude process, or where none can be told a session. */
+/** The owner of a lease: a Claude process, or a session if no process can be found. */
 interface Owner {
   readonly holder: Identity | undefined;
   readonly machine: Host;
   readonly session: string | undefined;
 }
 
-/** As `library/api.ts` declares it, which is above this floor. */
+/** As declared in `library/api.ts`, which is on a higher floor. */
 export interface SessionLease {
   readonly held: boolean;
   readonly holderPid: number | undefined;
   readonly servers: readonly string[];
 }
 
-/** Writes or renews the lease of the Claude process above us, and another one that names the server, by its port at least. */
+/**
+ * Writes or renews the lease of the Claude process above us, and a second one that names the server, at least by its
+ * port.
+ */
 export async function attach(wanted: Attaching, world: World): Promise<SessionLease> {
   const { folder, platform } = world;
   const { snapshot } = await takeSnapshot([], [], platform);
@@ -58,7 +61,7 @@ export async function attach(wanted: Attaching, world: World): Promise<SessionLe
   return said(owners[0], folder);
 }
 
-/** Whoever chose another state folder than ours reads no lease there, but everybody reads the default one. */
+/** A process with another state folder than ours does not read leases here, but every process reads the default one. */
 const elsewhere = ({ folder, leaseFolders, stateDir }: World): readonly StateFolder[] =>
   stateDir === undefined ? [] : leaseFolders.slice(-1).filter(({ root }) => root !== folder.root);
 
@@ -80,7 +83,10 @@ function note(owner: Owner, wanted: Attaching, folder: StateFolder): void {
     hold(owner, { cwd: undefined, port, servers: [] }, { port }, folder);
 }
 
-/** Takes a server, or all of them, back from the session. What a known process holds besides ends with that process only. */
+/**
+ * Takes a server, or all of them, back from the session. Anything else that a known process holds ends only with that
+ * process.
+ */
 export async function release(wanted: Attaching, world: World): Promise<SessionLease> {
   const { snapshot } = await takeSnapshot([], [], world.platform);
   const { session, server } = wanted;
@@ -97,14 +103,14 @@ export async function release(wanted: Attaching, world: World): Promise<SessionL
   );
 }
 
-/** Where no machine can be told, a lease by identity would never be known to have ended. */
+/** If the machine cannot be determined, a lease by identity would never be known to have ended. */
 function holderAbove({ claudePid }: Attaching, { processes, machine }: Snapshot): Identity | undefined {
   if (machine.boot === undefined) return undefined;
   const holder = claudeAbove(process.ppid, claudePid, (pid) => processes?.get(pid) ?? 'gone');
   return holder?.startToken === undefined ? undefined : holder;
 }
 
-/** A worker that was detached has no Claude above it, but its session may have left a lease. */
+/** A detached worker has no Claude above it, but its session may have left a lease. */
 function ownersOf(wanted: Attaching, snapshot: Snapshot, folder: StateFolder): Owner[] {
   const { session } = wanted;
   const { machine } = snapshot;
@@ -121,7 +127,7 @@ function ownersOf(wanted: Attaching, snapshot: Snapshot, folder: StateFolder): O
 
 type Covering = Pick<NativeLease, 'cwd' | 'port' | 'servers'>;
 
-/** A hook's word on where the session works is better than ours; without a holder it must be renewed. */
+/** What a hook said about the session's workspace is better than what we know; without a holder it must be renewed. */
 function hold(owner: Owner, covering: Covering, besides: Besides | undefined, folder: StateFolder): void {
   const isThere = readSmall(fileOf(owner, besides, folder)).kind !== 'absent';
   if (owner.holder === undefined || !isThere) write(owner, covering, besides, folder);
@@ -146,7 +152,7 @@ function takeBack(file: string, server: string | undefined, session: string | un
   if (namesIt || (server === undefined && lease.holder === undefined)) removeFile(file);
 }
 
-/** Undefined when there is none, or when another version has written what spares as it is. */
+/** Undefined when there is none, or when another version wrote it: that spares as it is. */
 function leaseIn(file: string): Lease | undefined {
   const read = readSmall(file);
   const lease = read.kind === 'text' ? parseLease(file, read.text) : undefined;

@@ -17,7 +17,7 @@ import { endWatchIfOver, ensureWatch, leftToWatch } from './watch.js';
 
 /*
  * The background run: what Claude Code's hooks ask for, done after they have returned. It looks once the session is
- * over, and again while a server is spared only because it is too young or busy. The run ends by itself.
+ * over, and again while a server is spared only because it is too young or busy. Then it ends.
  */
 
 export interface SweepPolicy {
@@ -27,24 +27,27 @@ export interface SweepPolicy {
   readonly told?: Told | undefined;
 }
 
-/** A client that does not end within this is no longer waited for; its lease still holds what it uses. */
+/** A client that does not end within this time is no longer waited for; its lease still covers what it uses. */
 const ENDING_MS = 90_000;
 const FIRST_AGAIN_MS = 30_000;
 const LONGEST_AGAIN_MS = 10 * 60_000;
 /** A look takes this long, and a server that is about to be old enough should be so by then. */
 const SOONEST_AGAIN_MS = 1_000;
-/** What may be stale only later than this, the watch waits for: its shell takes a fiftieth of what this run takes. */
+/**
+ * If a server can become stale only later than this, it is left to the watch: its shell takes a fiftieth of the memory
+ * of this run.
+ */
 const LEFT_TO_WATCH_MS = 5 * 60_000;
 const ALTOGETHER_MS = 6 * 3_600_000;
-/** How soon a new request is seen; reading an empty folder costs nothing. */
+/** How often it checks for new requests; reading an empty folder costs nothing. */
 const TICK_MS = 500;
 const RENEW_MS = 60_000;
-/** Long enough for a machine that is not quiet to renew the claim late. */
+/** Long enough for a busy machine to renew the claim late. */
 const CLAIM_HOLDS_MS = 5 * RENEW_MS;
 
 type OurClaim = Extract<Claim, { kind: 'ours' }>;
 
-/** `program` is what node can run, for the watch that takes over; undefined where there is none. */
+/** `program` is a file that node can run, for the watch that takes over; undefined if there is none. */
 export async function runInBackground(policy: SweepPolicy, world: World, program?: string): Promise<void> {
   try {
     await serveAll(policy, world, program);
@@ -54,7 +57,10 @@ export async function runInBackground(policy: SweepPolicy, world: World, program
   }
 }
 
-/** One run per user. It gives up its claim before its last look, so a request that came too late for it starts another. */
+/**
+ * One run per user. It gives up its claim before its last look, so a request that came too late for it starts another
+ * run.
+ */
 async function serveAll(policy: SweepPolicy, world: World, program: string | undefined): Promise<void> {
   do {
     const claim = await claimRun(world);
@@ -75,7 +81,7 @@ async function claimRun(world: World): Promise<OurClaim | undefined> {
   const { machine } = snapshot;
   const holder = selfIn(snapshot);
   if (holder === undefined) return undefined;
-  // Twice: once to find that the last run died or stands still, once to follow it.
+  // Twice: once to find that the last run died or hangs, once to follow it.
   for (let attempt = 0; attempt < 2; attempt += 1) {
     const claimed = claimSweep(folder, { holder, machine, holdsMs: CLAIM_HOLDS_MS, clock });
     if (claimed.kind === 'ours') return claimed;
@@ -88,8 +94,9 @@ async function claimRun(world: World): Promise<OurClaim | undefined> {
 }
 
 /**
- * Looks whenever a request is due or a server may have become stale, until there is nothing more to wait for. All by the
- * boot clock: when its time is over, be it after a night's suspend, it has a last look at what it still waits for.
+ * Looks whenever a request is due or a server may have become stale, until there is nothing left to wait for.
+ * Everything goes by the boot clock: when its time is up, even after a night's suspend, it takes a last look at what it
+ * still waits for.
  */
 async function serve(
   policy: SweepPolicy,
@@ -112,7 +119,7 @@ async function serve(
       seen,
       world,
     );
-    // A run that was frozen for long is no longer the one: another has done what it meant to do.
+    // A run that was frozen for long is no longer the one: another has done its work.
     if (!claim.isOurs()) return 'no longer ours';
     if (due.length > 0 || (again && (isOver || again.at <= clock()))) {
       const reaped = await look(due, policy, places);
@@ -127,8 +134,8 @@ async function serve(
 }
 
 /**
- * Where the sessions that asked keep what they write down, which this run cannot know otherwise. They count in every
- * look from then on, of whichever session: a job there spares a server of all.
+ * The folders in which the plugins of the requesting sessions keep their state, which this run cannot know otherwise.
+ * They count in every look from then on, for every session: a job found there spares a server of any of them.
  */
 function withPlacesOf(requests: readonly StoredRequest[], world: World): World {
   const also = (known: readonly string[], which: 'configDir' | 'dataDir' | 'pluginsDir' | 'tmpDir'): string[] => [
@@ -146,11 +153,11 @@ function withPlacesOf(requests: readonly StoredRequest[], world: World): World {
 interface Again {
   /** By the boot clock. */
   readonly at: number;
-  /** How long it waits while servers are busy, the next time twice as long. */
+  /** How long it waits while servers are busy; doubled each time. */
   readonly delayMs: number;
 }
 
-/** When a server that is spared now may be stale: a young one when it is old enough, a busy one nobody knows when. */
+/** When a server that is spared now may be stale: a young one when it is old enough, a busy one at an unknown time. */
 function nextLook({ servers, policy }: Reaped, lastMs: number | undefined, now: number): Again | undefined {
   const waiting = servers.filter(mayBecomeStale);
   if (waiting.length === 0) return undefined;
@@ -160,7 +167,7 @@ function nextLook({ servers, policy }: Reaped, lastMs: number | undefined, now: 
   return { at: now + Math.min(delayMs, ...oldEnough), delayMs };
 }
 
-/** A server of an earlier version asks for itself alone, so it is no reason to look at others. */
+/** A server of an earlier version asks only for itself, so that is not a reason to look at others. */
 const isRetiring = ({ event }: StoredRequest): boolean => event === 'retire';
 
 async function handToWatch(request: StoredRequest, program: string | undefined, world: World): Promise<void> {
@@ -180,7 +187,7 @@ async function leaveToWatch(reaped: Reaped, program: string | undefined, world: 
   return isThere && reaped.servers.filter(mayBecomeStale).every((server) => left.includes(server));
 }
 
-/** When a request was first seen by this run, by the boot clock, for those that do not say since when they wait. */
+/** When this run first saw a request, by the boot clock, for requests that do not say since when they wait. */
 type Seen = Map<string, number>;
 
 /** Requests that have lingered, and whose session's process is gone or has had its time. */
@@ -194,7 +201,7 @@ async function dueOf(
   for (const request of pending) {
     const firstSeen = seen.get(request.file) ?? now.ms;
     seen.set(request.file, firstSeen);
-    // Of another boot is whatever a power failure left behind, and what an earlier version wrote may be of any.
+    // A request of another boot was left behind by a power failure, and one of an earlier version may be of any boot.
     const waitedMs = sinceThen(request.since, now) ?? now.ms - firstSeen;
     if (waitedMs < request.lingerMs) continue;
     if (waitedMs < ENDING_MS && (await stillThere(request, platform))) continue;
@@ -206,7 +213,7 @@ async function dueOf(
 async function stillThere({ ending }: StoredRequest, platform: World['platform']): Promise<boolean> {
   const seen = ending && (await platform.look(ending.pid));
   if (ending === undefined || seen === undefined || typeof seen === 'string') return false;
-  // A token of another time namespace cannot tell, so whatever has that pid is waited for.
+  // A token of another time namespace cannot tell, so any process with that pid is waited for.
   return !isOfOurTime(ending, platform.host()) || sameProcess(ending, seen) === 'same';
 }
 
@@ -223,7 +230,7 @@ async function look(due: readonly StoredRequest[], policy: SweepPolicy, world: W
   return reap(request, world);
 }
 
-/** Spared only because it is too young or busy, or because it is just now waking up: time alone may change that. */
+/** Spared only because it is too young or busy, or because it is just waking up: time alone may change that. */
 function mayBecomeStale({ verdict, outcome }: Judged): boolean {
   if (outcome?.kind === 'withheld' && !outcome.overLimit) return true;
   const waiting = verdict.kind === 'spared' || verdict.kind === 'unsure';

@@ -2,13 +2,13 @@ import type { ClaudeRole } from '../model/claude-process.js';
 import { type Identity, parsePid } from '../model/identity.js';
 
 const NOT_CLAUDE = /^(sh|bash|dash|zsh|fish|ksh|ash|busybox|env)$/;
-/** Far deeper than any chain of shells; a bound all the same. */
+/** Far deeper than any chain of shells. */
 const MAX_DEPTH = 64;
 
 /**
- * The Claude process whose hook this is: CLAUDE_PID where that is above us, else the nearest process above us that is
- * neither a shell nor `env`. A client older than 2.1.214 sets no CLAUDE_PID, and inherits an outer session's; then
- * the outer session is the holder, which can only spare for longer. Undefined where processes cannot be examined.
+ * The Claude process whose hook this is: CLAUDE_PID if that is an ancestor, else the nearest ancestor that is neither a
+ * shell nor `env`. A client older than 2.1.214 sets no CLAUDE_PID, and inherits an outer session's; then the outer
+ * session is the holder, which can only spare for longer. Undefined where processes cannot be examined.
  */
 export function holderAbove(
   parent: number,
@@ -24,7 +24,7 @@ export function holderAbove(
     const identity = { pid: seen.pid, startToken: seen.startToken };
     if (String(seen.pid) === claudePid) return identity;
     if (mayBe(seen)) nearest ??= identity;
-    // Without a pid to look for there is nothing further up.
+    // Without a pid to look for, there is no need to look further up.
     if (nearest && !claudePid) break;
     pid = parsePid(seen.parent);
   }
@@ -32,8 +32,8 @@ export function holderAbove(
 }
 
 /**
- * The same for a plugin's own process: between it and the Claude process may be shells, node and whatever else. The
- * client's helpers are passed over; a spare that runs something was claimed.
+ * The same for a plugin's own process: between it and the Claude process there may be shells, node and anything else.
+ * The client's helpers are skipped; a spare that runs something has been claimed.
  */
 export const claudeAbove = (
   parent: number,

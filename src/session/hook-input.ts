@@ -1,6 +1,6 @@
 import { fstatSync, readSync } from 'node:fs';
 
-/** What Claude Code says on standard input. Undefined fields were missing or of another type. */
+/** What Claude Code sends on standard input. Undefined fields were missing or of another type. */
 export interface HookInput {
   readonly session: string | undefined;
   readonly cwd: string | undefined;
@@ -8,20 +8,20 @@ export interface HookInput {
   readonly reason: string | undefined;
 }
 
-/** The client sends everything at once, some 30 ms after we start. Nothing is worth more of its 1.5 s than this. */
+/** The client sends everything at once, some 30 ms after we start. Waiting longer is not worth any of its 1.5 s. */
 const PATIENCE_MS = 250;
 const AGAIN_MS = 2;
-/** Most often it is there by now or in a moment, and a timer would sleep through that moment. */
+/** Usually it is there already or in a moment, and a timer would sleep through that moment. */
 const EAGER_MS = 5;
 const MAX_BYTES = 256 * 1024;
 const STDIN = 0;
 
-/** Since the process started; `performance` would have to be loaded first. */
+/** Time since the process started; `performance` would have to be loaded first. */
 const now = (): number => process.uptime() * 1000;
 
 /**
- * Reads until the JSON is whole, and not until the input ends: it may never. Without whole JSON in time, what there
- * is of it decides nothing and the input is empty.
+ * Reads until the JSON is complete, not until the input ends: that may never happen. If it is not complete in time, the
+ * input counts as empty.
  */
 export function readInput(then: (input: HookInput) => void): void {
   if (isReady()) readAsItComes(then);
@@ -41,7 +41,9 @@ function readAsItComes(then: (input: HookInput) => void): void {
   goOn();
 }
 
-/** What there is to read now; the input once it is whole or ended, or when it is too late, else undefined. */
+/**
+ * Takes what there is to read now. Returns the input once it is complete or ended, or when time is up; else undefined.
+ */
 function take(chunks: Buffer[], isLate: boolean): HookInput | undefined {
   const buffer = Buffer.allocUnsafe(65_536);
   for (;;) {
@@ -54,14 +56,14 @@ function take(chunks: Buffer[], isLate: boolean): HookInput | undefined {
   }
 }
 
-/** Undefined when there is nothing yet; 0 at the end. */
+/** The number of bytes read; undefined when there is nothing yet, 0 at the end. */
 function readNow(buffer: Buffer): number | undefined {
   try {
     return readSync(STDIN, buffer, 0, buffer.length, null);
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
     if (code === 'EAGAIN') return undefined;
-    // Closed by whoever started us, or a folder: as good as empty.
+    // Closed by the process that started us, or a folder: as good as empty.
     if (typeof code === 'string') return 0;
     throw error;
   }
@@ -73,10 +75,10 @@ interface NativePipe {
 type Binding = (name: string) => { readonly Pipe: new (kind: number) => NativePipe };
 
 /**
- * Makes reading return at once when there is nothing to read; false where it cannot be done. Loading `process.stdin`
+ * Makes a read return at once when there is nothing to read; false where that is not possible. Loading `process.stdin`
  * takes 3 ms, a sixth of what node itself takes, for `net` and the streams; this is the one part of them that is
- * needed. Opening a socket or a pipe as libuv's own sets O_NONBLOCK, as `process.stdin` would. A read in a thread is
- * no way out: while it blocks, node cannot even exit.
+ * needed. Opening a socket or a pipe as libuv's own sets O_NONBLOCK, as `process.stdin` would. Reading in a thread does
+ * not help: while it blocks, node cannot even exit.
  */
 function isReady(): boolean {
   const stat = fstatSync(STDIN);
@@ -87,7 +89,7 @@ function isReady(): boolean {
     new Pipe(0).open(STDIN);
     return true;
   } catch (error) {
-    // Not documented, so it may go one day; then the slow way is left.
+    // Undocumented, so it may disappear one day; then the slow way remains.
     if (error instanceof Error) return false;
     throw error;
   }

@@ -21,9 +21,9 @@ import { holderAbove } from './holder.js';
 import { type HookInput, readInput } from './hook-input.js';
 
 /*
- * What Claude Code runs when a session begins and when it ends. It shares 1.5 s with everybody else's hooks, so it
- * only writes down what happened and, at most, starts the background run. It prints nothing: what a hook prints at
- * the start goes into the model's context. It never fails a session.
+ * What Claude Code runs when a session begins and when it ends. It shares 1.5 s with all other hooks, so it only writes
+ * down what happened and, at most, starts the background run. It prints nothing: what a hook prints at the start goes
+ * into the model's context. It never fails a session.
  */
 
 export interface HookCall {
@@ -31,7 +31,7 @@ export interface HookCall {
   readonly port: number;
   readonly stateDir: string | undefined;
   readonly env: Variables;
-  /** Starts the background run, and does not wait for it. */
+  /** Starts the background run without waiting for it. */
   readonly startBackground: (stateDir: string | undefined) => Promise<void>;
 }
 
@@ -40,7 +40,7 @@ const DEFAULT_LINGER_MS = 20_000;
 const LEASE_WITHOUT_HOLDER_MS = 24 * 3_600_000;
 
 export function runHook(call: HookCall, exit: (code: number) => void): void {
-  // The background run would not work, and the line that called us may know of another node.
+  // The background run would not work, and the line that called us may know another node.
   const isOld = Number.parseInt(process.versions.node, 10) < OLDEST_NODE;
   if (isOld && (call.event === 'doctor' || isUnseen())) {
     exit(1);
@@ -51,7 +51,10 @@ export function runHook(call: HookCall, exit: (code: number) => void): void {
   });
 }
 
-/** Whether a failure shows nowhere: in a line that tries one node after the other, and not where a client calls us itself. */
+/**
+ * Whether a failure is invisible: in a line that tries one node after the other it is, but not when a client calls us
+ * directly.
+ */
 const isUnseen = (): boolean => fstatSync(2).isCharacterDevice();
 
 async function carryOut(call: HookCall, input: HookInput): Promise<void> {
@@ -66,12 +69,12 @@ async function handle(call: HookCall, input: HookInput, folder: StateFolder): Pr
   throw new Error(`no such event: ${call.event}`);
 }
 
-/** Writes or renews the lease of this Claude process, and has whatever an earlier one left behind looked at. */
+/** Writes or renews the lease of this Claude process, and requests a look at what an earlier one left behind. */
 async function sessionStart(call: HookCall, input: HookInput, folder: StateFolder): Promise<void> {
   const holder = holderOf(call);
   const { file, text } = leaseFor(call, input, holder, folder);
   replaceFile(file, text, 'until reboot');
-  // `clear` and `compact` go on in the same process, and nothing ended.
+  // `clear` and `compact` go on in the same process, so nothing has ended.
   if (input.source !== 'clear' && input.source !== 'compact') await request(call, input, undefined, folder);
 }
 
@@ -83,7 +86,7 @@ async function sessionEnd(call: HookCall, input: HookInput, folder: StateFolder)
   await request(call, input, holder, folder);
 }
 
-/** All that a start does short of writing, so that `doctor` can tell how long a hook takes here. */
+/** Everything that a start does except writing, so that `doctor` can measure how long a hook takes here. */
 function rehearse(call: HookCall, input: HookInput, folder: StateFolder): void {
   leaseFor(call, input, holderOf(call), folder);
   isSwept(folder);
@@ -117,13 +120,15 @@ function leaseFor(
   return { file, text: formatLease(lease) };
 }
 
-/** A folder that has been removed has no name but the one that the shell still knows. */
+/** The name of a removed folder is known only to the shell. */
 function workspaceHere({ env }: HookCall, input: HookInput): string | undefined {
   const cwd = input.cwd ?? tryRead(() => process.cwd()) ?? env.PWD;
   return cwd === undefined ? undefined : workspaceAtOnce(cwd);
 }
 
-/** The request is there before a run is looked for, and a run looks once more after it gave up: none is lost. */
+/**
+ * The request is written before a run is looked for, and a run looks once more after giving up its claim: none is lost.
+ */
 async function request(
   call: HookCall,
   input: HookInput,
@@ -146,7 +151,7 @@ async function request(
   if (!isSwept(folder)) await call.startBackground(call.stateDir);
 }
 
-/** A run that is frozen serves nobody: the one that is started then takes its claim. */
+/** A frozen run serves no requests: the one that is started then takes over its claim. */
 function isSwept(folder: StateFolder): boolean {
   const run = sweeper(folder);
   const seen = run && process.platform === 'linux' ? linuxGlance(run.holder.pid) : 'gone';
@@ -165,7 +170,7 @@ async function noteFailure(call: HookCall, folder: StateFolder, error: unknown):
   );
 }
 
-/** `hook <event> [--port <port>] [--state-dir <dir>]`; what is not understood is left at its default. */
+/** `hook <event> [--port <port>] [--state-dir <dir>]`; anything invalid is left at its default. */
 export function parseHookCall(
   args: readonly string[],
   env: Variables,

@@ -23,46 +23,47 @@ import { notedPlaces, notePlaces, placeFiles, type SessionPlaces } from '../stat
 import type { SweepPolicy } from './background.js';
 
 /*
- * The watch: while a recorded server lives that nobody told it to leave alone, one tiny process per user has everything
- * looked at now and then, and what has been quiet for long is stopped. This is for the day on which no hook fires.
+ * The watch: while any recorded server is alive (except those that are never to be stopped), one tiny process per user
+ * has everything looked at from time to time, and what has been quiet for long is stopped. It is for the day on which
+ * no hook fires.
  */
 
 export { WATCH_ENDS };
 
 const EVERY_MS = 10 * 60_000;
-/** However soon a server may retire: a look takes a tenth of a second of a processor. */
+/** No look is sooner than this, however soon a server may retire: a look takes a tenth of a second of CPU time. */
 const SOONEST_MS = 10_000;
-/** What a look takes at the very most, with servers that are silent or slow to end. */
+/** The longest that a look may take, with servers that are silent or slow to end. */
 const LOOKING_MS = 60_000;
 const STARTING_MS = 10_000;
 
-/** How often it looks at the most: a variable, so that a test or an impatient user need not wait ten minutes. */
+/** The longest time between two looks: a variable, so that a test or an impatient user need not wait ten minutes. */
 function everyMs({ env }: World): number {
   const said = parseDuration(env.OPENCODE_REAP_WATCH_EVERY ?? '');
   return said === undefined || said === 0 ? EVERY_MS : Math.min(said, EVERY_MS);
 }
 
-/** How long a server must be quiet whose record does not say. */
+/** How long a server must be quiet if its record does not say. */
 const retireAfterIn = ({ env }: World): number =>
   parseDuration(env.OPENCODE_REAP_RETIRE_AFTER ?? '') ?? DEFAULTS.retireAfterMs;
 
 /**
- * Sees to it that a watch runs, whoever started it. Of many who want it at once one starts it. `program` is what node can
- * run to look; where there is none, as in a program that the library was built into, the installed copy has to do. False
- * where no watch will look.
+ * Makes sure that a watch is running. Of several callers at the same time, one starts it. `program` is a file that node
+ * can run for a look; if there is none, as in a program that the library was bundled into, the installed copy is used.
+ * Returns false if no watch will look.
  */
 export async function ensureWatch(program: string | undefined, retireAfterMs: number, world: World): Promise<boolean> {
   try {
     return retireAfterMs !== 0 && (await ensure(programsFor(program, world), retireAfterMs, world));
   } catch (error) {
-    // A full disk, or a folder that cannot be written: whoever starts a server has it all the same.
+    // A full disk, or a folder that cannot be written: the caller gets its server anyway.
     errorCode(error);
     return false;
   }
 }
 
 async function ensure(programs: readonly string[], retireAfterMs: number, world: World): Promise<boolean> {
-  // Built into another program there is none, and then only an installed copy looks.
+  // When bundled into another program there is no file of ours, and then only an installed copy can look.
   if (!programs.some((program) => existsSync(program))) return false;
   notePlaces(world.folder, namedPlaces(world));
   // Twice: once to find that the last watch died or finds nothing to run, once to follow it.
@@ -73,7 +74,7 @@ async function ensure(programs: readonly string[], retireAfterMs: number, world:
     if (claimed === undefined || claimed.kind === 'unread') return false;
     if (claimed.kind === 'ours') return begin(claimed, programs, retireAfterMs, world);
     const { by } = claimed;
-    // Somebody else is just about to start it.
+    // Another process is about to start it.
     if (!isVoid(by, await aliveNow(by, world), nowIn(world))) return true;
     claimed.takeAway();
   }
@@ -82,7 +83,7 @@ async function ensure(programs: readonly string[], retireAfterMs: number, world:
 
 const nowIn = ({ platform, clock }: World): BootTime => ({ boot: platform.host().boot, ms: clock() });
 
-/** By one look at the one process, since most often the watch is there. */
+/** Looks at that one process only, since most often the watch is there. */
 async function aliveNow({ holder, machine }: Held, { platform }: World): Promise<Answer> {
   const seen = await platform.look(holder.pid);
   if (seen === 'unknown') return 'unknown';
@@ -123,13 +124,16 @@ async function begin(
   return isBegun;
 }
 
-/** As it is called, and the copy that `install` makes: what npx or a plugin manager has put somewhere goes one day. */
+/**
+ * The program as it was called, and the copy that `install` makes: a file in a cache of npx or a plugin manager
+ * disappears one day.
+ */
 function programsFor(program: string | undefined, { env }: World): string[] {
   const real = program && tryRead(() => realpathSync(program));
   return [...new Set([real ?? [], installedBuild(env).program].flat())];
 }
 
-/** What this process knows of its session's folders, and the watch cannot. */
+/** The folders that this process knows from its session's environment, which the watch does not have. */
 function namedPlaces({ env, configDirs, dataDirs, pluginsDirs, tmpDirs }: World): SessionPlaces {
   const { CLAUDE_CONFIG_DIR, CLAUDE_PLUGIN_DATA, CLAUDE_CODE_PLUGIN_CACHE_DIR, CLAUDE_CODE_TMPDIR } = env;
   const isDefault = (folder: string): boolean => !CLAUDE_CONFIG_DIR && folder === configDirs[0];
@@ -141,7 +145,7 @@ function namedPlaces({ env, configDirs, dataDirs, pluginsDirs, tmpDirs }: World)
   };
 }
 
-/** One look of the watch. Returns in how many milliseconds the next one is due; undefined when it ends. */
+/** One look of the watch. Returns in how many milliseconds the next one is due; undefined when the watch ends. */
 export async function lookOnce(
   token: string,
   policy: SweepPolicy,
@@ -167,8 +171,8 @@ export async function lookOnce(
 }
 
 /**
- * Ends the watch when nothing is left for it, after a run that has stopped something: else it would end itself, but only
- * at its next look. What it sees is seen without a question to any server.
+ * Ends the watch when nothing is left for it, after a run that has stopped something: otherwise it would end only at
+ * its next look. This look asks no server.
  */
 export async function endWatchIfOver(program: string | undefined, world: World): Promise<void> {
   const { folder, clock, platform } = world;
@@ -183,8 +187,8 @@ export async function endWatchIfOver(program: string | undefined, world: World):
 }
 
 /**
- * Gives up the claim, and only then looks once more: whoever has recorded a server while it was still there has started
- * no watch, and has written down places that the next one needs.
+ * Gives up the claim first, and then looks once more: a process that recorded a server while the claim was still there
+ * has started no watch, and has written down places that the next one needs.
  */
 async function end(claim: Pick<OurClaim, 'release'>, program: string | undefined, world: World): Promise<void> {
   const places = placeFiles(world.folder);
@@ -204,7 +208,10 @@ async function somethingIsLeft(world: World): Promise<boolean> {
   return leftToWatch(reaped, world).length > 0 || mayBeMore(reaped, world);
 }
 
-/** A server that a run is just stopping, or was when it died, has no record; and what cannot be read may be one. */
+/**
+ * A server that a run is just stopping, or was when it died, has no record; and a file that cannot be read may be a
+ * record.
+ */
 function mayBeMore({ unread }: Reaped, { folder }: World): boolean {
   const fences = jsonNames(folder.closing);
   const isFenced = fences.kind === 'unread' || fences.names.length > 0;
@@ -225,7 +232,7 @@ async function withNotedPlaces(world: World): Promise<World> {
   };
 }
 
-/** Like the background run, but it stops only what has been quiet for long; what it saw in use it writes down. */
+/** Like the background run, but stops only what has been quiet for long, and writes down what it saw in use. */
 async function lookQuietly(policy: SweepPolicy, world: World): Promise<Reaped> {
   const { boot } = world.platform.host();
   const uses = readLastUses(world.folder, boot);
@@ -258,7 +265,7 @@ function nextLookMs(servers: readonly Judged[], world: World): number {
   return Math.min(every, Math.max(SOONEST_MS, Math.min(...left.filter((ms) => ms > 0), every)));
 }
 
-/** Where there is no shell that sleeps, the looks are made by one process, and it is the watch. */
+/** Where there is no shell to sleep in, one process makes all the looks, and that process is the watch. */
 export async function stay(token: string, policy: SweepPolicy, program: string, world: World): Promise<void> {
   for (let waitMs: number | undefined = everyMs(world); waitMs !== undefined; ) {
     await sleep(waitMs);

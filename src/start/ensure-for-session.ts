@@ -12,8 +12,8 @@ import type { Refused, Started, Wanted } from './request.js';
 const ATTEMPTS = 3;
 
 /**
- * A server, and the session's lease on it: whoever only asks for a server holds it, too. Without a session nobody's end
- * is waited for, so there is no lease either.
+ * A server, and the session's lease on it: asking for a server is enough to hold it. Without a session there is no end
+ * to wait for, so there is no lease either.
  */
 export async function ensureForSession(
   wanted: Wanted,
@@ -26,7 +26,7 @@ export async function ensureForSession(
     isHad = started.kind === 'started';
     return started;
   } finally {
-    // The watch was there before the server was.
+    // The watch was started before the server.
     if (!isHad) await endWatchIfOver(wanted.program, world);
   }
 }
@@ -44,24 +44,26 @@ async function ensureHeld(wanted: Wanted, claudePid: string | undefined, world: 
       await stopUnheld(started, world);
       throw error;
     }
-    // A run that had raised its fence by now may not have seen the lease; one that raises it later looks once more.
+    // A run that had already raised its fence may not have seen the lease; one that raises it later looks once more.
     if (attempt === ATTEMPTS || !(isFenced(started, world) || (await isOver(wanted.hostname, port)))) {
       return watched(wanted, started, world);
     }
   }
 }
 
-/** One that was there already keeps what its starter said about it; one that we have started has been seen to. */
+/**
+ * A reused server keeps the settings of its starter; for a server that we started, the watch is already taken care of.
+ */
 async function watched({ program }: Wanted, started: Started, world: World): Promise<Started> {
   if (started.alreadyRunning && started.id !== undefined) await ensureWatch(program, DEFAULTS.retireAfterMs, world);
   return started;
 }
 
-/** A run may even be done by now, and have taken its fence down. */
+/** The run may even be done by now, and have taken its fence down. */
 const isOver = async (host: string, port: number): Promise<boolean> =>
   (await whoAnswers(host, port, undefined, true)) === 'nobody';
 
-/** Where no lease can be written, the caller gets no server, but somebody else may have been given it by now. */
+/** If no lease can be written, the caller gets no server, but another caller may have been given it by now. */
 async function stopUnheld({ id, alreadyRunning }: Started, world: World): Promise<void> {
   if (id === undefined || alreadyRunning) return;
   const policy = {

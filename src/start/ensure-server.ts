@@ -14,19 +14,19 @@ import { urlOf } from '../state/ours/record-file.js';
 import { launch } from './launch.js';
 import { type Refused, refused, type Started, unlisted, type Wanted } from './request.js';
 
-/** Long enough for a server that is being stopped on this port to be gone. */
+/** Long enough for a server that is being stopped on this port to end. */
 const CLOSING_MS = 20_000;
 const AGAIN_MS = 100;
-/** The port of a server that was just ended is let go some 35 ms after its process looks dead. */
+/** The port of a server that was just ended is released some 35 ms after its process looks dead. */
 const LETTING_GO_MS = 1_000;
 const RENEW_MS = 3_000;
-/** Whoever starts a server looks around for a second at most; a start that stands still for this long is frozen. */
+/** A starter surveys the machine for a second at most; a start that makes no progress for this long is frozen. */
 const CLAIM_HOLDS_MS = 10 * RENEW_MS;
 
-/** Reuses the server that answers on the port, or starts one that can be recognised later; never two at once. */
+/** Reuses the server that answers on the port, or starts one that can be recognized later; never two at once. */
 export async function ensureServer(wanted: Wanted, world: World): Promise<Started | Refused> {
   let patienceMs = wanted.readyTimeoutMs;
-  // What a stop takes does not count, up to this.
+  // Time spent waiting for a stop is not counted, up to this.
   let closingMs = CLOSING_MS;
   for (;;) {
     const began = performance.now();
@@ -70,7 +70,7 @@ async function tryOnce(wanted: Wanted, world: World): Promise<Tried> {
 const isClosing = (port: number, { written, snapshot }: Survey): boolean =>
   written.fences.some((fence) => fence.port === port && isAlive(fence.run, fence.machine, snapshot) === 'yes');
 
-/** Whoever claims the port looks once more, since the last holder may just have started its server. */
+/** After claiming the port it checks once more, since the last holder may just have started its server. */
 async function claimAndLaunch(wanted: Wanted, { snapshot }: Survey, world: World): Promise<Tried> {
   const { machine } = snapshot;
   const holder = selfIn(snapshot);
@@ -87,7 +87,7 @@ async function claimAndLaunch(wanted: Wanted, { snapshot }: Survey, world: World
   try {
     if (!(await isFree(wanted))) return again('another process was faster');
     const launched = await launch(wanted, world, claim.isOurs);
-    // Whoever starts one by hand, or with another state folder, has no claim that we could see.
+    // A server started by hand, or with another state folder, comes without a claim that we could see.
     const isTaken = launched.kind === 'refused' && (!claim.isOurs() || (await isStillHeld(wanted)));
     return isTaken ? again(launched.error) : launched;
   } finally {
@@ -111,7 +111,7 @@ async function isStillHeld({ hostname, port }: Wanted): Promise<boolean> {
   }
 }
 
-/** A record may be written only just now; whoever writes it holds a claim on the port until it is there. */
+/** A record may be written only just now; its writer holds a claim on the port until it is there. */
 async function reused(wanted: Wanted, who: 'opencode' | 'locked', around: Survey, world: World): Promise<Tried> {
   const pid = await world.platform.listener(wanted.port, wanted.hostname);
   const known = around.candidates.find((one) => isServerOf(one, pid, wanted, around));
@@ -126,7 +126,10 @@ async function reused(wanted: Wanted, who: 'opencode' | 'locked', around: Survey
   return running(wanted, pid, undefined);
 }
 
-/** Nobody gets a server whose starter still waits for it: it will end what does not answer in time, whoever uses it. */
+/**
+ * No caller gets a server whose starter still waits for it: the starter ends it if it does not answer in time, no
+ * matter who uses it.
+ */
 async function taken(
   wanted: Wanted,
   pid: number | undefined,
@@ -136,7 +139,7 @@ async function taken(
 ): Promise<Tried> {
   const starter = waitingStarter(record, snapshot);
   if (starter === undefined) return running(wanted, pid, record);
-  // Whoever waits renews a claim on the port. One that has not is frozen, and its server answers without it.
+  // A waiting starter renews its claim on the port. If it has not, it is frozen, and its server answers without it.
   const claim = starterOn(world.folder, wanted.port);
   const isFrozen = claim?.holder.pid === starter && !counts(claim, snapshot, world);
   return isFrozen ? running(wanted, pid, record) : beingStarted(starter);
@@ -144,11 +147,11 @@ async function taken(
 
 const beingStarted = (pid: number): Tried => again(`process ${pid} is starting a server on it`);
 
-/** A password is wanted so that nobody else gets in, so a server that lets everybody in is none. */
+/** A password is meant to keep others out, so a server that lets everyone in does not count as having one. */
 async function running(wanted: Wanted, pid: number | undefined, record: ServerRecord | undefined): Promise<Tried> {
   const isOurs = record?.source.format === 'native' && record.trust.kind === 'trusted';
   const password = isOurs ? record.password : undefined;
-  // Whoever started it may have died before asking.
+  // The starter may have died before checking.
   const lock = password && wanted.secure ? await lockOn(wanted.hostname, wanted.port, password) : 'locked';
   if (lock === 'unclear') return again('the OpenCode on it rejects its password');
   if (wanted.secure && !(password && lock === 'locked')) {
@@ -166,14 +169,15 @@ async function running(wanted: Wanted, pid: number | undefined, record: ServerRe
   };
 }
 
-/** By what proves it; a record whose server has only just answered names its launcher alone. */
+/** Matches by what proves it; the record of a server that has only just answered names its launcher alone. */
 function isServerOf(
   { record, located }: Candidate,
   pid: number | undefined,
   wanted: Wanted,
   { snapshot }: Survey,
 ): boolean {
-  // Where addresses cannot be told, the one that was asked may be another's. Of what we did not start we only assume it.
+  // Where addresses cannot be told apart, the server on the asked address may be another one. For a server that we did
+  // not start, that address is only assumed.
   if (record.ownership === 'plugin' && (record.hostname ?? wanted.hostname) !== wanted.hostname) return false;
   const weak = weakProofOf(record, located, snapshot);
   return processesOf(located).some((process) => process.pid === pid) && !(weak && whyDoubted(weak));
@@ -189,7 +193,7 @@ async function heldByStranger(wanted: Wanted, around: Survey, { platform }: Worl
   );
 }
 
-/** OpenCode that does not answer may only be starting; anything else that is silent will not become OpenCode. */
+/** An OpenCode that does not answer may still be starting; anything else that is silent will not become an OpenCode. */
 async function heldBySilent(wanted: Wanted, around: Survey, world: World): Promise<Tried> {
   const pid = await world.platform.listener(wanted.port, wanted.hostname);
   if (isOther(pid, around)) return heldByStranger(wanted, around, world);

@@ -23,8 +23,8 @@ import { spawnEnvironment } from './spawn-environment.js';
 const GRACE_MS = 5_000;
 
 /**
- * Starts a server, with its record written before it exists, and stops and forgets what does not become ready. Whoever
- * was frozen on the way here may no longer start one.
+ * Starts a server, with its record written before it exists; stops and forgets one that does not become ready. A
+ * process that was frozen on the way here may no longer start one.
  */
 export async function launch(wanted: Wanted, world: World, mayStart = () => true): Promise<Started | Refused> {
   if (!isDirectory(wanted.workspace))
@@ -33,7 +33,7 @@ export async function launch(wanted: Wanted, world: World, mayStart = () => true
   const spawning = newRecord(wanted, began);
   if (spawning === undefined) return unlisted();
   writeRecord(world.folder, spawning);
-  // Before there is a server, so that whatever becomes of us it is looked after.
+  // Before there is a server, so that it is looked after whatever happens to us.
   await ensureWatch(wanted.program, wanted.retireAfterMs, world);
   if (!mayStart()) {
     dropRecord(world.folder, spawning.id);
@@ -96,7 +96,7 @@ function newRecord(
   };
 }
 
-/** The record as it is once the server is ready, and on disk; a server that cannot be written down is ended. */
+/** The record once the server is ready, and on disk; a server that cannot be recorded is ended. */
 async function recorded(starting: NativeRecord, spawned: Spawned, wanted: Wanted, world: World) {
   try {
     writeRecord(world.folder, starting);
@@ -109,7 +109,7 @@ async function recorded(starting: NativeRecord, spawned: Spawned, wanted: Wanted
   }
 }
 
-/** What has ended already is forgotten; what cannot be seen keeps its record, whose tag leads to it. */
+/** A process that has already ended is forgotten; one that cannot be seen keeps its record, whose tag leads to it. */
 async function unseen(
   seen: 'gone' | 'unknown',
   record: NativeRecord,
@@ -125,7 +125,10 @@ async function unseen(
   return forget(error, { ...record, spawned: { pid: spawned.pid, startToken: undefined } }, left, wanted, world);
 }
 
-/** Whatever did not become ready is ended with all it started, and forgotten; what would not end keeps its record. */
+/**
+ * A server that did not become ready is ended with everything it started, and forgotten; one that could not be ended
+ * keeps its record.
+ */
 async function giveUp(error: string, record: NativeRecord, wanted: Wanted, world: World): Promise<Refused> {
   const parsed: ServerRecord = asServerRecord(world.folder, record);
   const { snapshot, candidate } = await lookAtRecord(parsed, world.platform);
@@ -140,7 +143,7 @@ async function giveUp(error: string, record: NativeRecord, wanted: Wanted, world
   return forget(error, record, { ...left, pids: [...first, ...left.pids] }, wanted, world);
 }
 
-/** What was ended of a start that failed, and whether nothing of it is left. */
+/** What was ended after a failed start, and whether nothing of it is left. */
 interface Ended {
   readonly isWhole: boolean;
   readonly pids: readonly number[];
@@ -148,7 +151,7 @@ interface Ended {
 
 const NOT_ENDED: Ended = { isWhole: false, pids: [] };
 
-/** A command that ended by itself may have left something running, which nobody else knows. */
+/** A command that exited may have left something running that is recorded nowhere else. */
 async function endLeft(group: number | undefined, tag: string | undefined, { platform }: World): Promise<Ended> {
   const { snapshot } = await takeSnapshot([], [], platform);
   const { processes: table = new Map(), lineage } = snapshot;
@@ -159,7 +162,7 @@ async function endLeft(group: number | undefined, tag: string | undefined, { pla
 
 function forget(error: string, record: NativeRecord, ended: Ended, wanted: Wanted, world: World): Refused {
   const { id, spawned, port, workspace } = record;
-  // What has ended by itself is the caller's to know.
+  // A command that exited without our help is only reported to the caller.
   if (ended.pids.length > 0 || !ended.isWhole) {
     const detail = givenUpDetail(error, ended.isWhole, ended.pids);
     log(world, [{ event: 'given up', id, pid: spawned?.pid, port, workspace, detail }]);

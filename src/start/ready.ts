@@ -10,15 +10,18 @@ import type { NativeRecord } from '../state/ours/record-file.js';
 import { asServerRecord } from '../state/ours/registry.js';
 import type { Wanted } from './request.js';
 
-/** A new connection this often; a server takes 0.7 to 2 s, up to 31 s on a starved host. */
+/** Time between two new connections; a server takes 0.7 to 2 s, up to 31 s on a starved host. */
 export const PROBE_EVERY_MS = 100;
 /**
- * 1.18 listens up to 450 ms before it can answer, and never answers what came in between: waiting long for the first
- * probe took 0.7 s of every start. A server that is slow gets twice as long each time.
+ * 1.18 listens up to 450 ms before it can answer, and never answers what arrived in between: waiting long for the first
+ * probe took 0.7 s of every start. A slow server gets twice as long each time.
  */
 const FIRST_PROBE_MS = 150;
 
-/** Waits until the server answers, through a socket that is its own. Returns the record as it is then, or what went wrong. */
+/**
+ * Waits until the server answers, through a socket that is its own. Returns the record as it is then, or an error
+ * sentence.
+ */
 export async function waitReady(
   record: NativeRecord,
   spawned: Spawned,
@@ -27,7 +30,7 @@ export async function waitReady(
 ): Promise<NativeRecord | string> {
   const until = performance.now() + wanted.readyTimeoutMs;
   for (let patienceMs = FIRST_PROBE_MS; ; ) {
-    // What has only just become healthy is not ended, so one look comes after the time is up.
+    // A server that became healthy at the last moment is not ended, so there is one look after the time is up.
     const isLast = performance.now() >= until;
     const ended = spawned.ended();
     if (ended !== undefined) return endedEarly(wanted, ended);
@@ -59,7 +62,10 @@ async function readiness(
   return lock === 'locked' ? 'ready' : lock === 'open' ? 'open' : 'not yet';
 }
 
-/** The process of our own tree that listens. Where sockets cannot be seen, the spawned one on the port it was given. */
+/**
+ * The process of our own tree that listens. Where sockets cannot be seen, the spawned process on the port that it was
+ * given.
+ */
 async function listenerOf(
   record: NativeRecord,
   world: World,

@@ -13,11 +13,11 @@ export interface Wanted {
   readonly args: readonly string[];
   readonly env: Variables;
   readonly readyTimeoutMs: number;
-  /** How long the server must be quiet before the watch stops it; 0 never. */
+  /** How long the server must be quiet before the watch stops it; 0 for never. */
   readonly retireAfterMs: number;
-  /** This very program, as a file that node runs, for the watch; undefined where there is none. */
+  /** This program, as a file that node can run, for the watch; undefined if there is none. */
   readonly program: string | undefined;
-  /** The server gets a password of its own. */
+  /** Whether the server gets a password of its own. */
   readonly secure?: boolean | undefined;
 }
 
@@ -28,9 +28,9 @@ export interface Started {
   readonly pid: number | undefined;
   readonly alreadyRunning: boolean;
   readonly startedByPlugin: boolean;
-  /** Undefined for a server that nothing was written down about. */
+  /** Undefined for a server that is not recorded. */
   readonly id: string | undefined;
-  /** Of a server that was given one of its own. */
+  /** The password of a server that was started with one of its own. */
   readonly password?: Secret | undefined;
 }
 
@@ -42,14 +42,14 @@ export interface Refused {
 
 export const refused = (error: string, hint: string): Refused => ({ kind: 'refused', error, hint });
 
-/** What cannot be recognised later is not started. */
+/** A server that could not be recognized later is not started. */
 export const unlisted = (): Refused =>
   refused(
     'the processes of this machine cannot be listed with their start times',
     'where they cannot, as on Windows, start opencode serve yourself',
   );
 
-/** What follows the command. */
+/** The arguments after the command. */
 export const argsFor = ({ hostname, port, args }: Wanted): string[] => [
   'serve',
   '--hostname',

@@ -1,19 +1,21 @@
 import type { Variables } from '../common/variables.js';
 
 /**
- * What a server must not inherit. It outlives the Claude session that starts it, whose pid, sockets and tokens would
- * mislead whatever runs below it; and started from another server's tool, it would pass for that server's child. Where
- * the session's plugins keep what they write down it does inherit: so its own environment tells.
+ * Variables that a server must not inherit. It outlives the Claude session that starts it, whose pid, sockets and
+ * tokens would mislead everything below it; and if it was started from another server's tool, it would pass for that
+ * server's child. It does inherit where the session's plugins keep their state, so that its own environment shows that.
  */
 const SESSION =
   /^(CLAUDECODE|CLAUDE_PID|CLAUDE_EFFORT|CLAUDE_ENV_FILE|CLAUDE_PROJECT_DIR|CLAUDE_CODE_(?!TMPDIR$|PLUGIN_CACHE_DIR$).*|CLAUDE_PLUGIN_.*|AI_AGENT)$/;
 const OUTER_SERVER =
   /^(OPENCODE|AGENT|OPENCODE_PID|OPENCODE_RUN_ID|OPENCODE_PROCESS_ROLE|OPENCODE_TERMINAL|OPENCODE_REAP_TAG|OPENCODE_REAP_RETIRE)$/;
 
-/** How a password begins that a server of ours was given for itself alone. The user's own does not, and is inherited. */
+/**
+ * Prefix of the passwords that we create for one server. The user's own password does not have it, and is inherited.
+ */
 export const OWN_PASSWORD = 'opencode-reap-';
 
-/** The environment of a server: the caller's, without what belongs to the caller alone, and with the tag. */
+/** The environment of a server: the caller's, without what belongs only to the caller, and with the tag. */
 export function spawnEnvironment(callers: Variables, tag: string): Record<string, string> {
   const kept = Object.entries(callers).filter(
     ([name, value]) => !SESSION.test(name) && !OUTER_SERVER.test(name) && !isOuterPassword(name, value),
