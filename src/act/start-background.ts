@@ -3,8 +3,8 @@ import type { Variables } from '../common/variables.js';
 import { ownStdio } from './stdio.js';
 
 /**
- * The variables that the run inherits. Those that belong to the ending session, or to a server whose tool this may run
- * in, are left out; those that say where plugins keep their state are kept.
+ * Variables that the run does not inherit: those of the ending session, or of a server whose tool this may run in. Those
+ * that say where plugins keep their state are excepted.
  */
 const INHERITED =
   /^(CLAUDE|AI_AGENT$|AGENT$|OPENCODE(?!_REAP_(OLDER_THAN|GRACE|LINGER|RETIRE_AFTER|WATCH_EVERY|STATE_DIR|TMP)$|_(COMPANION|PLUGIN|SERVER|JOBS)_.*(DIR|DATA)$|_(PLUGIN|JOBS)_DIR$))/;

@@ -59,7 +59,7 @@ export function treeOf(record: ServerRecord, located: Present, snapshot: Snapsho
 /**
  * A shell may start another program and then turn into the server. OpenCode marks everything that it starts, so a
  * process without the mark is not ended with it; but such a process does not spare the server either, since a wrapper
- * may only have hidden the mark. A process run by an interpreter launches only the native server.
+ * may only have hidden the mark. A server that an interpreter runs launches nothing but the native server.
  */
 function besideOf(server: Process, { processes, environments }: Snapshot): Process[] {
   if (server.command?.kind !== 'serve' || server.command.interpreted) return [];

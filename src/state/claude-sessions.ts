@@ -5,16 +5,16 @@ import { identity, parseObject, text } from './files/parse.js';
 import { jsonNames, readSmall } from './files/read.js';
 
 /**
- * Claude Code's own list of live sessions, `<config>/sessions/<pid>.json` (seen in 2.1.330, undocumented). It needs no
- * hook of ours, so it speaks for sessions of people who installed none. It can only spare: what is missing means
- * nothing, and what is not understood means that a Claude with that pid may work anywhere. The `.key` files beside it are
- * secrets and are never read.
+ * Claude Code's own list of live sessions, `<config>/sessions/<pid>.json` (seen in 2.1.330, undocumented). It works
+ * without our hooks, so it covers the sessions of people who have not installed them. It can only spare: a missing
+ * entry means nothing, and an entry that is not understood means that a Claude with that pid may work anywhere. The
+ * `.key` files next to it are secrets and are never read.
  */
 export function readClaudeSessions(configDirs: readonly string[]): Witness[] {
   return [...new Set(configDirs)].flatMap((configDir) => listedSessions(configDir) ?? []);
 }
 
-/** Undefined when the list is there and cannot be read. */
+/** Undefined when the list exists and cannot be read. */
 export function listedSessions(configDir: string): Witness[] | undefined {
   const folder = join(configDir, 'sessions');
   const listed = jsonNames(folder);
@@ -27,7 +27,7 @@ function witnessIn(folder: string, name: string): Witness[] {
   if (read.kind === 'absent') return [];
   const json = read.kind === 'text' ? parseObject(read.text) : read.error;
   if (typeof json === 'string') return witness(identity(Number.parseInt(name, 10), undefined), undefined, undefined);
-  // The daemon's own entry, should it write one, is no session's.
+  // The daemon's own entry, if it ever writes one, is not a session's.
   if (json.kind === 'daemon') return [];
   return witness(identity(json.pid, ticks(json.procStart)), text(json.sessionId), text(json.cwd));
 }
@@ -35,6 +35,6 @@ function witnessIn(folder: string, name: string): Witness[] {
 const witness = (holder: Identity | undefined, session: string | undefined, path: string | undefined): Witness[] =>
   holder ? [{ holder, session, path }] : [];
 
-/** Elsewhere than on Linux the client writes a date, which is not our token of any process. */
+/** On platforms other than Linux the client writes a date, which is not one of our start tokens. */
 const ticks = (value: unknown): string | undefined =>
   (typeof value === 'string' || typeof value === 'number') && /^\d+$/.test(String(value)) ? String(value) : undefined;

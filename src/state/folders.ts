@@ -2,7 +2,7 @@ import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Variables } from '../common/variables.js';
 
-/** The folders of one state folder, by what they hold. */
+/** The paths inside one state folder, by what they hold. */
 export interface StateFolder {
   readonly root: string;
   readonly servers: string;
@@ -12,7 +12,7 @@ export interface StateFolder {
   readonly runs: string;
   readonly starts: string;
   readonly keep: string;
-  /** Where sessions said that plugins keep what they write down, for the watch. */
+  /** Where sessions said that plugins keep their state, for the watch. */
   readonly places: string;
   /** When the watch last saw each server in use. */
   readonly lastUses: string;
@@ -33,13 +33,13 @@ export const stateFolder = (root: string): StateFolder => ({
   log: join(root, 'log.ndjson'),
 });
 
-/** Where our own state lives: what the caller chose, else the environment, else the platform's per-user folder. */
+/** Where our own state is: what the caller chose, else the environment, else the platform's per-user folder. */
 export function chosenRoot(chosen: string | undefined, env: Variables, platform = process.platform): string {
   const named = chosen || env.OPENCODE_REAP_STATE_DIR;
   return named ? resolve(named) : (xdgRoot(env, platform) ?? defaultRoot(env, platform));
 }
 
-/** Leases may lie in any of these: a session's hook may have seen another environment than we do. */
+/** Leases may be in any of these: a session's hook may have seen another environment than ours. */
 export function everyRoot(chosen: string | undefined, env: Variables, platform = process.platform): string[] {
   const roots = [chosenRoot(chosen, env, platform), xdgRoot(env, platform), defaultRoot(env, platform)];
   return [...new Set(roots.flatMap((root) => root ?? []))];
@@ -57,5 +57,5 @@ function defaultRoot(env: Variables, platform: NodeJS.Platform): string {
   return join(home, '.local', 'state', 'opencode-reap');
 }
 
-/** Claude Code's own folder. */
+/** Claude Code's config folder. */
 export const configDirOf = (env: Variables): string => env.CLAUDE_CONFIG_DIR || join(env.HOME || homedir(), '.claude');

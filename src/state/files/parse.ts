@@ -2,14 +2,14 @@ import { isObject, type Json } from '../../common/json.js';
 import { type Host, type Identity, parsePid } from '../../model/identity.js';
 import type { FileRead } from './read.js';
 
-/** The form of every file that we write. Vendored copies of several versions share the folder. */
+/** The schema of every file that we write. Vendored copies of several versions share the folder. */
 export const SCHEMA = 'opencode-reap/1';
 
-/** What a file is while somebody writes it in place, too. */
+/** Also what a file looks like while another program writes it in place. */
 export const TORN = 'not valid JSON';
 export const NO_OBJECT = 'not a JSON object';
 
-/** A JSON object, or a sentence that says why it is none. */
+/** A JSON object, or a sentence that says why the text is not one. */
 export function parseObject(text: string): Json | string {
   try {
     const value: unknown = JSON.parse(text);
@@ -26,7 +26,10 @@ export function parseOurs(text: string): Json | string {
   return typeof json.schema === 'string' ? `written by another version (schema ${json.schema})` : 'it has no schema';
 }
 
-/** What a text that was not understood may be about; undefined when it could not be read, or is no record by its size. */
+/**
+ * The numbers in a text that was not understood, to tell what it may be about; undefined when it could not be read, or
+ * is too large to be a record.
+ */
 export const numbersIn = (read: FileRead): ReadonlySet<number> | undefined =>
   read.kind === 'text' && read.text.length < 65_536
     ? new Set(Array.from(read.text.matchAll(/\d+/g), ([digits]) => Number(digits)))
@@ -46,10 +49,10 @@ export const port = (value: unknown): number | undefined =>
 export const wholeNumber = (value: unknown): number | undefined =>
   typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : undefined;
 
-/** The last moment that a Date can say. */
+/** The last moment that a Date can represent. */
 const END_OF_TIME = 8.64e15;
 
-/** Epoch milliseconds from a number of them or from an ISO date. */
+/** Epoch milliseconds, from a number or from an ISO date; undefined for anything else. */
 export function time(value: unknown): number | undefined {
   if (typeof value === 'number') return value >= 0 && value <= END_OF_TIME ? value : undefined;
   const ms = typeof value === 'string' ? Date.parse(value) : Number.NaN;

@@ -4,10 +4,10 @@ import type { Unread } from '../../model/written.js';
 import { numbersIn } from './parse.js';
 import { jsonNames, readSmall } from './read.js';
 
-/** What a file holds, or a sentence that says why it cannot be told. */
+/** What a file holds, or a sentence that says why it could not be understood. */
 export type Parser<T> = (file: string, content: string, trust: Trust) => T | string;
 
-/** Reads every file of a folder; what cannot be read or understood is added to `unread` by name. */
+/** Reads every file of a folder; a file that cannot be read or understood is added to `unread`. */
 export function readFolder<T>(kind: Unread['kind'], folder: string, parse: Parser<T>, unread: Unread[]): T[] {
   const listed = jsonNames(folder);
   if (listed.kind === 'unread') {
@@ -17,7 +17,7 @@ export function readFolder<T>(kind: Unread['kind'], folder: string, parse: Parse
   return listed.names.flatMap((name) => {
     const file = join(folder, name);
     const read = readSmall(file);
-    // It went between the listing and the look, as a fence or a record does.
+    // It disappeared between the listing and the look, as fences and records do.
     if (read.kind === 'absent') return [];
     const parsed = read.kind === 'text' ? parse(file, read.text, read.trust) : read.error;
     if (typeof parsed !== 'string') return [parsed];

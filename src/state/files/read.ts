@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import type { Trust } from '../../model/record.js';
 import { trustOf } from './trust.js';
 
-/** A record is below 4 KB; a file of more than this was not written by anything known here. */
+/** A record is below 4 KB; a file larger than this was not written by any known program. */
 const MAX_BYTES = 1024 * 1024;
 
 export type FileRead =
@@ -11,7 +11,7 @@ export type FileRead =
   | { readonly kind: 'absent' }
   | { readonly kind: 'unread'; readonly error: string };
 
-/** Reads a small regular file without following a link, and without waiting for what only looks like one. */
+/** Reads a small regular file without following a link, and without blocking on what only looks like a file. */
 export function readSmall(file: string, maxBytes = MAX_BYTES): FileRead {
   let fd: number;
   try {
@@ -39,16 +39,18 @@ function failed(error: unknown): FileRead {
   return { kind: 'unread', error: code === 'ELOOP' ? 'a symbolic link' : code };
 }
 
-/** Whatever else a look fails with, something may be there. */
+/** With any other error, something may be there. */
 export const isAbsent = (code: string): boolean => code === 'ENOENT' || code === 'ENOTDIR';
 
-/** The code of a file system error; anything else is a bug and is thrown on. */
+/** The code of a file system error; any other error is a bug and is rethrown. */
 export function errorCode(error: unknown): string {
   if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code;
   throw error;
 }
 
-/** Whether another user's. What lies where we cannot look is the owner's of what keeps us from it. */
+/**
+ * Whether a path belongs to another user. If we cannot look there, the owner of the folder that keeps us out decides.
+ */
 export function isForeign(path: string): boolean {
   try {
     return process.getuid !== undefined && lstatSync(path).uid !== process.getuid();
@@ -61,7 +63,7 @@ export type FolderRead =
   | { readonly kind: 'names'; readonly names: readonly string[] }
   | { readonly kind: 'unread'; readonly error: string };
 
-/** The `.json` names of a folder, sorted; a folder that is not there holds none. Temporary files start with a dot. */
+/** The `.json` names in a folder, sorted; empty if the folder does not exist. Temporary files start with a dot. */
 export function jsonNames(folder: string): FolderRead {
   try {
     const names = readdirSync(folder).filter((name) => name.endsWith('.json') && !name.startsWith('.'));

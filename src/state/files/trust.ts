@@ -6,12 +6,13 @@ const WORLD_WRITE = 0o002;
 const GROUP_WRITE = 0o020;
 const STICKY = 0o1000;
 
-/** Whether only we could have written a file: ours, in a folder of ours, closed to others. */
+/** Whether only we could have written a file: it is ours, in a folder of ours, and closed to others. */
 export function trustOf(file: Stats, folder: Stats): Trust {
   const us = process.getuid?.();
-  // Windows keeps neither owner nor mode; a user's profile is the user's own there.
+  // Windows has neither owner nor mode here; a user's profile is that user's own.
   if (us === undefined) return { kind: 'trusted' };
-  // In a folder like /tmp others can add files, and neither replace nor remove ours; a second name may be from elsewhere.
+  // In a folder like /tmp others can add files, but neither replace nor remove ours; a second name of a file may be
+  // elsewhere.
   const isKept = Boolean(folder.mode & STICKY) && (folder.uid === 0 || folder.uid === us) && file.nlink === 1;
   const places = [['the file', file] as const, ...(isKept ? [] : [['its folder', folder] as const])];
   for (const [what, stat] of places) {
@@ -24,7 +25,7 @@ export function trustOf(file: Stats, folder: Stats): Trust {
   return { kind: 'trusted' };
 }
 
-/** With umask 002, which is common, everybody's files are writable by a group that has nobody else in it. */
+/** With umask 002, which is common, every file is writable by a group whose only member is its owner. */
 function isPrivateGroup(gid: number): boolean {
   if (gid !== process.getgid?.()) return false;
   const us = userInfo().username;
@@ -35,7 +36,7 @@ function isPrivateGroup(gid: number): boolean {
     .filter((fields) => fields[2] === String(gid))
     .flatMap((fields) => (fields[3] ?? '').split(','))
     .filter(Boolean);
-  // A user from elsewhere (LDAP) is in neither file, and neither are that group's other members.
+  // A user from elsewhere (LDAP) is in neither file, and neither are the other members of that group.
   return users.includes(us) && [...users, ...members].every((name) => name === us);
 }
 

@@ -14,8 +14,8 @@ import { dirname, join } from 'node:path';
 import { errorCode, holds, modifiedAt } from './read.js';
 
 /**
- * Makes a change that the next run makes as well, so that one which fails now (a full disk, a folder that is somebody
- * else's) stops nothing else. Returns why it failed.
+ * Makes a change that the next run would make as well, so that a failure now (a full disk, another user's folder) stops
+ * nothing else. Returns why it failed; undefined when it worked.
  */
 export function attempt(change: () => void): string | undefined {
   try {
@@ -27,12 +27,12 @@ export function attempt(change: () => void): string | undefined {
 }
 
 /**
- * Whether a file must outlive a power failure. A server's record must; what only means something while a process lives
+ * Whether a file must survive a power failure. A server's record must. A file that only matters while a process lives
  * need not, and the hook that writes it has no time for the disk: 1 to 100 ms.
  */
 export type Durability = 'durable' | 'until reboot';
 
-/** Puts a whole file in place, over what was there. */
+/** Puts a whole file in place, over an existing one. */
 export function replaceFile(file: string, text: string, durability: Durability = 'durable'): void {
   const temporary = writeTemporary(file, text, durability);
   try {
@@ -43,7 +43,7 @@ export function replaceFile(file: string, text: string, durability: Durability =
   }
 }
 
-/** Puts a whole file in place unless there is one; false when somebody else was first. */
+/** Puts a whole file in place unless there is one; false when another process was first. */
 export function createFile(file: string, text: string, durability: Durability = 'durable'): boolean {
   const temporary = writeTemporary(file, text, durability);
   try {
@@ -53,7 +53,7 @@ export function createFile(file: string, text: string, durability: Durability = 
   }
 }
 
-/** False where there is one already. */
+/** False when the target exists. */
 function linkNew(from: string, to: string): boolean {
   try {
     linkSync(from, to);
@@ -65,15 +65,15 @@ function linkNew(from: string, to: string): boolean {
 }
 
 /**
- * Removes a file if it still holds what was read from it; false when it was changed or is gone. One that was changed is
- * not even moved, but for a change in the very moment between the look and the move.
+ * Removes a file if it still holds what was read from it; false when it was changed or is gone. A changed file is not
+ * even moved, unless it changes in the very moment between the look and the move.
  */
 export function removeUnchanged(file: string, text: string): boolean {
   if (!holds(file, text)) return false;
   const aside = temporaryFor(file);
   if (!moveFile(file, aside)) return false;
   const unchanged = holds(aside, text);
-  // Whoever wrote it meanwhile gets it back, unless they have already written once more.
+  // Whoever wrote it in the meantime gets it back, unless they have already written it again.
   if (!unchanged) linkNew(aside, file);
   attempt(() => removeFile(aside));
   return unchanged;
@@ -87,7 +87,10 @@ export function removeFile(file: string): void {
   }
 }
 
-/** False when it is not there, as when another run was faster: of two that move one file, one does. */
+/**
+ * False when the file is not there, for example because another run was faster: of two that move one file, one
+ * succeeds.
+ */
 export function moveFile(from: string, to: string): boolean {
   try {
     renameSync(from, to);
@@ -98,7 +101,7 @@ export function moveFile(from: string, to: string): boolean {
   }
 }
 
-/** The name of a file that is whole, and as safe on the disk as was asked; one that could not be written is gone again. */
+/** Returns the name of a complete file, as durable as asked; if it could not be written, it is removed again. */
 function writeTemporary(file: string, text: string, durability: Durability): string {
   const temporary = temporaryFor(file);
   const fd = openNew(temporary);
@@ -116,12 +119,12 @@ function writeOut(fd: number, text: string, durability: Durability): void {
     writeAll(fd, text);
     if (durability === 'durable') fsyncSync(fd);
   } finally {
-    // Some file systems say only here that there was no room.
+    // Some file systems report only here that there was no space.
     closeSync(fd);
   }
 }
 
-/** A disk that is nearly full takes a part, without an error; asked for the rest, it says why. */
+/** A disk that is nearly full accepts a part, without an error; writing the rest then fails with the reason. */
 export function writeAll(fd: number, text: string): void {
   const bytes = Buffer.from(text);
   for (let done = 0; done < bytes.length; ) {
@@ -131,7 +134,7 @@ export function writeAll(fd: number, text: string): void {
   }
 }
 
-/** The folder is nearly always there, and looking first would cost the hook more than the write does. */
+/** The folder nearly always exists, and checking first would cost the hook more than the write does. */
 function openNew(file: string): number {
   try {
     return openSync(file, 'wx', 0o600);
@@ -144,13 +147,16 @@ function openNew(file: string): number {
 
 let temporaries = 0;
 
-/** Unique without randomness, which would cost the hook 2 ms: one process, one clock that only goes on, one count. */
+/**
+ * Unique without randomness, which would cost the hook 2 ms: one process, a clock that only goes forward, and a
+ * counter.
+ */
 function temporaryFor(file: string): string {
   temporaries += 1;
   return join(dirname(file), `.${process.pid}-${process.hrtime.bigint()}-${temporaries}.tmp`);
 }
 
-/** Temporary files of writers that were killed; an hour is far longer than any write takes. */
+/** Removes temporary files of writers that were killed; an hour is far longer than any write takes. */
 export function sweepTemporary(folder: string, now: number): void {
   const listed = tryNames(folder).filter((name) => /^\.\d+-\d+-\d+\.tmp$/.test(name));
   for (const name of listed) {
@@ -168,7 +174,10 @@ function tryNames(folder: string): string[] {
   }
 }
 
-/** Gives a file another time, which works on a full disk too; one that is not there, or not ours to mark, stays as it is. */
+/**
+ * Gives a file another time, which works on a full disk too; a file that is missing, or not ours to mark, stays as it
+ * is.
+ */
 export function setModified(file: string, at: number): void {
   try {
     utimesSync(file, at / 1000, at / 1000);

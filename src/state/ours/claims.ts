@@ -8,21 +8,21 @@ import { modifiedAt, readSmall } from '../files/read.js';
 import { attempt, createFile, removeUnchanged, replaceFile, setModified } from '../files/write.js';
 import type { StateFolder } from '../folders.js';
 
-/** Who holds a claim. */
+/** The holder of a claim. */
 export interface Claimant {
   readonly holder: Identity;
   readonly machine: Host;
-  /** How long the claim counts after its last sign of life, whether or not its holder lives: it may be frozen. */
+  /** How long the claim counts after its last sign of life, whether or not its holder is alive: it may be frozen. */
   readonly holdsMs: number;
   /** The boot clock. */
   readonly clock: () => number;
-  /** What the holder of this very claim knows it by, where others act for it. */
+  /** Identifies this very claim to its holder, where others act for it. */
   readonly token?: string | undefined;
 }
 
 /** A claim as it was found. */
 export interface Held extends Omit<Claimant, 'clock'> {
-  /** When it was made or renewed, epoch milliseconds by the file's own time. */
+  /** When it was made or renewed, in epoch milliseconds, by the file's own time. */
   readonly seenAt: number;
   /** The same by the boot clock of its holder; undefined for claims of earlier versions. */
   readonly seen: BootTime | undefined;
@@ -32,7 +32,7 @@ export type Claim =
   | {
       readonly kind: 'ours';
       readonly renew: () => void;
-      /** False once somebody else has found it void and taken it away. */
+      /** False once another process has found it void and removed it. */
       readonly isOurs: () => boolean;
       /** Gives it to another process for good; false when it is no longer ours to give. */
       readonly handOver: (holder: Identity, holdsMs: number) => boolean;
@@ -41,20 +41,20 @@ export type Claim =
   | { readonly kind: 'taken'; readonly by: Held; readonly takeAway: () => void }
   | { readonly kind: 'unread'; readonly file: string; readonly error: string };
 
-/** The right to start a server on one port, so that two at the same moment start one. */
+/** The right to start a server on one port, so that only one of two simultaneous callers starts one. */
 export const claimStart = (folder: StateFolder, port: number, claimant: Claimant): Claim =>
   claim(startFile(folder, port), claimant);
 
-/** The right to be the one background run of this user. */
+/** The right to be this user's background run. */
 export const claimSweep = (folder: StateFolder, claimant: Claimant): Claim => claim(sweepFile(folder), claimant);
 
-/** The right to be the one watch of this user. */
+/** The right to be this user's watch. */
 export const claimWatch = (folder: StateFolder, claimant: Claimant): Claim => claim(watchFile(folder), claimant);
 
 /**
- * Whether a claim no longer counts: its holder is gone, or has not renewed it, because it is frozen or because nobody
- * here can examine it, as after a container was rebuilt over a kept home. By the boot clock where the claim says it;
- * else by the file's time, and then the difference is either way, since clocks are set back.
+ * Whether a claim no longer counts: its holder is gone, or has not renewed it, because it is frozen or because it
+ * cannot be examined from here, as after a container was rebuilt over a kept home. By the boot clock if the claim has
+ * it; else by the file's time, and then a difference in either direction counts, since clocks are set back.
  */
 export function isVoid({ seenAt, seen, holdsMs }: Held, lives: Answer, now: BootTime): boolean {
   if (lives === 'no') return true;
@@ -62,16 +62,19 @@ export function isVoid({ seenAt, seen, holdsMs }: Held, lives: Answer, now: Boot
   return (silentMs ?? Math.abs(Date.now() - seenAt)) > holdsMs;
 }
 
-/** Who is starting a server on this port now; undefined when nobody claims it. */
+/** The process that is starting a server on this port now; undefined when there is no claim. */
 export const starterOn = (folder: StateFolder, port: number): Held | undefined => holderOf(startFile(folder, port));
 
-/** Who is the background run now; undefined when nobody claims it. */
+/** The background run that is running now; undefined when there is no claim. */
 export const sweeper = (folder: StateFolder): Held | undefined => holderOf(sweepFile(folder));
 
-/** Who is the watch now; undefined when nobody claims it. */
+/** The watch that is running now; undefined when there is no claim. */
 export const watcher = (folder: StateFolder): Held | undefined => holderOf(watchFile(folder));
 
-/** What the watch's look does with its claim, by the token that it was given; undefined when it is another's by now. */
+/**
+ * The watch's own claim, for one of its looks, by the token that it was given; undefined when it belongs to another
+ * watch by now.
+ */
 export function watchClaim(
   folder: StateFolder,
   token: string,
@@ -97,7 +100,10 @@ export const watchFile = (folder: StateFolder): string => join(folder.root, 'wat
 
 const sweepFile = (folder: StateFolder): string => join(folder.root, 'sweep.json');
 
-/** It counts as long as its holder lives and renews it; `takeAway` removes it only while it is still that holder's. */
+/**
+ * It counts as long as its holder lives and renews it; `takeAway` removes it only while it still belongs to that
+ * holder.
+ */
 function claim(file: string, claimant: Claimant): Claim {
   const { clock } = claimant;
   const made = { at: Date.now(), ms: clock() };
@@ -135,7 +141,8 @@ function ourClaim(file: string, content: string, made: Made | undefined, clock: 
   const isOurs = (): boolean => isStill(file, content);
   return {
     isOurs,
-    // The time that the wall clock would show had nobody set it meanwhile: so the boot clock can be read from it.
+    // The time that the wall clock would show if it had not been set since, so that the boot clock can be derived from
+    // it.
     renew: (): void => {
       if (made && isOurs()) setModified(file, made.at + clock() - made.ms);
     },
@@ -148,7 +155,7 @@ function isStill(file: string, content: string): boolean {
   return read.kind === 'text' && read.text === content;
 }
 
-/** Who claims, or a sentence that says why it cannot be told. */
+/** The claimant, or a sentence that says why it could not be understood. */
 export function parseClaimant(content: string): (Omit<Held, 'seenAt' | 'seen'> & { made?: Made }) | string {
   const json = parseOurs(content);
   if (typeof json === 'string') return json;
@@ -169,5 +176,5 @@ function parseHeld(file: string, content: string): (Held & { made?: Made }) | st
   return { ...claimant, seenAt, seen };
 }
 
-/** Of claims of earlier versions, which do not say it and are never renewed. */
+/** For claims of earlier versions, which do not record it and are never renewed. */
 const UNSAID_MS = 10 * 60_000;

@@ -13,9 +13,9 @@ export interface HeldFence {
   readonly id: string;
   /** Writes down the tree as it is now, so that another run can finish what this one began. */
   readonly note: (tree: readonly Identity[]) => void;
-  /** The server stays: the record goes back. */
+  /** The server stays: puts the record back. */
   readonly withdraw: () => void;
-  /** The server is gone: nothing remains. */
+  /** The server is gone: removes the fence. */
   readonly close: () => void;
 }
 
@@ -25,8 +25,8 @@ export interface Stopper {
 }
 
 /**
- * Claims a server by linking a complete file into place, then takes its record away, so that whoever reads the
- * folder sees either the record or the fence. Undefined when another run was first, or the record has changed.
+ * Claims a server by linking a complete file into place, then removes its record, so that a reader of the folder sees
+ * either the record or the fence. Undefined when another run was first, or the record has changed.
  */
 export function raiseFence(
   folder: StateFolder,
@@ -46,7 +46,7 @@ export function raiseFence(
     removeFile(file);
     return undefined;
   }
-  // From here on a fence that cannot be changed or taken away is finished by the next run: it is whole as it is.
+  // From here on a fence that cannot be changed or removed is finished by the next run: it is complete as it is.
   return {
     id: record.id,
     note: (members) => void attempt(() => replaceFile(file, format(members))),
@@ -55,7 +55,7 @@ export function raiseFence(
   };
 }
 
-/** A record that cannot be taken away stays, and so its server: then there is nothing to finish. */
+/** If the record cannot be removed, it stays, and so does its server: then there is nothing to finish. */
 function isTakenAway(record: string, original: string, fence: string): boolean {
   try {
     return removeUnchanged(record, original);
@@ -65,13 +65,15 @@ function isTakenAway(record: string, original: string, fence: string): boolean {
   }
 }
 
-/** The record first: a run that dies in between leaves both, and one that cannot write the record leaves the fence. */
+/**
+ * The record goes first: a run that dies in between leaves both, and one that cannot write the record leaves the fence.
+ */
 function putBack(record: string, original: string | undefined, fence: string): void {
-  // It is there already when a run died in between, or before it had taken the record away.
+  // It is there already when a run died in between, or before it had removed the record.
   if (original !== undefined && readSmall(record).kind !== 'text') createFile(record, original);
   removeFile(fence);
 }
-/** What has been written there since the look may say that it is the user's, and nobody has judged that. */
+/** A record that was rewritten since the look may say that the server is the user's, and that was not judged. */
 function isAsJudged(record: ServerRecord, text: string): boolean {
   const now = parseRecord(record.source.file, text, record.trust);
   return typeof now !== 'string' && contentOf(now) === contentOf(record);
@@ -81,10 +83,11 @@ const contentOf = ({ password, alsoIn: _, ...content }: ServerRecord): string =>
   JSON.stringify([password?.reveal(), content]);
 
 /**
- * Ends the fence of a run that died, for the one run that takes it; a fence that another run has raised meanwhile is
- * left alone. The record of a server that lives goes back, and only from here, so that no slower run brings back one
- * whose server a faster run has stopped by then. Until it is back the fence is there, under the name of this run: while
- * this run lives, however long it is held up, nobody else finishes it, and once it has died the next run does.
+ * Ends the fence of a run that died, for the one run that takes it over; a fence that another run has raised in the
+ * meantime is left alone. The record of a living server goes back, and only from here, so that a slow run cannot bring
+ * back a record whose server a faster run has stopped by then. Until the record is back, the fence exists under the
+ * name of this run: while this run lives, however long it is held up, no other run finishes it, and once it has died
+ * the next run does.
  */
 export function liftFence(fence: Fence, recordGoesBack: boolean, stopper: Stopper): void {
   attempt(() => takeAndEnd(fence, recordGoesBack, stopper));
@@ -98,7 +101,8 @@ function takeAndEnd(fence: Fence, recordGoesBack: boolean, stopper: Stopper): vo
     handBack(taken, fence);
     return;
   }
-  // The name tells the run, and only this the machine, which the dead one may have shared with an earlier boot.
+  // The name identifies the run, but only the content identifies the machine, which the dead run may have shared with
+  // an earlier boot.
   attempt(() => replaceFile(taken, JSON.stringify({ ...JSON.parse(fence.content), ...stopper }, null, 2)));
   const { record, original } = fence;
   if (record && recordGoesBack) putBack(record.source.file, original, taken);
@@ -114,10 +118,10 @@ function handBack(taken: string, { file }: Fence): void {
 
 export const fenceFile = (folder: StateFolder, id: string): string => join(folder.closing, `${id}.json`);
 
-/** What the name of a fence says of the run that has taken it over from a dead one. */
+/** The part of a fence's name that identifies the run that has taken it over from a dead one. */
 const takenBy = ({ pid, startToken }: Identity): string => `@${pid}-${startToken ?? 'unknown'}`;
 
-/** The run that a name tells: undefined where it is the one that raised the fence. */
+/** The run in a fence's name: undefined if the fence still belongs to the run that raised it. */
 function takerIn(name: string, id: string): Identity | 'another name' | undefined {
   if (name === `${id}.json`) return undefined;
   const [, pid, token] = name.startsWith(`${id}@`) ? (/^@(\d+)-(.+)\.json$/.exec(name.slice(id.length)) ?? []) : [];
@@ -145,8 +149,8 @@ function formatFence(
 }
 
 /**
- * The fence in a file of ours, or a sentence that says why there is none. What a fence names is ended and its record
- * put back without further proof, so one that somebody else could have written is none.
+ * The fence in one of our files, or a sentence that says why it is not valid. What a fence names is ended, and its
+ * record put back, without further proof, so a file that anyone else could have written is not a valid fence.
  */
 export function parseFence(folder: StateFolder, file: string, content: string, trust: Trust): Fence | string {
   if (trust.kind !== 'trusted') return trust.because;

@@ -6,8 +6,8 @@ import { attempt, removeFile, replaceFile } from '../files/write.js';
 import type { StateFolder } from '../folders.js';
 
 /*
- * When each server was last seen in use, which the watch keeps from one look to the next. It alone writes it. What
- * cannot be read, or is of another boot, is nothing: then every server counts as just used.
+ * When each server was last seen in use; the watch keeps this from one look to the next, and is its only writer. A file
+ * that cannot be read, or is from another boot, counts as empty: then every server counts as just used.
  */
 
 export function readLastUses({ lastUses: file }: StateFolder, boot: string | undefined): LastUses {
@@ -29,7 +29,7 @@ function parseUse(json: Readonly<Record<string, unknown>>): LastUse | undefined 
   return { ms, aheadMs, activeAt: time(json.activeAt), busy: json.busy === true ? true : undefined };
 }
 
-/** Where it cannot be written, what was noted before goes too: then every server counts as just used. */
+/** If it cannot be written, the old file is removed too: then every server counts as just used. */
 export function writeLastUses({ lastUses: file }: StateFolder, boot: string | undefined, uses: LastUses): void {
   const text = `${JSON.stringify({ schema: SCHEMA, boot, servers: Object.fromEntries(uses) }, null, 2)}\n`;
   try {

@@ -3,7 +3,7 @@ import type { Host, Identity } from '../../model/identity.js';
 import type { Lease } from '../../model/record.js';
 import { identity, machine, parseOurs, port, SCHEMA, text, texts, time } from '../files/parse.js';
 
-/** The lease in a file of ours, or a sentence that says why there is none. */
+/** The lease in one of our files, or a sentence that says why it could not be understood. */
 export function parseLease(file: string, content: string): Lease | string {
   const json = parseOurs(content);
   if (typeof json === 'string') return json;
@@ -21,7 +21,7 @@ export function parseLease(file: string, content: string): Lease | string {
   return coverIsClear(json, lease) ? lease : 'it does not say clearly what it covers';
 }
 
-/** A lease that was misread would cover nothing, and its server would look free. */
+/** A misread lease would cover nothing, and its server would look free. */
 function coverIsClear({ cwd, port: number, servers }: Json, lease: Lease): boolean {
   const isRead = (said: unknown, read: unknown): boolean => said === undefined || said === null || read !== undefined;
   const isList = servers === undefined || (Array.isArray(servers) && servers.length === lease.servers.length);
@@ -33,7 +33,7 @@ function coverIsClear({ cwd, port: number, servers }: Json, lease: Lease): boole
 export interface NativeLease {
   readonly holder: (Identity & { readonly machine: Host }) | undefined;
   readonly session: string | undefined;
-  /** A lease that only names servers has neither this nor a port. */
+  /** Undefined, like the port, for a lease that only names servers. */
   readonly cwd: string | undefined;
   readonly port: number | undefined;
   readonly servers: readonly string[];
@@ -48,13 +48,13 @@ export function formatLease({ at, expiresAt, ...lease }: NativeLease): string {
   return `${JSON.stringify({ schema: SCHEMA, ...lease, at: new Date(at).toISOString(), expiresAt: expires }, null, 2)}\n`;
 }
 
-/** What a lease covers beside the workspace and the usual port of its session, in a file of its own. */
+/** What a lease covers in addition to the workspace and the usual port of its session, in a file of its own. */
 export type Besides = { readonly port: number } | { readonly server: string };
 
 /**
- * A lease is named after its holder, or after its session where the holder has no identity. Each thing that it covers
- * besides has a file of its own: two hooks or commands of one session may write at the same moment, and neither may
- * take back what the other has said.
+ * A lease is named after its holder, or after its session if the holder has no identity. Each additional thing that it
+ * covers has a file of its own: two hooks or commands of one session may write at the same moment, and neither may undo
+ * what the other has said.
  */
 export function leaseName(
   holder: Identity | undefined,
@@ -70,7 +70,7 @@ export function leaseName(
   return `${whose}.${'port' in besides ? `port-${besides.port}` : plain(besides.server)}.json`;
 }
 
-/** Whether a file is one of that holder's or session's; by its `former` name it may be another session's, too. */
+/** Whether a file belongs to that holder or session; under its `former` name it may also belong to another session. */
 export const isLeaseOf = (
   name: string,
   holder: Identity | undefined,
@@ -80,7 +80,7 @@ export const isLeaseOf = (
 
 const folded = (text: string): string => text.replace(/[^\w-]/g, '_').slice(0, 100);
 
-/** Two texts that are folded to one keep names of their own. */
+/** Two texts that would be folded into the same name keep different names. */
 function distinct(text: string): string {
   const plain = folded(text);
   if (plain === text) return plain;

@@ -6,7 +6,10 @@ import { removeFile } from '../files/write.js';
 import type { StateFolder } from '../folders.js';
 import { isLeaseOf } from './lease-file.js';
 
-/** Every lease of a holder, or of a session whose holder has no identity; those of earlier versions by what they say. */
+/**
+ * Every lease of a holder, or of a session whose holder has no identity; leases of earlier versions are matched by
+ * their content.
+ */
 export function leasesOf({ leases }: StateFolder, holder: Identity | undefined, session: string | undefined): string[] {
   const listed = jsonNames(leases);
   const names = listed.kind === 'names' ? listed.names : [];

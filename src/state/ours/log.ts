@@ -3,7 +3,7 @@ import { readSmall } from '../files/read.js';
 import { attempt, writeAll } from '../files/write.js';
 import type { StateFolder } from '../folders.js';
 
-/** Some 5,000 lines. One older file of the same size is kept, which readSmall still reads whole. */
+/** Some 5,000 lines. One older file of the same size is kept, which readSmall can still read. */
 const ROTATE_BYTES = 900 * 1024;
 
 /** On whose behalf something was done. */
@@ -12,7 +12,7 @@ export type Actor = 'person' | 'background run' | 'watch' | 'library';
 /** One thing that was done or left alone. */
 export interface LogLine {
   readonly at: string;
-  /** Lines of earlier versions do not say it. */
+  /** Undefined in lines of earlier versions. */
   readonly by?: Actor | undefined;
   readonly event: string;
   readonly id: string;
@@ -23,8 +23,8 @@ export interface LogLine {
 }
 
 /**
- * Lines are appended whole, so that two runs at once do not cut each other's. What was done is done whether or not it
- * can be written down: returns why it could not, which `doctor` finds as well.
+ * Appends whole lines, so that two simultaneous runs do not cut each other's. An action stands whether or not it can be
+ * logged: returns why it could not, which `doctor` finds as well.
  */
 export function appendLog(folder: StateFolder, lines: readonly LogLine[]): string | undefined {
   if (lines.length === 0) return undefined;
@@ -36,7 +36,7 @@ export function appendLog(folder: StateFolder, lines: readonly LogLine[]): strin
 }
 
 const { O_APPEND, O_CREAT, O_RDWR } = constants;
-/** Nothing waits for the other end of a pipe, and nothing is written through a link. */
+/** Never blocks on the other end of a pipe, and never writes through a link. */
 const FLAGS = O_RDWR | O_CREAT | O_APPEND | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
 
 function append(file: string, text: string): void {
@@ -50,19 +50,19 @@ function append(file: string, text: string): void {
   }
 }
 
-/** A full disk has cut the last line, which must not take the next one with it. */
+/** A full disk may have cut the last line, which must not spoil the next one. */
 function isCutShort(fd: number, size: number): boolean {
   const last = Buffer.alloc(1);
   return size > 0 && readSync(fd, last, 0, 1, size - 1) === 1 && last.toString() !== '\n';
 }
 
-/** For what nobody listens to. Where even the log cannot be written, `doctor` finds that out. */
+/** For failures that nothing reads the output of. If even the log cannot be written, `doctor` finds that out. */
 export function noteFailure(folder: StateFolder, event: string, detail: string): void {
   const nothing = { id: '', pid: undefined, port: undefined, workspace: undefined };
   appendLog(folder, [{ at: new Date().toISOString(), event, detail, ...nothing }]);
 }
 
-/** One that is not there yet, or that may only be appended to, is still the log. */
+/** A log that does not exist yet, or that may only be appended to, is still the log. */
 function rotate(file: string): void {
   attempt(() => {
     if (lstatSync(file).size > ROTATE_BYTES) renameSync(file, olderLog(file));
@@ -71,7 +71,7 @@ function rotate(file: string): void {
 
 const olderLog = (file: string): string => file.replace(/\.ndjson$/, '.1.ndjson');
 
-/** Oldest first. A line that was cut short by a full disk is left out. */
+/** Oldest first. A line that a full disk cut short is left out. */
 export function readLog(folder: StateFolder): LogLine[] {
   return [olderLog(folder.log), folder.log].flatMap((file) => {
     const read = readSmall(file);

@@ -24,7 +24,10 @@ export interface NativeRecord {
   readonly startedBySession: string | undefined;
   readonly startedAt: number;
   readonly state: ServerRecord['state'];
-  /** Of a server that was given one of its own. It leaves this file for the server's environment and its callers only. */
+  /**
+   * The password of a server that was started with one of its own. From this file it goes only to the server's
+   * environment and to callers.
+   */
   readonly password?: string | undefined;
   readonly retireAfterMs?: number | undefined;
 }
@@ -47,7 +50,7 @@ export function formatRecord(record: NativeRecord): string {
 export const urlOf = (hostname: string, port: number): string =>
   `http://${hostname.includes(':') ? `[${hostname}]` : hostname}:${port}`;
 
-/** The record in a file of ours, or a sentence that says why there is none. */
+/** The record in one of our files, or a sentence that says why it could not be understood. */
 export function parseRecord(file: string, content: string, trust: Trust): ServerRecord | string {
   const json = parseOurs(content);
   if (typeof json === 'string') return json;

@@ -14,7 +14,10 @@ import { parseLease } from './lease-file.js';
 import { formatRecord, type NativeRecord, parseRecord } from './record-file.js';
 import { parseRequest } from './requests.js';
 
-/** What is in our own state folders, and Claude Code's list; leases from every one of them, the rest from the chosen one. */
+/**
+ * Everything in our own state folders, and Claude Code's list of sessions; leases from every folder, the rest from the
+ * chosen one.
+ */
 export function readRegistry(
   chosen: StateFolder,
   leaseFolders: readonly StateFolder[],
@@ -23,7 +26,7 @@ export function readRegistry(
   const unread: Unread[] = [];
   const read = <T>(kind: Unread['kind'], folder: string, parse: Parser<T>): T[] =>
     readFolder(kind, folder, parse, unread);
-  // Read only so that a broken one is named; they decide nothing about a server.
+  // Read only so that a broken request is reported; requests decide nothing about a server.
   read('request', chosen.requests, parseRequest);
   read('claim', chosen.starts, (_file, content) => parseClaimant(content));
   return {
@@ -39,11 +42,11 @@ export function readRegistry(
   };
 }
 
-/** The runs that have announced themselves by now; what cannot be read is reported by whoever reads everything. */
+/** The runs that are registered now; files that cannot be read are reported when everything is read. */
 export const readRuns = (folders: readonly StateFolder[]): LiveRun[] =>
   folders.flatMap((folder) => readFolder<LiveRun>('run', folder.runs, parseRun, []));
 
-/** A keep mark counts by its name, whatever is in it. */
+/** A keep mark counts by its name, whatever it contains. */
 function keepMarks({ keep: folder }: StateFolder, unread: Unread[]): KeepMark[] {
   const listed = jsonNames(folder);
   if (listed.kind === 'names') return listed.names.map((name) => keepMark(join(folder, name)));
@@ -60,7 +63,7 @@ function keepMark(file: string): KeepMark {
   return { file, id: basename(file, '.json'), processes: known, machine: machine(said.machine) };
 }
 
-/** Whoever can announce a run can make a client not count, so that takes a file of our own. */
+/** A registered run is not counted as a client, so only a trusted file can register one. */
 function parseRun(file: string, content: string, trust: Trust): LiveRun | string {
   if (trust.kind !== 'trusted') return trust.because;
   const json = parseOurs(content);
@@ -70,14 +73,14 @@ function parseRun(file: string, content: string, trust: Trust): LiveRun | string
 }
 
 /**
- * Tells other runs that this process only asks, so that its connections are not taken for clients. Where nothing can
- * be written they are, which spares.
+ * Tells other runs that this process only asks, so that its connections are not taken for clients. If that cannot be
+ * written, they are taken for clients, which spares.
  */
 export function registerRun(folder: StateFolder, run: Omit<LiveRun, 'file'>): () => void {
   const file = join(folder.runs, `${run.holder.pid}-${run.holder.startToken ?? 'unknown'}.json`);
   const text = `${JSON.stringify({ schema: SCHEMA, ...run, at: new Date().toISOString() }, null, 2)}\n`;
   const failed = attempt(() => replaceFile(file, text));
-  // What stays of a run that is over counts for nothing, and the next one takes it away.
+  // The registration of a run that is over has no effect, and the next run removes it.
   return failed === undefined ? () => void attempt(() => removeFile(file)) : () => undefined;
 }
 
@@ -88,14 +91,14 @@ export const writeRecord = (folder: StateFolder, record: NativeRecord): void =>
 
 export const dropRecord = (folder: StateFolder, id: string): void => removeFile(recordFile(folder, id));
 
-/** The record as whoever reads the folder will see it. */
+/** The record as it will be read from the folder. */
 export function asServerRecord(folder: StateFolder, record: NativeRecord): ServerRecord {
   const parsed = parseRecord(recordFile(folder, record.id), formatRecord(record), { kind: 'trusted' });
   if (typeof parsed === 'string') throw new Error(`a record that we wrote does not parse: ${parsed}`);
   return parsed;
 }
 
-/** Leaves it where somebody was faster: a run has fenced it, or has changed it. */
+/** Leaves the file if another process was faster: a run has fenced it, or has changed it. */
 export function forgetRecord(record: ServerRecord): void {
   if (record.source.format !== 'native') return;
   const read = readSmall(record.source.file);
@@ -111,7 +114,7 @@ export const keep = (folder: StateFolder, { id, ...mark }: Omit<KeepMark, 'file'
     `${JSON.stringify({ schema: SCHEMA, id, ...mark, at: new Date().toISOString() }, null, 2)}\n`,
   );
 
-/** Takes a mark away, or returns why it stays. */
+/** Removes a mark. Returns why it could not be removed; undefined when it was. */
 export function unkeep({ file }: KeepMark): string | undefined {
   return attempt(() => removeFile(file));
 }

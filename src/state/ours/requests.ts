@@ -12,24 +12,24 @@ export type Ending = Identity & Pick<Host, 'timeNamespace'>;
 
 /** "A session began or ended: look again." */
 export interface SweepRequest {
-  /** Epoch milliseconds. It only says so: that clock may be set while the request waits. */
+  /** Epoch milliseconds, for display only: that clock may be set while the request waits. */
   readonly at: number;
   /** The same by the boot clock; undefined for requests of earlier versions. */
   readonly since: BootTime | undefined;
   readonly event: string;
   readonly session: string | undefined;
-  /** The Claude process that ends; undefined when it could not be told, or when nothing ends. */
+  /** The Claude process that ends; undefined when it could not be determined, or when nothing ends. */
   readonly ending: Ending | undefined;
-  /** Claude Code's own folder, as the session saw it. */
+  /** Claude Code's config folder, as the session saw it. */
   readonly configDir: string | undefined;
   /** The data folder of the plugin whose hook this was. */
   readonly dataDir: string | undefined;
-  /** What stands in for `plugins` in Claude Code's own folder, where the session had it elsewhere. */
+  /** The folder that replaces `plugins` in Claude Code's config folder, if the session had it elsewhere. */
   readonly pluginsDir?: string | undefined;
-  /** Where the session's sandboxed commands have their temporary files. */
+  /** The folder for temporary files of the session's sandboxed commands. */
   readonly tmpDir?: string | undefined;
   readonly lingerMs: number;
-  /** Undefined leaves it to whoever looks. */
+  /** Undefined leaves it to the run. */
   readonly olderThanMs: number | undefined;
 }
 
@@ -41,12 +41,12 @@ export interface StoredRequest extends SweepRequest {
 export function leaveRequest(folder: StateFolder, { since, ...request }: SweepRequest): void {
   const when = { at: new Date(request.at).toISOString(), boot: since?.boot, bootMs: since?.ms };
   const content = `${JSON.stringify({ schema: SCHEMA, ...request, ...when }, null, 2)}\n`;
-  // One process leaves one request at a time, so the name is its own.
+  // One process leaves one request at a time, so the name is unique.
   const name = `${request.at}-${process.pid}-${process.hrtime.bigint()}.json`;
   replaceFile(join(folder.requests, name), content, 'until reboot');
 }
 
-/** Every request that can be understood; what cannot is reported by whoever reads the whole registry. */
+/** Every request that can be understood; the others are reported when the whole registry is read. */
 export function pendingRequests(folder: StateFolder): StoredRequest[] {
   return readFolder('request', folder.requests, parseRequest, []);
 }
@@ -79,5 +79,5 @@ function endingIn({ pid, startToken, timeNamespace }: Json): Ending | undefined 
   return who && { ...who, timeNamespace: text(timeNamespace) };
 }
 
-/** After its run is done, so that a run that dies loses none. */
+/** Called after its run is done, so that a run that dies loses no request. */
 export const closeRequest = ({ file, content }: StoredRequest): boolean => removeUnchanged(file, content);

@@ -7,7 +7,7 @@ import { readFolder } from '../files/read-folder.js';
 import { createFile } from '../files/write.js';
 import type { StateFolder } from '../folders.js';
 
-/** Folders that sessions named, where plugins keep what they write down. */
+/** Folders in which plugins keep their state, as sessions named them. */
 export interface SessionPlaces {
   readonly configDirs: readonly string[];
   readonly dataDirs: readonly string[];
@@ -15,7 +15,7 @@ export interface SessionPlaces {
   readonly tmpDirs: readonly string[];
 }
 
-/** Writes them down for the watch, which has no session's environment. The same ones are one file. */
+/** Writes them down for the watch, which has no session's environment. Equal sets share one file. */
 export function notePlaces(folder: StateFolder, { configDirs, dataDirs, pluginsDirs, tmpDirs }: SessionPlaces): void {
   const places = { configDirs, dataDirs, pluginsDirs, tmpDirs };
   if (Object.values(places).every((paths) => paths.length === 0)) return;
@@ -25,13 +25,13 @@ export function notePlaces(folder: StateFolder, { configDirs, dataDirs, pluginsD
   if (!existsSync(file)) createFile(file, text, 'until reboot');
 }
 
-/** The files themselves, which end with the watch. */
+/** The files themselves; they are removed when the watch ends. */
 export function placeFiles({ places }: StateFolder): string[] {
   const listed = jsonNames(places);
   return listed.kind === 'names' ? listed.names.map((name) => join(places, name)) : [];
 }
 
-/** Every one that was noted. One that is gone holds nothing; whether it is can only be told by whoever reads it. */
+/** Every folder that was noted. A folder that is gone holds nothing, but only its reader can tell that it is gone. */
 export function notedPlaces(folder: StateFolder): SessionPlaces {
   const noted = readFolder('request', folder.places, parsePlaces, []);
   const all = (which: keyof SessionPlaces): string[] => [...new Set(noted.flatMap((places) => places[which]))];

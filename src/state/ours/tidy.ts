@@ -6,8 +6,8 @@ import type { StateFolder } from '../folders.js';
 import { parseLease } from './lease-file.js';
 
 /**
- * Leases that ended, announcements of runs that died, and files whose writer was killed: nobody else takes them away.
- * One of the folders may be read only, or somebody else's after one `sudo`; what lies there stays.
+ * Removes ended leases, registrations of runs that died, and files of killed writers: nothing else removes them. One of
+ * the folders may be read-only, or another user's after one `sudo`; what is there stays.
  */
 export function removeEnded(folders: readonly StateFolder[], ended: readonly Lease[], dead: readonly LiveRun[]): void {
   for (const lease of ended) dropLease(lease);
@@ -30,7 +30,7 @@ export function removeEnded(folders: readonly StateFolder[], ended: readonly Lea
   }
 }
 
-/** A lease by session id may have been renewed since it was read; one by identity belongs to that process for ever. */
+/** A lease by session id may have been renewed since it was read; one by identity belongs to that process forever. */
 function dropLease(lease: Lease): void {
   const read = readSmall(lease.file);
   const now = read.kind === 'text' ? parseLease(lease.file, read.text) : undefined;

@@ -6,18 +6,18 @@ import { type Secret, secret } from '../../model/secret.js';
 import { port, text, wholeNumber } from '../files/parse.js';
 import { urlOf } from '../ours/record-file.js';
 
-/** How one plugin writes down its servers, and who uses them. A file is told to be its own by what is in it. */
+/** How one plugin records its servers and their uses. A file is recognized as the plugin's by its content. */
 export interface Format {
   readonly name: string;
-  /** How people call the plugin. */
+  /** The plugin's name for people. */
   readonly plugin: string;
-  /** What a server record of this format says: undefined when it is none. */
+  /** What a server record of this format says; undefined if the file is not one. */
   readonly serverIn?: (source: Source) => Said | undefined;
-  /** The jobs and leases in a file of this format: undefined when it is none. */
+  /** The jobs and leases in a file of this format; undefined if the file is not of this format. */
   readonly usesIn?: (source: Source) => readonly Use[] | undefined;
 }
 
-/** What a plugin's record says, why it (or a file that it needs) cannot be used, or that it holds no server. */
+/** What a plugin's record says, or why it (or a file that it needs) cannot be used, or that it holds no server. */
 export type Said = Server | Failure | string | 'no server';
 
 export interface Failure {
@@ -25,7 +25,7 @@ export interface Failure {
   readonly error: string;
 }
 
-/** A file as it was read: undefined when it is not there or not ours, a sentence when it could not be read. */
+/** A file as it was read: undefined if it does not exist or is not ours, a sentence if it could not be read. */
 export type Read = Source | string | undefined;
 
 export const jsonOf = (read: Read): Json | undefined => (typeof read === 'object' ? read.json : undefined);
@@ -33,32 +33,32 @@ export const jsonOf = (read: Read): Json | undefined => (typeof read === 'object
 export interface Server {
   readonly ownership: Ownership;
   readonly pid?: unknown;
-  /** Only where the format has one in this platform's own form. */
+  /** Only if the format has one in this platform's own form. */
   readonly startToken?: string | undefined;
   readonly port?: number | undefined;
   readonly workspace?: string | undefined;
   readonly workspaceHash?: string | undefined;
   readonly startedAt: number | undefined;
   readonly password?: Secret | undefined;
-  /** Only a format without pids may leave it out: who listens on the port is then the server. */
+  /** Only set by formats without pids: the process that listens on the port is then the server. */
   readonly byPort?: true;
   readonly pluginConfig?: true;
 }
 
-/** One file, read and parsed; its neighbours on demand, each once. */
+/** One file, read and parsed; its neighbors on demand, each once. */
 export interface Source {
   readonly file: string;
   readonly name: string;
-  /** The name of the folder it lies in. */
+  /** The name of its folder. */
   readonly folder: string;
   readonly text: string;
-  /** Undefined when it is no JSON object. */
+  /** Undefined if it is not a JSON object. */
   readonly json: Json | undefined;
   readonly trust: Trust;
-  /** The path of a file by its path from this one's folder. */
+  /** The path of a file, given relative to this one's folder. */
   readonly pathOf: (path: string) => string;
   readonly near: (path: string) => Read;
-  /** When such a file, or this one, was last written, in epoch milliseconds; undefined when it is not there. */
+  /** When such a file, or this one, was last written, in epoch milliseconds; undefined if it does not exist. */
   readonly touchedAt: (path?: string) => number | undefined;
 }
 
@@ -66,7 +66,7 @@ export function recordFrom({ name, plugin }: Format, source: Source, said: Serve
   const pid = parsePid(said.pid);
   if (pid === undefined && !said.byPort) return 'it names no process';
   return {
-    // Until its process is known; a file's place is its own.
+    // Until its process is known, its id comes from the file's path, which is unique.
     id: `${name}-${createHash('sha256').update(source.file).digest('hex').slice(0, 10)}`,
     source: { format: name, file: source.file },
     trust: source.trust,
@@ -93,7 +93,7 @@ export function recordFrom({ name, plugin }: Format, source: Source, said: Serve
   };
 }
 
-/** Plugins start their own servers on a loopback address; a URL of anything else is not about them. */
+/** Plugins start their own servers on a loopback address; any other URL is not about those. */
 const ownPortIn = (url: unknown): number | undefined =>
   typeof url === 'string' && /^http:\/\/(127\.\d+\.\d+\.\d+|localhost|\[::1?\]|0\.0\.0\.0)(:|\/|$)/i.test(url)
     ? portIn(url)
@@ -127,7 +127,9 @@ export const passwordIn = (value: unknown): Secret | undefined => {
 export const hashIn = (folder: string): string | undefined =>
   /(?:^|-)([0-9a-f]{12}(?:[0-9a-f]{4})?)$/.exec(folder)?.[1];
 
-/** Linux counts ticks, as a number or as a string; elsewhere plugins write dates in many forms, which prove nothing. */
+/**
+ * Linux has ticks, as a number or a string; on other platforms plugins write dates in many forms, which prove nothing.
+ */
 export function tickToken(value: unknown): string | undefined {
   const ticks = typeof value === 'string' ? value.replace(/^linux:/, '') : wholeNumber(value)?.toString();
   return process.platform === 'linux' && ticks !== undefined && /^\d+$/.test(ticks) ? ticks : undefined;

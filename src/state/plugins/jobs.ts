@@ -4,15 +4,15 @@ import type { Coverage, Use } from '../../model/record.js';
 import { identity, text, texts, time } from '../files/parse.js';
 import { jsonOf, type Source, tickToken } from './format.js';
 
-/** What is over; any other word, or none, is not. */
+/** The final states; any other text, or none, is not final. */
 const FINAL = new Set(
   'completed complete failed cancelled canceled done error timeout stalled incomplete stale ended'.split(' '),
 );
 
-/** A job without a process may be queued, or may have died with the process that would have said so. */
+/** A job without a process may be queued, or may have died with the process that would have reported it. */
 const JOB_COUNTS_FOR_MS = 30 * 60_000;
 
-/** When something was last heard of. A time that is still to come was not heard of later than its file was written. */
+/** The time of a last sign of life. A time in the future is replaced by the time at which its file was written. */
 export function heardAt(source: Source, value: unknown): number | undefined {
   const at = time(value);
   return at !== undefined && at > Date.now() + MARGIN_MS ? source.touchedAt() : at;
@@ -20,7 +20,7 @@ export function heardAt(source: Source, value: unknown): number | undefined {
 
 export const isOver = (status: unknown): boolean => typeof status === 'string' && FINAL.has(status);
 
-/** A job that may be in flight, whatever its format calls the fields. */
+/** A job that may be running, whatever its format calls the fields. */
 export function jobFrom(source: Source, job: Json, covers: Coverage): Use {
   const token = tickToken(job.pidStartToken ?? job.pidStartTime);
   const times = [job.updatedAt, job.startedAt, job.started, job.createdAt];
@@ -38,31 +38,31 @@ export function jobFrom(source: Source, job: Json, covers: Coverage): Use {
   };
 }
 
-/** The same job with other signs of its life. */
+/** The same job with additional signs of life. */
 export function alsoSeen(job: Use, ...signs: readonly (number | undefined)[]): Use {
   const known = [job.seenAt, ...signs].filter((sign) => sign !== undefined);
   return { ...job, seenAt: known.length > 0 ? Math.max(...known) : undefined };
 }
 
-/** What is no list, where one should be, is taken for one thing of which nothing is known. */
+/** Anything but a list, where a list should be, is taken for one item about which nothing is known. */
 export const listIn = (value: unknown): readonly unknown[] =>
   Array.isArray(value) ? value : value === undefined || value === null ? [] : [undefined];
 
-/** The jobs of a list that are not over. One that is no object cannot be told to be over either. */
+/** The jobs of a list that are not over. An item that is not an object may not be over either. */
 export const unfinished = (jobs: unknown, read: (job: Json) => Use): Use[] =>
   listIn(jobs).flatMap((job) => {
     const known = isObject(job) ? job : {};
     return isOver(known.status) ? [] : [read(known)];
   });
 
-/** How a line of plugins lists its jobs: one list for a workspace, and a file for each job beside it. */
+/** How a line of plugins lists its jobs: one list per workspace, and a file for each job next to it. */
 export interface Line {
   readonly isList: (json: Json) => boolean;
   readonly isJob: (json: Json) => boolean;
   readonly coverageOf: (job: Json) => Coverage;
 }
 
-/** The jobs of a line in a file of its own; undefined for a file of another one. */
+/** The jobs in a file of that line; undefined for any other file. */
 export function jobsIn(source: Source, { isList, isJob, coverageOf }: Line): Use[] | undefined {
   const { json } = source;
   if (json === undefined) return undefined;
@@ -72,7 +72,7 @@ export function jobsIn(source: Source, { isList, isJob, coverageOf }: Line): Use
   return isOver(json.status) || isListed(source, json.id) ? [] : [read(json)];
 }
 
-/** Whether the list beside a job's own file has it: the list is written later, and drops the oldest. */
+/** Whether the list next to a job's own file has the job: the list is written later, and drops the oldest jobs. */
 function isListed(source: Source, id: unknown): boolean {
   const jobs = jsonOf(source.near('../state.json'))?.jobs;
   return Array.isArray(jobs) && jobs.some((job) => isObject(job) && job.id === id);

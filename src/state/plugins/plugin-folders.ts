@@ -5,17 +5,17 @@ import type { Variables } from '../../common/variables.js';
 import { errorCode, isAbsent } from '../files/read.js';
 import { configDirOf } from '../folders.js';
 
-/** Where plugins keep their state, by how it is laid out there. */
+/** The folders where plugins keep their state, by layout. */
 export interface Places {
-  /** Folders that hold a folder for each workspace, with `server.json`, `state.json`, `servers/`, `jobs/`. */
+  /** Folders that have a folder per workspace, with `server.json`, `state.json`, `servers/`, `jobs/`. */
   readonly perWorkspace: readonly string[];
   /** Folders for all workspaces, with `server/`, `broker/`, `jobs/`. */
   readonly shared: readonly string[];
-  /** Folders of one server for everything: `server.json` or `pid`, and `sessions/`. */
+  /** Folders with one server for everything: `server.json` or `pid`, and `sessions/`. */
   readonly single: readonly string[];
-  /** Folders with a folder for each job. */
+  /** Folders with a folder per job. */
   readonly jobs: readonly string[];
-  /** Server records of their own. */
+  /** Single files that are server records. */
   readonly files: readonly string[];
   /** Folders that should list others and could not be read. */
   readonly unread: readonly { readonly file: string; readonly error: string }[];
@@ -23,23 +23,23 @@ export interface Places {
 
 export interface Known {
   readonly env: Variables;
-  /** Claude Code's own folders, as sessions saw them. */
+  /** Claude Code's config folders, as sessions saw them. */
   readonly configDirs: readonly string[];
-  /** What stood in for their `plugins`. */
+  /** The folders that replaced their `plugins`. */
   readonly pluginsDirs: readonly string[];
-  /** Temporary folders that they gave their sandboxed commands. */
+  /** Temporary folders that sessions gave their sandboxed commands. */
   readonly tmpDirs: readonly string[];
-  /** Plugins' data folders that somebody named. */
+  /** Plugins' data folders that were named explicitly. */
   readonly dataDirs: readonly string[];
-  /** Whatever `--state-dir` names is looked through as every kind of folder. */
+  /** The folder that `--state-dir` names is searched as every kind of folder. */
   readonly stateDir: string | undefined;
-  /** Whether what lies there can be looked at without waiting for ever. */
+  /** Whether a path can be looked at without waiting forever. */
   readonly answers: (path: string) => boolean;
 }
 
 /**
- * Every folder that a known plugin may have written to, whoever set which variable: a plugin's commands and its hooks
- * see different environments, so its records lie in one place or another.
+ * Every folder that a known plugin may have written to, whichever environment it had: a plugin's commands and its hooks
+ * see different variables, so its records may be in any of several places.
  */
 export function placesOf({ env, configDirs, pluginsDirs, tmpDirs, dataDirs, stateDir, answers }: Known): Places {
   const silent: { file: string; error: string }[] = [];
@@ -50,7 +50,7 @@ export function placesOf({ env, configDirs, pluginsDirs, tmpDirs, dataDirs, stat
   };
   const home = env.HOME || homedir();
   const chosen = stateDir === undefined ? [] : [stateDir];
-  // Some know only the default one, and other sessions may see other variables.
+  // Some plugins know only the default one, and other sessions may see other variables.
   const plugins = [configDirOf(env), join(home, '.claude'), ...configDirs].map((configDir) =>
     join(configDir, 'plugins'),
   );
@@ -58,7 +58,8 @@ export function placesOf({ env, configDirs, pluginsDirs, tmpDirs, dataDirs, stat
     foldersIn(join(folder, 'data')),
   );
   const data = [...stores.flatMap(({ folders }) => folders), ...dataDirs, ...named(env, DATA_VARIABLES), ...chosen];
-  // Some write to `/tmp` by that name, whatever the temporary folder is; a sandboxed command of Claude Code has its own.
+  // Some write to `/tmp` by that name, whatever the temporary folder is; a sandboxed command of Claude Code has its
+  // own.
   const temporary = [
     env.TMPDIR || tmpdir(),
     env.OPENCODE_REAP_TMP || '/tmp',
@@ -108,7 +109,7 @@ interface Store {
   readonly unread: Places['unread'];
 }
 
-/** Every plugin's data folder: what a variable of one session says leads one plugin's state into another's. */
+/** Every plugin's data folder: a variable of one session may lead one plugin's state into another's folder. */
 function foldersIn(store: string): Store {
   try {
     return { folders: readdirSync(store).map((name) => join(store, name)), unread: [] };
@@ -118,7 +119,7 @@ function foldersIn(store: string): Store {
   }
 }
 
-/** Two names of one folder would be two records of each server. */
+/** Two names of one folder would yield two records of each server. */
 function distinctOf(paths: readonly string[]): string[] {
   return [...new Map(paths.map((path) => [realOf(path), path])).values()];
 }

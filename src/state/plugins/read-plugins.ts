@@ -10,7 +10,7 @@ import { type Known, placesOf } from './plugin-folders.js';
 import { scan } from './scan.js';
 import { readerOf } from './state-file.js';
 
-/** What the plugins wrote down. Their files are only ever read. */
+/** What plugins recorded. Their files are only ever read. */
 export type PluginsWritten = Pick<Written, 'records' | 'uses' | 'unread' | 'skipped'>;
 
 /** Most plugins write in place, so a file may be seen half written. */
@@ -50,7 +50,7 @@ function readOnce(known: Known): PluginsWritten {
   return { records, uses, unread, skipped };
 }
 
-/** Beside these, folders of jobs hold whatever else their plugin puts there. */
+/** Apart from these, job folders hold other files of their plugin's. */
 const isList = (file: string): boolean => /^(state|refs)\.json$/.test(basename(file));
 
 function recordIn(source: Source): ServerRecord | Failure | string | undefined {
@@ -59,7 +59,7 @@ function recordIn(source: Source): ServerRecord | Failure | string | undefined {
     if (said !== undefined)
       return typeof said === 'string' || 'error' in said ? said : recordFrom(format, source, said);
   }
-  // What a plugin leaves of a record that it has taken back.
+  // What a plugin leaves of a record that it has withdrawn.
   return source.json && Object.keys(source.json).length === 0 ? 'no server' : undefined;
 }
 

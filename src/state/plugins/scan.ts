@@ -4,7 +4,7 @@ import type { Skipped, Unread } from '../../model/written.js';
 import { errorCode, isAbsent, isForeign } from '../files/read.js';
 import { type Known, type Places, SILENT } from './plugin-folders.js';
 
-/** Files that may say something of a server, or of who uses one; whether they do, their content tells. */
+/** Files that may say something about a server or its users; their content decides whether they do. */
 export interface Scan {
   readonly servers: readonly string[];
   readonly uses: readonly string[];
@@ -12,15 +12,18 @@ export interface Scan {
   readonly skipped: readonly Skipped[];
 }
 
-/** More than any person has workspaces or keeps jobs; a folder of more is not looked through to its end, and named. */
+/** More than anyone has workspaces or keeps jobs; a larger folder is not read to its end, and is reported. */
 const MOST_ENTRIES = 5_000;
 
-/** `<hash>` or `<slug>-<hash>`, of 12 or 16 digits. */
+/** `<hash>` or `<slug>-<hash>`, with 12 or 16 hex digits. */
 const WORKSPACE = /^([^/]*-)?[0-9a-f]{12}([0-9a-f]{4})?$/;
 
 const JSON_FILE = /^[^.].*\.json$/;
 
-/** Lists each folder once, one level at a time. No record is read through a link; jobs and sessions are, and only spare. */
+/**
+ * Lists each folder once, one level at a time. No record is read through a link; jobs and sessions are, since they only
+ * spare.
+ */
 export function scan(places: Places, answers: Known['answers']): Scan {
   const unread: Unread[] = places.unread.map((one) => ({ ...one, kind: 'use' }));
   const skipped: Skipped[] = [];
@@ -63,7 +66,7 @@ export function scan(places: Places, answers: Known['answers']): Scan {
 interface Entry {
   readonly name: string;
   readonly path: string;
-  /** Also of a link that leads to one, or may. */
+  /** Also true for a link that leads to a folder, or may. */
   readonly isFolder: boolean;
   readonly isLink: boolean;
 }
@@ -113,7 +116,7 @@ function leadsToFolder(link: string): boolean {
   }
 }
 
-/** A folder that is not there has nothing in it. */
+/** A folder that does not exist has no entries. */
 function entriesOf(folder: string): Dirent[] | string {
   try {
     return readdirSync(folder, { withFileTypes: true });

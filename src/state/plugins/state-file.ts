@@ -5,7 +5,7 @@ import { parseObject } from '../files/parse.js';
 import { errorCode, isAbsent, isForeign, readSmall } from '../files/read.js';
 import type { Read } from './format.js';
 
-/** A list of 50 jobs with their results is far below it. */
+/** A list of 50 jobs with their results is far smaller. */
 const MAX_BYTES = 16 * 1024 * 1024;
 
 /** Reads each file once, however many formats look at it. */
@@ -48,7 +48,10 @@ function sourceOf(file: string, read: (file: string) => Read, skipped: Skipped[]
   };
 }
 
-/** Undefined when nothing is there, a word when that cannot be told: a folder can be listed and yet not be entered. */
+/**
+ * Undefined when it does not exist, an error code when that cannot be told: a folder may be listable but not
+ * searchable.
+ */
 function writtenAt(file: string): number | string | undefined {
   try {
     return lstatSync(file).mtimeMs;

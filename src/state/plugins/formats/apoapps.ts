@@ -1,7 +1,10 @@
 import { text, time } from '../../files/parse.js';
 import { atUrl, type Format } from '../format.js';
 
-/** "swarm-code": one file in the temporary folder for everything, without a pid; who listens there tells the process. */
+/**
+ * "swarm-code": one file in the temporary folder for everything, without a pid; the listener on the port is the
+ * process.
+ */
 export const apoapps: Format = {
   name: 'apoapps',
   plugin: 'swarm-code (apoapps)',

@@ -7,7 +7,10 @@ const COVERS: Coverage = { kind: 'plugins', formats: ['brahmsyaifullah'], ports:
 
 const ENDS = ['exit-code', 'cancelled'];
 
-/** `pid`, plain text and nothing else, so that nothing proves whose it is; `oc-…/` for each job, with a file for its end. */
+/**
+ * `pid`, plain text and nothing else, so nothing proves whose it is; `oc-…/` for each job, with a file that marks its
+ * end.
+ */
 export const brahmsyaifullah: Format = {
   name: 'brahmsyaifullah',
   plugin: 'opencode-server (brahmsyaifullah)',
@@ -19,7 +22,7 @@ export const brahmsyaifullah: Format = {
   },
   usesIn: (source) => {
     const { name, folder } = source;
-    // It is only beginning while there is no pid.
+    // Without a pid it is only just beginning.
     const isJob = name === 'pid' || (name === 'started' && source.near('pid') === undefined);
     if (!isJob || !folder.startsWith('oc-')) return undefined;
     if (ENDS.some((name) => source.touchedAt(name) !== undefined)) return [];

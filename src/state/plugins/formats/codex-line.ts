@@ -5,7 +5,7 @@ import { jobsIn } from '../jobs.js';
 
 const ALL: Coverage = { kind: 'plugins', formats: ['dalong0514', 'therealdinghydog', 'apoapps'], ports: [] };
 
-/** The job lists of the plugins that were made from codex-plugin-cc: a version, and jobs with a class or a kind. */
+/** The job lists of the plugins derived from codex-plugin-cc: a version, and jobs with a class or a kind. */
 export const codexLine: Format = {
   name: 'codex-line',
   plugin: 'opencode-plugin-cc (codex line)',
@@ -14,7 +14,7 @@ export const codexLine: Format = {
 
 const isList = (json: Json): boolean => json.version !== undefined && json.claudeSessions === undefined;
 
-/** TheViniAlmeida's, which come from it too, have another name for the session. */
+/** TheViniAlmeida's, which are derived from it too, have another name for the session. */
 const isJob = (json: Json): boolean =>
   json.status !== undefined &&
   json.claudeSessionId === undefined &&

@@ -13,7 +13,7 @@ import { therealdinghydog } from './therealdinghydog.js';
 import { thevinialmeida } from './thevinialmeida.js';
 import { zaralcy } from './zaralcy.js';
 
-/** Every format that is known. To add one, write its file and add its row. */
+/** Every known format. To add one, write its file and add its row. */
 export const FORMATS: readonly Format[] = [
   johnnyvicious,
   naicud,

@@ -21,7 +21,7 @@ export const joelfrancisco: Format = {
   usesIn: (source) => {
     const { json } = source;
     if (json === undefined || !('started' in json && 'workspace' in json && 'status' in json)) return undefined;
-    // `started` is written once, and its process may begin after it.
+    // `started` is written once, and its process may begin later.
     return isOver(json.status) ? [] : [alsoSeen(jobFrom(source, json, COVERS), source.touchedAt())];
   },
 };

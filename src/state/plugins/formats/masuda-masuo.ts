@@ -20,7 +20,7 @@ export const masudaMasuo: Format = {
     const { json, name } = source;
     if (json === undefined || name !== 'job.json' || !('status' in json)) return undefined;
     if (isOver(json.status)) return [];
-    // It has no process: what it wrote last, to its log of events too, is its only sign of life.
+    // It has no process: its last writes, including those to its event log, are its only signs of life.
     const lastActivity = isObject(json.stats) ? heardAt(source, json.stats.lastActivity) : undefined;
     const written = [source.touchedAt(), source.touchedAt('events.ndjson')];
     return [alsoSeen(jobFrom(source, json, COVERS), lastActivity, ...written)];

@@ -1,7 +1,7 @@
 import { text, time } from '../../files/parse.js';
 import { type Format, onPort } from '../format.js';
 
-/** `servers/serve-<port>.json`, one for each port. */
+/** `servers/serve-<port>.json`, one per port. */
 export const naicud: Format = {
   name: 'naicud',
   plugin: 'opencode-plugin-cc (naicud)',

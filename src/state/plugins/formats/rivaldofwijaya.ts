@@ -5,7 +5,9 @@ import { identity, text, time } from '../../files/parse.js';
 import { type Format, onPort, passwordIn, type Source } from '../format.js';
 import { alsoSeen, heardAt, isOver, jobFrom } from '../jobs.js';
 
-/** One server for everything: `broker/port.json`, which only a fitting `owner.json` makes the plugin's; `refs.json`. */
+/**
+ * One server for everything: `broker/port.json`, which is the plugin's only with a matching `owner.json`; `refs.json`.
+ */
 export const rivaldofwijaya: Format = {
   name: 'rivaldofwijaya',
   plugin: 'opencode-plugin-cc (rivaldofwijaya)',
@@ -28,7 +30,7 @@ export const rivaldofwijaya: Format = {
     if (name === 'refs.json' && folder === 'broker')
       return Object.entries(json).flatMap((ref) => leasesIn(source, ref));
     if (name !== 'meta.json' || !('state' in json)) return undefined;
-    // Its process is only started, and written down, once the server answers: long after `startedAt`.
+    // Its process is started, and recorded, only once the server answers: long after `startedAt`.
     return isOver(json.state) ? [] : [alsoSeen(jobFrom(source, json, SERVER), source.touchedAt())];
   },
 };
@@ -48,14 +50,15 @@ function isOwners(record: Json, owner: Json | undefined): boolean {
   );
 }
 
-/** Of a Claude session: what holds the server for it, by key. Old versions wrote no more than when. */
+/** For a Claude session: its holds on the server, by key. Old versions wrote only a time. */
 function leasesIn(source: Source, [session, holders]: [string, unknown]): Use[] {
   if (!isObject(holders)) return [leaseFrom(source, session, { at: holders })];
   return Object.values(holders).map((holder) => leaseFrom(source, session, isObject(holder) ? holder : {}));
 }
 
 function leaseFrom(source: Source, session: string, holder: Json): Use {
-  // Of a session, `pid` is the hook's own, which has long ended, and `sessionPid` is the Claude process, if it was found.
+  // For a session, `pid` is the hook's own, which has long ended, and `sessionPid` is the Claude process, if it was
+  // found.
   const isSession = holder.scope === 'session' || 'sessionPid' in holder;
   const from = time(holder.at);
   const until = time(holder.expiresAt);
@@ -72,5 +75,5 @@ function leaseFrom(source: Source, session: string, holder: Json): Use {
   };
 }
 
-/** How long it lets a session hold the server. */
+/** How long the plugin lets a session hold the server. */
 const SIX_HOURS_MS = 6 * 3_600_000;

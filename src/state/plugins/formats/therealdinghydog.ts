@@ -5,7 +5,7 @@ import { atUrl, type Format, hashIn, passwordIn, portIn, type Source } from '../
 import { heardAt, listIn } from '../jobs.js';
 
 /**
- * `server.json`, without a time: only its password ties a process to it. Also of servers that the user started
+ * `server.json`, without a time: only its password ties a process to it. Also for servers that the user started
  * (`external`), with a lease for each of the plugin's own processes.
  */
 export const therealdinghydog: Format = {
@@ -14,10 +14,10 @@ export const therealdinghydog: Format = {
   serverIn: ({ json, folder }) => {
     if (json === undefined || !('external' in json && 'url' in json)) return undefined;
     const said = { workspaceHash: hashIn(folder), startedAt: undefined, password: passwordIn(json.password) };
-    // Without a pid it is the user's, too, which the plugin was only told of.
+    // A server without a pid is the user's, too; the plugin was only told about it.
     if (json.external !== true && json.pid !== null)
       return atUrl(json.url, { ...said, ownership: json.external === false ? 'plugin' : 'unmarked', pid: json.pid });
-    // The user's may be on another machine, which is nobody's business here.
+    // The user's server may be on another machine, which is not our concern.
     const port = portIn(json.url);
     return port === undefined ? 'no server' : { ...said, ownership: 'user', port, byPort: true };
   },
@@ -45,5 +45,5 @@ function leaseFrom(source: Source, lease: unknown): Use {
   };
 }
 
-/** What it gives its leases. */
+/** The lifetime that the plugin gives its leases. */
 const SIX_HOURS_MS = 6 * 3_600_000;

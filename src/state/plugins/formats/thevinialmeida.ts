@@ -29,7 +29,7 @@ export const thevinialmeida: Format = {
   },
 };
 
-/** ZaraLcy's, which are alike, have no `id`. Any of the others may be left out where it is not known. */
+/** ZaraLcy's, which are similar, have no `id`. Any of the others may be missing if unknown. */
 const isJob = (json: Json): boolean => 'id' in json && 'status' in json && OWN_FIELDS.some((field) => field in json);
 
 const OWN_FIELDS = ['claudeSessionId', 'pidStartTime', 'serverUrlRef', 'groupId'];
@@ -53,10 +53,10 @@ function leaseFrom(source: Source, session: Json): Use {
   };
 }
 
-/** How long it takes a session for live of which it knows no more. */
+/** How long the plugin takes a session to be live if it knows nothing more about it. */
 const DAY_MS = 24 * 3_600_000;
 
-/** The list has a summary of each job; its own file knows its process. */
+/** The list has a summary of each job; the job's own file has its process. */
 const listedIn = (source: Source, { jobs }: Json): Use[] =>
   unfinished(
     listIn(jobs).filter((job) => !hasOwnFile(source, job)),
