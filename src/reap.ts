@@ -16,12 +16,12 @@ export interface Request {
   readonly graceMs: number;
   readonly limit: number;
   readonly endStrays: boolean;
-  /** Only the watch waits for this. */
+  /** Set only by the watch. */
   readonly quietForMs?: number | undefined;
   readonly told?: Told | undefined;
 }
 
-/** Surveys what was written down and what the machine shows, judges, plans, stops, tidies up and reports. */
+/** Surveys what was recorded and what the machine shows, judges, plans, stops, tidies up and reports. */
 export async function reap(request: Request, world: World): Promise<Reaped> {
   const at = Date.now();
   const around = await survey(world);
@@ -77,6 +77,6 @@ const spare = (server: Judgement, refused: Outcome | undefined): Judged => ({
   outcome: server.verdict.kind === 'stale' ? refused : undefined,
 });
 
-/** What was to be stopped is in the log by now. */
+/** What was to be stopped is already in the log. */
 const isNews = (server: Judged, refused: Outcome | undefined): boolean =>
   !isHistory(server) && (server.verdict.kind !== 'stale' || refused !== undefined);

@@ -8,13 +8,13 @@ import { readSmall } from '../state/files/read.js';
 import { configDirOf } from '../state/folders.js';
 
 /**
- * The enabled plugins that carry our hooks, by the client's own list of what is installed (seen in 2.1.330,
- * undocumented). What is missing or not understood means nothing.
+ * The enabled plugins that carry our hooks, by the client's own list of installed plugins (seen in 2.1.330,
+ * undocumented). A missing or unknown entry means nothing.
  */
 export function carriersIn(settings: readonly unknown[], env: Variables): string[] {
   const folder = env.CLAUDE_CODE_PLUGIN_CACHE_DIR || join(configDirOf(env), 'plugins');
   const { plugins } = objectIn(join(folder, 'installed_plugins.json'));
-  // The later ones, of the project, outweigh the user's.
+  // Later settings, the project's, override the user's.
   const enabled = Object.assign({}, ...settings.map(enabledIn)) as Json;
   const installed = Object.entries(isObject(plugins) ? plugins : {});
   return installed.flatMap(([name, roots]) => (enabled[name] === true && rootsIn(roots).some(carriesOurs) ? name : []));

@@ -8,7 +8,7 @@ import { machineFindings } from './machine.js';
 import { programFindings } from './program.js';
 import { stateFindings } from './state.js';
 
-/** Looks at everything that has to be in place, and changes nothing. */
+/** Checks everything that has to be in place, and changes nothing. */
 export async function examine(world: World, env: Variables): Promise<Finding[]> {
   return [
     ...programFindings(process.versions.node),

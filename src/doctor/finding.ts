@@ -1,9 +1,9 @@
-/** One thing that was looked at: fine, worth knowing, or in the way of what this program is for. */
+/** One checked thing: fine, worth knowing, or broken. */
 export interface Finding {
   readonly level: 'ok' | 'warn' | 'fail';
   readonly about: string;
   readonly detail: string;
-  /** The next step; undefined where there is none to take. */
+  /** The next step; undefined if there is none. */
   readonly hint?: string;
 }
 

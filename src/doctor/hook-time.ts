@@ -4,7 +4,7 @@ import type { Found } from '../install/handlers.js';
 import { lineOf } from '../install/shell-line.js';
 import { type Finding, fail, ok, warn } from './finding.js';
 
-/** What Claude Code grants all hooks together when a session ends, by default. */
+/** What Claude Code gives all hooks together when a session ends, by default. */
 const BUDGET_MS = 1_500;
 /** Beyond this, a busy machine would use up the rest. */
 const SLOW_MS = 500;
@@ -13,12 +13,12 @@ const INPUT = JSON.stringify({ session_id: 'doctor', hook_event_name: 'SessionSt
 
 export type Called = Pick<Found, 'form' | 'runner' | 'words' | 'otherNode'>;
 
-/** How long the hook takes here, by calling it as Claude Code does, with an event that writes nothing. */
+/** How long the hook takes here, measured by calling it as Claude Code does, with an event that writes nothing. */
 export function hookTime({ form, runner, words, otherNode }: Called): Finding[] {
   const args = words.map((word, at) => (at === 2 ? 'doctor' : word));
   const first = [...runner, ...args];
   const commands = otherNode === undefined ? [first] : [first, [otherNode, ...args]];
-  // The line hides what goes wrong in it, so each of its commands is run bare before the line is.
+  // The line hides its failures, so each of its commands is run on its own first.
   const wrong = commands.map(whatIsWrong);
   const works = wrong.indexOf(undefined);
   if (works < 0) return wrong.slice(0, 1).flatMap((one) => one ?? []);

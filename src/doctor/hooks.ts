@@ -10,12 +10,12 @@ import { carriersIn } from './claude-plugins.js';
 import { type Finding, fail, ok, warn } from './finding.js';
 import { type Called, hookTime } from './hook-time.js';
 
-/** A handler of ours in some settings file. */
+/** One of our handlers, in some settings file. */
 interface Handler extends Pick<Found, 'form' | 'runner' | 'words' | 'otherNode'> {
   readonly scope: SettingsScope;
 }
 
-/** Whether Claude Code calls us, calls what is there, and does not have to wait for it. */
+/** Whether Claude Code calls us, calls files that exist, and does not have to wait for them. */
 export function hookFindings(workspace: string, env: Variables): Finding[] {
   const registered = registeredIn(workspace, env);
   const read = registered.map(({ json }) => json);
@@ -33,7 +33,7 @@ export function hookFindings(workspace: string, env: Variables): Finding[] {
   ];
 }
 
-/** A project's settings came with the project, and what they name is not run just because somebody asks how we are. */
+/** A project's settings came with the project, and a diagnosis must not run what they name. */
 function safeToRun(handler: Handler, env: Variables): Called | undefined {
   if (handler.scope === 'user') return handler;
   const isOurs = handler.runner.join(' ') === 'node' && handler.words[0] === installedBuild(env).hook;
@@ -66,7 +66,7 @@ function inSettings({ scope, path, found, json }: Registered): Finding[] {
   ];
 }
 
-/** With `args`, which clients before 2.1.139 leave out. On Windows there is no other form. */
+/** With `args`, which clients before 2.1.139 ignore. On Windows there is no other form. */
 const isOld = (found: readonly Found[]): boolean =>
   process.platform !== 'win32' && found.some(({ form }) => form === 'exec');
 

@@ -12,7 +12,7 @@ import { type Finding, fail, ok, warn } from './finding.js';
 const OLD_REQUEST_MS = 10 * 60_000;
 const RECENT_MS = 7 * 24 * 3_600_000;
 
-/** What runs left behind that should have gone by now. */
+/** What runs have left behind that should be gone by now. */
 export async function leftoverFindings(world: World): Promise<Finding[]> {
   const around = await survey(world);
   const claim = sweeper(world.folder);
@@ -32,7 +32,7 @@ export async function leftoverFindings(world: World): Promise<Finding[]> {
   ];
 }
 
-/** In another container, or on a system that does not tell one boot from another. */
+/** In another container, or on a system where boots cannot be told apart. */
 const unexamined = ({ holder, holdsMs }: Held): Finding =>
   warn(
     'background run',
@@ -53,7 +53,7 @@ function deadFences({ deadFences }: Survey): Finding[] {
   return [warn('fences', `a run died while it was stopping ${servers}`, 'opencode-reap --all-stale finishes it')];
 }
 
-/** Neither has anybody to tell it to. */
+/** Failures of the hook and of the background run, which have no one to report them to. */
 function failures(folder: StateFolder): Finding[] {
   const lines = readLog(folder).filter(({ at }) => Date.now() - Date.parse(at) < RECENT_MS);
   return ['hook', 'background run'].flatMap((who) => {

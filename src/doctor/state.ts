@@ -7,7 +7,7 @@ import { type Finding, fail, ok, warn } from './finding.js';
 
 const ELSEWHERE = 'choose another folder with OPENCODE_REAP_STATE_DIR, or fix it';
 
-/** Whether we, and only we, can write down what we know. */
+/** Whether we can write our state, and no one else can. */
 export function stateFindings(folder: StateFolder): Finding[] {
   const { root, servers, closing, leases, requests, runs, starts, keep, places } = folder;
   if (!existsSync(root)) return [notThereYet(root)];

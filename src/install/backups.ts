@@ -8,17 +8,17 @@ import type { SettingsScope } from './paths.js';
 import type { SettingsFile } from './settings-file.js';
 
 /*
- * What a settings file was before install or uninstall changed it. A person can go back to it, and uninstall reads
- * there what was empty before install came.
+ * Copies of a settings file from before install or uninstall changed it. The user can go back to one, and uninstall
+ * reads there what was empty before install.
  */
 
 const folderOf = ({ root }: StateFolder): string => join(root, 'backups');
 
-/** There is one settings file per project, so the scope alone would not say whose backup it is. */
+/** There is one settings file per project, so the scope alone does not identify the backed-up file. */
 const prefix = (scope: SettingsScope, { path }: SettingsFile): string =>
   `settings-${scope}-${createHash('sha256').update(path).digest('hex').slice(0, 8)}-`;
 
-/** The path of the backup. */
+/** Returns the path of the backup; undefined if there was no file. */
 export function backUp(folder: StateFolder, scope: SettingsScope, file: SettingsFile): string | undefined {
   if (file.text === undefined) return undefined;
   const at = new Date().toISOString().replace(/[:.]/g, '-');
@@ -30,7 +30,7 @@ export function backUp(folder: StateFolder, scope: SettingsScope, file: Settings
   return backup;
 }
 
-/** One of a change that was not made. */
+/** Removes the backup of a change that was not made. */
 export function dropBackup(backup: string | undefined): void {
   if (backup !== undefined) removeFile(backup);
 }

@@ -5,14 +5,14 @@ import { removeFile, replaceFile } from '../state/files/write.js';
 import { giveToFoldersOwner, makeFolder } from './owner.js';
 import type { Build } from './paths.js';
 
-/** The program first: a hook that finds none beside it would start nothing. */
+/** The program first: a hook without it next to it could not start anything. */
 const PARTS = ['program', 'hook'] as const;
 
-/** Which files of a build are not, or not as they are here, in the other. */
+/** The files of `to` that are missing or differ from those of `from`. */
 export const differing = (from: Build, to: Build): string[] =>
   PARTS.filter((part) => contentOf(from[part]) !== contentOf(to[part])).map((part) => to[part]);
 
-/** Puts in place what differs; returns which files those were. */
+/** Writes the files that differ; returns them. */
 export function copyBuild(from: Build, to: Build): string[] {
   const files = differing(from, to);
   if (files.length > 0) makeFolder(to.folder, 0o700);
@@ -29,7 +29,7 @@ const contentOf = (file: string): string | undefined => tryRead(() => readFileSy
 export const copiesOf = (build: Build): string[] =>
   PARTS.map((part) => build[part]).filter((file) => contentOf(file) !== undefined);
 
-/** Takes copies away, by default all, and their folder where nothing else is in it. */
+/** Removes copies, by default all of them, and their folder if it is then empty. */
 export function removeBuild(build: Build, there: readonly string[] = copiesOf(build)): readonly string[] {
   for (const file of there) removeFile(file);
   try {

@@ -1,7 +1,9 @@
 import { whyNot } from './handlers.js';
 import { apply, type Edit, type Member, parseDocument } from './json-edit.js';
 
-/** What a person is shown of an edit: the line, and what goes and comes. Never anything of their own beside it. */
+/**
+ * What the user is shown of an edit: the line, and what is removed and added. Never anything of their own next to it.
+ */
 export interface Step {
   readonly line: number;
   readonly removed: string;
@@ -10,11 +12,11 @@ export interface Step {
 
 export interface Edited {
   readonly text: string;
-  /** None where everything is as it should be already. */
+  /** Empty if everything is already right. */
   readonly steps: readonly Step[];
 }
 
-/** Edits a settings file until there is nothing left to edit; a sentence where it cannot be edited at all. */
+/** Edits a settings file until there is nothing left to edit; a sentence if it cannot be edited. */
 export function editAll(original: string, next: (text: string, root: Member) => Edit | undefined): Edited | string {
   const steps: Step[] = [];
   let text = original;
@@ -37,5 +39,5 @@ function stepOf(text: string, { offset, length, content }: Edit): Step {
   return { line: begunLines, removed: bare(indent + removed), added: bare(indent + content) };
 }
 
-/** Without the comma and the line breaks around it, which are no more than punctuation. */
+/** Without the comma and the line breaks around it, which are only punctuation. */
 const bare = (piece: string): string => piece.replace(/^[ \t]*,?[ \t]*[\r\n]+|^,|,?\s*$/g, '');

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Member } from './json-edit.js';
 import { alternativesOf, lineOf } from './shell-line.js';
 
-/* What our two hooks look like in Claude Code's settings, and where they are in a settings file. */
+/* What our two hooks look like in Claude Code's settings, and how to find them in a settings file. */
 
 export const EVENTS = { SessionStart: 'session-start', SessionEnd: 'session-end' } as const;
 
@@ -15,14 +15,14 @@ export interface HookCall {
   readonly hook: string;
   readonly port: number | undefined;
   readonly stateDir: string | undefined;
-  /** A line for a shell; on Windows, where that need not be a POSIX one, a command with `args`. */
+  /** A line for a shell; on Windows, where the shell need not be a POSIX one, a command with `args`. */
   readonly form: 'shell' | 'exec';
-  /** A node that is new enough, for when the one on the PATH is missing or is not. */
+  /** A node that is new enough, in case the one on the PATH is missing or too old. */
   readonly otherNode: string | undefined;
   readonly isThere: (file: string) => boolean;
 }
 
-/** Claude Code waits for it this long at the end of a session, at the very most; it takes a hundredth of that. */
+/** The longest that Claude Code waits for it at the end of a session; it takes a hundredth of that. */
 const TIMEOUT_SECONDS = 5;
 
 export const argsOf = (
@@ -36,13 +36,13 @@ export const argsOf = (
   ...(stateDir === undefined ? [] : ['--state-dir', stateDir]),
 ];
 
-/** What a handler of ours runs. */
+/** What one of our handlers runs. */
 export interface Command {
   readonly command: string;
   readonly args?: readonly string[];
 }
 
-/** A bare `node` comes first: the one of an npx cache or of a version manager is gone one day. */
+/** A bare `node` comes first: the node of an npx cache or of a version manager disappears one day. */
 const NODE = ['node'];
 
 export function commandOf(name: EventName, call: HookCall, runner: readonly string[] = NODE, kept?: string): Command {
@@ -58,23 +58,23 @@ export const groupOf = (name: EventName, call: HookCall) => ({
   hooks: [{ type: 'command', ...commandOf(name, call), timeout: TIMEOUT_SECONDS }],
 });
 
-/** A handler of ours, with everything around it. */
+/** One of our handlers, with everything around it. */
 export interface Found {
   readonly name: EventName;
   readonly event: Member;
   readonly group: Member;
   readonly handlers: Member;
   readonly handler: Member;
-  /** A remnant is what a client that knows no `args` leaves of the form that has them. */
+  /** A remnant is what a client that does not know `args` leaves of the form that has them. */
   readonly form: 'shell' | 'exec' | 'remnant';
-  /** What runs the script: `node`, or what a person has put in its place. */
+  /** What runs the script: `node`, or what the user has put in its place. */
   readonly runner: readonly string[];
-  /** The script and its arguments; of a remnant none are left. */
+  /** The script and its arguments; a remnant has none. */
   readonly words: readonly string[];
   readonly otherNode: string | undefined;
 }
 
-/** The handlers of ours in a settings file, in the order in which they stand there. */
+/** Our handlers in a settings file, in file order. */
 export function findOurs(root: Member, hook: string): Found[] {
   const hooks = property(root, 'hooks');
   return EVENT_NAMES.flatMap((name) => {
@@ -96,7 +96,7 @@ function inGroup(name: EventName, event: Member, group: Member, hook: string): F
 
 type Called = Pick<Found, 'form' | 'runner' | 'words' | 'otherNode'>;
 
-/** A line that does nothing but call our script: one that does more is a person's own. */
+/** A line that only calls our script: a line that does more is the user's own. */
 function inShell(line: string, hook: string): Called | undefined {
   const [first, ...rest] = (alternativesOf(line) ?? []).map((words) => callIn(words, hook) ?? words);
   if (first === undefined || Array.isArray(first)) return undefined;
@@ -119,9 +119,9 @@ function inExec(command: string, args: unknown, hook: string): Called | undefine
 }
 
 /**
- * Nobody has such a handler on purpose: node reads the event on its standard input as a program, and that is a syntax
- * error. The timeout that we give, and a group without a matcher, as we make it, tell it from what is left of another
- * hook in the same way: that one is its owner's to mend.
+ * No one has such a handler on purpose: node reads the event on its standard input as a program, which is a syntax
+ * error. The timeout that we set, and a group without a matcher, like ours, distinguish it from the same kind of
+ * remnant of another hook, which is its owner's to fix.
  */
 function remnant(group: Member, handler: Member): Called | undefined {
   const left = { type: 'command', command: 'node', timeout: TIMEOUT_SECONDS };
@@ -133,17 +133,17 @@ function remnant(group: Member, handler: Member): Called | undefined {
 
 const HOOK_PATH = /[\\/]opencode-reap[\\/](bin[\\/])?hook\.cjs\b/;
 
-/** By the path of the script: where install puts it now, or where an earlier one or a vendored copy has put it. */
+/** By the path of the script: where install puts it now, or where an earlier install or a vendored copy has put it. */
 const isOurs = (path: string | undefined, hook: string): boolean =>
   path !== undefined && (path === hook || (HOOK_PATH.test(path) && path.endsWith('hook.cjs')));
 
-/** Whether something in these settings, in a line of a person's own say, names the script that install has copied. */
+/** Whether anything in these settings, for example a line that the user wrote, names the script that install copied. */
 export function mentions(json: unknown, hook: string): boolean {
   if (typeof json === 'string') return json.includes(hook) || (/[$~]/.test(json) && HOOK_PATH.test(json));
   return typeof json === 'object' && json !== null && Object.values(json).some((value) => mentions(value, hook));
 }
 
-/** What this handler is to run instead; undefined where it is as it should be. */
+/** What this handler should run instead; undefined if it is right. */
 export function mended(found: Found, call: HookCall): Command | undefined {
   const wanted = commandOf(found.name, call, found.runner, found.otherNode);
   const command = property(found.handler, 'command')?.value.json;
@@ -154,7 +154,7 @@ export function mended(found: Found, call: HookCall): Command | undefined {
 export const property = ({ value }: Member, key: string): Member | undefined =>
   value.members.find((member) => member.key === key);
 
-/** Why our hooks cannot be put into or taken out of this file, as a sentence; undefined where they can. */
+/** Why our hooks cannot be put into or removed from this file, as a sentence; undefined if they can. */
 export function whyNot(root: Member): string | undefined {
   if (root.value.kind !== 'object') return 'it does not hold an object';
   const hooks = property(root, 'hooks');
@@ -166,6 +166,6 @@ export function whyNot(root: Member): string | undefined {
   return twice && `it has \`${twice}\` twice`;
 }
 
-/** Of a property that is there twice, readers take the last one or the first. */
+/** If a property occurs twice, some readers take the last one and some the first. */
 const repeated = ({ value }: Member, key: string): string | undefined =>
   value.members.filter((member) => member.key === key).length > 1 ? key : undefined;

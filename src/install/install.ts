@@ -10,16 +10,16 @@ import { remember, remembered } from './remembered.js';
 import type { Setting } from './setting.js';
 import { readSettings, type SettingsFile, type Unwritten, writeSettings } from './settings-file.js';
 
-/** What was done, or in a dry run would be. */
+/** What was done, or would be in a dry run. */
 export interface Change {
   readonly kind: 'changed';
-  /** Copies that were written, or taken away. */
+  /** Copies that were written, or removed. */
   readonly files: readonly string[];
   readonly steps: Edited['steps'];
   readonly backup: string | undefined;
-  /** Settings files that call the copies still, for which they stay. */
+  /** Settings files that still call the copies, which therefore stay. */
   readonly neededBy: readonly string[];
-  /** Whose the settings are, where that user cannot read the copies. */
+  /** The owner of the settings, if that user cannot read the copies. */
   readonly shutOut?: number | undefined;
 }
 
@@ -31,7 +31,7 @@ export interface Refusal {
 
 export const refused = (error: string, hint: string): Refusal => ({ kind: 'refused', error, hint });
 
-/** Copies the build that runs to where it stays, and has Claude Code call it. */
+/** Copies the running build to its permanent place, and has Claude Code call it. */
 export function install(from: Build, setting: Setting, dryRun: boolean): Change | Refusal {
   const file = readSettings(setting.path);
   if (typeof file === 'string') return unreadable(setting, file);
@@ -45,8 +45,8 @@ export function install(from: Build, setting: Setting, dryRun: boolean): Change 
 }
 
 /**
- * The settings come last: they never call what is not there. Where they cannot be written, nothing stays behind, unless
- * other settings call the copies.
+ * The settings are written last, so that they never call what is not there. If they cannot be written, nothing stays
+ * behind, unless other settings call the copies.
  */
 function carryOut(from: Build, edited: Edited, file: SettingsFile, setting: Setting): Change | Refusal {
   const before = copiesOf(setting.build);
@@ -72,13 +72,13 @@ function removeNew({ build, roots, path }: Setting, before: readonly string[]): 
   );
 }
 
-/** Root may write anybody's settings, and its own home is closed to them. */
+/** Root may write any user's settings, but root's home is closed to other users. */
 function shutOut({ stat }: SettingsFile, { build }: Setting): number | undefined {
   if (process.getuid?.() !== 0 || stat === undefined || stat.uid === 0) return undefined;
   return statSync(build.folder).uid === stat.uid ? undefined : stat.uid;
 }
 
-/** Writes the settings where they change; the path of the backup, where there was anything to back up. */
+/** Writes the settings if they change; returns the path of the backup if there was anything to back up. */
 export function put(edited: Edited, file: SettingsFile, setting: Setting): string | undefined | Refusal {
   if (edited.steps.length === 0) return undefined;
   const backup = backUp(setting.state, setting.scope, file);

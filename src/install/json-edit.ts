@@ -1,11 +1,11 @@
 import { getNodeValue, type Node, type ParseError, parseTree } from 'jsonc-parser';
 
 /*
- * A JSON text as it stands, and edits to it that leave every other byte where it is. What is put in is one piece, and
- * taking it out again removes exactly that piece, however the file around it is laid out.
+ * A JSON text as it is, and edits to it that leave every other byte in place. An insertion is one piece, and removing
+ * it again removes exactly that piece, however the file around it is laid out.
  */
 
-/** What a JSON text holds at one place. */
+/** A value at one place in a JSON text. */
 export interface Value {
   readonly offset: number;
   readonly end: number;
@@ -28,10 +28,10 @@ export interface Edit {
   readonly content: string;
 }
 
-/** As `touch` leaves it. Claude Code takes it for `{}` without a word. */
+/** As `touch` leaves it. Claude Code silently takes it for `{}`. */
 export const isBlank = (text: string): boolean => text.trim() === '';
 
-/** The whole text as one member, or undefined where it is not strictly JSON. */
+/** The whole text as one member; undefined if it is not strict JSON. */
 export function parseDocument(text: string): Member | undefined {
   const errors: ParseError[] = [];
   const root = parseTree(text, errors, { disallowComments: true, allowTrailingComma: false });
@@ -60,7 +60,7 @@ const described = (node: Node): Value => ({
 export const apply = (text: string, { offset, length, content }: Edit): string =>
   text.slice(0, offset) + content + text.slice(offset + length);
 
-/** Puts a member behind the last one, on lines of its own where the others have lines of their own. */
+/** Inserts a member after the last one, on lines of its own if the others have lines of their own. */
 export function insert(text: string, into: Member, key: string | undefined, json: unknown): Edit {
   const last = into.value.members.at(-1);
   const own = indentAt(text, into.offset);
@@ -72,7 +72,7 @@ export function insert(text: string, into: Member, key: string | undefined, json
   return { offset: into.value.offset + 1, length: 0, content: item + tail };
 }
 
-/** Takes a member out, with the comma and the line breaks that came with it. */
+/** Removes a member, with the comma and the line breaks that came with it. */
 export function remove(text: string, from: Member, member: Member): Edit {
   const { members, offset } = from.value;
   const at = members.indexOf(member);
@@ -94,7 +94,7 @@ export function replace(text: string, { offset, end, value }: Member, json: unkn
   return { offset, length: end - offset, content };
 }
 
-/** As its neighbours are written: on one line, or indented. */
+/** Formatted like its neighbors: on one line, or indented. */
 function render(text: string, json: unknown, indent: string | undefined): string {
   if (indent === undefined) return JSON.stringify(json);
   const unit = unitOf(text);
@@ -102,7 +102,7 @@ function render(text: string, json: unknown, indent: string | undefined): string
   return lines.map((line) => line.replace(/^\t*/, (tabs) => unit.repeat(tabs.length))).join(eolOf(text) + indent);
 }
 
-/** The white space before a place that begins its line; undefined where something else stands before it. */
+/** The white space before a place that starts its line; undefined if anything else comes before it. */
 function indentAt(text: string, offset: number): string | undefined {
   const before = /(^|[\r\n])([ \t]*)$/.exec(text.slice(0, offset));
   return before?.[2];

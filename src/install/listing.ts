@@ -3,7 +3,7 @@ import { clean, tilde } from '../report/text.js';
 import type { Step } from './edits.js';
 import type { Change } from './install.js';
 
-/* What install and uninstall say. Of a settings file, only what is ours is ever shown: the rest may hold secrets. */
+/* What install and uninstall print. Of a settings file, only what is ours is ever shown: the rest may hold secrets. */
 
 export interface Said {
   readonly settings: string;

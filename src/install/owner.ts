@@ -2,11 +2,11 @@ import { lchownSync, mkdirSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 
 /*
- * Run as root over another user's home (sudo that keeps HOME, the root of a container with a mounted home), what we
- * make there belongs to whoever owns the folder that it is made in: root's would keep that user's sessions out.
+ * When run as root over another user's home (sudo that keeps HOME, the root of a container with a mounted home), what
+ * we create belongs to the owner of the folder that it is created in: root's files would lock that user's sessions out.
  */
 
-/** Makes a folder, and those above it that are missing. */
+/** Creates a folder and its missing parents. */
 export function makeFolder(folder: string, mode?: number): void {
   const whole = resolve(folder);
   const first = mkdirSync(whole, { recursive: true, mode });
@@ -22,7 +22,7 @@ export function giveToFoldersOwner(path: string): void {
   if (uid !== 0) lchownSync(path, uid, gid);
 }
 
-/** As root, gives a file that we made to the owner of the one that it is a copy of. */
+/** As root, gives a file that we created to the owner of the file that it is a copy of. */
 export function giveTo(path: string, owner: { readonly uid: number; readonly gid: number } | undefined): void {
   if (process.getuid?.() === 0 && owner !== undefined) lchownSync(path, owner.uid, owner.gid);
 }

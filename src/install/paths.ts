@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import type { Variables } from '../common/variables.js';
 import { configDirOf } from '../state/folders.js';
 
-/** Whose settings: the user's, a project's for everybody in it, or the user's own for one project. */
+/** Whose settings: the user's, a project's (shared by everyone who works on it), or the user's own for one project. */
 export type SettingsScope = 'user' | 'project' | 'local';
 
 export const SCOPES: readonly SettingsScope[] = ['user', 'project', 'local'];
@@ -15,7 +15,7 @@ export function settingsPath(scope: SettingsScope, workspace: string, env: Varia
   return join(workspace, '.claude', scope === 'project' ? 'settings.json' : 'settings.local.json');
 }
 
-/** The two files that the hooks need: what Claude Code calls, and the program that this starts. */
+/** The two files that the hooks need: the one that Claude Code calls, and the program that this one starts. */
 export interface Build {
   readonly folder: string;
   readonly hook: string;
@@ -28,7 +28,7 @@ const buildIn = (folder: string): Build => ({
   program: join(folder, 'opencode-reap.cjs'),
 });
 
-/** Where they stay although npx, a version manager or a clone goes. */
+/** Where they stay even if npx, a version manager or a clone goes away. */
 export function installedBuild(env: Variables, platform = process.platform): Build {
   const home = env.HOME || homedir();
   if (platform === 'darwin') return buildIn(join(home, 'Library', 'Application Support', 'opencode-reap', 'bin'));
@@ -37,9 +37,9 @@ export function installedBuild(env: Variables, platform = process.platform): Bui
   return buildIn(join(env.XDG_DATA_HOME || join(home, '.local', 'share'), 'opencode-reap'));
 }
 
-/** The build that is running: beside the program in one file, or in the folder above this module. */
+/** The running build: next to the bundled program, or in the folder above this module. */
 export function runningBuild(): Build | undefined {
-  // The first Nodes 20 have no `filename` yet.
+  // The first releases of Node 20 do not have `filename` yet.
   const here = dirname(import.meta.filename ?? fileURLToPath(import.meta.url));
   return [here, dirname(here)].map(buildIn).find(({ hook, program }) => existsSync(hook) && existsSync(program));
 }

@@ -11,7 +11,7 @@ import {
 } from './handlers.js';
 import { type Edit, insert, type Member, remove, replace } from './json-edit.js';
 
-/** A settings file with each of our hooks in it once, called as asked; a sentence where that cannot be. */
+/** A settings file with each of our hooks exactly once, called as asked; a sentence if that is not possible. */
 export function putIn(text: string, call: HookCall): Edited | string {
   return editAll(text, (now, root) => nextPut(now, root, call));
 }
@@ -27,7 +27,7 @@ function nextForEvent(text: string, root: Member, hooks: Member, name: EventName
   const all = findOurs(root, call.hook).filter((found) => found.name === name);
   const event = property(hooks, name);
   if (event === undefined) return insert(text, hooks, name, [groupOf(name, call)]);
-  // One stays: that which is right already, else one that says more than a remnant does.
+  // One stays: one that is already right, else one that says more than a remnant does.
   const stays =
     all.find((found) => mended(found, call) === undefined) ?? all.find(({ form }) => form !== 'remnant') ?? all[0];
   if (stays === undefined) return insert(text, event, undefined, groupOf(name, call));
@@ -35,7 +35,10 @@ function nextForEvent(text: string, root: Member, hooks: Member, name: EventName
   return second ? removeHandler(text, second) : mend(text, stays, call);
 }
 
-/** The rest of the handler is the user's to change: another node, another timeout. In each step it stays known as ours. */
+/**
+ * The rest of the handler is the user's to change: another node, another timeout. After each step it is still
+ * recognizable as ours.
+ */
 function mend(text: string, found: Found, call: HookCall): Edit | undefined {
   const wanted = mended(found, call);
   const command = property(found.handler, 'command');

@@ -6,9 +6,9 @@ import { createFile, removeFile } from '../state/files/write.js';
 import { giveToFoldersOwner, makeFolder } from './owner.js';
 
 /*
- * Which settings files install has put the hooks into: several accounts and projects call the same copies, and one of
- * them alone does not show the others. It is noted in every state folder that can be told, since another account may
- * have chosen one of its own, and they have at least the default one in common.
+ * The settings files that install has put the hooks into: several accounts and projects call the same copies, and one
+ * of them does not show the others. They are noted in every state folder that can be determined, since another account
+ * may have chosen a folder of its own, and all have at least the default one in common.
  */
 
 const SCHEMA = 'opencode-reap/1';
@@ -18,7 +18,7 @@ const folderOf = (root: string): string => join(root, 'settings');
 const fileIn = (root: string, path: string): string =>
   join(folderOf(root), `${createHash('sha256').update(resolve(path)).digest('hex').slice(0, 16)}.json`);
 
-/** Returns what forgets it again where it was not known before. */
+/** Notes a settings file. Returns a function that removes the note again, if it is new. */
 export function remember(roots: readonly string[], path: string): () => void {
   const made = roots.map((root) => fileIn(root, path)).filter((file) => note(file, path));
   return () => made.forEach(removeFile);
@@ -36,7 +36,7 @@ export function forget(roots: readonly string[], path: string): void {
   for (const root of roots) removeFile(fileIn(root, path));
 }
 
-/** The paths of the settings files, and of notes that cannot be read: any file might be meant. */
+/** The paths of the settings files, and the notes that cannot be read: those might mean any file. */
 export function remembered(roots: readonly string[]): { readonly paths: string[]; readonly unread: string[] } {
   const paths = new Set<string>();
   const unread: string[] = [];
@@ -52,7 +52,7 @@ export function remembered(roots: readonly string[]): { readonly paths: string[]
   return { paths: [...paths], unread };
 }
 
-/** Undefined where it cannot be read, empty where it has just gone. */
+/** Undefined if it cannot be read, empty if it has just disappeared. */
 function pathIn(file: string): string | undefined {
   const read = readSmall(file);
   if (read.kind === 'absent') return '';

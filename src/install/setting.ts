@@ -8,14 +8,14 @@ import { isBlank, parseDocument } from './json-edit.js';
 import { type Build, installedBuild, SCOPES, type SettingsScope, settingsPath } from './paths.js';
 import { readSettings } from './settings-file.js';
 
-/** Where install and uninstall do their work. */
+/** What install and uninstall work on. */
 export interface Setting {
   readonly scope: SettingsScope;
   readonly path: string;
   readonly workspace: string;
   readonly env: Variables;
   readonly state: StateFolder;
-  /** Every state folder that can be told. */
+  /** Every state folder that can be determined. */
   readonly roots: readonly string[];
   readonly build: Build;
   readonly call: HookCall;
@@ -35,7 +35,7 @@ export function settingFor(
 ): Setting {
   const place = workspaceOf(workspace ?? process.cwd());
   const build = installedBuild(env);
-  // A session's hook sees the session's environment, which need not say what ours does.
+  // A session's hook sees the session's environment, which may differ from ours.
   const chosen = stateDir || env.OPENCODE_REAP_STATE_DIR;
   return {
     scope,
@@ -50,23 +50,23 @@ export function settingFor(
       port,
       stateDir: chosen ? resolve(chosen) : undefined,
       form: platform === 'win32' ? 'exec' : 'shell',
-      // Not Bun, nor a program with a node of its own inside.
+      // Not Bun, nor a program with a bundled node.
       otherNode: /^node(js)?$/.test(basename(process.execPath)) ? process.execPath : undefined,
       isThere: existsSync,
     },
   };
 }
 
-/** One settings file, and the handlers of ours in it; a sentence where it cannot be read. */
+/** One settings file, and our handlers in it; a sentence if it cannot be read. */
 export interface Registered {
   readonly scope: SettingsScope;
   readonly path: string;
   readonly found: readonly Found[] | string;
-  /** All of it, for whoever looks for more than our handlers. */
+  /** The whole content, for checks of more than our handlers. */
   readonly json: unknown;
 }
 
-/** Every settings file that speaks for a session in this workspace. */
+/** Every settings file that applies to a session in this workspace. */
 export function registeredIn(workspace: string, env: Variables): Registered[] {
   const { hook } = installedBuild(env);
   const paths = new Map(SCOPES.map((scope) => [settingsPath(scope, workspace, env), scope] as const).reverse());

@@ -21,15 +21,18 @@ import { dirname, join, resolve } from 'node:path';
 import { errorCode } from '../state/files/read.js';
 import { giveToFoldersOwner, makeFolder } from './owner.js';
 
-/** A settings file as it is on disk. It is another program's, and a person's: it is replaced whole or not at all. */
+/**
+ * A settings file as it is on disk. It belongs to another program and to the user: it is replaced as a whole or not at
+ * all.
+ */
 export interface SettingsFile {
   readonly path: string;
-  /** Where it really is: dotfiles are often links into a repository. */
+  /** The path after resolving links: dotfiles are often links into a repository. */
   readonly real: string;
   readonly isLink: boolean;
-  /** Undefined where there is none yet. */
+  /** Undefined when the file does not exist yet. */
   readonly text: string | undefined;
-  /** Windows editors put it before the text, and Claude Code reads over it. */
+  /** Windows editors put it before the text, and Claude Code ignores it. */
   readonly mark: '' | '\ufeff';
   readonly stat: Pick<Stats, 'mode' | 'uid' | 'gid' | 'nlink'> | undefined;
 }
@@ -57,7 +60,7 @@ export function readSettings(path: string): SettingsFile | string {
   }
 }
 
-/** Follows links, to a file that may not be there yet. */
+/** Follows links, also to a file that does not exist yet. */
 function realPath(path: string): string {
   try {
     return realpathSync(path);
@@ -71,13 +74,13 @@ const isSymbolicLink = (path: string): boolean => lstatSync(path, { throwIfNoEnt
 
 const CHANGED: Unwritten = { because: 'it has just been changed', kind: 'failed' };
 const READ_ONLY = ['EROFS', 'EACCES', 'EPERM'];
-/** Renaming does not work on a mount point, in a folder that we may not write, or where the owner would not stay. */
+/** Renaming does not work onto a mount point, in a folder that we may not write, or where it would change the owner. */
 const NOT_REPLACEABLE = ['EBUSY', 'EXDEV', 'EINVAL', ...READ_ONLY];
 
-/** Puts a new text in place of what was read. */
+/** Replaces what was read with a new text. Undefined when done, else why not. */
 export function writeSettings(file: SettingsFile, next: string): Unwritten | undefined {
   if (isManaged(file)) return { because: `it is a link to ${file.real}, which is read-only`, kind: 'read-only' };
-  // A rename would take the file out of the other folder that it is linked into.
+  // A rename would separate the file from its other hard links.
   if (file.stat && file.stat.nlink > 1) return writeInPlace(file, next);
   const failed = replaceWhole(file, next);
   if (failed === undefined) return undefined;
@@ -95,7 +98,7 @@ const readOnly = ({ real, isLink }: SettingsFile, code: string): Unwritten => ({
   kind: 'read-only',
 });
 
-/** Undefined when it is done; the reason when nothing has changed. */
+/** Undefined when done; the reason when nothing has changed. */
 function replaceWhole({ path, real, text, mark, stat }: SettingsFile, next: string): string | undefined {
   const temporary = join(dirname(real), `.opencode-reap-${process.pid}-${process.hrtime.bigint()}.tmp`);
   try {
@@ -111,7 +114,7 @@ function replaceWhole({ path, real, text, mark, stat }: SettingsFile, next: stri
 }
 
 function writeWhole(file: string, text: string, like: SettingsFile['stat']): void {
-  // Its owner and its mode come last, so that nobody else can read it before it is theirs.
+  // Owner and mode are set last, so that no one else can read the file before it is the owner's.
   const fd = openSync(file, 'wx', like === undefined ? 0o666 : 0o600);
   try {
     fill(fd, Buffer.from(text));
@@ -127,11 +130,11 @@ function writeWhole(file: string, text: string, like: SettingsFile['stat']): voi
   }
 }
 
-/** All of it, from the beginning, and nothing behind it. */
+/** Writes all bytes from the beginning, and truncates the rest. */
 function fill(fd: number, bytes: Buffer): void {
   for (let at = 0; at < bytes.length; ) {
     const written = writeSync(fd, bytes, at, bytes.length - at, at);
-    // The rest of a short write either works or says why it does not.
+    // Writing the rest after a short write either works or says why not.
     if (written === 0) throw Object.assign(new Error('nothing was written'), { code: 'EIO' });
     at += written;
   }
@@ -139,8 +142,8 @@ function fill(fd: number, bytes: Buffer): void {
 }
 
 /**
- * The last resort, after a backup: whoever reads it in that moment may see half of it. What fails half-way is put back,
- * and what was written is read once more.
+ * The last resort, after a backup: a reader in that moment may see half of the file. A failed write is reverted, and
+ * what was written is read back.
  */
 function writeInPlace(file: SettingsFile, next: string): Unwritten | undefined {
   const [before, after] = [file.text ?? '', next].map((text) => Buffer.from(file.mark + text)) as [Buffer, Buffer];
@@ -171,7 +174,7 @@ const holds = (file: string, bytes: Buffer): boolean => {
   return typeof read !== 'string' && read.equals(bytes);
 };
 
-/** What it returns, or the code of the file system's error. */
+/** The result, or the code of the file system error. */
 function tryCode<T>(work: () => T): T | string {
   try {
     return work();
@@ -180,7 +183,7 @@ function tryCode<T>(work: () => T): T | string {
   }
 }
 
-/** Takes the file away that we have made, where it is still what was read. */
+/** Removes the file that we created, if it is still what was read. */
 export function removeSettings({ path, real, text }: SettingsFile): Unwritten | undefined {
   const now = readSettings(path);
   if (typeof now === 'string' || now.text !== text) return CHANGED;

@@ -1,29 +1,29 @@
 /*
  * A hook's command as one line for a POSIX shell. Clients before 2.1.139 and other programs that read these settings
- * know nothing else: they leave `args` out, and some write the file back without it. The line names no variable and
- * groups nothing, so that every shell reads it alike. Beside running node itself it costs a shell's start and a fork,
- * some 2 % of the whole; `exec` would save the fork, and could then neither hide a failure nor try another node.
+ * know nothing else: they ignore `args`, and some write the file back without it. The line has no variables and no
+ * grouping, so that every shell reads it the same way. On top of running node itself it costs a shell's start and a
+ * fork, some 2 % of the whole; `exec` would save the fork, but could then neither hide a failure nor try another node.
  */
 
 export function quote(word: string): string {
   if (/^[\w@%+=:,./-]+$/.test(word)) return word;
-  // In front of a program this sets a variable, which it does not where its name is quoted as well.
+  // Before a command this would set a variable; it does not if the name is quoted as well.
   const [, set = '', value = word] = /^([A-Za-z_]\w*=)(.*)$/s.exec(word) ?? [];
   return `${set}'${value.replaceAll("'", "'\\''")}'`;
 }
 
-/** The first of these that works, silently; 0 whatever comes of it. */
+/** Runs the first of these that works, silently; always exits with 0. */
 export const lineOf = (commands: readonly (readonly string[])[]): string =>
   [...commands.map((words) => `${words.map(quote).join(' ')} >/dev/null 2>&1`), 'true'].join(' || ');
 
 const TOKEN = /[ \t]*(\d*(?:>>|>&|<&|>|<)|\|\||&&|[|&;()\n]|(?:'[^']*'|"(?:\\.|[^"\\])*"|\\.|[^\s'"\\|&;<>()])+)/sy;
 const REDIRECTION = /^\d*[<>]/;
 const LITERAL = /'[^']*'|\\./gs;
-/** What a shell makes something else of. */
+/** Characters that a shell expands. */
 const EXPANDED = /[$`*?[\]{}~#!]/;
 const OPERATOR = /^(\|\||&&|[|&;()\n])$/;
 
-/** The words of each command in a line of alternatives; undefined of a line that is, or may be, anything more. */
+/** The words of each command in a line of alternatives; undefined for a line that is, or may be, anything more. */
 export function alternativesOf(line: string): string[][] | undefined {
   const tokens = tokensOf(line.trim());
   if (tokens === undefined) return undefined;
@@ -40,7 +40,7 @@ export function alternativesOf(line: string): string[][] | undefined {
   return commands;
 }
 
-/** Every word of a line, whatever it does with them. */
+/** Every word of a line, no matter how it is used. */
 export const wordsOf = (line: string): string[] =>
   (tokensOf(line) ?? []).filter((token) => !OPERATOR.test(token) && !REDIRECTION.test(token)).map(unquote);
 

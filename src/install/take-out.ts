@@ -2,7 +2,7 @@ import { type Edited, editAll } from './edits.js';
 import { EVENT_NAMES, type EventName, type Found, findOurs, property } from './handlers.js';
 import { type Edit, isBlank, type Member, parseDocument, remove } from './json-edit.js';
 
-/** What was there before our hooks were, and stays although it may be empty. */
+/** What existed before our hooks were added, and stays even if it is empty. */
 export interface Had {
   readonly hooks: boolean;
   readonly events: readonly EventName[];
@@ -10,7 +10,10 @@ export interface Had {
 
 export const HAD_NOTHING: Had = { hooks: false, events: [] };
 
-/** What a settings file without our hooks has room for them in; undefined of one that has them, or cannot be read. */
+/**
+ * What a settings file without our hooks already has for them to go into; undefined if it has our hooks, or cannot be
+ * read.
+ */
 export function hadIn(text: string, hook: string): Had | undefined {
   if (isBlank(text)) return HAD_NOTHING;
   const root = parseDocument(text);
@@ -19,12 +22,12 @@ export function hadIn(text: string, hook: string): Had | undefined {
   return { hooks: hooks !== undefined, events: EVENT_NAMES.filter((name) => hooks && property(hooks, name)) };
 }
 
-/** A settings file without our hooks, and without what they alone were the reason for. */
+/** A settings file without our hooks, and without what existed only for them. */
 export function takeOut(text: string, hook: string, had: Had): Edited | string {
   return editAll(text, (now, root) => nextTake(now, root, hook, had));
 }
 
-/** The largest piece that is ours alone, the last one first. */
+/** The largest piece that is only ours, the last one first. */
 function nextTake(text: string, root: Member, hook: string, had: Had): Edit | undefined {
   const hooks = property(root, 'hooks');
   const ours = findOurs(root, hook);
@@ -41,7 +44,7 @@ function nextTake(text: string, root: Member, hook: string, had: Had): Edit | un
 
 const isEventOfOurs = (event: Member, ours: readonly Found[]): boolean => ours.some((found) => found.event === event);
 
-/** Whether a group holds nothing but handlers of ours. */
+/** Whether a group has only handlers of ours. */
 function holdsOnlyOurs(group: Member, ours: readonly Found[]): boolean {
   const handlers = ours.filter((found) => found.group === group);
   return handlers.length > 0 && handlers.length === handlers[0]?.handlers.value.members.length;

@@ -10,7 +10,7 @@ import type { Setting } from './setting.js';
 import { readSettings, removeSettings, type SettingsFile } from './settings-file.js';
 import { HAD_NOTHING, hadIn, takeOut } from './take-out.js';
 
-/** Takes our hooks out of the settings, and the copies away once no settings file that we know of calls them. */
+/** Removes our hooks from the settings, and the copies once no settings file that we know of calls them. */
 export function uninstall(setting: Setting, dryRun: boolean): Change | Refusal {
   const file = readSettings(setting.path);
   if (typeof file === 'string') return unreadable(setting, file);
@@ -25,27 +25,31 @@ export function uninstall(setting: Setting, dryRun: boolean): Change | Refusal {
   if (typeof backup === 'object') return backup;
   const neededBy = stillCalling(setting, file, edited.text);
   const known = remembered(setting.roots).paths;
-  // Versions before noted nothing, so whoever else has their hooks by one is not known: as there, the user's own go last.
+  // Earlier versions noted nothing, so other users of their copies are unknown: as in those versions, the copies go
+  // when the user's own hooks are removed.
   const goes = neededBy.length === 0 && (setting.scope === 'user' || known.length > 0);
   const files = !goes ? [] : dryRun ? copiesOf(setting.build) : removeBuild(setting.build);
   if (!dryRun) for (const path of goes ? known : [setting.path]) forget(setting.roots, path);
   return { kind: 'changed', files, steps: edited.steps, backup, neededBy };
 }
 
-/** A file that install has made, and that holds nothing else by now, goes altogether where it can. */
+/** A file that install created, and that now holds nothing else, is removed altogether if possible. */
 function takeAway(edited: Edited, file: SettingsFile, setting: Setting, mayGo: boolean): string | undefined | Refusal {
   if (!mayGo) return put(edited, file, setting);
   const backup = backUp(setting.state, setting.scope, file);
   return removeSettings(file) === undefined ? backup : put(edited, file, setting);
 }
 
-/** Of the settings that speak for this workspace and those that install has ever written, whichever call the copies. */
+/**
+ * The settings files that still call the copies, of those that apply to this workspace and those that install has ever
+ * written.
+ */
 function stillCalling({ path, workspace, env, build, roots }: Setting, file: SettingsFile, text: string): string[] {
   const { paths, unread } = remembered(roots);
   const all = new Set([...SCOPES.map((scope) => settingsPath(scope, workspace, env)), ...paths]);
   const callers = [...all].filter((other) => {
     const read = readSettings(other);
-    // As this one is by now, or in a dry run would be.
+    // As this file is now, or would be after a dry run.
     const isThis = other === path || (typeof read === 'object' && read.real === file.real);
     return isThis ? calls(text, build.hook) : typeof read === 'string' ? !isGone(read) : calls(read.text, build.hook);
   });
@@ -54,7 +58,7 @@ function stillCalling({ path, workspace, env, build, roots }: Setting, file: Set
 
 const isGone = (code: string): boolean => code === 'ENOENT' || code === 'ENOTDIR';
 
-/** What cannot be read might. */
+/** Settings that cannot be parsed may call them. */
 function calls(text: string | undefined, hook: string): boolean {
   if (text === undefined || isBlank(text)) return false;
   const root = parseDocument(text);

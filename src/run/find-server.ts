@@ -7,7 +7,7 @@ import { type Judgement, judgeAnew } from './judge.js';
 import { type Survey, survey, surveyUnrecorded } from './survey.js';
 import type { World } from './world.js';
 
-/** One server that somebody named, judged. */
+/** One server that the user named, judged. */
 export interface Named {
   readonly kind: 'named';
   readonly server: Judgement;
@@ -20,15 +20,15 @@ export type Unnamed =
 export interface Naming extends Policy {
   /** It is about to be stopped. */
   readonly named?: boolean;
-  /** The process with that pid or port is meant, whatever a record that does not fit it says. */
+  /** The process with that pid or port is meant, even if a record that does not match it says otherwise. */
   readonly meansProcess?: boolean;
-  /** What else may be meant where nothing has that name, if somebody is there to see which server it was. */
+  /** Other servers that may be meant if none has that name, for callers that show the user which server it was. */
   readonly orElse?: (name: string, records: readonly ServerRecord[]) => readonly ServerRecord[];
 }
 
 /**
- * The one server with an id, pid or port, judged. A server that nothing was written down about is asked only when it is
- * about to be stopped: asking is not free for it.
+ * The one server with an id, pid or port, judged. An unrecorded server is asked only when it is about to be stopped:
+ * asking costs it something.
  */
 export async function findServer(name: string, policy: Naming, world: World): Promise<Named | Unnamed> {
   const around = await survey(world);
@@ -47,7 +47,7 @@ export async function findServer(name: string, policy: Naming, world: World): Pr
 const provesProcess = ({ seen, verdict }: Judgement): boolean =>
   seen.weak === undefined || verdict.guards.some(({ name, outcome }) => name === 'identity' && outcome === 'pass');
 
-/** The process that a plugin's record leads to without proving it, as one that nothing was written down about. */
+/** The process that a plugin's record leads to without proving it, as an unrecorded server. */
 async function itsProcess({ record, located }: Judgement, around: Survey, world: World) {
   const pid = located.kind === 'present' ? located.server.pid : undefined;
   const others = around.candidates.filter((candidate) => candidate.record.id !== record.id);
@@ -55,7 +55,7 @@ async function itsProcess({ record, located }: Judgement, around: Survey, world:
   return candidates.find((candidate) => candidate.record.server?.pid === pid)?.record;
 }
 
-/** The guard that forbids it even on a person's word; undefined when it may be stopped. */
+/** The guard that forbids stopping it even when the user names it; undefined when it may be stopped. */
 export function forbidding({ server }: Named): GuardAnswer | undefined {
   const target = targetNamed(server.verdict, server.seen);
   return 'server' in target ? undefined : target;

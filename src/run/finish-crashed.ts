@@ -11,8 +11,8 @@ import { type Survey, selfIn } from './survey.js';
 import type { World } from './world.js';
 
 /**
- * Finishes what a run began before it died. A server that still lives gets its record back and is judged like any
- * other, since much may have happened meanwhile; of one that is gone, the rest of the noted tree is ended.
+ * Finishes what a run began before it died. A server that is still alive gets its record back and is judged like any
+ * other, since much may have happened since then; if the server is gone, the rest of the noted tree is ended.
  */
 export async function finishCrashed(
   fences: readonly Fence[],
@@ -27,7 +27,7 @@ export async function finishCrashed(
   const ending = { look: world.platform.look, lineage: snapshot.lineage, graceMs };
   for (const fence of fences) {
     const server = servers.find(({ record }) => record.id === fence.id);
-    // Out of scope: whoever looks there finishes it.
+    // Out of scope: a run with that scope finishes it.
     if (server === undefined && (fence.record !== undefined || stillServes(fence, around))) continue;
     const isGone = server === undefined || server.verdict.kind === 'gone';
     const ended = isGone ? await endWhatIsLeft(leftBy(fence, around, world), ending) : 'lives';
@@ -51,7 +51,7 @@ function leftBy(fence: Fence, { snapshot }: Survey, { platform }: World): Identi
   return restOf(fence, snapshot, environments, platform.listens);
 }
 
-/** Returns what it has ended, without what had ended before. */
+/** Returns those that it ended, without those that had ended before. */
 async function endWhatIsLeft(rest: readonly Identity[], ending: Ending): Promise<Identity[]> {
   const alive = await waitGone(rest, 0, ending.look);
   const stubborn = await endRest(alive, ending);

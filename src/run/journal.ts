@@ -4,7 +4,7 @@ import { appendLog } from '../state/ours/log.js';
 import type { Judgement } from './judge.js';
 import type { World } from './world.js';
 
-/** Writes down what was done, as soon as it is done: whoever does it may not live to the end of its run. */
+/** Logs what was done as soon as it is done, since this process may not survive to the end of its run. */
 export function log({ folder, by }: World, lines: readonly Logged[]): void {
   const at = new Date().toISOString();
   appendLog(
@@ -13,7 +13,7 @@ export function log({ folder, by }: World, lines: readonly Logged[]): void {
   );
 }
 
-/** Who wants to know what happens to each server while it happens. */
+/** Told what happens to each server while it happens. */
 export interface Told {
   readonly begins: (server: Judgement) => void;
   readonly done: (server: Judged) => void;

@@ -15,7 +15,7 @@ import type { World } from './world.js';
 export interface Judgement extends Candidate {
   readonly seen: Evidence;
   readonly verdict: Verdict;
-  /** The look that it was judged by: of a server that was asked, the one after its answer. */
+  /** The look that it was judged by; for a server that was asked, the one after its answer. */
   readonly survey: Survey;
   /** Undefined when it was not asked. */
   readonly answered?: Answered;
@@ -28,12 +28,15 @@ export interface Answered {
   readonly answeredAtMs: number;
 }
 
-/** Judges every candidate. A server is asked only when nothing else speaks for it; `askAll` asks whatever can be asked. */
+/**
+ * Judges every candidate. A server is asked only when nothing else spares it; `askAll` asks every server that can be
+ * asked.
+ */
 export async function judgeAll(around: Survey, policy: Policy, world: World, askAll = false): Promise<Judgement[]> {
   return Promise.all(around.candidates.map((candidate) => judgeOne(candidate, around, policy, world, askAll)));
 }
 
-/** Looks at one server and judges it, whatever was seen of it before. */
+/** Looks at one server anew and judges it, ignoring earlier looks. */
 export async function judgeAnew(
   record: ServerRecord,
   policy: Policy,
@@ -44,7 +47,7 @@ export async function judgeAnew(
   return judgeOne(near.candidate, near, policy, world, askAll);
 }
 
-/** The servers of ours that no record leads to. Nobody asks them: they are nobody's to disturb. */
+/** The servers of ours that no record leads to. They are not asked: we have no business disturbing them. */
 export async function judgeUnrecorded(around: Survey, policy: Policy, world: World): Promise<Judgement[]> {
   const unrecorded = await surveyUnrecorded(around, world);
   return unrecorded.candidates.map((candidate) => judgeUnasked(candidate, unrecorded, policy));
@@ -55,22 +58,25 @@ async function judgeOne(candidate: Candidate, around: Survey, policy: Policy, wo
   return mayAsk(unasked.verdict, askAll) ? judgeAsked(candidate, around, policy, world) : unasked;
 }
 
-/** Before a server is asked, what another run's question may cause does not count: once it is judged by its word, it does. */
+/**
+ * Before a server is asked, what another run's question may cause does not count; once it is judged by its answer, it
+ * does.
+ */
 function judgeUnasked(candidate: Candidate, around: Survey, policy: Policy): Judgement {
   const evidence = evidenceOf(candidate, around.written, around.snapshot, { kind: 'not asked' });
   const seen = withoutQuestions(evidence, SETTLING_MS);
   return { ...candidate, seen, verdict: judge(seen, policy), survey: around };
 }
 
-/** Only a server that is surely the recorded one, and here, is asked anything. */
+/** Only a server that certainly is the recorded one, and here, is asked anything. */
 function mayAsk({ kind, guards }: Verdict, askAll: boolean): boolean {
   const isThere = guards.every(({ name, outcome }) => (name !== 'identity' && name !== 'local') || outcome === 'pass');
   return isThere && (kind === 'unsure' || (askAll && kind === 'spared'));
 }
 
 /**
- * Asks the server, which may take it many seconds, and then judges it by what is there once it has answered: whoever has
- * arrived meanwhile counts.
+ * Asks the server, which may take many seconds, and then judges it by what is there after its answer, so that anything
+ * that arrived in the meantime counts.
  */
 async function judgeAsked(candidate: Candidate, before: Survey, policy: Policy, world: World): Promise<Judgement> {
   const askedAtMs = bootMs();
@@ -79,11 +85,11 @@ async function judgeAsked(candidate: Candidate, before: Survey, policy: Policy, 
   return judgeOnceMore(candidate.record, { activity, askedAtMs, answeredAtMs: bootMs() }, policy, world);
 }
 
-/** How long is waited for the end of what a question has caused: another run's connection, a tool of the server's own. */
+/** How long to wait for the end of what a question has caused: another run's connection, a tool of the server's own. */
 export const SETTLING_MS = 3_000;
 const SETTLING_POLL_MS = 50;
 
-/** One cheap look, without asking anything, and what the guards say of it and of what the server has said before. */
+/** One cheap look, without asking anything; judges it together with what the server has said before. */
 export async function judgeOnceMore(
   record: ServerRecord,
   answered: Answered,
@@ -102,7 +108,7 @@ export async function judgeOnceMore(
   }
 }
 
-/** Where it may be working, for releases that do not say it themselves. */
+/** The directories that it may be working in, for releases that do not say so themselves. */
 function directoriesOf(record: ServerRecord, { written }: Survey): string[] {
   const records = [record, ...record.alsoIn];
   const ports = records.flatMap(({ port }) => port ?? []);

@@ -7,12 +7,12 @@ import { type StopPolicy, stopServer } from './stop-server.js';
 import type { World } from './world.js';
 
 export interface Stop extends StopPolicy {
-  /** What the log says about it, where it is not that somebody asked for it. */
+  /** Why, for the log, if not because the user asked for it. */
   readonly why?: string | undefined;
   readonly told?: Told | undefined;
 }
 
-/** Said and written down at once, since the run may not live to its end. */
+/** Reports and logs at once, since the run may not survive to its end. */
 export async function stopAndLog(server: Judgement, stop: Stop, world: World): Promise<Judged> {
   stop.told?.begins(server);
   const judged = { ...server, outcome: await stopServer(server, stop, world) };
@@ -21,10 +21,11 @@ export async function stopAndLog(server: Judgement, stop: Stop, world: World): P
   return judged;
 }
 
-/** Stops one server outside a run over all of them; `named`, whoever started it and whoever uses it. */
+/** Stops one server outside of a run over all of them; with `named`, no matter what started it or uses it. */
 export async function stopNamed(server: Judgement, stop: Stop, world: World): Promise<Judged> {
   const { survey, record } = server;
-  // Of a run that was interrupted while it was stopping this very server, which nobody else could stop until then.
+  // The fence of a run that was interrupted while it was stopping this very server, which no other run could stop until
+  // now.
   const fences = survey.deadFences.filter(({ id }) => id === record.id);
   await finishCrashed(fences, [server], survey, stop.graceMs, world);
   return stopAndLog(server, stop, world);

@@ -18,11 +18,11 @@ import type { World } from './world.js';
 export interface StopPolicy extends Policy {
   readonly graceMs: number;
   readonly endStrays: boolean;
-  /** A person has named this server, so busy, leased, young and kept do not count. */
+  /** The user named this server, so busy, leased, young and kept do not count. */
   readonly named?: boolean;
 }
 
-/** A server that this run alone may stop. */
+/** A server that only this run may stop. */
 interface Stopping {
   readonly record: ServerRecord;
   readonly fence: HeldFence;
@@ -43,7 +43,7 @@ export async function stopServer(server: Judgement, policy: StopPolicy, world: W
   const stopping = { record, fence, policy, world, ending };
   const done = await stopBehindFence(stopping);
   const outcome = done.kind === 'ended' ? await stopped(done, began, stopping) : done;
-  // It ended by itself, and nobody else knows what it has left.
+  // It ended without our help, and only we know what it has left.
   if (outcome.kind === 'gone') await endRest(tree, ending);
   const ended = outcome.kind === 'stopped' || outcome.kind === 'gone' || outcome.kind === 'replaced';
   if (ended) fence.close();
@@ -63,7 +63,7 @@ interface Ended {
   readonly cleared: Clearance;
 }
 
-/** A server that was asked to dispose works on: whatever arrived meanwhile keeps it. */
+/** A server that was asked to dispose keeps working, so anything that arrived in the meantime keeps it. */
 async function stopBehindFence(stopping: Stopping): Promise<Ended | Outcome> {
   const first = await clearFreshly(stopping);
   if (first.kind !== 'may stop') return first;
@@ -74,7 +74,7 @@ async function stopBehindFence(stopping: Stopping): Promise<Ended | Outcome> {
   return { kind: 'gone' };
 }
 
-/** This run was stopped, or the machine suspended, between a look and its act as often as this: it has no time to act. */
+/** If this run was held up, or the machine suspended, this often between a look and its act, it has no time to act. */
 const ATTEMPTS = 3;
 const TOO_LATE: Outcome = { kind: 'withheld', because: 'this machine is too busy to look right before it is stopped' };
 
@@ -86,7 +86,7 @@ async function clearFreshly(stopping: Stopping): Promise<Clearance | Outcome> {
   return TOO_LATE;
 }
 
-/** The tree is noted before the last look, so that nothing slow comes between that and the first signal. */
+/** The tree is noted before the last look, so that nothing slow comes between that look and the first signal. */
 async function endOnSight(seen: Clearance | undefined, stopping: Stopping): Promise<Ended | Outcome> {
   const { record, fence, policy, world, ending } = stopping;
   for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
@@ -103,7 +103,7 @@ async function endOnSight(seen: Clearance | undefined, stopping: Stopping): Prom
   return TOO_LATE;
 }
 
-/** What a look at one server allows: to stop it, with the tree as it is now. */
+/** What a look at one server permits: to stop it, with the tree as it is now. */
 interface Clearance {
   readonly kind: 'may stop';
   readonly target: Target;
@@ -125,7 +125,7 @@ function clearanceOf(judgement: Judgement, answered: Answered, { named }: StopPo
   if (verdict.kind === 'gone') return { kind: 'gone' };
   const target = named ? targetNamed(verdict, seen) : verdict.kind === 'stale' ? verdict.target : firstReason(verdict);
   if (!('server' in target)) return { kind: 'withheld', because: target.detail };
-  // Asked to dispose, it would end this very command half-way.
+  // Disposing would end this very command halfway.
   if (survey.snapshot.lineage.has(target.server.pid))
     return { kind: 'withheld', because: 'this command runs inside it' };
   return { kind: 'may stop', target, tree: endingWith(judgement, survey.snapshot), judgement, answered };
@@ -139,13 +139,15 @@ function firstReason({ guards, reasons }: Extract<Verdict, { kind: 'spared' | 'u
 
 /** A look takes some 30 ms; one that is older than this was held up, and says nothing about now. */
 const LOOK_COUNTS_MS = 2_000;
-/** After its answer a server may be given time to end what the question has caused, and the disk to note the tree. */
+/**
+ * After its answer, allow time for the server to end what the question has caused, and for the disk to note the tree.
+ */
 const ANSWER_COUNTS_MS = SETTLING_MS + LOOK_COUNTS_MS;
 
 const isFresh = ({ judgement, answered }: Clearance): boolean =>
   bootMs() - judgement.survey.beganMs <= LOOK_COUNTS_MS && bootMs() - answered.answeredAtMs <= ANSWER_COUNTS_MS;
 
-/** Disposing ends whatever an MCP server has started, whosever it is by now. */
+/** Disposing ends everything that an MCP server has started, even if it belongs to others by now. */
 async function askToDispose({ judgement }: Clearance, { world }: Stopping): Promise<void> {
   if (judgement.tree.apart.length === 0) await dispose(judgement, judgement.survey.snapshot, world.platform);
 }
@@ -156,7 +158,10 @@ const isSameTree = (one: readonly Identity[], other: readonly Identity[]): boole
 /** A process that got its signal is gone within 120 ms. */
 const ENDING_MS = 500;
 
-/** While it ends a process has no sockets and no command line, and its launcher is there alone: it looks like another. */
+/**
+ * While it is ending, a process has no sockets and no command line, and only its launcher is left: it looks like
+ * another one.
+ */
 const isEnding = async ({ server }: Target, { look }: Ending): Promise<boolean> =>
   (await waitGone([server], ENDING_MS, look)).length === 0;
 
@@ -179,7 +184,7 @@ const processesOf = ({ target, tree }: Clearance): number[] => [
   ]),
 ];
 
-/** Names what detached itself from the stopped server, and ends it where that was asked for and nothing speaks against it. */
+/** Lists what detached from the stopped server, and ends it if that was asked for and nothing forbids it. */
 async function straysAfter(
   { judgement, target, tree }: Clearance,
   { policy, world, ending }: Stopping,
@@ -196,11 +201,11 @@ async function straysAfter(
   return endStrays(strays, mayGo, ending);
 }
 
-/** The port is let go some 35 ms after its process looks dead. */
+/** The port is released some 35 ms after its process looks dead. */
 const PORT_PATIENCE_MS = 1_000;
 const POLL_MS = 25;
 
-/** Who listens on the port once it is no longer this tree's. */
+/** The process that listens on the port once it is no longer this tree's; undefined if there is none. */
 async function successor({ tree }: Clearance, { record, world, ending }: Stopping): Promise<number | undefined> {
   if (record.port === undefined) return undefined;
   const until = performance.now() + PORT_PATIENCE_MS;

@@ -8,7 +8,7 @@ import type { Judgement } from './judge.js';
 import type { Survey } from './survey.js';
 import type { World } from './world.js';
 
-/** Takes away what ended: records of servers that are no more, leases, and what killed runs left behind. */
+/** Removes what has ended: records of servers that have ended, leases, and what killed runs left behind. */
 export async function tidy(
   servers: readonly Judgement[],
   { written, snapshot }: Survey,
@@ -18,7 +18,7 @@ export async function tidy(
   const ended = written.leases.filter((lease) => isLive(lease, snapshot) === 'no');
   const dead: LiveRun[] = [];
   for (const run of written.runs) {
-    // A run may have begun since the processes were listed.
+    // A run may have started since the processes were listed.
     if (isAlive(run.holder, run.machine, snapshot) === 'no' && (await isGone(run.holder, platform.look)))
       dead.push(run);
   }

@@ -15,23 +15,23 @@ import { readPlugins } from '../state/plugins/read-plugins.js';
 /** Where this program looks and writes. */
 export interface World {
   readonly folder: StateFolder;
-  /** Every state folder of ours: a session's hook may have chosen another than we did. */
+  /** All of our state folders: a session's hook may have chosen another one than we did. */
   readonly leaseFolders: readonly StateFolder[];
-  /** Where Claude Code keeps its own list of sessions, and plugins their data. */
+  /** Claude Code's config folders, with its list of sessions and plugins' data. */
   readonly configDirs: readonly string[];
   /** Data folders of plugins that a session's hook named. */
   readonly dataDirs: readonly string[];
   /** Folders that list such data folders, as sessions saw them. */
   readonly pluginsDirs: readonly string[];
-  /** Where sessions' sandboxed commands had their temporary files. */
+  /** Folders for temporary files of sessions' sandboxed commands. */
   readonly tmpDirs: readonly string[];
-  /** What `--state-dir` named. */
+  /** The folder that `--state-dir` named. */
   readonly stateDir: string | undefined;
   readonly env: Variables;
-  /** On whose behalf: the log says so. */
+  /** On whose behalf this runs, for the log. */
   readonly by: Actor;
   readonly platform: Platform;
-  /** Milliseconds since the machine booted: whatever waits goes by it. */
+  /** Milliseconds since boot; everything that waits goes by it. */
   readonly clock: () => number;
 }
 
@@ -54,7 +54,7 @@ export async function openWorld(stateDir: string | undefined, env: Variables, by
   };
 }
 
-/** Everything that was written down, by us and by plugins. */
+/** Everything that we and plugins recorded. */
 export async function readWritten(world: World): Promise<Written> {
   const ours = readRegistry(world.folder, world.leaseFolders, world.configDirs.filter(answers));
   const plugins = await readPlugins({ ...world, answers });
