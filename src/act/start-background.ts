@@ -11,7 +11,7 @@ const INHERITED =
 
 /**
  * Starts the background run so that it does not end with the session: detached, in a session of its own, and reparented
- * at once by the shell that starts it, since a cancelled hook takes down everything below it at that moment.
+ * at once by the shell that starts it, since a canceled hook takes down everything below it at that moment.
  */
 export function startBackground(program: string, stateDir: string | undefined, callers: Variables): void {
   const kept = Object.entries(callers).filter(([name, value]) => value !== undefined && !INHERITED.test(name));

@@ -36,7 +36,7 @@ const SLICE_S = 60;
  * goes by the boot clock, else it counts its minutes. A look prints in how many seconds the next one is due. When there
  * is nothing to run, the next look tries again, since a node or a program may come back.
  */
-const SCRIPT = `: opencode-reap, which looks after opencode servers while nobody else does
+const SCRIPT = `: opencode-reap, which looks after opencode servers when no hook does
 trap '' HUP
 trap '[ -z "$child" ] || kill "$child"; exit' TERM
 child=
