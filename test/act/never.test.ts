@@ -80,10 +80,10 @@ describe('next to servers of the user', () => {
   });
 
   test.for<[string, (file: string) => void]>([
-    ['in a file that everybody may write', (file) => chmodSync(file, 0o666)],
-    ['in a folder that everybody may write', (file) => chmodSync(dirname(file), 0o777)],
-    ['in a file that a group of others may write', letOthersWrite],
-    ['in a folder that a group of others may write', (file) => letOthersWrite(dirname(file))],
+    ['in a file that anyone can write', (file) => chmodSync(file, 0o666)],
+    ['in a folder that anyone can write', (file) => chmodSync(dirname(file), 0o777)],
+    ['in a file that another group can write', letOthersWrite],
+    ['in a folder that another group can write', (file) => letOthersWrite(dirname(file))],
   ])('a record %s is not enough', async ([title, open], { skip }) => {
     if (title.includes('group') && otherGroup === undefined) skip('this user has no such group');
     open(writeByHand(newState(), 'servers', fitting()));
@@ -104,8 +104,8 @@ describe('next to servers of the user', () => {
   test.each<[string, (self: Written) => Written, number]>([
     ['that names a recycled pid', (self) => deadFenceOf(fitting(RECYCLED), [{ ...self, startToken: '1' }]), 0o600],
     ['that names a bare pid', ({ pid }) => deadFenceOf(fitting(RECYCLED), [{ pid }]), 0o600],
-    ['that everybody may write', (self) => deadFenceOf(fitting(RECYCLED), [self]), 0o666],
-    ['with a record that everybody may write', () => deadFenceOf(fitting(), []), 0o666],
+    ['that anyone can write', (self) => deadFenceOf(fitting(RECYCLED), [self]), 0o666],
+    ['with a record that anyone can write', () => deadFenceOf(fitting(), []), 0o666],
     ['from before the boot', (self) => deadFenceOf(fitting({ ...RECYCLED, machine: then }), [self], then), 0o600],
   ])('the fence of a dead run %s is not enough', async (_, fence, mode) => {
     const self = { pid: users.other, startToken: startToken(users.other) };
@@ -115,7 +115,7 @@ describe('next to servers of the user', () => {
     await verdict();
   });
 
-  test('a client is not a run because a file that everybody may write says so', async () => {
+  test('a client is not a run because a file that anyone can write says so', async () => {
     writeByHand(newState(), 'servers', fitting());
     onTestFinished(await attach(`http://127.0.0.1:${users.tagged.port}`));
     const holder = { pid: process.pid, startToken: startToken(process.pid) };

@@ -103,13 +103,13 @@ describe.skipIf(missing)(`what was noted in another time namespace${missing}`, (
     expect(existsSync(file)).toBe(false);
   });
 
-  test('is no reason to spare what needs no token: a plugin’s record, of a stand-in', async () => {
+  test('is not a reason to spare what needs no token: a plugin’s record, of a stand-in', async () => {
     await writePlugins();
     expect(reapInside()).toMatchObject([STOPPED]);
     expect(alive(server.pid)).toBe(false);
   });
 
-  describe('is no dead holder', () => {
+  describe('is not a dead holder', () => {
     let live: Fields;
     beforeEach(() => {
       live = { ...identityOf(startBystander(sandbox)), machine: machine() };
@@ -188,7 +188,7 @@ describe.skipIf(missing)(`what was noted in another time namespace${missing}`, (
     expect(existsSync(file)).toBe(false);
   });
 
-  test('of a background run is no reason for a hook to leave everything to it', async () => {
+  test('of a background run is not a reason for a hook to leave everything to it', async () => {
     const holder = identityOf(startBystander(sandbox));
     const elsewhere = { ...machine(), timeNamespace: 'time:[2] 5 0' };
     const claim = { schema: SCHEMA, holder, machine: elsewhere, holdsMs: 1_000 };

@@ -96,7 +96,7 @@ describe('keep and unkeep', () => {
     expect(await reap()).toMatchObject({ servers: [{ verdict: 'spared', reasons: ['unkept'] }] });
   });
 
-  test('hold for a server that nobody wrote down once it is handed over, and are taken back together', async () => {
+  test('hold for an unrecorded server once it is adopted, and are removed together', async () => {
     const before = `pid-${server.pid}`;
     const id = `adopted-${server.pid}-${identityOf(server.pid).startToken}`;
     await run('keep', `${server.pid}`);
@@ -133,25 +133,22 @@ describe('keep and unkeep', () => {
 });
 
 describe('adopt', () => {
-  test.each(['pid', 'port'] as const)(
-    'hands over a server that nothing was written down about, by its %s',
-    async (by) => {
-      expect(await reap('--all-stale')).toMatchObject({ servers: [] });
-      expect(await run('adopt', `${server[by]}`, '--quiet')).toEqual({ code: 0, stdout: '', stderr: '' });
-      expect(recordsIn(sandbox.stateDir)).toMatchObject([
-        { fields: { adopted: true, startedByPlugin: false, state: 'ready' } },
-      ]);
-      const again = await run('adopt', `${server[by]}`);
-      expect(again).toMatchObject({
-        code: 1,
-        stdout: '',
-        stderr: expect.stringMatching(/^error: .+already recorded.+\nhint: .+\n$/),
-      });
-      const { servers } = await reap();
-      expect(servers).toMatchObject([{ workspace: sandbox.project, port: server.port, outcome: { kind: 'stopped' } }]);
-      expect(alive(server.pid)).toBe(false);
-    },
-  );
+  test.each(['pid', 'port'] as const)('takes a server that is not recorded, by its %s', async (by) => {
+    expect(await reap('--all-stale')).toMatchObject({ servers: [] });
+    expect(await run('adopt', `${server[by]}`, '--quiet')).toEqual({ code: 0, stdout: '', stderr: '' });
+    expect(recordsIn(sandbox.stateDir)).toMatchObject([
+      { fields: { adopted: true, startedByPlugin: false, state: 'ready' } },
+    ]);
+    const again = await run('adopt', `${server[by]}`);
+    expect(again).toMatchObject({
+      code: 1,
+      stdout: '',
+      stderr: expect.stringMatching(/^error: .+already recorded.+\nhint: .+\n$/),
+    });
+    const { servers } = await reap();
+    expect(servers).toMatchObject([{ workspace: sandbox.project, port: server.port, outcome: { kind: 'stopped' } }]);
+    expect(alive(server.pid)).toBe(false);
+  });
 
   test('refuses a shared daemon, and is not said to be a way for one', async () => {
     const port = await sandbox.reserve();

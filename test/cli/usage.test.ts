@@ -42,12 +42,12 @@ describe('wrong usage is one sentence and one hint', () => {
     ['an empty duration', ['--grace', '']],
     ['a duration that is left out', ['--grace']],
     ['a duration of a command', ['list', '--older-than', 'soon']],
-    ['a port that is no number', ['--port', 'http']],
+    ['a port that is not a number', ['--port', 'http']],
     ['a port that is too large', ['--port', '65536']],
     ['port 0, where only a running server has one', ['--port', '0']],
     ['a negative port', ['start', '--port', '-1']],
     ['a host that is not this machine', ['start', '--hostname', '0.0.0.0']],
-    ['a limit that is no number', ['--limit', 'all']],
+    ['a limit that is not a number', ['--limit', 'all']],
     ['a negative limit', ['--limit', '-1']],
     ['a limit with a fraction', ['--limit', '1.5']],
     ['a number of lines that is none', ['log', '--lines', 'x']],
@@ -158,7 +158,7 @@ describe('colours', () => {
 });
 
 describe('a reader that has seen enough', () => {
-  test.each([['list'], ['--help'], ['--dry-run', '--json']])('is no error (%s)', async (...args) => {
+  test.each([['list'], ['--help'], ['--dry-run', '--json']])('is not an error (%s)', async (...args) => {
     const child = sandbox.spawn(process.execPath, [PROGRAM, ...args]);
     let stderr = '';
     child.stdout?.destroy();

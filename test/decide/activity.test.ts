@@ -37,8 +37,8 @@ describe('a server that is silent', () => {
     ['on two connections', hears({ probes: 2 })],
     ['for less than five seconds', hears({ spanMs: 4999 })],
     ['when its connections cannot be seen', activityOfSilence(silence, HOUR, undefined)],
-    ['while somebody is connected', hears({}, HOUR, connected)],
-    ['while it is connected to somebody', hears({}, HOUR, connecting)],
+    ['while a client is connected', hears({}, HOUR, connected)],
+    ['while it is connected to something', hears({}, HOUR, connecting)],
   ])('is not hung %s', (_sentence, activity) => {
     expect(activity).toEqual({ kind: 'unknown', because: expect.stringMatching(sentence) });
   });
@@ -65,13 +65,13 @@ describe('a server that listens on nothing', () => {
     ['before', activityWithoutListener(10 * MINUTE - 1, mute)],
     ['when its age is not known', activityWithoutListener(undefined, mute)],
     ['when its sockets cannot be seen', activityWithoutListener(HOUR, undefined)],
-    ['while somebody is connected', activityWithoutListener(HOUR, { ...connected, listening: [] })],
-    ['while it is connected to somebody', activityWithoutListener(HOUR, { ...connecting, listening: [] })],
+    ['while a client is connected', activityWithoutListener(HOUR, { ...connected, listening: [] })],
+    ['while it is connected to something', activityWithoutListener(HOUR, { ...connecting, listening: [] })],
   ])('is not hung %s', (_sentence, activity) => {
     expect(activity).toEqual({ kind: 'unknown', because: expect.stringMatching(sentence) });
   });
 
-  test('is asked as soon as it listens, at whatever age', () => {
+  test('is asked as soon as it listens, at any age', () => {
     expect([0, HOUR, undefined].map((ageMs) => activityWithoutListener(ageMs, sockets))).toEqual([
       undefined,
       undefined,

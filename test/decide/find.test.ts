@@ -45,7 +45,7 @@ test.each([
   expect(mayMean(name, one)).toBe(false);
 });
 
-test('the start of an id is no name', () => {
+test('a prefix of an id is not a name', () => {
   expect(named('c0ffee', candidates([record]), [], snapshot)).toEqual([]);
 });
 

@@ -80,9 +80,9 @@ const owned: readonly Case[] = [
   ['the user handed it over', on(recorded({ ownership: 'adopted' })), 'pass', 'stale', []],
   ['it is not recorded', on(recorded({ ownership: 'unrecorded' })), 'veto', 'spared', ['owned']],
   ['the user started it', on(recorded({ ownership: 'user' })), 'veto', 'spared', ['owned']],
-  ['its record was taken away meanwhile', on(recorded({ ownership: 'withdrawn' })), 'veto', 'spared', ['owned']],
+  ['its record was removed in the meantime', on(recorded({ ownership: 'withdrawn' })), 'veto', 'spared', ['owned']],
   [
-    'somebody else could have written the record',
+    'another user could have written the record',
     on(recorded({ trust: { kind: 'untrusted', because: 'its folder is writable by others' } })),
     'veto',
     'spared',
@@ -140,7 +140,7 @@ const identityCases: readonly Case[] = [
   ['both launcher and server are the recorded ones', launched, 'pass', 'stale', []],
   ['its launcher died and it carries the tag', orphaned, 'pass', 'stale', []],
   [
-    'it has the start token, and nobody can see environments here',
+    'it has the start token, and environments cannot be seen here',
     on(environmentHidden(SERVER), shown({ showsEnvironments: false })),
     'pass',
     'stale',
@@ -255,7 +255,7 @@ const idle: readonly Case[] = [
   ['the program that this run is part of is connected', on(client(SELF)), 'veto', 'spared', ['idle']],
   ['another live run stays connected', on(client(CLAUDE), announced(identity(CLAUDE))), 'veto', 'spared', ['idle']],
   ['it was used within the last minute', on(connected({ lately: [9_000] })), 'veto', 'spared', ['idle']],
-  ['somebody is only now connecting', on(connected({ lately: [0] })), 'veto', 'spared', ['idle']],
+  ['a client is just connecting', on(connected({ lately: [0] })), 'veto', 'spared', ['idle']],
   ['it was used while it was silent', on(connected({ lately: [1] }), says(HUNG)), 'veto', 'spared', ['idle']],
   [
     'its port was another server’s',
@@ -296,7 +296,7 @@ const idle: readonly Case[] = [
   ['what a shell runs beside it is connected', but(beside, client(5003)), 'veto', 'spared', ['idle']],
   ['only processes of its own session run below it', on(running(tool(SERVER))), 'pass', 'stale', []],
   ['a client is connected', on(client(CLAUDE)), 'veto', 'spared', ['idle']],
-  ['somebody who cannot be seen is connected', on(client(undefined)), 'veto', 'spared', ['idle']],
+  ['a client that cannot be seen is connected', on(client(undefined)), 'veto', 'spared', ['idle']],
   ['a hung server has a client', on(client(FREE), says({ kind: 'hung', because: 'x' })), 'veto', 'spared', ['idle']],
   ['a tool runs in a session of its own', on(running(tool(5002))), 'veto', 'spared', ['idle']],
   ['a session is busy', on(says({ kind: 'busy', sessions: 1, directory: '/repo' })), 'veto', 'spared', ['idle']],
@@ -307,7 +307,7 @@ const idle: readonly Case[] = [
   ['what an MCP server has started has a group of its own', on(below(ownGroup)), 'pass', 'stale', []],
   ['that one listens', on(below(ownGroup, true)), 'veto', 'spared', ['idle']],
   [
-    'nobody can tell whether it listens',
+    'it cannot be told whether it listens',
     on(running(process(5003, { parent: MCP, session: SERVER, group: 5003 }))),
     'unknown',
     'unsure',
@@ -389,7 +389,7 @@ const idle: readonly Case[] = [
   ['the session of a child cannot be seen', on(running(tool(undefined))), 'unknown', 'unsure', ['idle']],
   ['it wants another password', on(says({ kind: 'unknown', because: 'no password' })), 'unknown', 'unsure', ['idle']],
   ['it is silent', on(says({ kind: 'silent' })), 'unknown', 'unsure', ['idle']],
-  ['nobody asked it', on(says({ kind: 'not asked' })), 'unknown', 'unsure', ['idle']],
+  ['it was not asked', on(says({ kind: 'not asked' })), 'unknown', 'unsure', ['idle']],
 ];
 
 const aged: readonly Case[] = [
@@ -441,21 +441,21 @@ const unkept: readonly Case[] = [
   ],
   ['its record was kept, whatever had its pid', on(keptAs('server-1', recycled)), 'veto', 'spared', ['unkept']],
   [
-    'nobody can tell whether it is the one that was kept',
+    'it cannot be told whether it is the one that was kept',
     but(weak, keptAs('x', marked), seen(SERVER, { startToken: undefined })),
     'unknown',
     'unsure',
     ['unkept'],
   ],
   [
-    'nothing was written down about it, and an older version kept its pid',
+    'it is not recorded, and an older version kept its pid',
     on(unrecorded, shownAsUnrecorded, keptAs(`pid-${SERVER}`)),
     'veto',
     'spared',
     ['owned', 'unkept'],
   ],
   [
-    'nothing was written down about it, and what had its pid before was kept',
+    'it is not recorded, and the process that had its pid before was kept',
     on(unrecorded, shownAsUnrecorded, keptAs(`pid-${SERVER}`, recycled)),
     'pass',
     'spared',

@@ -64,13 +64,13 @@ const ours = recorded({ source: native.record.source });
 const owner = (ownership: ServerRecord['ownership']): Change => recorded({ ownership });
 
 test.each<[string, Change[], RegExp]>([
-  ['nobody wrote it down', [owner('unrecorded')], /adopt/],
+  ['it is not recorded', [owner('unrecorded')], /adopt/],
   ['it is the user’s', [owner('user')], /adopt/],
-  ['it has not the plugin’s mark', [owner('unmarked'), unreadable], /adopt/],
-  ['anybody could have written its record', [untrusted], /adopt/],
-  ['anybody could have written that it was handed over', [owner('adopted'), untrusted], /^make sure that no one else/],
+  ['it does not have the plugin’s mark', [owner('unmarked'), unreadable], /adopt/],
+  ['anyone could have written its record', [untrusted], /adopt/],
+  ['anyone could have written that it was adopted', [owner('adopted'), untrusted], /^make sure that no one else/],
   ['another record of it cannot be read', [unreadable], /^fix \/x, or remove it/],
-  ['it was handed over, and another record of it cannot be read', [owner('adopted'), unreadable], /^fix \/x/],
+  ['it was adopted, and another record of it cannot be read', [owner('adopted'), unreadable], /^fix \/x/],
   ['it is in a record of ours, which has leases by its id', [ours, untrusted], /^make sure that no one else can write/],
   ['it is in a record of ours as the user’s', [ours, owner('user')], /`opencode-reap stop`/],
   ['it is a shared daemon', [owner('unrecorded'), daemon], /^a shared daemon .* `opencode-reap stop`/],

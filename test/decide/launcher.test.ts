@@ -44,7 +44,7 @@ const second = every(
 );
 const on = (...changes: readonly Change[]): Situation => but(launched, ...changes);
 
-describe('of servers that nothing was written down about', () => {
+describe('of servers that are not recorded', () => {
   test.each<[string, Situation, (number | undefined)[][]]>([
     ['one has a launcher', on(), [[LAUNCHER, SERVER]]],
     ['one has a shell above its launcher', on(above(shell)), [[SHELL_ABOVE, SERVER]]],
@@ -99,7 +99,7 @@ const deeper: Change = every(
 );
 const withJobs = seen(SERVER, { group: SERVER });
 
-describe('a record of what is no launcher leads to', () => {
+describe('a record of a process that is not a launcher leads to', () => {
   test.each<[string, Situation, Found]>([
     ['the server below it', but(starting, other), byToken],
     ['the server below it, by a bare pid', but(weakLaunched, other), byTime],

@@ -63,7 +63,7 @@ describe('a server that listens itself', () => {
       'unknown',
     ],
     ['may be there when processes cannot be listed', but(native, shown({ processes: undefined })), 'unknown'],
-    ['is never started when nobody is left who would', but(spawning, ended(LAUNCHER, SERVER)), 'gone'],
+    ['is never started when its starter has ended', but(spawning, ended(LAUNCHER, SERVER)), 'gone'],
   ])('%s', (_sentence, given, expected) => {
     expect(where(given)).toEqual(expected);
   });
@@ -175,7 +175,11 @@ describe('a server that was started from within a server', () => {
     ['is not the server while that one lives', first(spawning, nested), [LAUNCHER, SERVER, 'tag']],
     ['is not the server when that one is left in the same group', first(orphaned, inGroup), [undefined, SERVER, 'tag']],
     ['is not the server when that one is gone', but(first(orphaned, inGroup), ended(SERVER)), 'gone'],
-    ['is not the server when nobody knew its pid', but(first(spawning, nested), ended(LAUNCHER, SERVER)), 'gone'],
+    [
+      'is not the server when its pid was never recorded',
+      but(first(spawning, nested), ended(LAUNCHER, SERVER)),
+      'gone',
+    ],
     [
       'is not the server of its launcher',
       first(starting, { ...inGroup, parent: LAUNCHER }),

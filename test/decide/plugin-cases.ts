@@ -93,7 +93,7 @@ export const weakIdentity: readonly Case[] = [
   ['a plugin knows the start token of its launcher', tokened, 'pass', 'stale', []],
   ['that launcher died, too, and left it in its group', leftBy(), 'pass', 'stale', []],
   ['that one started at another time', leftBy(startedAgo(2 * HOUR)), 'unknown', 'unsure', unsure],
-  ['that one has not the password', leftBy(password), 'unknown', 'unsure', unsure],
+  ['that one has another password', leftBy(password), 'unknown', 'unsure', unsure],
   [
     'that one listens on another port',
     leftBy(seen(SERVER, { command: other }), elsewhere),
@@ -134,7 +134,7 @@ export const weakIdentity: readonly Case[] = [
   ],
   ['it has the password', on(password, carries), 'pass', 'stale', []],
   [
-    'it has the password, and nobody says when',
+    'it has the password, and no time is recorded',
     on(password, carries, recorded({ startedAt: undefined })),
     'pass',
     'stale',
@@ -167,7 +167,7 @@ export const weakIdentity: readonly Case[] = [
   ],
   ['it has no password', on(password), 'unknown', 'unsure', unsure],
   [
-    'nobody can see environments here',
+    'environments cannot be seen here',
     on(password, environmentHidden(SERVER), shown({ showsEnvironments: false })),
     'pass',
     'stale',
@@ -211,7 +211,7 @@ export const weakIdentity: readonly Case[] = [
     'gone',
     [],
   ],
-  ['a plugin names only its port, and nobody listens', on(recorded({ spawned: undefined })), 'unknown', 'gone', []],
+  ['a plugin names only its port, and nothing listens', on(recorded({ spawned: undefined })), 'unknown', 'gone', []],
 ];
 
 /** A job that works on every server of this plugin. */
@@ -241,7 +241,7 @@ export const jobs: readonly Case[] = [
   ['a job of its plugin runs', on(using({})), 'veto', 'spared', ['idle']],
   ['a job of its plugin waits for its turn', on(using(nobody)), 'veto', 'spared', ['idle']],
   ['such a job was last heard of 30 min ago', on(using({ ...nobody, seenAt: NOW - 30 * MINUTE })), 'pass', 'stale', []],
-  ['nobody knows when it was heard of', on(using({ ...nobody, seenAt: undefined })), 'unknown', 'unsure', ['idle']],
+  ['its last sign of life is not known', on(using({ ...nobody, seenAt: undefined })), 'unknown', 'unsure', ['idle']],
   [
     'it will only be heard of in a while',
     on(using({ ...nobody, seenAt: NOW + MINUTE })),
@@ -260,7 +260,7 @@ export const jobs: readonly Case[] = [
   ['its pid is another process', on(using({ holder: { pid: pid(CLAUDE), startToken: 'x' } })), 'pass', 'stale', []],
   ['a job has a bare pid', on(using(barePid)), 'veto', 'spared', ['idle']],
   ['that pid is younger than the job', on(using({ ...barePid, seenAt: NOW - 2 * HOUR })), 'pass', 'stale', []],
-  ['nobody knows how old that job is', on(using({ ...barePid, seenAt: undefined })), 'unknown', 'unsure', ['idle']],
+  ['the age of that job is not known', on(using({ ...barePid, seenAt: undefined })), 'unknown', 'unsure', ['idle']],
   [
     'the start token of its process cannot be read',
     on(using({}), seen(CLAUDE, { startToken: undefined })),

@@ -61,7 +61,7 @@ test('a target is a living process with that very start token', () => {
   });
 });
 
-test('a process that cannot be told from another is no target, not even on the word of a person', () => {
+test('a process that cannot be told from another is not a target, not even when the user names it', () => {
   always((given) => {
     for (const [name, change] of given.record.provenBy === 'start time' ? MISTAKING_A_PLUGIN : MISTAKING) {
       const mistaken = but(given, change);
@@ -71,7 +71,7 @@ test('a process that cannot be told from another is no target, not even on the w
   });
 });
 
-test('a server of somebody else is neither a target nor ends with one', () => {
+test('another user’s server is neither a target nor ends with one', () => {
   always((given) => {
     const around = but(given, withStranger);
     const judged = verdict(around);

@@ -65,7 +65,7 @@ describe('with a server ends', () => {
       [SERVER, MCP],
     ],
     [
-      'nothing of a group that nobody spawned',
+      'nothing of a group that was not spawned',
       but(native, recorded({ spawned: undefined }), leftInGroup(SERVER)),
       [SERVER, MCP],
     ],
@@ -162,9 +162,9 @@ describe('with a server that a shell runs beside something else ends', () => {
       but(launched, script, seen(LAUNCHER, { command: serve })),
       server,
     ],
-    ['neither of these after it was handed over', but(launched, script, handedOver), server],
+    ['neither of these after it was adopted', but(launched, script, handedOver), server],
     [
-      'neither of these after it was handed over with its shell, which ended',
+      'neither of these after it was adopted with its shell, which ended',
       but(launched, script, handedOver, ended(LAUNCHER)),
       server,
     ],
@@ -184,7 +184,7 @@ describe('with a server that a shell runs beside something else ends', () => {
     ],
     ['nothing that another OpenCode had started', but(native, spawnedWith(MCP, { opencodePid: '1' })), [SERVER]],
     [
-      'whatever a script has started that stands in for it',
+      'everything that a script has started that stands in for it',
       but(native, spawnedWith(MCP, {}), seen(SERVER, { command: { ...serve, interpreted: true } })),
       server,
     ],

@@ -128,7 +128,7 @@ const ALLOWED: readonly [string, Change][] = [
   ['a server of unknown age', ageHidden],
   ['a kept server', kept],
   ["the user's own server", theUsers],
-  ['a server that nothing was written down about', recorded({ ownership: 'unrecorded' })],
+  ['a server that is not recorded', recorded({ ownership: 'unrecorded' })],
   ['a server with a record that proves nothing', recorded({ trust: { kind: 'untrusted', because: 'it is a link' } })],
 ];
 

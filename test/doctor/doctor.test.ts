@@ -197,7 +197,7 @@ describe('of the state folder, doctor says', () => {
     expect((await stat(state(sandbox))).mode & 0o777).toBe(mode);
   });
 
-  test('that it is no folder', async ({ sandbox }) => {
+  test('that it is not a folder', async ({ sandbox }) => {
     await write(state(sandbox), '');
     expect(await complaints(sandbox)).toContainEqual('fail state: /home/.local/state/opencode-reap is not a folder');
   });
@@ -221,7 +221,7 @@ describe('of the state folder, doctor says', () => {
     expect(await complaints(sandbox)).toEqual([UNCALLED, 'warn fences: a run died while it was stopping 1 server']);
   });
 
-  test('that requests wait and nobody looks, or who looks', async ({ sandbox }) => {
+  test('that requests wait without a background run, or which run is there', async ({ sandbox }) => {
     const at = new Date(Date.now() - 11 * 60_000).toISOString();
     await writeState(state(sandbox), 'requests/a.json', { schema: 'opencode-reap/1', at, lingerMs: 3_600_000 });
     const said = 'warn requests: 1 request of ended sessions is still waiting, but there is no background run';

@@ -45,7 +45,7 @@ describe.skipIf(missing)(`a plugin of one vendored file and two hooks${missing}`
   });
   afterEach(() => box.dispose());
 
-  test('has a server that lives while its session does, and is gone by itself after it', async () => {
+  test('has a server that lives while its session does, and is gone after it without help', async () => {
     const port = await box.reserve();
     // Of a workspace of its own: only the lease that names it holds it for the session.
     const asked = `{port: ${port}, workspace: '${await box.addProject('other')}', plugin: 'throw-away'}`;

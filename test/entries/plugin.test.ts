@@ -93,7 +93,7 @@ describe('the plugin', () => {
     expect([code, JSON.parse(printed).servers]).toEqual([0, []]);
   });
 
-  test('writes a lease and a request from its folder alone, and starts a run that ends by itself', async () => {
+  test('writes a lease and a request from its folder alone, and starts a run that ends on its own', async () => {
     const bare = join(sandbox.root, 'bare');
     await mkdir(bare);
     const words = (word: string) => [join(alone, 'hook.cjs'), 'hook', word];

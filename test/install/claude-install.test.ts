@@ -47,7 +47,7 @@ for (const [release, binary] of [
 
 const noOld = claudeBinary(OLD_CLAUDE) ? '' : ' (skipped: 230 MB, fetched with EVERY_RELEASE=1)';
 test.skipIf(noOld)(
-  `what Claude Code ${OLD_CLAUDE} leaves of the earlier form is mended by install${noOld}`,
+  `what Claude Code ${OLD_CLAUDE} leaves of the earlier form is fixed by install${noOld}`,
   async () => {
     const box = await createClaudeSandbox('remnant', claudeBinary(OLD_CLAUDE));
     try {

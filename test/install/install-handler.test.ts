@@ -126,7 +126,7 @@ describe('the line that install writes', () => {
 
   const odd = `it's $HOME "quoted" \`id\` %d 100% ünï\\ {a,b} * ~ ;& #\n`;
   for (const shell of shells.filter((one) => !one.endsWith('fish'))) {
-    test(`is read as it is meant by ${shell}, whatever the paths are called`, async ({ sandbox }) => {
+    test(`is read as it is meant by ${shell}, with any names of paths`, async ({ sandbox }) => {
       const env = {
         XDG_DATA_HOME: join(sandbox.root, odd),
         OPENCODE_REAP_STATE_DIR: join(sandbox.root, `state ${odd}`),

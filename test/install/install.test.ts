@@ -128,7 +128,7 @@ describe('install', () => {
     expect(await read(userSettings(sandbox))).toMatch(/^\ufeff\{"a": 1,"hooks":.*\}\r\n$/);
   });
 
-  test('backs the old file up beside the state, where nobody else can read it', async ({ sandbox }) => {
+  test('backs the old file up beside the state, where no other user can read it', async ({ sandbox }) => {
     await write(userSettings(sandbox), MINE);
     const { stdout } = await run(sandbox, ['install']);
     const folder = join(sandbox.home, '.local/state/opencode-reap/backups');
@@ -145,7 +145,7 @@ describe('install', () => {
     ['a comma too many', '{"a": 1,}', 'it is not valid JSON'],
     ['a list', '[]', 'it does not hold an object'],
     ['hooks that are a list', '{"hooks": []}', '`hooks` in it is not an object'],
-    ['an event that is no list', '{"hooks": {"SessionEnd": {}}}', '`hooks.SessionEnd` in it is not a list'],
+    ['an event that is not a list', '{"hooks": {"SessionEnd": {}}}', '`hooks.SessionEnd` in it is not a list'],
     ['hooks twice', '{"hooks": {}, "hooks": {}}', 'it has `hooks` twice'],
   ])('touches nothing where there is %s', async ([, text = '', because], { sandbox }) => {
     const file = await write(userSettings(sandbox), text);
@@ -159,7 +159,7 @@ describe('install', () => {
     expect([await names(copies(sandbox)), await names(join(sandbox.home, '.local/state'))]).toEqual([[], []]);
   });
 
-  test('refuses what is no file, and bytes that are no text', async ({ sandbox }) => {
+  test('refuses what is not a file, and bytes that are not text', async ({ sandbox }) => {
     await mkdir(userSettings(sandbox), { recursive: true });
     expect((await run(sandbox, ['install'])).stderr).toContain('settings.json: not a regular file\n');
     const local = join(sandbox.project, '.claude/settings.local.json');
@@ -168,7 +168,7 @@ describe('install', () => {
     expect((await run(sandbox, ['install', '--scope', 'local'])).stderr).toContain('it is not UTF-8\n');
   });
 
-  test('does not overwrite what somebody has written meanwhile', async ({ sandbox }) => {
+  test('does not overwrite what was written in the meantime', async ({ sandbox }) => {
     const file = await write(userSettings(sandbox), MINE);
     const before = readSettings(file);
     if (typeof before === 'string') throw new Error(before);

@@ -28,7 +28,7 @@ describe('uninstall', () => {
     expect(await names(copies(sandbox))).toEqual([]);
   });
 
-  test('takes the file away that install has made, unless somebody has put more in it', async ({ sandbox }) => {
+  test('removes the file that install created, unless more was added to it', async ({ sandbox }) => {
     await run(sandbox, ['install']);
     await run(sandbox, ['uninstall']);
     expect(await names(dirname(userSettings(sandbox)))).toEqual([]);

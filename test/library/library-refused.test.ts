@@ -24,7 +24,7 @@ test('nothing is reaped on a word that is not understood', async () => {
   expect(await reap({ port: '4096' })).toMatch(/^4096 is not a port/);
 });
 
-test('a program that cannot be run is no state folder that cannot be written', () => {
+test('a program that cannot be run is not reported as a state folder that cannot be written', () => {
   const error = (syscall: string) => Object.assign(new Error(), { code: 'EACCES', path: '/x', syscall });
   expect(unwritable(error('open'))).toBe('could not write /x: EACCES');
   expect(unwritable(error('spawn /x'))).toBeUndefined();
@@ -120,7 +120,7 @@ describe('a server that cannot be had', () => {
     expect([filesIn(sandbox.stateDir), inhabitants(sandbox)]).toEqual([[], []]);
   });
 
-  test('is an error with a hint where its directory is no more, or a path is longer than any', async () => {
+  test('is an error with a hint where its directory no longer exists, or a path is too long', async () => {
     const gone = await mkdtemp(join(sandbox.root, 'gone-'));
     const script = `process.chdir('.'); require('node:fs').rmdirSync(${JSON.stringify(gone)});
       import(process.argv[1]).then((library) => library.ensureServer({ port: 0 }))
@@ -170,7 +170,7 @@ describe('a server that cannot be had', () => {
     expect(recordsIn(sandbox.stateDir)).toEqual([]);
   });
 
-  test('is an error when leases cannot even be read, and whoever may have one keeps the server', async () => {
+  test('is an error when leases cannot even be read, and a server that may have one stays', async () => {
     await installFake(sandbox);
     const leases = await writeState(sandbox.stateDir, 'leases', 'no folder');
     const { error } = await ensure({ port: await sandbox.reserve(), sessionId: 'a-session', retireAfter: 0 });

@@ -66,7 +66,7 @@ describe('two processes that ask for a server at the same moment', () => {
   });
 });
 
-test('whoever is beaten to the port by somebody without a claim on it gets that server', async () => {
+test('a caller beaten to the port by a process without a claim on it gets that server', async () => {
   await installFake(sandbox);
   const real = join(sandbox.binDir, 'opencode');
   await rename(real, `${real}.mjs`);
@@ -83,7 +83,7 @@ test('whoever is beaten to the port by somebody without a claim on it gets that 
   expect(filesIn(sandbox.stateDir)).toEqual([]);
 });
 
-test('nobody gets a server that whoever started it may still end', async () => {
+test('no caller gets a server that its starter may still end', async () => {
   const fake = await startFake(sandbox);
   const { port, pid } = fake;
   const ask = async () => callLibrary(sandbox, 'ensureServer', [{ port, readyTimeout: 300 }]);
@@ -99,7 +99,7 @@ test('what is healthy is had without any time to wait', async () => {
   expect(value).toMatchObject({ alreadyRunning: true, pid });
 });
 
-test('the time that a stop takes does not count, not even when somebody else is faster then', async () => {
+test('the time that a stop takes does not count, not even when another process is faster then', async () => {
   await installFake(sandbox);
   const port = await sandbox.reserve();
   const by = { schema: SCHEMA, machine: machine() };

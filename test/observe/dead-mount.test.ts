@@ -40,7 +40,7 @@ const leaveLease = (cwd: string) =>
 
 const skipped = noMounts ? ` (skipped: ${noMounts})` : '';
 
-describe.skipIf(skipped)(`a mount behind which there is no answer${skipped}`, () => {
+describe.skipIf(skipped)(`a mount that does not answer${skipped}`, () => {
   const DEAD: Behind[] = ['nobody', 'nothing read', 'nothing answered'];
 
   test.each(DEAD)('spares nothing that works elsewhere, and ends no run (%s)', async (behind) => {

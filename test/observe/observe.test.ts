@@ -250,7 +250,7 @@ describe('the sockets of a process', () => {
     expect([linuxListener(port + 1), linuxListener(port, '127.0.0.2')]).toEqual([undefined, undefined]);
   });
 
-  test('of a process that is no more cannot be seen', () => {
+  test('of a process that has ended cannot be seen', () => {
     expect(linuxSockets(2 ** 30, [2 ** 30])).toBeUndefined();
   });
 });
@@ -270,7 +270,7 @@ describe('the status of a process', () => {
     expect(parseStat(`4242 (node) ${REST.replace('S', state)}`, [], 0)).toBe('gone');
   });
 
-  test.each(['0', '1', '-1', 'x', ''])('with the pid %j it is nobody', (pid) => {
+  test.each(['0', '1', '-1', 'x', ''])('with the pid %j it is not a process', (pid) => {
     expect(parseStat(`${pid} (node) ${REST}`, [], 0)).toBe('unknown');
   });
 
@@ -317,5 +317,5 @@ describe('a look at a real process', () => {
     expect(linuxLook(pid)).toMatchObject({ pid });
   });
 
-  test('that is no more', () => expect(linuxLook(2 ** 30)).toBe('gone'));
+  test('that has ended', () => expect(linuxLook(2 ** 30)).toBe('gone'));
 });

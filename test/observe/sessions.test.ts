@@ -95,7 +95,7 @@ describe('a stand-in for a live session spares the server of its workspace', () 
     ['of an old release, which is a script', () => ({ program: 'bin/node', words: [script(CLI)] })],
     ['of an old release, with options', () => ({ program: 'bin/node', words: ['--no-warnings', script(CLI), '-c'] })],
     ['by a link to a version', () => ({ program: `${VERSIONS}/2.1.330`, copied: true, argv0: 'cc' })],
-    ['with a command that nobody knows', () => ({ program: 'bin/claude', words: ['-e', WAITS, 'some-day'] })],
+    ['with an unknown command', () => ({ program: 'bin/claude', words: ['-e', WAITS, 'some-day'] })],
   ])('%s', async (_sentence, started) => {
     await start(started());
     expect(await judge()).toMatchObject(SPARED);
@@ -137,7 +137,7 @@ describe('the list of sessions of an account that only a live client names', () 
     expect(await judge()).toMatchObject(SPARED);
   });
 
-  test('counts in the home that it has, for whatever it lists', async () => {
+  test('counts in the home that it has, for everything it lists', async () => {
     const other = join(sandbox.root, 'other');
     await start({ program: 'bin/claude.exe', cwd: sandbox.home, env: { HOME: other, XDG_STATE_HOME: '' } });
     const pid = await start({ program: 'bin/anything', cwd: sandbox.home });

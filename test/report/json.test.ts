@@ -77,7 +77,7 @@ describe('the schema of the report describes', () => {
     ]);
   });
 
-  test('a server that it is unsure about, with a lease that nobody holds', async () => {
+  test('a server that it is unsure about, with a lease without a holder', async () => {
     await record();
     await lease({});
     const leases = [{ session: 'a', holderPid: null, live: null }];

@@ -41,7 +41,7 @@ test.each<[Outcome, string]>([
   expect(said(outcome)).toEqual([outcome.kind, detail]);
 });
 
-test('the log never says that every guard passed of what somebody named', () => {
+test('the log never says that every guard passed of what the user named', () => {
   for (const outcome of [stopped(), { kind: 'survived', pids: [3] } as const])
     expect(said(outcome, { named: true })[1]).toMatch(/ by hand, every guard passed; /);
   expect(said(stopped(), { why: 'no lease could be written for it' })[1]).toMatch(/^no lease .* for it: SIGKILL after/);

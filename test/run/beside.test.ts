@@ -114,7 +114,7 @@ describe.concurrent.each(LINES)('a stand-in for a server, run by %s', (_sentence
 
 const TOGETHER = sh((port) => `${serve(port)} & ${beside(port)}; true`);
 
-test('a stand-in that a shell runs beside its client is in use, whatever was handed over', async ({ expect }) => {
+test('a stand-in that a shell runs beside its client is in use, whatever was adopted', async ({ expect }) => {
   const script = (port: number) =>
     file(port, 'client.cjs', `require('net').connect(${port}, '127.0.0.1').resume(); setInterval(() => {}, 1e6)`);
   const { port, server } = await run(sh((at) => `${serve(at)} & ${beside(at)} & sleep 1; node ${script(at)}; true`));
@@ -142,7 +142,7 @@ test('a stand-in that a shell runs beside its client is in use, whatever was han
 const pidsOf = (port: number): number[] =>
   descendants(process.pid).filter((pid) => cmdline(pid).some((word) => word.includes(`${port}`)));
 
-test('a stand-in that was handed over is ended without the shell that runs it', async () => {
+test('a stand-in that was adopted is ended without the shell that runs it', async () => {
   const { port, top, server, besides } = await run(TOGETHER);
   expect(await runCli(sandbox, ['adopt', `${port}`])).toMatchObject({ code: 0 });
   const report = await reapJson(sandbox, ['--all-stale', '--port', `${port}`, '--older-than', '0s']);

@@ -55,7 +55,7 @@ describe.concurrent('a server that does not answer', { timeout: 180_000 }, () =>
     },
   );
 
-  test('is ended when it spins because its log has no reader any more', async ({ sandbox, expect }) => {
+  test('is ended when it spins because its log no longer has a reader', async ({ sandbox, expect }) => {
     await installOpencode(sandbox, 'launcher');
     const port = await sandbox.reserve();
     const child = sandbox.spawn('opencode', ['serve', '--port', `${port}`, '--print-logs'], {

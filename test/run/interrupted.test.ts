@@ -184,10 +184,7 @@ describe.concurrent('a run that is stopping a slow stand-in', () => {
     expectNothingLeft(expect, sandbox, slow);
   });
 
-  test('by name that nothing was written down about is finished by the same command, too', async ({
-    sandbox,
-    expect,
-  }) => {
+  test('of one that is not recorded, by name, is finished by the same command, too', async ({ sandbox, expect }) => {
     const slow = await startFake(sandbox, { FAKE_OPENCODE: 'slow' });
     const stop = ['stop', `${slow.pid}`];
     expect(await interrupt(sandbox, stop, `pid-${slow.pid}`, 'SIGINT')).toMatchObject({ code: 130 });
@@ -274,7 +271,7 @@ describe(`a run on a terminal${withoutTmux}`, () => {
   });
 });
 
-describe('whoever reads the output', () => {
+describe('the reader of the output', () => {
   const bash = (sandbox: Sandbox, line: string): Promise<CliResult> =>
     outputOf(sandbox.spawn('bash', ['-c', line], { env: sandbox.env() }));
   const program = `"${process.execPath}" "${PROGRAM}"`;
@@ -306,7 +303,7 @@ describe('whoever reads the output', () => {
   });
 });
 
-describe('an error that nobody expected', () => {
+describe('an unexpected error', () => {
   const BUGS = {
     'thrown by what a command calls': "process.cwd = () => { throw new TypeError('a bug'); };",
     'thrown later': "setTimeout(() => { throw new TypeError('a bug'); }, 300);",
@@ -336,7 +333,7 @@ describe('an error that nobody expected', () => {
     },
   );
 
-  test('in a directory that is no more is the user’s to mend', async ({ sandbox, expect }) => {
+  test('in a directory that no longer exists is the user’s to fix', async ({ sandbox, expect }) => {
     const gone = join(sandbox.root, 'gone');
     const line = `mkdir ${gone}; cd ${gone}; rmdir ${gone}; "${process.execPath}" "${PROGRAM}"`;
     const result = await outputOf(sandbox.spawn('bash', ['-c', line], { env: sandbox.env() }));

@@ -226,7 +226,7 @@ process.stdout.write(JSON.stringify(servers.map(({ verdict, guards }) => [verdic
 process.exit();`;
 
 test.for(Object.entries(BUILDS))(
-  'whoever calls the library (%s) is a client of the stand-in that it is connected to',
+  'a caller of the library (%s) is a client of the stand-in that it is connected to',
   async ([, build], { sandbox, expect }) => {
     const server = await startAsked(sandbox, {});
     const child = sandbox.spawn(process.execPath, ['--input-type=module', '-e', CALLER, server.url, build]);

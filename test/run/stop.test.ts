@@ -40,7 +40,7 @@ const refused = (error: RegExp, hint: RegExp) => ({
   ),
 });
 
-test("stop ends the user's own server, which nothing was written down about", async () => {
+test("stop ends the user's own server, which is not recorded", async () => {
   expect(await run('stop', `${server.pid}`)).toEqual({
     code: 0,
     stdout: expect.stringMatching(/^stopped: /),
@@ -64,7 +64,7 @@ test('stop says it again to a stand-in for a server that has handed its first SI
   expect(JSON.parse(stdout)).toMatchObject({ outcome: { kind: 'stopped', signal: 'SIGTERM' } });
 });
 
-test('stop wants a second word for a server that somebody is connected to', async () => {
+test('stop wants a confirmation for a server with a client', async () => {
   const client = connect(server.port, '127.0.0.1');
   await once(client, 'connect');
   const one = /1 client connection open/;
@@ -89,7 +89,7 @@ test('stop wants a second word for a server whose session lives', async () => {
   expect(alive(server.pid)).toBe(true);
 });
 
-test('stop refuses a pid that is no `opencode serve`, or ours, or nobody', async () => {
+test('stop refuses a pid that is not an `opencode serve`, our own pid, or a free one', async () => {
   for (const pid of [startBystander(sandbox), process.pid, 1, 4_100_000]) {
     expect(await run('stop', `${pid}`, '--yes')).toEqual(refused(/no known server has/, /opencode-reap list/));
   }

@@ -64,7 +64,7 @@ describe('a fence', () => {
     expect([alive(bystander), filesIn(sandbox.stateDir).includes(file)]).toEqual([true, false]);
   });
 
-  test('that everybody could have written ends nothing, and stays', async () => {
+  test('that anyone could have written ends nothing, and stays', async () => {
     const file = await leaveFence();
     await chmod(file, 0o666);
     expect(await reap()).toMatchObject({ code: 1, unread: [{ file }] });
@@ -74,7 +74,7 @@ describe('a fence', () => {
 
 test.each([
   ['only we could have written', 0o600, { code: 0, verdict: 'stale' }],
-  ['everybody could have written', 0o666, { code: 1, verdict: 'spared' }],
+  ['anyone could have written', 0o666, { code: 1, verdict: 'spared' }],
 ])('a connection of a run that %s counts accordingly while it may only be a question', async (_, mode, expected) => {
   const asked = join(sandbox.root, 'asked');
   const { port } = await startFake(sandbox, { FAKE_OPENCODE_ASKED: asked });
@@ -98,7 +98,7 @@ test.each([
   expect({ code, verdict: servers[0].verdict }).toEqual(expected);
 });
 
-test('a record that everybody could have written makes no server ours', async () => {
+test('a record that anyone could have written makes no server ours', async () => {
   await chmod(join(sandbox.stateDir, 'servers/good.json'), 0o666);
   expect((await reap()).servers).toMatchObject([{ verdict: 'spared', reasons: ['owned'] }]);
   expect(alive(server.pid)).toBe(true);
@@ -106,7 +106,7 @@ test('a record that everybody could have written makes no server ours', async ()
 
 const unlessRoot = process.getuid?.() === 0 ? '' : ' (skipped: only root can give files away)';
 
-describe.skipIf(unlessRoot)(`what belongs to somebody else${unlessRoot}`, () => {
+describe.skipIf(unlessRoot)(`what belongs to another user${unlessRoot}`, () => {
   test.each(['servers/good.json', 'servers'])('makes no server ours (%s)', async (path) => {
     await chown(join(sandbox.stateDir, path), NOBODY, NOBODY);
     expect((await reap()).servers).toMatchObject([{ verdict: 'spared', reasons: ['owned'] }]);

@@ -55,7 +55,7 @@ test.each(['claude.exe', '2.1.330', '.claude-wrapped'])(
   },
 );
 
-test('whoever asks for a server holds it, by the Claude process above, until that ends', async () => {
+test('a caller that asks for a server holds it, by the Claude process above, until that ends', async () => {
   const session = await startStandIn(sandbox, sandbox.project);
   const call = async (name: string, options: object, env = {}): Promise<Fields> =>
     JSON.parse(await session.run(callWords(name, [options]), env)).value;
@@ -227,12 +227,12 @@ test('sessions whose names look alike keep leases of their own, and find those o
   expect(left).not.toContain(written);
 });
 
-test('without a session nobody’s end is waited for, so there is no lease', async () => {
+test('without a session there is no end to wait for, so there is no lease', async () => {
   await callLibrary(sandbox, 'ensureServer', [{ port: 0 }], { env: { CLAUDE_PID: `${process.pid}` } });
   expect(await leases()).toEqual({});
 });
 
-test('port 0 names no port, and what is no id is refused', async () => {
+test('port 0 names no port, and what is not an id is refused', async () => {
   const attach = (options: object) => callLibrary(sandbox, 'attachSession', [{ sessionId: 'a-session', ...options }]);
   expect((await attach({ port: 0, server: 'one' })).value).toMatchObject({ held: true, servers: ['one'] });
   expect(await leases()).toMatchObject({

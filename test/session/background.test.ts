@@ -106,7 +106,7 @@ test('a run that has nothing to look at ends, and so does one that finds another
   expect(requests()).toHaveLength(1);
 });
 
-test('a run that nobody can examine any more does not keep others from looking for ever', async () => {
+test('a run that can no longer be examined does not keep others from looking forever', async () => {
   const holder = { pid: await deadPid(box), startToken: '1' };
   const claim = { schema: SCHEMA, holder, machine: { ...machine(), pidNamespace: 'pid:[1]' }, holdsMs: 300_000 };
   const file = await writeState(box.stateDir, 'sweep.json', claim);

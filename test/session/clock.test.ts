@@ -148,7 +148,7 @@ describe('the background run waits by the boot clock (a stand-in for a server)',
   });
 });
 
-describe('whoever stands still blocks nobody', () => {
+describe('a frozen process blocks no other', () => {
   const claimOf = (): string => join(box.stateDir, 'sweep.json');
   const sweepers = (): number[] =>
     pids().filter((pid) => cmdline(pid)[2] === 'sweep' && environ(pid).includes(`HOME=${box.home}`));
@@ -182,7 +182,7 @@ const wantedOn = (port: number, command: string): Wanted => ({
   ...{ args: [], env: box.env(), readyTimeoutMs: 5_000, retireAfterMs: 0, program: undefined },
 });
 
-test('whoever was frozen until somebody took its claim starts nothing', async () => {
+test('a process that was frozen until another took its claim starts nothing', async () => {
   const started = join(box.root, 'started');
   const command = join(box.binDir, 'opencode');
   writeFileSync(command, `#!/bin/sh\necho >>${started}\nexec sleep 600\n`, { mode: 0o755 });
@@ -192,7 +192,7 @@ test('whoever was frozen until somebody took its claim starts nothing', async ()
   expect([existsSync(started), readdirSync(join(box.stateDir, 'servers'))]).toEqual([false, []]);
 });
 
-test('whoever gets the claim on a port that somebody has just taken starts nothing', async () => {
+test('a process that gets the claim on a port that was just taken starts nothing', async () => {
   const port = await box.reserve();
   const [folder, started] = [join(box.root, 'counted'), join(box.root, 'started')];
   await mkdir(folder);

@@ -83,7 +83,7 @@ describe('the end of a session', () => {
     expect(names('requests')).toEqual([]);
   });
 
-  test('is harmless without a start, and when nobody says which session it was', async () => {
+  test('is harmless without a start, and when the session is not named', async () => {
     expect(await call('session-end', '')).toEqual(SILENT);
     expect(only('requests')).toMatchObject({ event: 'session-end' });
   });

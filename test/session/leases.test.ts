@@ -90,7 +90,7 @@ describe('a lease lives as long as its holder', () => {
     ['an expiry to come', () => ({ expiresAt: inAnHour() }), UNSURE],
     ['an expiry that passed', () => ({ expiresAt: anHourAgo() }), STALE],
     ['an expiry in milliseconds that passed', () => ({ expiresAt: Date.now() - HOUR }), STALE],
-    ['an expiry that is no time', () => ({ expiresAt: 'soon' }), UNSURE],
+    ['an expiry that is not a time', () => ({ expiresAt: 'soon' }), UNSURE],
   ])('or, without one, until it expires: %s', async (_, content, verdict) => {
     await lease({ cwd: sandbox.project, ...content() });
     expect(await judge()).toMatchObject(verdict);
@@ -114,7 +114,7 @@ describe('a lease covers', () => {
     expect(await judge()).toMatchObject(verdict);
   });
 
-  test('a server of its workspace, by whatever path', async () => {
+  test('a server of its workspace, by any path', async () => {
     symlinkSync(sandbox.project, join(sandbox.root, 'link'));
     await lease({ holder: live, cwd: join(sandbox.root, 'link') });
     expect(await judge()).toMatchObject(SPARED);

@@ -188,7 +188,10 @@ describe.concurrent('the watch (of stand-ins for servers)', { timeout: 60_000 },
     await theWatch(sandbox);
   });
 
-  test('ends at once with the last server, whoever stops that, and with its sleep', async ({ sandbox, expect }) => {
+  test('ends at once with the last server, no matter what stops that, and with its sleep', async ({
+    sandbox,
+    expect,
+  }) => {
     const never = { ...EVERY, OPENCODE_REAP_RETIRE_AFTER: '1h' };
     const pids = [await start(sandbox, never), await start(sandbox, never)];
     const watch = await theWatch(sandbox);
@@ -257,7 +260,7 @@ describe.concurrent('of many who want a watch (of stand-ins for servers) one sta
   const many = (sandbox: Sandbox, times: number, words: string[]): Promise<CliResult[]> =>
     Promise.all(Array.from({ length: times }, () => runCli(sandbox, words, { env: EVERY, timeoutMs: 60_000 })));
 
-  test('a hundred, of whom nobody does anything else', async ({ sandbox, expect }) => {
+  test('a hundred, none of which does anything else', async ({ sandbox, expect }) => {
     await writeRecord(sandbox, 'one', await startFake(sandbox));
     const most: number[] = [];
     for (let batch = 0; batch < 4; batch += 1) {

@@ -121,7 +121,7 @@ describe.concurrent.each(releases('native'))('a %s server that has nothing to do
 });
 
 describe.concurrent('the watch looks after servers of every origin', { timeout: 240_000 }, () => {
-  test('one that was started with 0 is left alone, and is no reason to watch', async ({ sandbox, expect }) => {
+  test('one that was started with 0 is left alone, and is not a reason to watch', async ({ sandbox, expect }) => {
     await installFake(sandbox);
     const never = { ...SOON, OPENCODE_REAP_RETIRE_AFTER: '0' };
     const start = async (env: Changes): Promise<number> =>

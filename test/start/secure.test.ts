@@ -29,7 +29,7 @@ const ensure = (options: object, build: string = BUILDS.package, changes: Change
   });
 
 describe.each(releases('launcher'))('a %s server with a password of its own', (release) => {
-  test('lets in whoever started it or uses it again, and is judged and stopped, with the password in no output', async () => {
+  test('lets in the caller that started it or uses it again, and is judged and stopped, with the password in no output', async () => {
     await installOpencode(sandbox, release);
     const first = await ensure({ secure: true });
     const { password, url, id } = first.value ?? {};
@@ -88,7 +88,7 @@ test.each<[string, object]>([
   ['open', { error: { message: expect.stringMatching('does not ask for its password') } }],
   ['locked', { value: { alreadyRunning: true, password: 'its-own' } }],
 ])(
-  'a server whose starter died before it had asked is asked by whoever wants it secure: %s',
+  'a server whose starter died before it had asked is asked by the caller that wants it secure: %s',
   async (lock, expected) => {
     const fake = await startFake(sandbox, { OPENCODE_SERVER_PASSWORD: 'its-own', FAKE_OPENCODE: lock });
     const starter = { pid: process.pid, startToken: 'of a process before this one' };

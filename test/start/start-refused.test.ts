@@ -209,7 +209,7 @@ describe('a claim on the port', () => {
     expect(filesIn(sandbox.stateDir)).toEqual([file]);
   });
 
-  test('is void once its holder, which lives, has not renewed it: by the boot clock, whatever the file’s time', async () => {
+  test('is void once its holder, which lives, has not renewed it: by the boot clock, not by the file’s time', async () => {
     await installFake(sandbox);
     const port = await sandbox.reserve();
     const start = () => runCli(sandbox, ['start', '--port', `${port}`, '--ready-timeout', '500ms']);

@@ -69,7 +69,7 @@ describe.each(releases('launcher'))('a %s server that `start` has started', (rel
     expect(namesIn(sandbox, 'servers')).toEqual([`${record?.id}.json`]);
   });
 
-  test('is written down where nobody else can read it', () => {
+  test('is written down where no other user can read it', () => {
     const modeOf = (...path: string[]): string => (statSync(join(sandbox.stateDir, ...path)).mode & 0o777).toString(8);
     expect([modeOf(), modeOf('servers'), modeOf('starts')]).toEqual(['700', '700', '700']);
     expect(namesIn(sandbox, 'servers').map((name) => modeOf('servers', name))).toEqual(['600']);

@@ -57,7 +57,7 @@ const spoil = async (record: Fields, values: Readonly<Record<string, readonly un
   }
 };
 
-describe('records that lead to a process which is no server', () => {
+describe('records that lead to a process which is not a server', () => {
   test.each([
     [['pid', 'startToken', 'serverPid', 'serverStartToken', 'starter']],
     [['machine', 'uid', 'hostname', 'port']],

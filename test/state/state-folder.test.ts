@@ -58,7 +58,7 @@ describe('the state folder', () => {
   });
 
   test.each([['list'], ['--all-stale'], ['--dry-run', '--json']])(
-    'that is a file is no empty one (%s)',
+    'that is a file does not count as an empty one (%s)',
     async (...args) => {
       await writeFile(sandbox.stateDir, 'not a folder');
       const { code, stderr } = await runCli(sandbox, args);

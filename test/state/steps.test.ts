@@ -44,7 +44,7 @@ const withRecord = async ({ stateDir, ...sandbox }: Sandbox): Promise<string> =>
   return JSON.stringify(record);
 };
 
-describe('a fence, at each step of whoever handles it (without a server)', SLOW, () => {
+describe('a fence, at each step of the process that handles it (without a server)', SLOW, () => {
   test.for([
     ['of a run that takes it down again', 'withdraw', undefined],
     ['of a run that is done', 'close', undefined],

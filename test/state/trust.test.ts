@@ -39,12 +39,12 @@ describe('a file is trusted', () => {
 });
 
 describe('a file is not trusted', () => {
-  test.each([0o602, 0o622, 0o666])('that everybody may write (%o)', (mode) => {
+  test.each([0o602, 0o622, 0o666])('that anyone can write (%o)', (mode) => {
     chmodSync(file, mode);
     expect(trust()).toBe('anyone can write the file');
   });
 
-  test.each([0o702, 0o777])('in a folder that everybody may write, and where nothing is kept (%o)', (mode) => {
+  test.each([0o702, 0o777])('in a folder that anyone can write, and where nothing is kept (%o)', (mode) => {
     chmodSync(folder, mode);
     expect(trust()).toBe('anyone can write its folder');
   });
@@ -59,12 +59,12 @@ describe('a file is not trusted', () => {
 const skipped = US === 0 ? '' : ' (skipped: only root can give files away, and run as somebody else)';
 
 describe.skipIf(skipped)(`what only root can set up${skipped}`, () => {
-  test('a file of somebody else is not trusted', () => {
+  test('another user’s file is not trusted', () => {
     chownSync(file, NOBODY, GROUP);
     expect(trust()).toBe(`the file belongs to user ${NOBODY}`);
   });
 
-  test('a folder like /tmp is somebody else’s: its owner may replace what is in it', () => {
+  test('a folder like /tmp is another user’s: its owner may replace what is in it', () => {
     chmodSync(folder, 0o1777);
     chownSync(folder, NOBODY, GROUP);
     expect(trust()).toBe(`its folder belongs to user ${NOBODY}`);
@@ -95,7 +95,7 @@ describe.skipIf(skipped)(`what only root can set up${skipped}`, () => {
   };
 
   test.each([
-    ['has nobody else', 'root:x:0:0::/root:/bin/sh\n', 'root:x:0:\n', 'trusted'],
+    ['has no other member', 'root:x:0:0::/root:/bin/sh\n', 'root:x:0:\n', 'trusted'],
     ['has another member', 'root:x:0:0::/root:/bin/sh\n', 'root:x:0:alice\n', 'group 0 can write the file'],
     [
       'is another user’s own, too',

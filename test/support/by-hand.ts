@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { startToken } from './proc.js';
 
-// What the program writes and reads, in the words of its format and not by its code.
+// What the program writes and reads, in its format and without its code.
 
 const line = (file: string): string | undefined => {
   try {
@@ -31,7 +31,7 @@ export interface Described {
   readonly workspace: string;
 }
 
-/** The record that `opencode-reap start` would have written about a server, had it started it. */
+/** The record that `opencode-reap start` would have written for a server, had it started it. */
 export const recordOf = ({ pid, listener, port, tag, workspace }: Described): Written => ({
   schema: 'opencode-reap/1',
   id: 'byhand',
@@ -53,7 +53,7 @@ export const recordOf = ({ pid, listener, port, tag, workspace }: Described): Wr
   serverStartToken: startToken(listener),
 });
 
-/** The fence of a run that is dead: of one with our own pid, and a start token that it does not have. */
+/** The fence of a dead run: of one with our own pid, and a start token that we do not have. */
 export const deadFenceOf = (record: Written, tree: readonly Written[], where = machine): Written => ({
   schema: 'opencode-reap/1',
   id: 'byhand',
@@ -72,7 +72,7 @@ export const writeByHand = (stateDir: string, folder: 'servers' | 'closing' | 'r
   return file;
 };
 
-/** A group that is not this user's own, to which a file of ours can be given; root can give to any. */
+/** A group other than this user's own, which a file of ours can be given to; root can give it to any. */
 export const otherGroup =
   process.getuid?.() === 0 ? 65_534 : process.getgroups?.().find((gid) => gid !== process.getgid?.());
 

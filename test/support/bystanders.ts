@@ -10,18 +10,20 @@ export interface Bystander {
 }
 
 export interface Bystanders {
-  /** A server of the user's, in whose environment is a tag. */
+  /** A server of the user's, with a tag in its environment. */
   readonly tagged: Bystander;
-  /** One with exactly the command line that `opencode-reap start` uses. */
+  /** A server with exactly the command line that `opencode-reap start` uses. */
   readonly alike: Bystander;
-  /** One that a tool of a recorded server started: it inherited that one's tag, and has its pid. */
+  /**
+   * A server that a tool of a recorded server started: it inherited that one's tag, and has its pid in its environment.
+   */
   readonly nested: Bystander;
-  /** Nothing to do with OpenCode. */
+  /** A process that has nothing to do with OpenCode. */
   readonly other: number;
   unharmed(): boolean;
 }
 
-/** Servers that create one database between them at the same moment are in each other's way, and one ends. */
+/** Servers that create one database at the same moment get in each other's way, and one exits. */
 const withOwnData = (sandbox: Sandbox, port: number, env: Record<string, string> = {}) => ({
   ...env,
   XDG_DATA_HOME: join(sandbox.root, `data-of-${port}`),
@@ -46,7 +48,7 @@ const inheritance = ({ listener }: Recorded): Record<string, string> => {
   return { OPENCODE_REAP_TAG: tag?.split('=')[1] ?? '', OPENCODE_PID: `${listener}` };
 };
 
-/** What must never be signalled, next to a server that may be stopped. */
+/** Processes that must never be signaled, next to a server that may be stopped. */
 export const startBystanders = async (sandbox: Sandbox, tag: string, recorded: Recorded): Promise<Bystanders> => {
   await installOpencode(sandbox, 'native');
   const within = spawnTagged(sandbox, inheritance(recorded));

@@ -5,20 +5,23 @@ import { fileURLToPath } from 'node:url';
 
 /** The release whose hooks were measured. A native binary in an npm package, so no install script is needed. */
 const CLAUDE = '2.1.330';
-/** One that knows no `args` in a hook's handler, and leaves them out when it writes the settings. */
+/** A release that does not know `args` in a hook's handler, and drops them when it writes the settings. */
 export const OLD_CLAUDE = '2.1.117';
 
 const folderOf = (release: string): string =>
   fileURLToPath(new URL(`../../node_modules/.cache/opencode-reap/claude-code-${release}/`, import.meta.url));
 
-/** The real client, where it could be fetched for this platform. */
+/** The real client, if it could be fetched for this platform. */
 export const claudeBinary = (release = CLAUDE): string | undefined => {
   const platform = `${process.platform}-${process.arch}`;
   const file = join(folderOf(release), `node_modules/@anthropic-ai/claude-code-${platform}/claude`);
   return existsSync(file) ? file : undefined;
 };
 
-/** Fetches the client once per checkout. It is not free software, so a registry may not have it: then its tests are skipped by name. */
+/**
+ * Fetches the client once per checkout. It is not free software, so a registry may not have it: then its tests are
+ * skipped by name.
+ */
 export function fetchClaude(release = CLAUDE): void {
   const folder = folderOf(release);
   if (existsSync(folder)) return;

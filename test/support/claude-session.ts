@@ -9,7 +9,7 @@ import { stateFiles } from './reaped.js';
 import { withoutTmux } from './tmux.js';
 import { waitFor } from './wait.js';
 
-/** What a test that needs the real client says where it is skipped; empty where it can run. */
+/** Why a test that needs the real client is skipped; empty if it can run. */
 export const withoutClaude =
   claudeBinary() === undefined ? ' (skipped: the Claude Code client could not be fetched)' : withoutTmux;
 
@@ -19,23 +19,23 @@ export interface Client {
   readonly port: number;
   /** The command that starts the server. */
   readonly start: string;
-  /** The pid of the server, once it is there. */
+  /** The pid of the server, once it exists. */
   started(): Promise<number>;
   isLeftAlone(pid: number): Promise<void>;
-  /** Says what the runs saw where it does not end. */
+  /** Reports what the runs saw if it does not end. */
   isGone(ms?: number): Promise<void>;
 }
 
 /** Linger, the client's end and one look, on a machine that is busy with other tests. */
 const SOON_MS = 20_000;
-/** Longer than linger and a look take, so what still lives then was left alone. */
+/** Longer than linger and a look take, so what is still alive then was left alone. */
 const LEFT_ALONE_MS = 5_000;
 
 /** A client takes seconds of processor time to start, so one after the other is fastest. */
 export const test = plain.extend<{ client: Client }>({
   client: async ({ task: _ }, use) => {
     const box = await createClaudeSandbox('client');
-    // What the client does is the same with both, and a server of this one takes a second less to start.
+    // The client does the same with both, and a server of this release takes a second less to start.
     const [release = 'launcher'] = releases('launcher');
     await installOpencode(box, release);
     const port = await box.reserve();

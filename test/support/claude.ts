@@ -11,9 +11,9 @@ import { waitFor } from './wait.js';
 
 /** A sandbox in which the real client runs: its own home, a stand-in model, and the program on the PATH. */
 export interface ClaudeSandbox extends Sandbox {
-  /** `claude -p`, to its end. */
+  /** `claude -p`, to completion. */
   print(prompt: string, options?: ClientOptions): Promise<Printed>;
-  /** `claude` on a terminal of its own. */
+  /** `claude` in a terminal of its own. */
   open(options?: ClientOptions): Promise<Terminal>;
   /** Another project that the client trusts. */
   addProject(name: string): Promise<string>;
@@ -32,7 +32,7 @@ export interface Printed {
 }
 
 export interface Terminal {
-  /** Of the client. */
+  /** The client's pid. */
   readonly pid: number;
   /** Types a line and presses Enter. */
   type(line: string): Promise<void>;
@@ -78,7 +78,7 @@ export const createClaudeSandbox = async (name: string, binary = claudeBinary())
   };
 };
 
-/** A client that asks nothing: it has been seen, trusts the projects, and takes the key. */
+/** Makes the client ask nothing: it was started before, trusts the projects, and accepts the key. */
 const settle = async (sandbox: Sandbox, projects: readonly string[]): Promise<void> => {
   const trusted = { hasTrustDialogAccepted: true, hasCompletedProjectOnboarding: true, allowedTools: [] };
   await mkdir(join(sandbox.home, '.claude'), { recursive: true });
@@ -110,7 +110,7 @@ const clientEnvironment = (api: ClaudeApi): Changes => ({
   OPENCODE_REAP_OLDER_THAN: '0s',
 });
 
-// The default mode asks a classifier of the vendor's for each tool call, which a stand-in does not have.
+// The default mode asks one of the vendor's classifiers for each tool call, which a stand-in does not have.
 const TOOLS = ['--permission-mode', 'default', '--allowedTools', 'Bash'];
 
 const print = (sandbox: Sandbox, api: ClaudeApi, prompt: string, options: ClientOptions = {}): Promise<Printed> => {

@@ -6,7 +6,7 @@ const PROGRAM = fileURLToPath(new URL('../../bin/opencode-reap.js', import.meta.
 export interface CliOptions {
   readonly env?: Changes;
   readonly cwd?: string;
-  /** Written to its stdin, which then ends; without it stdin is empty. */
+  /** Written to its stdin, which then ends; without it, stdin is empty. */
   readonly input?: string;
   readonly timeoutMs?: number;
 }
@@ -18,7 +18,9 @@ export interface CliResult {
   readonly stderr: string;
 }
 
-/** Runs the built program as a user does; rejects when it, or whatever inherited its output, is not done in time. */
+/**
+ * Runs the built program as a user does; rejects when it, or anything that inherited its output, is not done in time.
+ */
 export const runCli = (sandbox: Sandbox, args: readonly string[], options: CliOptions = {}): Promise<CliResult> => {
   const { cwd = sandbox.project, input = '', timeoutMs = 90_000 } = options;
   const child = sandbox.spawn(process.execPath, [PROGRAM, ...args], { cwd, env: sandbox.env(options.env) });
@@ -28,7 +30,7 @@ export const runCli = (sandbox: Sandbox, args: readonly string[], options: CliOp
       output[name] += text;
     });
   }
-  // A program that never reads its stdin may be gone before it is written (EPIPE): that is its own business.
+  // A program that never reads its stdin may be gone before it is written (EPIPE), which is fine.
   child.stdin?.on('error', () => undefined).end(input);
   return new Promise((resolve, reject) => {
     const late = setTimeout(() => {

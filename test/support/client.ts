@@ -12,7 +12,7 @@ export interface Asked {
 export interface Answer {
   readonly status: number;
   readonly type: string;
-  /** Parsed when the answer is JSON, else the text. */
+  /** Parsed if the answer is JSON, else the text. */
   readonly body: unknown;
 }
 
@@ -25,14 +25,14 @@ const headers = ({ body, directory, password }: Asked): Record<string, string> =
   ...(password === undefined ? {} : { authorization: `Basic ${btoa(`opencode:${password}`)}` }),
 });
 
-/** What is reset leaves no row behind, by which the server would count as used for another minute. */
+/** A reset connection leaves no row behind, which would make the server count as used for another minute. */
 export const endWithReset = (sent: ClientRequest): void => {
   sent.on('error', () => undefined);
   if (sent.socket?.connecting) sent.destroy();
   else sent.socket?.resetAndDestroy();
 };
 
-/** Always a connection of its own, reset afterwards: a kept one would count as a client of the server. */
+/** Always a new connection, reset afterwards: a kept one would count as a client of the server. */
 export const request = (url: string, path: string, asked: Asked = {}): Promise<Answer> =>
   new Promise((resolve, reject) => {
     const { method = asked.body === undefined ? 'GET' : 'POST', timeoutMs = 15_000 } = asked;
@@ -75,7 +75,7 @@ export const createSession = async (url: string, directory: string): Promise<str
   return id;
 };
 
-/** Returns as soon as the server has taken the prompt (204); `status` shows the rest. */
+/** Returns as soon as the server has accepted the prompt (204); `status` shows the rest. */
 export const prompt = async (url: string, session: string, directory: string, text: string): Promise<void> => {
   const body = { parts: [{ type: 'text', text }] };
   await succeeded(url, `/session/${session}/prompt_async`, { body, directory });
@@ -85,14 +85,14 @@ export const abort = async (url: string, session: string, directory: string): Pr
   await succeeded(url, `/session/${session}/abort`, { body: {}, directory });
 };
 
-/** Of exactly this directory; idle sessions are absent. */
+/** For exactly this directory; idle sessions are absent. */
 export const status = async (url: string, directory: string): Promise<Record<string, { readonly type: string }>> =>
   (await succeeded(url, '/session/status', { method: 'GET', directory })) as Record<string, { readonly type: string }>;
 
 export const isIdle = async (url: string, directory: string): Promise<boolean> =>
   isDeepStrictEqual(await status(url, directory), {});
 
-/** The user's own shell. The server answers when the command ends; a server that ends first cuts it off. */
+/** The user's own shell. The server answers when the command ends; a server that ends first cuts the connection. */
 export const shell = async (
   url: string,
   session: string,

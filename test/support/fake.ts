@@ -24,7 +24,7 @@ export interface Fake {
   readonly url: string;
 }
 
-/** A stand-in that listens, detached as a plugin would start it. Nothing is written down about it. */
+/** A stand-in that listens, detached as a plugin would start it. It is not recorded. */
 export const startFake = async (sandbox: Sandbox, env: Changes = {}, as: SpawnOptions = {}): Promise<Fake> => {
   await installFake(sandbox);
   const port = await sandbox.reserve();
@@ -37,14 +37,14 @@ export const startFake = async (sandbox: Sandbox, env: Changes = {}, as: SpawnOp
   return { pid, port, url: `http://127.0.0.1:${port}` };
 };
 
-/** A process that has nothing to do with any of this. */
+/** A process that is unrelated to everything else. */
 export const startBystander = (sandbox: Sandbox): number => {
   const { pid } = sandbox.spawn('sleep', ['600'], { stdio: 'ignore' });
   if (pid === undefined) throw new Error('sleep could not be spawned');
   return pid;
 };
 
-/** A pid that belonged to a process which has ended. */
+/** The pid of a process that has ended. */
 export const deadPid = async (sandbox: Sandbox): Promise<number> => {
   const child = sandbox.spawn('true', [], { stdio: 'ignore' });
   await new Promise((resolve) => child.once('exit', resolve));
@@ -73,7 +73,7 @@ export const identityOf = (pid: number) => ({ pid, startToken: startToken(pid) }
 
 export type Fields = Readonly<Record<string, unknown>>;
 
-/** What `start` would have written down about a process, for hand-written records. */
+/** The record that `start` would have written for a process, for hand-written records. */
 export const recordOf = (sandbox: Sandbox, id: string, { pid, port }: Pick<Fake, 'pid' | 'port'>): Fields => ({
   schema: SCHEMA,
   id,
@@ -94,7 +94,7 @@ export const recordOf = (sandbox: Sandbox, id: string, { pid, port }: Pick<Fake,
   state: 'ready',
 });
 
-/** Writes a file of the state folder, as JSON unless it is text already. */
+/** Writes a file of the state folder, as JSON unless it is already text. */
 export const writeState = async (stateDir: string, name: string, content: unknown): Promise<string> => {
   const file = join(stateDir, name);
   await mkdir(dirname(file), { recursive: true, mode: 0o700 });
@@ -102,7 +102,7 @@ export const writeState = async (stateDir: string, name: string, content: unknow
   return file;
 };
 
-/** Writes down a process as `start` would have, but for these changes; returns the path of the record. */
+/** Records a process as `start` would have, with these changes; returns the path of the record. */
 export const writeRecord = (sandbox: Sandbox, id: string, fake: Fake, changes: Fields = {}): Promise<string> => {
   const fields = { ...recordOf(sandbox, id, fake), ...changes };
   return writeState(sandbox.stateDir, `servers/${fields.id}.json`, fields);
@@ -123,13 +123,13 @@ export const recordsIn = (stateDir: string): StateFile[] => {
   }));
 };
 
-/** What the log says, oldest first. */
+/** The lines of the log, oldest first. */
 export const logOf = (stateDir: string): Fields[] => {
   const text = readIf(join(stateDir, 'log.ndjson')) ?? '';
   return text.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line)]));
 };
 
-/** Every file of a state folder but what is only on its way, and the watch's own. */
+/** Every file of a state folder, without temporary files and the watch's own. */
 export const filesIn = (stateDir: string): string[] =>
   existsSync(stateDir)
     ? readdirSync(stateDir, { recursive: true, withFileTypes: true })

@@ -5,14 +5,14 @@ import type { Sandbox } from './sandbox.js';
 const PROGRAM = fileURLToPath(new URL('../../bin/opencode-reap.js', import.meta.url));
 export const HOOK = fileURLToPath(new URL('../../dist/hook.cjs', import.meta.url));
 
-/** Why no mount can be made here; undefined where one can. */
+/** Why no mount can be made here; undefined if one can. */
 export const noMounts =
   process.getuid?.() !== 0 ? 'only root can mount' : existsSync('/dev/fuse') ? undefined : 'there is no /dev/fuse';
 
 /**
- * What stands behind a mount: nobody any more; somebody who reads nothing; somebody who reads and never answers, which
- * keeps whoever asks even from being killed; a file system with one folder, `shop`, a git repository; or one that is
- * there until somebody has made it their current folder.
+ * What is behind a mount: nothing anymore; a process that reads nothing; one that reads and never answers, which keeps
+ * even SIGKILL from ending the asking process; a file system with one folder, `shop`, a git repository; or one that is
+ * there until a process has made it its current folder.
  */
 export type Behind = 'nobody' | 'nothing read' | 'nothing answered' | 'a file system' | 'one that goes';
 
@@ -54,7 +54,7 @@ function answerTo(opcode: number, node: bigint, body: Buffer): Buffer | number {
   }
 }
 
-/** Answers what there is to answer, as FUSE's protocol has it, until the file is closed. */
+/** Answers what FUSE's protocol requires, until the file is closed. */
 function serve(fd: number, behind: Behind, isGone: () => boolean): NodeJS.Timeout {
   const buffer = Buffer.alloc(65_536 * 2);
   const next = (): void => {
@@ -66,7 +66,7 @@ function serve(fd: number, behind: Behind, isGone: () => boolean): NodeJS.Timeou
         throw error;
       }
       const opcode = buffer.readUInt32LE(4);
-      // FORGET, INTERRUPT and BATCH_FORGET want no answer.
+      // FORGET, INTERRUPT and BATCH_FORGET expect no answer.
       if ([2, 36, 42].includes(opcode) || (opcode !== 26 && (behind === 'nothing answered' || isGone()))) continue;
       const answer = answerTo(opcode, buffer.readBigUInt64LE(16), buffer.subarray(40, buffer.readUInt32LE(0)));
       const body = typeof answer === 'number' ? Buffer.alloc(0) : answer;
@@ -88,8 +88,8 @@ export interface Ended {
 }
 
 /**
- * Runs the program, or the hook, where a FUSE mount lies at a folder: in a mount namespace of its own, so that nobody
- * else sees it and it goes with the program.
+ * Runs the program, or the hook, with a FUSE mount at a folder: in a mount namespace of its own, so that no other
+ * process sees it and it ends with the program.
  */
 export const runBehindMount = async (
   sandbox: Sandbox,
@@ -131,7 +131,7 @@ export const runBehindMount = async (
   clearTimeout(late);
   clearInterval(serving);
   rmSync(`${at}-gone`, { force: true });
-  // What is still kept by the mount is let go.
+  // Releases what the mount still keeps.
   if (behind !== 'nobody') closeSync(fd);
   return { code, ...said, tookMs };
 };

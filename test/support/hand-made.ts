@@ -3,12 +3,12 @@ import { type AddressInfo, createServer as createTcpServer, type Socket, type Se
 import { onTestFinished } from 'vitest';
 
 /*
- * Servers in this process that answer as they are told: what a real one says only in trouble, or in a release that
+ * Servers in this process that answer as they are told: what a real one says only when in trouble, or in a release that
  * cannot be installed here.
  */
 
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void;
-/** By path, without the query. Whatever is not named answers 404. */
+/** By path, without the query. Any other path answers 404. */
 export type Routes = Readonly<Record<string, Handler>>;
 
 export interface Listening {
@@ -26,7 +26,7 @@ const queryOf = (request: IncomingMessage, name: string): string | null => urlOf
 
 const listen = async (server: Server | TcpServer): Promise<Listening> => {
   const sockets = new Set<Socket>();
-  // Whoever asks ends with a reset.
+  // The client closes with a reset.
   server.on('connection', (socket: Socket) => sockets.add(socket.on('error', () => undefined)));
   onTestFinished(async () => {
     for (const socket of sockets) socket.destroy();
@@ -50,7 +50,7 @@ export const handMade = async (routes: Routes): Promise<HandMade> => {
   return { ...(await listen(server)), asked };
 };
 
-/** One that speaks another language than HTTP. */
+/** A server that does not speak HTTP. */
 export const handMadeStranger = (greeting: string): Promise<Listening> =>
   listen(createTcpServer((socket) => socket.on('error', () => undefined).end(greeting)));
 
@@ -78,7 +78,7 @@ export const redirect =
     response.end('{}');
   };
 
-/** A byte at a time, for as long as somebody listens. */
+/** One byte at a time, for as long as the client listens. */
 export const drip =
   (type: string): Handler =>
   (_request, response) => {
@@ -87,13 +87,13 @@ export const drip =
     response.on('close', () => clearInterval(timer));
   };
 
-/** Announces more than it sends, and hangs up. */
+/** Announces more than it sends, and closes the connection. */
 export const breakOff: Handler = (_request, response) => {
   response.writeHead(200, { 'content-type': 'application/json', 'content-length': '1000' });
   response.write('[', () => response.destroy());
 };
 
-/** Answers by the directory that is asked about; without one, for `own`. */
+/** Answers by the directory in the question; without one, for `own`. */
 export const byDirectory =
   (statuses: Readonly<Record<string, unknown>>): Handler =>
   (request, response) =>
@@ -106,7 +106,7 @@ export interface Listed {
   readonly archived?: boolean;
 }
 
-/** Hides archived sessions from whoever does not ask for them, and never lists more than it is asked for. */
+/** Hides archived sessions unless they are asked for, and never lists more than it is asked for. */
 export const sessionList =
   (sessions: readonly Listed[]): Handler =>
   (request, response) => {
@@ -114,7 +114,7 @@ export const sessionList =
     json(listed.slice(0, Number(queryOf(request, 'limit') ?? 100)))(request, response);
   };
 
-/** An idle 1.18 without sessions, but for what is said. */
+/** An idle 1.18 without sessions, except for these routes. */
 export const first = (routes: Routes = {}): Routes => ({
   '/global/health': json({ healthy: true, version: '1.18.33' }),
   '/experimental/session': sessionList([]),
@@ -123,7 +123,7 @@ export const first = (routes: Routes = {}): Routes => ({
   ...routes,
 });
 
-/** OpenCode 2, idle but for what is said. It answers the old paths with its web page. */
+/** An idle OpenCode 2, except for these routes. It answers the old paths with its web page. */
 export const second = (routes: Routes = {}): Routes => ({
   '/global/health': webPage,
   '/session/status': webPage,

@@ -12,7 +12,7 @@ export interface Called {
   readonly stderr: string;
 }
 
-/** Runs a hook as the client does. `input` is what it says on stdin; undefined leaves stdin open and silent. */
+/** Runs a hook as the client does. `input` is sent to its stdin; undefined leaves stdin open and silent. */
 export const callHook = (sandbox: Sandbox, args: readonly string[], input: string | undefined, env: Changes = {}) => {
   const child = spawn(process.execPath, [HOOK, 'hook', ...args], { cwd: sandbox.project, env: sandbox.env(env) });
   if (child.pid !== undefined) sandbox.track(child.pid);

@@ -7,7 +7,9 @@ const ancestors = (): Set<number> => {
   return found;
 };
 
-/** HOME is unique to the sandbox, so it names exactly what was started in it, however far it has detached itself. */
+/**
+ * HOME is unique to the sandbox, so it identifies exactly what was started in it, no matter how far it has detached.
+ */
 const members = (home: string, tracked: ReadonlyMap<number, string>): number[] => {
   const known = [...tracked].filter(([pid, token]) => startToken(pid) === token).map(([pid]) => pid);
   const housed = pids().filter((pid) => environ(pid).includes(`HOME=${home}`));
@@ -24,12 +26,12 @@ const kill = (pid: number): void => {
   try {
     process.kill(pid, 'SIGKILL');
   } catch (error) {
-    // It ended by itself in the meantime.
+    // It ended on its own in the meantime.
     if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
   }
 };
 
-/** What is killed may just have forked, so one pass is not enough. */
+/** A killed process may just have forked, so one pass is not enough. */
 export const endAll = (home: string, tracked: ReadonlyMap<number, string>): Promise<boolean> =>
   waitFor('every process of the sandbox is gone', () => {
     const left = members(home, tracked);

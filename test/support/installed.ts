@@ -27,7 +27,7 @@ export const read = (file: string): Promise<string> => readFile(file, 'utf8');
 export const names = (folder: string): Promise<string[]> => readdir(folder).catch(() => []);
 export const jsonOf = async (file: string) => JSON.parse(await read(file));
 
-/** Without a chosen state folder, which would be a part of the hooks' arguments. */
+/** Without a chosen state folder, which would become part of the hooks' arguments. */
 export const run = (sandbox: Sandbox, args: readonly string[], options: CliOptions = {}): Promise<CliResult> =>
   runCli(sandbox, args, { ...options, env: { OPENCODE_REAP_STATE_DIR: undefined, ...options.env } });
 
@@ -41,7 +41,7 @@ export const group = (sandbox: Sandbox, word: string, ...more: string[]) => ({
   hooks: [{ type: 'command', command: lineOf(join(copies(sandbox), 'hook.cjs'), word, ...more), timeout: 5 }],
 });
 
-/** As versions before wrote it. */
+/** As earlier versions wrote it. */
 export const execGroup = (script: string, word: string, ...more: string[]) => ({
   hooks: [{ type: 'command', command: 'node', args: [script, 'hook', word, ...more], timeout: 5 }],
 });

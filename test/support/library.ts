@@ -10,7 +10,7 @@ export interface Call {
   readonly env?: Changes;
   readonly cwd?: string;
   readonly build?: string;
-  /** The program that runs it, node under another name for one. */
+  /** The program that runs it, such as node under another name. */
   readonly node?: string;
 }
 
@@ -19,7 +19,7 @@ export interface Answered {
   readonly value?: Readonly<Record<string, unknown>>;
   /** What it rejected with. */
   readonly error?: { readonly message: string; readonly hint: unknown };
-  /** Whatever else was printed, which should be nothing. */
+  /** Anything else that was printed, which should be nothing. */
   readonly stderr: string;
 }
 
@@ -29,7 +29,7 @@ const told = await library[name](...JSON.parse(args)).then(
   (value) => ({ value }), ({ message, hint }) => ({ error: { message, hint } }));
 process.stdout.write(JSON.stringify(told));`;
 
-/** The words after `node` that call one function of the library and print what it came to. */
+/** The arguments after `node` that call one function of the library and print its result. */
 export const callWords = (name: string, args: readonly unknown[], build: string = BUILDS.package): string[] => [
   '--input-type=module',
   '-e',

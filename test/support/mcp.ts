@@ -2,7 +2,10 @@ import { fileURLToPath } from 'node:url';
 
 const SCRIPT = fileURLToPath(new URL('mcp-server.mjs', import.meta.url));
 
-/** `polite` ends when its stdin does; `stubborn` heeds neither that nor SIGTERM, as some real ones do; `listening` does on a port. */
+/**
+ * `polite` ends when its stdin does; `stubborn` ignores that and SIGTERM, as some real ones do; `listening` is one on a
+ * port.
+ */
 export type McpKind = 'polite' | 'stubborn' | 'listening';
 
 export interface LocalMcp {
@@ -16,7 +19,7 @@ export const mcpConfig = (kind: McpKind): Record<string, LocalMcp> => ({
   [kind]: { type: 'local', command: [process.execPath, SCRIPT, kind], enabled: true },
 });
 
-/** One that starts a command in a session of its own, as MCP servers do with what they share between them. */
+/** An MCP server that starts a command in a session of its own, as MCP servers do for what they share. */
 export const detachingMcp = (name: string, ...command: readonly string[]): Record<string, LocalMcp> => ({
   [name]: { type: 'local', command: [process.execPath, SCRIPT, 'detaching', ...command], enabled: true },
 });

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 
-/** Runs what follows with a loopback interface and nothing else. */
+/** Runs the following command with a loopback interface and nothing else. */
 export const WITHOUT_NETWORK: readonly [string, ...string[]] = [
   'unshare',
   '--map-root-user',
@@ -14,7 +14,7 @@ export const WITHOUT_NETWORK: readonly [string, ...string[]] = [
 const [command, ...words] = WITHOUT_NETWORK;
 const tried = spawnSync(command, [...words, 'true'], { encoding: 'utf8' });
 
-/** What a test that needs this says where it is skipped; empty where it can run. */
+/** Why a test that needs this is skipped; empty if it can run. */
 export const withoutNamespaces =
   tried.status === 0
     ? ''

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:f
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** One that cannot read our syntax, and one that can and is too old all the same. */
+/** One that cannot parse our syntax, and one that can but is still too old. */
 export const OLD_NODES = ['12.22.12', '16.20.2'] as const;
 export type OldNode = (typeof OLD_NODES)[number];
 
@@ -11,13 +11,13 @@ const PACKAGE = `node-${process.platform}-${process.arch}`;
 const folderOf = (version: OldNode): string =>
   fileURLToPath(new URL(`../../node_modules/.cache/opencode-reap/node-${version}/`, import.meta.url));
 
-/** The real program, where it could be fetched for this platform. */
+/** The real program, if it could be fetched for this platform. */
 export function oldNode(version: OldNode): string | undefined {
   const file = join(folderOf(version), 'node_modules', PACKAGE, 'bin/node');
   return existsSync(file) ? file : undefined;
 }
 
-/** What a test that needs it says where it is skipped; empty where it can run. */
+/** Why a test that needs it is skipped; empty if it can run. */
 export const withoutOldNode = (version: OldNode): string =>
   oldNode(version) ? '' : ` (skipped: ${PACKAGE}@${version} could not be fetched)`;
 

@@ -13,7 +13,7 @@ export { abort, createSession, isIdle, prompt, pty, request, shell, status } fro
 export { RELEASES, type Release, releases } from './releases.js';
 export { waitFor } from './wait.js';
 
-/** Puts `opencode` on the sandbox's PATH as npm does, by a symlink, and returns its path. */
+/** Puts `opencode` on the sandbox's PATH as npm does, as a symlink, and returns its path. */
 export const installOpencode = async (sandbox: Sandbox, release: Release): Promise<string> => {
   const program = realpathSync(binOf(release));
   const link = join(sandbox.binDir, 'opencode');
@@ -27,20 +27,20 @@ export interface ServerOptions {
   readonly port: number;
   readonly cwd?: string;
   readonly env?: Changes;
-  /** After `serve --port N`. */
+  /** Arguments after `serve --port N`. */
   readonly args?: readonly string[];
   readonly stdio?: SpawnOptions['stdio'];
   readonly password?: string;
 }
 
 export interface Server {
-  /** What was spawned: the server or its launcher. */
+  /** The spawned process: the server or its launcher. */
   readonly pid: number;
   readonly port: number;
   readonly url: string;
 }
 
-/** The process that listens, in the tree of what was spawned. */
+/** The process that listens, in the tree of the spawned process. */
 export const listenerOf = (pid: number): number | undefined =>
   [pid, ...descendants(pid)].find((one) => portsOf(one).length > 0);
 
@@ -53,7 +53,7 @@ const healthy = async (url: string, password: string | undefined, timeoutMs: num
   return answer?.status === 200 && answer.type.includes('json');
 };
 
-/** Spawned as plugins do it, detached and without a handle on it; returns once it answers. */
+/** Spawned like plugins do it, detached and without a handle on it; returns once it answers. */
 export const spawnServer = (sandbox: Sandbox, options: ServerOptions): Promise<Server> =>
   inTurn(() => spawnAndWait(sandbox, options));
 
@@ -70,7 +70,8 @@ const spawnAndWait = async (sandbox: Sandbox, options: ServerOptions): Promise<S
   if (pid === undefined) throw new Error(`opencode ${RELEASES[release]} could not be spawned`);
   child.unref();
   const url = `http://127.0.0.1:${port}`;
-  // A 1.18 accepts connections for up to 450 ms before it can answer, and never answers those: ask again on a new one.
+  // A 1.18 accepts connections for up to 450 ms before it can answer, and never answers those: ask again on a new
+  // connection.
   let patienceMs = 200;
   const answers = async (): Promise<boolean> => {
     if (!alive(pid)) throw new Error(`opencode ${RELEASES[release]} ended before it answered on port ${port}`);

@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto';
 import { startToken } from './proc.js';
 
 /*
- * What each known plugin writes down, in the words of its own format and not by the code that reads it. Paths are below
- * a folder that stands for one user's machine: `home/`, `tmp/` ($TMPDIR) and `shared/` (what plugins call /tmp).
+ * What each known plugin writes, in its own format and without the code that reads it. Paths are below a folder that
+ * stands for one user's machine: `home/`, `tmp/` ($TMPDIR) and `shared/` (what plugins call /tmp).
  */
 
-/** By path. What is no string is written as JSON. */
+/** By path. Anything but a string is written as JSON. */
 export type Files = Readonly<Record<string, unknown>>;
 
 /** A server as a plugin knows it. */
@@ -19,7 +19,7 @@ export interface Subject {
   readonly startedAt: number;
 }
 
-/** Somebody who uses a server. */
+/** A user of a server. */
 export interface User {
   readonly pid: number;
   /** Epoch milliseconds. */
@@ -30,19 +30,19 @@ export interface PluginFormat {
   readonly format: string;
   /** What the plugin starts its server with. */
   readonly password?: string;
-  /** As most do on `--port 0`, its command line does not say which port it is. */
+  /** As with most on `--port 0`, its command line does not show its port. */
   readonly anyPort?: true;
-  /** Nothing in the record proves the process, so that it is never stale. */
+  /** Nothing in the record proves the process, so it is never stale. */
   readonly unprovable?: true;
   /** The record names no process. */
   readonly withoutPid?: true;
   readonly record: (subject: Subject) => Files;
-  /** A job in flight, of this process where the format says which. */
+  /** A running job, of this process if the format says which. */
   readonly job?: (subject: Subject, runner: User, status: string) => Files;
   /** Its jobs have no process. */
   readonly jobWithoutPid?: true;
   readonly session?: (subject: Subject, holder: User) => Files;
-  /** Of a server that the plugin did not start. */
+  /** For a server that the plugin did not start. */
   readonly foreign?: (subject: Subject) => Files;
 }
 
@@ -128,7 +128,7 @@ export const PLUGIN_FORMATS: readonly PluginFormat[] = [
     record: ({ pid, project, startedAt }) => ({
       [`${jv(project)}/server.json`]: { lastServerPid: pid, lastServerStartedAt: startedAt },
     }),
-    // Its commands do not see the variable that its hooks see, so that its jobs lie elsewhere.
+    // Its commands do not see the variable that its hooks see, so its jobs are elsewhere.
     job: ({ project }, runner, status) => ({
       [`tmp/opencode-companion/${hash(project, 16)}/state.json`]: {
         config: {},
@@ -210,7 +210,7 @@ export const PLUGIN_FORMATS: readonly PluginFormat[] = [
         updatedAt: iso(at),
       },
     }),
-    // The data folder of its hooks, as where the plugin is loaded from a folder.
+    // The data folder of its hooks, when the plugin is loaded from a folder.
     session: ({ project }, { pid, at }) => ({
       [`${viniAt(project).replace('opc-opencode-plugin-cc', 'opc-inline')}/state.json`]: {
         version: 1,

@@ -14,14 +14,14 @@ const SHARE = 1_500;
 const SHARES = 8;
 
 /**
- * Each worker has a share of its own: chosen from all, one run in ten gave a port to two tests before the server of the
- * first was there. Vitest counts workers from 1.
+ * Each worker has its own share of ports: chosen from all, one run in ten gave a port to two tests before the server of
+ * the first one was there. Vitest counts workers from 1.
  */
 const first = 20_000 + (Number(process.env.VITEST_POOL_ID ?? 0) % SHARES) * SHARE;
 
 /**
- * A free port of 127.0.0.1, given once per test process. It lies below the range that outgoing connections take their
- * port from (32768 and up), so that none of those can take it before the server does. 4096 is never given.
+ * A free port of 127.0.0.1, handed out once per test process. It is below the range that outgoing connections take
+ * their ports from (32768 and up), so that none of those can take it before the server does. 4096 is never handed out.
  */
 export const reservePort = async (): Promise<number> => {
   for (let attempt = 0; attempt < 100; attempt += 1) {

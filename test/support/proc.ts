@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 // The tests look at the machine with these few lines and never with the code under test: one mistake in
 // `src/observe` would otherwise be made twice and agree with itself.
 
-/** A process can end between being listed and being read; PID 1 answers EACCES even to root. */
+/** A process may end between being listed and being read; PID 1 answers EACCES even to root. */
 const VANISHED = new Set(['ENOENT', 'ESRCH', 'EACCES', 'EPERM', 'ENOTDIR']);
 
 const unlessVanished = <T>(read: () => T, otherwise: T): T => {
@@ -22,14 +22,16 @@ export const pids = (): number[] =>
     .filter((name) => /^\d+$/.test(name))
     .map(Number);
 
-/** Field `n` of /proc/PID/stat as proc(5) counts; the command (field 2) may itself hold spaces and brackets. */
+/**
+ * Field `n` of /proc/PID/stat as numbered in proc(5); the command (field 2) may itself contain spaces and parentheses.
+ */
 const statField = (pid: number, n: number): string | undefined => {
   const stat = readText(`/proc/${pid}/stat`);
   const end = stat.lastIndexOf(')');
   return end < 0 ? undefined : stat.slice(end + 2).split(' ')[n - 3];
 };
 
-/** A zombie has ended: only its parent has not looked yet. */
+/** A zombie has ended: only its parent has not reaped it yet. */
 export const alive = (pid: number): boolean => !['Z', 'X', undefined].includes(statField(pid, 3));
 
 /** The letter of /proc/PID/stat; undefined once it has ended. */
@@ -74,7 +76,7 @@ const socketInodes = (pid: number): string[] => {
   return links.flatMap((link) => /^socket:\[(\d+)\]$/.exec(link)?.[1] ?? []);
 };
 
-/** The ports that this very process listens on; an inherited socket counts for every process that has it open. */
+/** The ports that this process itself listens on; an inherited socket counts for every process that has it open. */
 export const portsOf = (pid: number): number[] => {
   const sockets = listening();
   return socketInodes(pid).flatMap((inode) => sockets.get(inode) ?? []);

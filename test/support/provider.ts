@@ -18,10 +18,10 @@ export interface Provider {
   readonly url: string;
   readonly port: number;
   mode: Mode;
-  /** What the `tool` mode runs. */
+  /** The command that the `tool` mode runs. */
   command: string;
   readonly requests: ChatRequest[];
-  /** Lets the slow and silent answers that are under way finish. */
+  /** Lets the pending slow and silent answers finish. */
   release(): void;
   close(): Promise<void>;
 }
@@ -72,7 +72,7 @@ const tool = (response: ServerResponse, command: string): void => {
   finish(response, 'tool_calls');
 };
 
-/** Titles come from the small model and are never the point, so they are always quick. */
+/** Titles come from the small model and are never what is tested, so they are always quick. */
 const answer = (response: ServerResponse, asked: ChatRequest, provider: Provider, released: AbortSignal): unknown => {
   if (asked.model === SMALL || provider.mode === 'quick') return quick(response);
   if (provider.mode === 'slow') return slow(response, released);

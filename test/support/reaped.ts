@@ -15,7 +15,7 @@ import { type Changes, createSandbox, type Sandbox } from './sandbox.js';
 import { inTurn } from './turn.js';
 import { waitFor } from './wait.js';
 
-/** Each test gets a sandbox and a slow provider of its own, so that tests can wait at the same time. */
+/** Each test gets its own sandbox and slow provider, so that tests can wait at the same time. */
 export const test = plain.extend<{ sandbox: Sandbox; provider: Provider }>({
   sandbox: async ({ task: _ }, use) => {
     const sandbox = await createSandbox('reaped');
@@ -46,7 +46,7 @@ export interface Report {
   readonly unrecorded: readonly { readonly pid: number | null }[];
 }
 
-/** A run of `opencode-reap --json`; fails when it was ended by a signal, since it has no report then. */
+/** A run of `opencode-reap --json`; fails when it was ended by a signal, since there is no report then. */
 export const reapJson = async (
   sandbox: Sandbox,
   args: readonly string[],
@@ -57,13 +57,13 @@ export const reapJson = async (
   return { ...JSON.parse(stdout), code };
 };
 
-/** A server that `opencode-reap start` started; `pid` is what was spawned, `listener` what listens. */
+/** A server that `opencode-reap start` started; `pid` is the spawned process, `listener` the one that listens. */
 export interface Recorded extends Server {
   readonly id: string;
   readonly listener: number;
 }
 
-/** Starts a server in the sandbox's project, by the program itself, with nobody using it afterwards. */
+/** Starts a server in the sandbox's project, with the program itself, and leaves it unused. */
 export const startAndLeave = async (
   sandbox: Sandbox,
   release: Release,
@@ -98,24 +98,24 @@ export const startWithMcp = async (
 export const mcpOf = ({ listener }: Recorded, kind: McpKind): number | undefined =>
   children(listener).find((pid) => cmdline(pid)[2] === kind);
 
-/** Every file below a state folder, by its path in it, with what is in it. */
+/** Every file below a state folder, by its relative path, with its content. */
 export const stateFiles = (folder: string): Record<string, string> => {
   const names = readdirSync(folder, { recursive: true, encoding: 'utf8' }).sort();
   const files = names.filter((name) => statSync(join(folder, name)).isFile());
   return Object.fromEntries(files.map((name) => [name, readFileSync(join(folder, name), 'utf8')]));
 };
 
-/** A client that listens to what happens, as an attached terminal does, until the returned function ends it. */
+/** A client that listens for events, as an attached terminal does, until the returned function ends it. */
 export const attach = async (url: string): Promise<() => void> => {
   const client = get(`${url}/global/event`, { agent: false });
-  // A server that is ended cuts it off.
+  // A server that is ended cuts the connection.
   client.on('error', () => undefined);
   const [events] = await once(client, 'response');
   events.on('error', () => undefined).resume();
   return () => endWithReset(client);
 };
 
-/** Nothing of the sandbox lives, nobody is on the port, and no file of that server's own is left. */
+/** Nothing of the sandbox is alive, nothing listens on the port, and no file of that server is left. */
 export const expectNothingLeft = (
   expect: ExpectStatic,
   sandbox: Sandbox,

@@ -4,15 +4,15 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /**
- * The two shapes a server comes in. Up to 1.15.0 npm's `opencode` is a node script that runs the server as its
- * child, so the spawned pid is not the one that listens; from 1.15.4 on it is the server itself.
+ * The two shapes of a server. Up to 1.15.0 npm's `opencode` is a node script that runs the server as its child, so the
+ * spawned pid is not the one that listens; from 1.15.4 on it is the server itself.
  */
 export const RELEASES = { native: '1.18.33', launcher: '1.14.41' } as const;
 export type Release = keyof typeof RELEASES;
 
 /**
- * The releases that a test is run with: the one that has more to show, and with EVERY_RELEASE, as in CI, both. A second
- * one costs two seconds of processor time for every server.
+ * The releases that a test is run with: the one that shows more, and with EVERY_RELEASE, as in CI, both. A second one
+ * costs two seconds of processor time for every server.
  */
 export const releases = (one: Release): readonly Release[] =>
   process.env.EVERY_RELEASE ? (Object.keys(RELEASES) as Release[]) : [one];
@@ -20,13 +20,13 @@ export const releases = (one: Release): readonly Release[] =>
 const cache = fileURLToPath(new URL('../../node_modules/.cache/opencode-reap/', import.meta.url));
 const folderOf = (release: Release): string => join(cache, `opencode-${RELEASES[release]}`);
 
-/** What a user's PATH would find as `opencode` after installing that release. */
+/** What a user's PATH would have as `opencode` after installing that release. */
 export const binOf = (release: Release): string =>
   join(folderOf(release), 'node_modules/opencode-ai/bin', release === 'native' ? 'opencode.exe' : 'opencode');
 
 /**
- * Fetches the real servers once per checkout. They are no dev dependencies: npm installs four variants of 180 MB
- * each, and whoever only wants to run the program should not wait for those.
+ * Fetches the real servers once per checkout. They are not dev dependencies: npm installs four variants of 180 MB each,
+ * and those who only want to run the program should not have to wait for them.
  */
 export function fetchReleases(): void {
   for (const release of Object.keys(RELEASES) as Release[]) {

@@ -7,7 +7,7 @@ import { reservePort } from './port.js';
 import { startToken } from './proc.js';
 
 export type Environment = Record<string, string>;
-/** `undefined` takes a variable away. */
+/** `undefined` removes a variable. */
 export type Changes = Readonly<Record<string, string | undefined>>;
 
 export interface Sandbox {
@@ -23,7 +23,7 @@ export interface Sandbox {
   dispose(): Promise<void>;
 }
 
-// Everything that makes a fresh opencode reach for the network. The machine may be offline, where each costs a timeout.
+// Everything that makes a fresh opencode try the network. The machine may be offline, where each try costs a timeout.
 const OFFLINE: Environment = {
   OPENCODE_DISABLE_AUTOUPDATE: '1',
   OPENCODE_DISABLE_MODELS_FETCH: '1',
@@ -44,12 +44,15 @@ const environment = (root: string): Environment => ({
   XDG_CACHE_HOME: join(root, 'home/.cache'),
   XDG_RUNTIME_DIR: join(root, 'run'),
   OPENCODE_REAP_STATE_DIR: join(root, 'state'),
-  // Some plugins write to /tmp by that name; what this machine's own wrote there is nobody's test.
+  // Some plugins write to /tmp by that name; what this machine's own plugins wrote there is not part of the tests.
   OPENCODE_REAP_TMP: join(root, 'tmp'),
   ...OFFLINE,
 });
 
-/** A 1.14 downloads ripgrep from GitHub at its first prompt unless PATH has one; 1 is its code for "no match". */
+/**
+ * A 1.14 downloads ripgrep from GitHub at its first prompt unless it is on the PATH; 1 is ripgrep's code for "no
+ * match".
+ */
 const forgoRipgrep = (binDir: string): Promise<void> =>
   writeFile(join(binDir, 'rg'), '#!/bin/sh\nexit 1\n', { mode: 0o755 });
 

@@ -20,7 +20,7 @@ export interface StandIn {
   end(): Promise<void>;
 }
 
-/** A process that is called `claude`, or as a real one may be, and otherwise only does what it is told. */
+/** A process named `claude`, or like a real one may be, that otherwise does only what it is told. */
 export const startStandIn = async (sandbox: Sandbox, cwd: string, name = 'claude'): Promise<StandIn> => {
   await symlink(process.execPath, join(sandbox.binDir, name));
   const child = sandbox.spawn(name, ['-e', SCRIPT], { cwd, stdio: ['pipe', 'pipe', 'inherit'] });
@@ -42,7 +42,7 @@ export const startStandIn = async (sandbox: Sandbox, cwd: string, name = 'claude
   };
 };
 
-/** Runs node with nobody above it, as a worker that was detached, and returns what it printed. */
+/** Runs node without anything above it, like a detached worker, and returns what it printed. */
 export const runOrphaned = async (sandbox: Sandbox, words: readonly string[], env: Changes = {}): Promise<string> => {
   const file = join(sandbox.root, `printed-${Math.random()}`);
   const script = 'out=$1; shift; { "$@" > "$out.part"; mv "$out.part" "$out"; } &';

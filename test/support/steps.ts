@@ -8,7 +8,7 @@ import { waitFor } from './wait.js';
 const KILLS = fileURLToPath(new URL('kill-at-step.cjs', import.meta.url));
 const ACTOR = fileURLToPath(new URL('fence-actor.mjs', import.meta.url));
 
-/** What has the program SIGKILLed before its n-th step that opens a file for writing, writes, links, renames or removes. */
+/** Has the program SIGKILLed before its n-th step that opens a file for writing, writes, links, renames or removes. */
 export const killedAt = (step: number): Record<string, string> => ({
   NODE_OPTIONS: `--require=${KILLS}`,
   KILL_AT_STEP: `${step}`,
@@ -44,15 +44,18 @@ export const liftHeldUpAt = async (stateDir: string, step: number, meanwhile: ()
   return heldUp === 'stopped';
 };
 
-/** Every step takes minutes; by default each sweep does one of eight, another one on another day of the month. */
+/**
+ * Trying every step takes minutes; otherwise each sweep tries one in eight or sixteen, other ones on another day of the
+ * month.
+ */
 const EVERY = process.env.OPENCODE_REAP_EVERY_STEP === '1' ? 1 : isPatient ? 8 : 16;
 
-/** More steps than anything here has. */
+/** More steps than anything here takes. */
 const MOST = 120;
 
 /**
- * Does something with the program killed before one step after another, until it is done before that step comes; returns
- * how many of them it was killed at.
+ * Does something with the program killed before one step after another, until it is done before that step comes;
+ * returns at how many of them it was killed.
  */
 export const sweepSteps = async (killed: (step: number) => Promise<boolean>, every = EVERY): Promise<number> => {
   let count = 0;

@@ -9,8 +9,8 @@ const turns = join(tmpdir(), `opencode-reap-turns-${process.ppid}`);
 const AT_ONCE = 2;
 
 /**
- * Two cores start two servers as fast as ten, and ten at once make every deadline of the program look too short. The
- * folder is left empty at most, since whoever ends takes its own file with it.
+ * Two cores start two servers as fast as ten, and ten at once make every deadline of the program look too short. At
+ * worst the folder stays empty, since every process removes its own file when it ends.
  */
 export const inTurn = async <T>(work: () => Promise<T>): Promise<T> => {
   const own = await take();
@@ -44,7 +44,7 @@ const isTaken = (file: string): boolean => {
   }
 };
 
-/** A worker that was killed cannot take its file away. An empty one is just being written. */
+/** A killed worker cannot remove its file. An empty one is just being written. */
 const forgetDead = (file: string): void => {
   const holder = Number(readIf(file));
   if (holder > 0 && !alive(holder)) rmSync(file, { force: true });

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /**
- * Asks until the answer is truthy, and returns that; fails with `description` after `ms`. Every 100 ms at first, then ever
- * less often: most questions go through all processes, and ten tests wait at the same time.
+ * Asks until the answer is truthy, and returns it; fails with `description` after `ms`. Every 100 ms at first, then
+ * less and less often: most questions go through all processes, and ten tests wait at the same time.
  */
 export const waitFor = async <T>(
   description: string,

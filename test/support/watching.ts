@@ -9,7 +9,7 @@ export interface Logged {
   readonly detail: string;
 }
 
-/** What the runs of this sandbox have written down so far, oldest first. */
+/** What the runs of this sandbox have logged so far, oldest first. */
 export const logged = ({ stateDir }: Sandbox): Logged[] => {
   const file = join(stateDir, 'log.ndjson');
   const lines = existsSync(file) ? readFileSync(file, 'utf8').split('\n').filter(Boolean) : [];

@@ -62,7 +62,7 @@ test.each<[string, Routes, object]>([
   ['its status is a web page', { [STATUS]: webPage }, unknown(/not understood/)],
   ['its status is an error', { [STATUS]: json({}, 500) }, unknown(/not understood/)],
   ['its status is elsewhere', { [STATUS]: redirect(STATUS) }, unknown(/not understood/)],
-  ['its list is no list', { [LIST]: json({ data: [] }) }, unknown(/list of sessions/)],
+  ['its list is not a list', { [LIST]: json({ data: [] }) }, unknown(/list of sessions/)],
   ['a session has no directory', { [LIST]: json([{ time: { updated: 1 } }]) }, unknown(/list of sessions/)],
   ['a session has no time', { [LIST]: json([{ id: 'ses_1', directory: '/a' }]) }, unknown(/list of sessions/)],
   ['a directory has no proper name', { [LIST]: list('/\ud800') }, unknown(/cannot be sent/)],
@@ -178,12 +178,12 @@ test.each(Object.entries({ first, second }))('the password of a %s opens it, and
   for (const leak of ['hunter2', btoa('opencode:hunter2')]) expect(text).not.toContain(leak);
 });
 
-test('nobody is asked where nobody listens', async () => {
+test('nothing is asked where nothing listens', async () => {
   const nobody = at({ host: '127.0.0.1', port: await reservePort() });
   expect(await askActivity(nobody, { startedAt: STARTED, directories: [] })).toEqual(unknown(/ECONNREFUSED/));
 });
 
-describe('whoever keeps one waiting', () => {
+describe('a server that keeps its client waiting', () => {
   test.each(Object.entries({ never: say.never, 'by bits': say.drip('application/json') }))('%s', async (_, handler) => {
     const server = await handMade(first({ [HEALTH]: handler }));
     const began = performance.now();

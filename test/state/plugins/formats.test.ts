@@ -68,7 +68,7 @@ describe.each(PLUGIN_FORMATS)('$format', (plugin) => {
     server = await startFor(plugin);
   });
 
-  test('a server that nobody uses is stale', async () => {
+  test('an unused server is stale', async () => {
     expect(await verdictOn(plugin.record(server))).toEqual(proven);
   });
 

@@ -95,9 +95,9 @@ describe('of a file that says too little, nothing is taken for over:', () => {
   });
 
   test.each<[string, unknown]>([
-    ['jobs that are no list', { version: 1, jobs: { 'task-1': running } }],
-    ['jobs that are no list, in the older line', { jobs: { 'task-1': running } }],
-    ['sessions that are no list', { version: 1, claudeSessions: { s: { pid: 99 } }, jobs: [] }],
+    ['jobs that are not a list', { version: 1, jobs: { 'task-1': running } }],
+    ['jobs that are not a list, in the older line', { jobs: { 'task-1': running } }],
+    ['sessions that are not a list', { version: 1, claudeSessions: { s: { pid: 99 } }, jobs: [] }],
     ['a job with a nonsensical id', { version: 1, claudeSessions: [], jobs: [{ ...running, id: { toString: 1 } }] }],
     [
       'a job whose own file would be another',
@@ -107,13 +107,13 @@ describe('of a file that says too little, nothing is taken for over:', () => {
     expect(await usesOf(`${DATA}/state.json`, content)).toMatchObject([nothingKnown]);
   });
 
-  test('leases of TheRealDinghyDog’s that are no list', async () => {
+  test('leases of TheRealDinghyDog’s that are not a list', async () => {
     const record = { url: 'http://127.0.0.1:4999', pid: 99, external: false, leases: { a: 1 } };
     expect(await usesOf(`${DATA}/server.json`, record)).toMatchObject([nothingKnown]);
   });
 });
 
-test('the result of a job is no job', async () => {
+test('the result of a job is not a job', async () => {
   expect(await usesOf(`${DATA}/jobs/task-1.json`, { type: 'review', rendered: 'all is well' })).toEqual([]);
 });
 
@@ -262,7 +262,7 @@ test('an owner that is only half written is read once more', async () => {
   expect(await read()).toMatchObject({ records: [{ port: 4999 }], unread: [] });
 });
 
-test('an owner that everybody could have written is named', async () => {
+test('an owner that anyone could have written is reported', async () => {
   put({ [`${SHARED}/broker/port.json`]: broker, [`${SHARED}/broker/owner.json`]: broker });
   const file = join(root, SHARED, 'broker/owner.json');
   chmodSync(file, 0o666);
@@ -273,7 +273,7 @@ type Row = [sentence: string, path: string, content: unknown, expected: object];
 
 test.each<Row>([
   [
-    'a server that the user runs elsewhere is nobody’s business',
+    'a server that the user runs elsewhere is ignored',
     `${DATA}/server.json`,
     { url: 'https://box.example', pid: null, external: true },
     { records: [], unread: [] },

@@ -86,7 +86,7 @@ test('a folder with two names is read once', async () => {
   expect(records).toHaveLength(1);
 });
 
-test('what is of no known format, or a link, is passed over and named', async () => {
+test('a file of unknown format, or a link, is skipped and reported', async () => {
   const strange = put(`home/.kusabi/${HASH}/server.json`, { pid: 5, colour: 'red' });
   symlinkSync(root, join(root, 'home/.kusabi/abcdefabcdef'));
   expect(await written()).toMatchObject({
@@ -96,7 +96,7 @@ test('what is of no known format, or a link, is passed over and named', async ()
   });
 });
 
-test('a folder with more entries than anybody has is not taken for read', async () => {
+test('a folder with more entries than anyone has is not taken for read', async () => {
   for (let at = 0; at < 5_001; at += 1) mkdirSync(join(root, `home/.kusabi/${at}`), { recursive: true });
   expect((await written()).unread).toMatchObject([{ kind: 'use', error: 'only 5000 of its 5001 entries were read' }]);
 });

@@ -103,7 +103,7 @@ test('a server that two plugins wrote down is judged once, and a job of one spar
   expect([alive(pid), isUntouched(written), isUntouched(running)]).toEqual([false, true, true]);
 });
 
-test('a server that its plugin did not write down is named with all that helps to know it, until it is handed over', async () => {
+test('a server that its plugin did not write down is named with all that helps to know it, until it is adopted', async () => {
   const { pid, port } = await spawnServer(sandbox, { release: 'native', port: await sandbox.reserve() });
   const first = await runCli(sandbox, NOW);
   expect(first).toMatchObject({ code: 0, stderr: '' });
@@ -122,7 +122,7 @@ test('a server that its plugin did not write down is named with all that helps t
   expect(alive(pid)).toBe(false);
 });
 
-test('what a record does not prove can be stopped or handed over by whoever names the process', async () => {
+test('what a record does not prove can be stopped or adopted by naming the process', async () => {
   const { pid, port } = await startFake(sandbox);
   await writeDown(formatOf('brahmsyaifullah').record(subject(pid, port)));
   expect((await reapJson(sandbox, NOW)).servers).toMatchObject([{ verdict: 'unsure' }]);
@@ -149,7 +149,7 @@ test('what a plugin says is the user’s, or has not marked, is reaped once a pe
   expect(pids.filter(alive)).toEqual([]);
 });
 
-test('a server of a plugin’s is used again as its own, and one that its record does not prove as nobody’s', async () => {
+test('a server of a plugin’s is used again as its own, and one that its record does not prove as one of unknown origin', async () => {
   const { pid, port } = await startFake(sandbox);
   const start = async () => JSON.parse((await runCli(sandbox, ['start', '--port', `${port}`, '--json'])).stdout);
   const server = subject(pid, port);
