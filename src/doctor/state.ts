@@ -46,7 +46,7 @@ function modeProblem(path: string, stat: Stats): Finding | undefined {
       `others can write to ${path} (mode ${mode}), so nothing in it is trusted`,
       `chmod 700 ${path}`,
     );
-  return stat.mode & 0o077 ? warn('state', `others can read ${path} (mode ${mode})`, `chmod 700 ${path}`) : undefined;
+  return stat.mode & 0o077 ? warn('state', `others can access ${path} (mode ${mode})`, `chmod 700 ${path}`) : undefined;
 }
 
 const isWritable = (path: string): boolean =>

@@ -14,7 +14,7 @@ export function outcomeReason(outcome: Outcome): string {
     case 'replaced':
       return `pid ${outcome.pid} now belongs to another process`;
     case 'denied':
-      return `pid ${outcome.pid} may not be signaled`;
+      return `no permission to signal pid ${outcome.pid}`;
     case 'survived':
       return `still there after SIGKILL: ${outcome.pids.map((pid) => `pid ${pid}`).join(', ')}`;
     case 'withheld':

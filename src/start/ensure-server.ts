@@ -153,7 +153,7 @@ async function running(wanted: Wanted, pid: number | undefined, record: ServerRe
   const password = isOurs ? record.password : undefined;
   // The starter may have died before checking.
   const lock = password && wanted.secure ? await lockOn(wanted.hostname, wanted.port, password) : 'locked';
-  if (lock === 'unclear') return again('the OpenCode on it rejects its password');
+  if (lock === 'unclear') return again('the OpenCode on it rejects its recorded password');
   if (wanted.secure && !(password && lock === 'locked')) {
     const how = password ? 'does not ask for its password' : 'was not started with a password of its own';
     return refused(`the OpenCode on port ${wanted.port} ${how}`, 'stop it, choose another port, or leave out `secure`');

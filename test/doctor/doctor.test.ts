@@ -188,7 +188,7 @@ describe('of the hooks, doctor says', () => {
 
 describe('of the state folder, doctor says', () => {
   test.for([
-    [0o755, 'warn state: others can read /home/.local/state/opencode-reap (mode 755)'],
+    [0o755, 'warn state: others can access /home/.local/state/opencode-reap (mode 755)'],
     [0o777, 'fail state: others can write to /home/.local/state/opencode-reap (mode 777), so nothing in it is trusted'],
   ] as const)('that it is open to others: %o', async ([mode, said], { sandbox }) => {
     await mkdir(state(sandbox), { recursive: true });
