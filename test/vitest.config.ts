@@ -10,7 +10,7 @@ export default defineConfig({
     // No test changes what another file sees, and loading everything anew for each takes ten seconds in all.
     isolate: false,
     // Most of the time is waiting for servers and clients, so two cores carry five at a time; with two releases of each
-    // server fewer, since a machine that is starved besides shows what no user sees.
+    // server fewer, since a machine that is also starved shows what no user sees.
     maxWorkers: process.env.EVERY_RELEASE ? 2 : 5,
     maxConcurrency: process.env.EVERY_RELEASE ? 3 : 5,
     globalSetup: './global-setup.ts',

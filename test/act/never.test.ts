@@ -147,7 +147,7 @@ describe('next to servers of the user', () => {
 
   test('a recorded server is ended, and none of those', async () => {
     const report = await reapJson(sandbox, EVERYTHING);
-    // What its tool started is named, and left to whoever wants it.
+    // What its tool started is reported, and left alone.
     const named = expect.objectContaining({ pid: users.nested.pid, ended: false });
     const outcome = { kind: 'stopped', leftBehind: expect.arrayContaining([named]) };
     expect(report).toMatchObject({ code: 0, servers: [{ id: recorded.id, outcome }] });

@@ -25,7 +25,7 @@ import { alive, portHolder, startToken } from '../support/proc.js';
 import { createSandbox, type Sandbox } from '../support/sandbox.js';
 import { waitFor } from '../support/wait.js';
 
-// A process's start is shown relative to the time namespace of whoever looks, so the same process has another token there.
+// A process's start is shown relative to the time namespace of the looking process, so one process has several tokens.
 
 const ENTER = ['unshare', '-T', '--boottime', '1000', '--'] as const;
 const tried = spawnSync(ENTER[0], [...ENTER.slice(1), 'true'], { encoding: 'utf8' });

@@ -31,7 +31,7 @@ test('bash completes commands, and the options of each', async ({ skip }) => {
   expect(await offered('opencode-reap', 'l')).toEqual(['list', 'log']);
   expect(await offered('opencode-reap', '--all')).toEqual(['--all-stale']);
   expect(await offered('opencode-reap', 'start', '--re')).toEqual(['--ready-timeout', '--retire-after']);
-  // What only hooks and servers start is nobody's to type.
+  // Commands that only hooks and servers start are not for people.
   expect(await offered('opencode-reap', 'sw')).toEqual(['']);
 });
 

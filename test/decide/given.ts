@@ -24,7 +24,7 @@ export const ME = 1000;
 export const PORT = 4096;
 export const policy: Policy = { olderThanMs: 5 * MINUTE };
 
-/** Who is who in every situation. `free` is nobody's pid. */
+/** Who is who in every situation. `free` is a free pid. */
 export const SHELL = 600;
 export const SELF = 700;
 export const CLAUDE = 800;
@@ -209,7 +209,7 @@ export const launched: Situation = {
   snapshot: shownAs([launcher, launchedServer, launchersMcp]),
 };
 
-/** Whoever started it died before the server answered, so the record names the launcher only. */
+/** Its starter died before the server answered, so the record names the launcher only. */
 export const starting: Situation = {
   ...launched,
   record: { ...launched.record, server: undefined, state: 'starting' },
@@ -221,7 +221,7 @@ export const orphaned: Situation = {
   snapshot: shownAs([{ ...launchedServer, parent: 1 }, launchersMcp]),
 };
 
-/** Whoever started it died between the spawn and writing down its pid. */
+/** Its starter died between the spawn and writing down its pid. */
 export const spawning: Situation = {
   ...starting,
   record: { ...starting.record, spawned: undefined, state: 'spawning' },

@@ -208,7 +208,7 @@ describe('a Claude that a tool of the server itself runs', () => {
   ])('does not hold it: %s', (_sentence, change) => {
     expect(held(SERVER, change)).toBe(false);
     expect(held(MCP, change)).toBe(false);
-    // A script may start both a server and a Claude, and so may whatever has nothing to do with it.
+    // A script may start both a server and a Claude, and so may anything unrelated.
     expect(held(LAUNCHER, change)).toBe(true);
     expect(held(SHELL, change)).toBe(true);
   });

@@ -46,12 +46,12 @@ import {
 
 export type Named = readonly [name: string, change: Change];
 
-/** A tool of the agent, a session's shell, or a pty: the child of whatever the record leads to. */
+/** A tool of the agent, a session's shell, or a pty: the child of the process that the record leads to. */
 const toolBelow: Change = (given) => {
   const { located } = evidence(given);
   return located.kind === 'present' ? running(process(5002, { parent: located.server.pid }))(given) : given;
 };
-/** Something of somebody else's, below the MCP server of whatever the record leads to. */
+/** Another program's process, below an MCP server of the process that the record leads to. */
 const belowMcp =
   (but: Partial<Process> = {}): Change =>
   (given) => {
@@ -65,13 +65,13 @@ const belowMcp =
   };
 const nested = { opencodePid: String(FREE) };
 
-/** A server that nobody wrote down, on the same port of another address. */
+/** A server that is not recorded, on the same port of another address. */
 export const stranger = serverProcess(6000, { command: { ...serve, port: PORT } });
 
 export const withStranger: Change = (given) =>
   but(given, running(stranger), spawnedWith(stranger.pid, { tag: undefined }));
 
-/** Whatever one of these says, the server stays. */
+/** If any of these holds, the server stays. */
 export const SPARING: readonly Named[] = [
   ['a live session works in its workspace', leased({ path: '/repo' })],
   ['a live session works in a folder of it', leased({ path: '/repo/src' })],
@@ -114,7 +114,7 @@ const noTag = every(spawnedWith(LAUNCHER, { tag: 'other' }), spawnedWith(SERVER,
 const otherTokens = (startToken: string | undefined): Change =>
   every(seen(LAUNCHER, { startToken }), seen(SERVER, { startToken }));
 
-/** Whatever one of these says, nothing proves that the process is the one that was recorded. */
+/** If any of these holds, nothing proves that the process is the one that was recorded. */
 export const MISTAKING: readonly Named[] = [
   ['both pids were recycled', every(otherTokens('later'), noTag)],
   [

@@ -59,7 +59,7 @@ const pathWith = async (sandbox: Sandbox, node?: string): Promise<Changes> => {
 const state = ({ home }: Sandbox): string => join(home, '.local/state/opencode-reap');
 const leases = (sandbox: Sandbox): Promise<string[]> => names(join(state(sandbox), 'leases'));
 
-/** Both events are silent, and whether the session has its lease after them: whoever wrote it has read the input. */
+/** Both events are silent, and whether the session has its lease after them: its writer has read the input. */
 const both = async (sandbox: Sandbox, line: (event: EventName) => Promise<string>, env: Changes): Promise<boolean> => {
   for (const event of ['SessionStart', 'SessionEnd'] as const)
     expect(await call(sandbox, await line(event), event, env)).toEqual(SILENT);

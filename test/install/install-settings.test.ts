@@ -39,7 +39,7 @@ const groups = fc.array(fc.record({ matcher: fc.string(), hooks: handlers }, { r
 const hooks = fc.record({ Stop: groups, SessionStart: groups, SessionEnd: groups }, { requiredKeys: [] });
 const others = fc.dictionary(key, fc.jsonValue({ maxDepth: 2 }), { maxKeys: 4 });
 
-/** Whatever Claude Code may find, its hooks before, between and after the rest. */
+/** Anything that Claude Code may find, with its hooks before, between and after the rest. */
 const settings = fc
   .tuple(others, fc.option(hooks, { nil: undefined }), others)
   .map(([before, between, after]) => ({ ...before, ...(between && { hooks: between }), ...after }));

@@ -17,7 +17,7 @@ import type { Sandbox } from '../support/sandbox.js';
 const NOW = ['--older-than', '0s', '--grace', '1s'];
 const FAKE = fileURLToPath(new URL('../support/fake-opencode.mjs', import.meta.url));
 
-/** What MCP servers detach: a worker, a daemon behind a Unix socket, another server, a watcher that serves nobody. */
+/** What MCP servers detach: a worker, a daemon behind a Unix socket, another server, a watcher without clients. */
 const commandsIn = (sandbox: Sandbox, port: number): readonly (readonly string[])[] => {
   const folder = join(sandbox.root, 'nested');
   mkdirSync(folder);

@@ -20,7 +20,7 @@ const inSandbox = async (): Promise<Sandbox> => {
 const NOW = ['--older-than', '0s', '--grace', '0s'];
 
 describe('a stand-in is asked', () => {
-  /** Its record with these changes, and how often anybody has connected to it since. */
+  /** Its record with these changes, and how many connections it has had since. */
   const recorded = async (changes: Fields) => {
     const sandbox = await inSandbox();
     const file = join(sandbox.root, 'asked');
@@ -112,7 +112,7 @@ describe.skipIf(!UNSHARE)(`a real server in another network${withoutNetworks}`, 
     expect(report).toMatchObject({ servers: [{ verdict: 'unsure', reasons: ['idle'], serverPid: pid }] });
     expect((await runCli(sandbox, ['why', 'known'])).stdout).toContain('it listens in another network');
     expect([connections, alive(pid)]).toEqual([0, true]);
-    // Nor is it told to let go, when it is stopped on a person's word.
+    // Nor is it asked to dispose when the user stops it.
     expect((await runCli(sandbox, ['stop', 'known', '--yes'])).stdout).toMatch(/^stopped: /);
     expect([connections, alive(pid)]).toEqual([0, false]);
   });

@@ -69,7 +69,7 @@ const fillWithJunk = async (folder: string): Promise<string[]> => {
   await symlink(join(sandbox.stateDir, 'servers', 'good.json'), at('link.json'));
   await symlink(at('loop.json'), at('loop.json'));
   await writeFile(at('mine-and-locked.json'), '{}', { mode: 0o000 });
-  // Only the names that end in `.json` are anybody's.
+  // Only names that end in `.json` are read.
   await writeFile(at('notes.txt'), 'hello');
   return [...Object.keys(TEXTS), 'folder.json', 'pipe.json', 'link.json', 'loop.json', 'mine-and-locked.json'];
 };

@@ -17,7 +17,7 @@ beforeAll(async () => {
 });
 afterAll(() => sandbox.dispose());
 
-/** What somebody works on in the same script, with a mark of its own. */
+/** What the user works on in the same script, with a mark of its own. */
 const beside = (port: number): string => `sleep 600.${port}`;
 const file = (port: number, name: string, content: string): string => {
   const path = join(sandbox.root, `${port}-${name}`);

@@ -97,7 +97,7 @@ describe.concurrent.each(releases('native'))('a %s server', (release) => {
     return sent;
   };
 
-  /** The shell goes on when whoever asked for it has gone. */
+  /** The shell goes on when the client that asked for it has gone. */
   const usersShell = async (): Promise<Use> => {
     const session = await createSession(server.url, sandbox.project);
     const body = JSON.stringify({ agent: 'build', command: 'sleep 300' });

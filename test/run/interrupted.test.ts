@@ -31,7 +31,7 @@ const stopperOf = (sandbox: Sandbox, id: string): Promise<number> =>
 
 const events = (sandbox: Sandbox) => logOf(sandbox.stateDir).map(({ event, pid }) => [event, pid]);
 
-/** A recorded stand-in that takes 6 s to stop, since it does not answer the first who asks it to let go. */
+/** A recorded stand-in that takes 6 s to stop, since it does not answer the first request to dispose. */
 const startSlow = async (sandbox: Sandbox, id = 'slow'): Promise<Fake> => {
   const slow = await startFake(sandbox, { FAKE_OPENCODE: 'slow' });
   await writeRecord(sandbox, id, slow);

@@ -11,9 +11,10 @@ import type { Changes, Sandbox } from '../support/sandbox.js';
 import { waitFor } from '../support/wait.js';
 
 /*
- * Asking a server may take many seconds. Whatever arrives meanwhile has arrived: right before the server is told to let
- * go, and right before the first signal, everything cheap is looked at once more. With stand-ins, since a real server
- * cannot be made to answer one question late; stopping.test.ts has the same with real ones, that let go slowly.
+ * Asking a server may take many seconds. Anything that arrives in the meantime counts: right before the server is asked
+ * to dispose, and right before the first signal, everything cheap is looked at once more. With stand-ins, since a real
+ * server cannot be made to answer one question late; stopping.test.ts has the same with real ones, which take long to
+ * dispose.
  */
 
 const STAND_IN = fileURLToPath(new URL('../support/asked-opencode.mjs', import.meta.url));
@@ -68,7 +69,7 @@ const lease: Arrival = (sandbox, { port }) =>
     at: new Date().toISOString(),
   });
 
-/** As the plugin of TheViniAlmeida notes one, on whatever server its URL leads to. */
+/** As the plugin of TheViniAlmeida notes one, on the server that its URL leads to. */
 const job: Arrival = async (sandbox, { url }) => {
   const folder = join(sandbox.home, '.claude/plugins/data/opc/state/project-0123456789abcdef/jobs');
   mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -89,7 +90,9 @@ const ARRIVALS: readonly [string, Arrival, RegExp][] = [
   ['a job of a plugin', job, /^1 job of a plugin/],
 ];
 
-/** How many questions about busy sessions come before: judged, looked at again behind the fence, and after it let go. */
+/**
+ * How many questions about busy sessions come before: judged, looked at again behind the fence, and after disposing.
+ */
 const MOMENTS: readonly [string, number][] = [
   ['judged', 1],
   ['asked behind the fence', 2],

@@ -84,7 +84,7 @@ describe.concurrent.each(releases('launcher'))('a %s server that is left alone',
   });
 });
 
-// What follows is the same whatever the shape, so that one release each is enough: the one with more to go wrong.
+// What follows is the same for both shapes, so one release each is enough: the one with more to go wrong.
 describe.concurrent('a server that listens itself and is left alone', SLOW, () => {
   test('is stale to a dry run, which changes nothing, and is ended by the next run', async ({ sandbox, expect }) => {
     const server = await startAndLeave(sandbox, 'native');

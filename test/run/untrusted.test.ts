@@ -22,7 +22,7 @@ import { alive, portHolder } from '../support/proc.js';
 import { createSandbox, type Sandbox } from '../support/sandbox.js';
 import { waitFor } from '../support/wait.js';
 
-// Files that somebody else has written, or could have: they may spare a server, and never end anything.
+// Files that another user wrote, or could have written: they may spare a server, and never end anything.
 
 const NOBODY = 65_534;
 

@@ -174,7 +174,7 @@ test('a worker that was detached renews the lease of its session, and else leave
   };
   expect(await leases()).toMatchObject(held);
 
-  // A session that left no lease: nobody can tell when it ends, so its lease does by itself, unless it is taken back.
+  // A session that left no lease: it cannot be told when it ends, so its lease expires, unless it is taken back.
   const unheld = { sessionId: 'another', workspace: elsewhere };
   const { id } = await orphaned('ensureServer', { ...unheld, port: 0 });
   const { 'session-another.json': expiring, [`session-another.${id}.json`]: naming, ...others } = await leases();
@@ -192,7 +192,9 @@ test('a worker that was detached renews the lease of its session, and else leave
 test('plugins with state folders of their own see each other’s sessions, until those end or release', async () => {
   const env = { OPENCODE_REAP_STATE_DIR: undefined };
   const [one, other] = [join(sandbox.root, 'one'), join(sandbox.root, 'other')];
-  /** Whoever asked for a server a moment ago may use it, lease or no lease, so only the one guard is looked at. */
+  /**
+   * A caller that asked for a server a moment ago may use it even without a lease, so only the one guard is looked at.
+   */
   const unleasedIn = async (stateDir: string): Promise<unknown> => {
     const { value } = await callLibrary(sandbox, 'scan', [{ olderThan: 0, stateDir }], { env });
     const guards = Object.values(value ?? {}).map((server) => (server as { guards: Fields[] }).guards);

@@ -59,7 +59,7 @@ const recorded = async (): Promise<Fake> => {
   await writeRecord(box, 'one', fake);
   return fake;
 };
-/** Another process that is connected to it; whatever this one asks is the run's own question. */
+/** Another process that is connected to it; what this process asks would be the run's own question. */
 const connected = async ({ port }: Fake): Promise<() => void> => {
   const code = `require('node:net').connect(${port}, '127.0.0.1', () => console.log('there'))`;
   const client = box.spawn(process.execPath, ['-e', code], { stdio: ['ignore', 'pipe', 'ignore'] });

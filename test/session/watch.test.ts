@@ -191,7 +191,7 @@ test('no server is asked while a cheaper guard speaks for it (a stand-in for a s
   await sleep(4_000);
   expect(questions()).toEqual(whenStarted);
   await waitFor('it retires', () => !alive(pid));
-  // Once to judge it, once more right before it is stopped, and once to let go and after that.
+  // Once to judge it, once more right before it is stopped, and once when it is asked to dispose and after that.
   const since = questions().slice(whenStarted.length);
   expect(since.filter((line) => line === 'GET /global/health').length).toBeLessThanOrEqual(3);
   expect(since).toContain('GET /session/status');

@@ -39,7 +39,7 @@ describe.each(releases('launcher'))('a %s server with a password of its own', (r
     expect([await statusFor(), await statusFor('everybody-knows')]).toEqual([401, 401]);
     expect(await statusFor(String(password))).toBe(200);
 
-    // Whoever asks without `secure` gets the same server, and needs its password all the same.
+    // A caller without `secure` gets the same server, and still needs its password.
     for (const again of [await ensure({ secure: true }, BUILDS.vendored), await ensure({})]) {
       expect(again.value).toEqual({ ...first.value, alreadyRunning: true });
     }
@@ -56,7 +56,7 @@ describe.each(releases('launcher'))('a %s server with a password of its own', (r
     };
     await run('start', '--port', `${port}`, '--json');
     await run('list', '--json');
-    // Whoever asked for it may only now begin to use it, and for a minute nobody knows whether they have.
+    // Its caller may only now begin to use it, and for a minute it cannot be told whether it has.
     if (isPatient) await waitFor('the last who asked is forgotten', () => closedLately(port) === 0, 75_000);
     const judged = JSON.parse((await run('why', `${port}`, '--older-than', '0s', '--json')).stdout);
     expect(judged).toMatchObject({ id, verdict: isPatient ? 'stale' : 'spared' });

@@ -97,7 +97,7 @@ test('a server with a password is judged and stopped, and the password appears n
   const url = `http://127.0.0.1:${port}`;
   const said: CliResult[] = [];
   const run = async (...args: string[]): Promise<CliResult> => {
-    // Whoever judges the server has the password from its environment alone.
+    // A run that judges the server has the password only from its environment.
     const env = args[0] === 'start' ? { OPENCODE_SERVER_PASSWORD: password } : {};
     const result = await runCli(sandbox, args, { env });
     said.push(result);

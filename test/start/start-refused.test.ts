@@ -87,7 +87,7 @@ describe('a port that something else holds', () => {
   });
 });
 
-// Only root can be somebody else for a moment.
+// Only root can be another user for a moment.
 const unlessRoot = process.getuid?.() === 0 ? '' : ' (skipped: only root can listen as another user)';
 
 test.skipIf(unlessRoot)(`another user's OpenCode is refused${unlessRoot}`, async () => {
@@ -174,7 +174,7 @@ describe('a server that cannot be started', () => {
 describe('a claim on the port', () => {
   const claimBy = (port: number, holder: unknown, changes: object = {}): Promise<string> =>
     writeState(sandbox.stateDir, `starts/${port}.json`, { schema: SCHEMA, holder, machine: machine(), ...changes });
-  /** A container that was rebuilt over a kept home: nobody can tell whether the holder lives. */
+  /** A container that was rebuilt over a kept home: it cannot be told whether the holder lives. */
   const ELSEWHERE = { machine: { ...machine(), pidNamespace: 'pid:[1]' } };
 
   test('is void once its holder is dead', async () => {

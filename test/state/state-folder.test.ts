@@ -69,7 +69,7 @@ describe('the state folder', () => {
 });
 
 describe('a state folder that cannot be written', () => {
-  // Root may write everywhere, so as root all of it belongs to nobody.
+  // Root may write everywhere, so as root all of it belongs to the user `nobody`.
   const as = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
 
   const run = async (...args: string[]): Promise<CliResult> => {

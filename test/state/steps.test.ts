@@ -27,7 +27,7 @@ const namesIn = (stateDir: string): string[] =>
 
 const jsonIn = (stateDir: string, name: string) => JSON.parse(readFileSync(join(stateDir, name), 'utf8'));
 
-/** Whoever reads the folder finds the record, or a fence that has it; and no file that is not whole. */
+/** A reader of the folder finds the record, or a fence that has it, and no incomplete file. */
 const textOfRecord = (stateDir: string): string | undefined => {
   const names = namesIn(stateDir);
   const record = names.find((name) => name === 'servers/byhand.json');

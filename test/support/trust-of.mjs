@@ -1,4 +1,4 @@
-// Prints what the built program thinks of a file, for a test that runs it as somebody else, or with other lists of users.
+// Prints what the built program thinks of a file, for a test that runs it as another user, or with other lists of users.
 import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { trustOf } from '../../dist/state/files/trust.js';

@@ -153,7 +153,7 @@ test('in a folder where others may add files, but not replace ours, the file alo
   chmodSync(folder, 0o777);
   expect(await verdict()).toEqual(['spared']);
   chmodSync(folder, 0o1777);
-  // Somebody may have put a file of ours there that meant something else elsewhere.
+  // Another user may have put a file of ours there that meant something else elsewhere.
   linkSync(file, at('second-name'));
   expect(await verdict()).toEqual(['spared']);
 });

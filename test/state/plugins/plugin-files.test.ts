@@ -126,7 +126,7 @@ test('a job of TheViniAlmeida’s counts for its plugin’s servers, whatever el
 const NOBODY = 65_534;
 const ANOTHERS = 'it belongs to another user';
 
-/** Reads as somebody whom modes bind, and who owns nothing here but what was given away. */
+/** Reads as a user whom modes restrict, and who owns nothing here except what was given away. */
 const readAsNobody = async () => {
   chmodSync(root, 0o755);
   process.seteuid?.(NOBODY);
@@ -191,7 +191,7 @@ describe('through a link of one’s own', () => {
   });
 });
 
-// Only root can give a folder away, and then look at it like anybody else.
+// Only root can give a folder away, and then look at it like any other user.
 test('a folder that another user keeps closed is passed over, all of it', async ({ skip }) => {
   if (process.getuid?.() !== 0) skip('only root can give a folder away');
   const companion = join(root, 'shared/opencode-companion');
