@@ -1,10 +1,10 @@
-import { createRequire } from 'node:module';
+import { require } from './require.js';
 
 /* In place of `node:child_process` in the vendored file, as build/substitutes/http.ts: loading it takes 12 ms. */
 
 type Loaded = typeof import('node:child_process');
 
-const load = (): Loaded => createRequire(import.meta.url)('node:child_process');
+const load = (): Loaded => require('node:child_process');
 
 export const spawnSync = ((...args: [never]) => load().spawnSync(...args)) as Loaded['spawnSync'];
 export const spawn = ((...args: [never]) => load().spawn(...args)) as Loaded['spawn'];

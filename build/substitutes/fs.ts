@@ -1,16 +1,14 @@
-import { createRequire } from 'node:module';
+import { require } from './require.js';
 
 /*
  * In place of `node:fs` in the vendored file. An import of it looks at everything that it has, streams and promises too,
  * which takes 6 ms; `require` does not.
  */
 
-const fs = createRequire(import.meta.url)('node:fs') as typeof import('node:fs');
+const fs = require('node:fs') as typeof import('node:fs');
 
 export default fs;
 export const {
-  accessSync,
-  appendFileSync,
   closeSync,
   constants,
   existsSync,
@@ -26,7 +24,6 @@ export const {
   readSync,
   realpathSync,
   renameSync,
-  rmdirSync,
   statSync,
   unlinkSync,
   utimesSync,

@@ -159,9 +159,7 @@ const program = (): string | undefined => programBeside(fileURLToPath(import.met
  * another program there is none, since that program would have to be run, and its words are its own.
  */
 function programBeside(here: string): string | undefined {
-  // Unbundled it lies in a folder of its own.
-  const folder = basename(dirname(here)) === 'library' ? dirname(dirname(here)) : dirname(here);
-  const program = join(folder, 'opencode-reap.cjs');
+  const program = join(dirname(here), 'opencode-reap.cjs');
   if (existsSync(program)) return program;
   return basename(here) === VENDORED_FILE ? here : undefined;
 }

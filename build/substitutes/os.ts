@@ -1,0 +1,2 @@
+/* In place of `node:os`, as path.ts. */
+export { devNull, homedir, hostname, tmpdir, uptime, userInfo } from 'node:os';
