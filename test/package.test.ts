@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
@@ -36,11 +36,16 @@ test('the package is these files', () => {
     'dist/opencode-reap.cjs',
     'dist/opencode-reap.d.mts',
     'dist/opencode-reap.mjs',
-    ...readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`),
+    'docs/claude-code.md',
+    'docs/deciding.md',
+    'docs/design.md',
+    'docs/plugin-authors.md',
+    'docs/report.schema.json',
+    'docs/state-files.md',
+    'docs/stopping.md',
+    'docs/watch.md',
     'package.json',
   ]);
-  expect(packed.filter((path) => path.startsWith('docs/') && !/\.(md|json)$/.test(path))).toEqual([]);
-  expect(packed).toContain('docs/report.schema.json');
 });
 
 test('the package works where it is unpacked', () => {
@@ -68,8 +73,15 @@ test('both ways in have their types', () => {
     `await scan${at}({ olderThan: '5s' });`,
   ]);
   writeFileSync(file, uses.flat().join('\n'));
-  const { ES2022 } = ts.ScriptTarget;
-  const options = { target: ES2022, module: ts.ModuleKind.NodeNext, types: [], strict: true, noEmit: true };
+  const options = {
+    target: ts.ScriptTarget.ES2022,
+    module: ts.ModuleKind.NodeNext,
+    lib: ['lib.es2023.d.ts'],
+    types: [],
+    strict: true,
+    noEmit: true,
+    skipDefaultLibCheck: true,
+  };
   const found = ts.getPreEmitDiagnostics(ts.createProgram([file], options));
   expect(found.map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'))).toEqual([]);
 });
