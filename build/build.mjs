@@ -14,7 +14,10 @@ import { build } from 'esbuild';
 
 const ROOT = fileURLToPath(new URL('../', import.meta.url));
 
-/** Puts a file of build/substitutes in the place of each of these modules, except in what that file itself imports. */
+/**
+ * Puts a file of build/substitutes in the place of each of these modules, except in what that file itself imports. Each
+ * says what it saves: bytes of the vendored file, or processor time of importing that, which takes 30 ms.
+ */
 const substitutes = (names) => ({
   name: 'substitutes',
   setup: ({ onResolve }) =>
@@ -68,7 +71,7 @@ const PROGRAM = {
   plugins: [substitutes({ execa: 'execa', 'ps-list': 'ps-list' })],
 };
 
-/** Whoever imports it has another purpose than reaping, so what is slow to load is loaded when it is called. */
+/** Part of another program, most runs of which never call it: what is slow to load is loaded when it is needed. */
 const ES_MODULE = {
   ...COMMON,
   format: 'esm',

@@ -2,9 +2,10 @@ import { existsSync } from 'node:fs';
 import bundled from 'ps-list';
 
 /*
- * ps-list in the program and in the library. Where it starts `ps`, the copy in the bundle does. On Windows it starts a
- * helper that lies beside its own sources, which that copy does not find, so the installed one is asked. Loading it saves
- * nothing elsewhere: it is imported only when the other has failed.
+ * In place of ps-list in the program and in the library. Both have a copy of it in them, for where no packages lie beside
+ * them. On Windows it starts a helper that lies beside its own sources, where the copy does not find it, so there the
+ * installed package is asked: 200 bytes, and no time elsewhere. Safe because that one is imported only when the copy has
+ * failed, and is the same version.
  */
 export default async function psList(): ReturnType<typeof bundled> {
   return bundled().catch(async (error: unknown) => {
