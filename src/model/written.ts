@@ -10,6 +10,8 @@ export interface Unread {
   readonly kind: 'server' | 'native' | 'lease' | 'use' | 'keep' | 'fence' | 'run' | 'request' | 'claim';
   /** Of a record that was not understood: the numbers in it, among which are its pid and port. Undefined: any at all. */
   readonly mentions?: ReadonlySet<number> | undefined;
+  /** When it was last written, epoch milliseconds; undefined or infinite where that cannot be told. */
+  readonly modifiedAt?: number | undefined;
 }
 
 /** What lies where plugins write, and was passed over: another user's, a link, or of no known format. */

@@ -148,7 +148,13 @@ function formatFence(
  * The fence in a file of ours, or a sentence that says why there is none. What a fence names is ended and its record
  * put back without further proof, so one that somebody else could have written is none.
  */
-export function parseFence(folder: StateFolder, file: string, content: string, trust: Trust): Fence | string {
+export function parseFence(
+  folder: StateFolder,
+  file: string,
+  content: string,
+  trust: Trust,
+  seenAt: number,
+): Fence | string {
   if (trust.kind !== 'trusted') return trust.because;
   const json = parseOurs(content);
   if (typeof json === 'string') return json;
@@ -173,5 +179,6 @@ export function parseFence(folder: StateFolder, file: string, content: string, t
     record,
     original,
     content,
+    seenAt,
   };
 }
