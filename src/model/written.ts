@@ -1,6 +1,7 @@
 import type { Host, Identity } from './identity.js';
 import type { LastUses } from './last-use.js';
 import type { Fence, KeepMark, Lease, ServerRecord, Use, Witness } from './record.js';
+import type { Silences } from './silence.js';
 
 /** A file or folder that could not be read or understood. It might hold the very record or lease that was not found. */
 export interface Unread {
@@ -40,6 +41,8 @@ export interface Written {
   readonly skipped: readonly Skipped[];
   /** What the watch noted at its last look; undefined where nobody has read it. */
   readonly lastUses?: LastUses | undefined;
+  /** Since when servers do not answer; undefined where nobody has read it. */
+  readonly silences?: Silences | undefined;
 }
 
 /** Every process that a record or a keep mark speaks of. */

@@ -24,6 +24,7 @@ export function removeEnded(folders: readonly StateFolder[], ended: readonly Lea
       folder.starts,
       folder.keep,
       folder.places,
+      folder.silent,
     ]) {
       sweepTemporary(kind, now);
     }
