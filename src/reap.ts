@@ -4,6 +4,7 @@ import { judgedLine } from './report/log-line.js';
 import { finishCrashed } from './run/finish-crashed.js';
 import { log, type Told } from './run/journal.js';
 import { type Judgement, judgeAll, judgeUnrecorded } from './run/judge.js';
+import { noteSilences } from './run/silences.js';
 import { stopAndLog } from './run/stop-and-log.js';
 import { registerThisRun, type Survey, survey } from './run/survey.js';
 import { tidy } from './run/tidy.js';
@@ -62,6 +63,7 @@ async function carryOut(
   const done = await Promise.all(
     servers.map((server) => (stop.includes(server) ? stopAndLog(server, policy, world) : spare(server, refused))),
   );
+  noteSilences(servers, around, world);
   await tidy(servers, around, world);
   // What the watch spares, it finds again every few minutes.
   const news = request.quietForMs === undefined ? done.filter((server) => isNews(server, refused)) : [];

@@ -1,8 +1,9 @@
 import { execFileSync } from 'node:child_process';
-import { readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import ts from 'typescript';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createSandbox, type Sandbox } from './support/sandbox.js';
 
 const ROOT = fileURLToPath(new URL('../', import.meta.url));
@@ -24,26 +25,29 @@ beforeAll(async () => {
 
 afterAll(() => sandbox.dispose());
 
-const sources = (): string[] =>
-  readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.ts'))
-    .map((name) => name.replace(/\.ts$/, ''));
-
-test('the package holds the program, its pages and its licence, and nothing else', () => {
-  const tops = new Set(packed.map((path) => path.split('/')[0]));
-  expect([...tops].sort()).toEqual(['LICENSE', 'README.md', 'bin', 'dist', 'docs', 'package.json']);
-});
-
-test('bin holds the way in; dist holds what the sources were made into; docs holds pages and the schema', () => {
-  const inFolder = (name: string): string[] => packed.filter((path) => path.startsWith(`${name}/`));
-  expect(inFolder('bin')).toContain('bin/opencode-reap.js');
-  expect(
-    inFolder('dist').filter((path) => !/^dist\/[a-z0-9/-]+(\.js|\.d\.ts|\.cjs|\.mjs|\.d\.mts)$/.test(path)),
-  ).toEqual([]);
-  const made = sources().flatMap((name) => [`dist/${name}.js`, `dist/${name}.d.ts`]);
-  expect(made.filter((path) => !packed.includes(path))).toEqual([]);
-  expect(inFolder('docs')).toContain('docs/report.schema.json');
-  expect(inFolder('docs').filter((path) => !/\.(md|json)$/.test(path))).toEqual([]);
+test('the package is these files', () => {
+  expect([...packed].sort()).toEqual([
+    'LICENSE',
+    'README.md',
+    'bin/opencode-reap.js',
+    'bin/package.json',
+    'dist/hook.cjs',
+    'dist/index.js',
+    'dist/opencode-reap.cjs',
+    'dist/opencode-reap.d.mts',
+    'dist/opencode-reap.mjs',
+    'docs/SAFETY.md',
+    'docs/claude-code.md',
+    'docs/deciding.md',
+    'docs/design.md',
+    'docs/platforms.md',
+    'docs/plugin-authors.md',
+    'docs/report.schema.json',
+    'docs/state-files.md',
+    'docs/stopping.md',
+    'docs/watch.md',
+    'package.json',
+  ]);
 });
 
 test('the package works where it is unpacked', () => {
@@ -58,4 +62,70 @@ test('the package works where it is unpacked', () => {
   const vendored = "import { reap } from 'opencode-reap/vendor'; console.log(typeof reap);";
   writeFileSync(join(folder, 'own.mjs'), vendored);
   expect(run(join(folder, 'own.mjs'))).toBe('function\n');
+});
+
+test('both ways in have their types', () => {
+  mkdirSync(join(sandbox.root, 'node_modules'));
+  symlinkSync(folder, join(sandbox.root, 'node_modules/opencode-reap'));
+  const file = join(sandbox.root, 'use.mts');
+  const uses = ['', '/vendor'].map((way, at) => [
+    `import { scan as scan${at} } from 'opencode-reap${way}';`,
+    `export const urls${at}: (string | null)[] = (await scan${at}()).map(({ url }) => url);`,
+    `// @ts-expect-error durations are numbers of milliseconds`,
+    `await scan${at}({ olderThan: '5s' });`,
+  ]);
+  writeFileSync(file, uses.flat().join('\n'));
+  const options = {
+    target: ts.ScriptTarget.ES2022,
+    module: ts.ModuleKind.NodeNext,
+    lib: ['lib.es2023.d.ts'],
+    types: [],
+    strict: true,
+    noEmit: true,
+    skipDefaultLibCheck: true,
+  };
+  const found = ts.getPreEmitDiagnostics(ts.createProgram([file], options));
+  expect(found.map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'))).toEqual([]);
+});
+
+describe('on Windows, where ps-list needs the helper that its own package has', () => {
+  /** A folder with an installed ps-list, which says that it was asked. */
+  const place = (name: string): { root: string; wasAsked: () => boolean } => {
+    const root = join(sandbox.root, name);
+    const packages = join(root, 'node_modules/ps-list');
+    const asked = join(root, 'asked');
+    mkdirSync(packages, { recursive: true });
+    writeFileSync(join(packages, 'package.json'), '{"type":"module","exports":"./index.js"}');
+    writeFileSync(
+      join(packages, 'index.js'),
+      `import { appendFileSync } from 'node:fs';
+      export default async () => { appendFileSync('${asked}', '.'); return [{ pid: process.pid, ppid: 1, name: 'node' }]; };`,
+    );
+    return { root, wasAsked: () => existsSync(asked) };
+  };
+  const onWindows = (script: string, ...words: string[]): string => {
+    const stubbed = `Object.defineProperty(process, 'platform', { value: 'win32' }); ${script}`;
+    const env = sandbox.env({ LOCALAPPDATA: join(sandbox.home, 'AppData/Local') });
+    return execFileSync(process.execPath, ['-e', stubbed, ...words], { cwd: sandbox.project, env, encoding: 'utf8' });
+  };
+  const PROGRAM = 'require(process.argv[1])';
+
+  test('the package asks the installed one', () => {
+    const { root, wasAsked } = place('installed');
+    const installed = join(root, 'node_modules/opencode-reap');
+    for (const name of ['bin', 'dist', 'package.json'])
+      cpSync(join(folder, name), join(installed, name), { recursive: true });
+    const out = onWindows(PROGRAM, join(installed, 'bin/opencode-reap.js'), 'list', '--json');
+    expect([JSON.parse(out).servers, wasAsked()]).toEqual([[], true]);
+    rmSync(join(root, 'asked'));
+    const library = 'import(process.argv[1]).then(async ({ scan }) => console.log(await scan()))';
+    expect([onWindows(library, join(installed, 'dist/index.js')), wasAsked()]).toEqual(['[]\n', true]);
+  });
+
+  test('a copy of the program lists no processes, and loads no package that lies in a folder above it', () => {
+    const { root, wasAsked } = place('copied');
+    const copy = join(root, 'plugin/opencode-reap.cjs');
+    cpSync(join(folder, 'dist/opencode-reap.cjs'), copy);
+    expect([JSON.parse(onWindows(PROGRAM, copy, 'list', '--json')).servers, wasAsked()]).toEqual([[], false]);
+  });
 });

@@ -1,4 +1,6 @@
+import { count, duration } from '../common/text.js';
 import type { Sockets } from '../model/process.js';
+import type { SilentSince } from '../model/silence.js';
 
 /** What the server itself says about being busy. `silent` means no answer at all, which a hung server gives as well. */
 export type Activity =
@@ -13,8 +15,19 @@ export type Activity =
     }
   | { readonly kind: 'busy'; readonly sessions: number; readonly directory: string }
   | { readonly kind: 'silent' }
-  | { readonly kind: 'hung'; readonly because: string }
-  | { readonly kind: 'unknown'; readonly because: string }
+  | {
+      readonly kind: 'hung';
+      readonly because: string;
+      /** It has been silent for so long that its own outbound connections no longer count. */
+      readonly whateverOutbound?: boolean;
+      readonly silent?: SilentSince;
+    }
+  | {
+      readonly kind: 'unknown';
+      readonly because: string;
+      /** With this look, where it did not answer. */
+      readonly silent?: SilentSince;
+    }
   | { readonly kind: 'not asked' };
 
 const MINUTE = 60_000;
@@ -37,24 +50,67 @@ export interface Silence {
   readonly onTime: boolean;
 }
 
-/** Hung: old enough, silent on several fresh connections for seconds, and not connected in either direction. */
-export function activityOfSilence(silence: Silence, ageMs: number | undefined, sockets: Sockets | undefined): Activity {
-  const unknown = (because: string): Activity => ({ kind: 'unknown', because });
+/** Silence for this long, over this many looks, is not a wait for an upstream: a model answers, or its connection ends. */
+export const LONG_SILENCE_MS = 10 * MINUTE;
+export const LONG_SILENCE_LOOKS = 3;
+/** Looks that follow each other are one: a server that has just been woken with its machine takes a while. */
+const LOOKS_APART_MS = MINUTE;
+
+/** The same silence with one more look, at `nowMs` by the boot clock. */
+export function silentWith(before: SilentSince | undefined, nowMs: number): SilentSince {
+  if (before === undefined) return { sinceMs: nowMs, lastMs: nowMs, looks: 1 };
+  return nowMs - before.lastMs < LOOKS_APART_MS ? before : { ...before, lastMs: nowMs, looks: before.looks + 1 };
+}
+
+/**
+ * Hung: old enough, silent on several fresh connections for seconds, and without connections in either direction;
+ * or silent for so long that only inbound connections count. `since` is its silence with this look.
+ */
+export function activityOfSilence(
+  silence: Silence,
+  ageMs: number | undefined,
+  sockets: Sockets | undefined,
+  since: SilentSince,
+  nowMs: number,
+): Activity {
+  const unknown = (because: string, silent?: SilentSince): Activity => ({
+    kind: 'unknown',
+    because,
+    ...(silent && { silent }),
+  });
   if (silence.answered) return unknown('it answers slowly');
   if (!(ageMs !== undefined && ageMs >= SILENCE_COUNTS_AFTER_MS))
     return unknown('it does not answer yet, and is younger than a minute');
   if (!silence.onTime) return unknown('this machine is too busy to tell whether it answers');
   if (silence.probes < HUNG_PROBES || silence.spanMs < HUNG_SPAN_MS) return unknown('it did not answer');
   if (sockets === undefined) return unknown('it does not answer, and its connections cannot be seen');
-  if (sockets.inbound.length + sockets.outbound > 0) return unknown('it does not answer, but has connections');
+  if (sockets.inbound.length > 0 || (sockets.outbound > 0 && !isLong(since, nowMs)))
+    return unknown(`it does not answer, but has connections${soFar(since, nowMs)}`, since);
+  if (isLong(since, nowMs)) {
+    const because = `silent for ${duration(nowMs - since.sinceMs)}, over ${count(since.looks, 'look')}`;
+    return { kind: 'hung', because, ...long(since) };
+  }
   return { kind: 'hung', because: `silent on ${silence.probes} connections in ${Math.round(silence.spanMs / 1000)} s` };
+}
+
+const isLong = ({ sinceMs, looks }: SilentSince, nowMs: number): boolean =>
+  nowMs - sinceMs >= LONG_SILENCE_MS && looks >= LONG_SILENCE_LOOKS;
+
+const long = (silent: SilentSince) => ({ whateverOutbound: true, silent });
+
+/** Only if there was more than this look. */
+function soFar({ sinceMs, looks }: SilentSince, nowMs: number): string {
+  if (nowMs === sinceMs) return '';
+  const until = `${duration(LONG_SILENCE_MS)} over ${LONG_SILENCE_LOOKS} looks`;
+  return `; silent for ${duration(nowMs - sinceMs)} over ${count(looks, 'look')}, and hung after ${until}`;
 }
 
 /** A server that now has connections is not known to hang, no matter how long it was silent. */
 export function activityNow(activity: Activity, sockets: Sockets | undefined): Activity {
   if (activity.kind !== 'hung') return activity;
   if (sockets === undefined) return { kind: 'unknown', because: 'its connections cannot be seen' };
-  return sockets.inbound.length + sockets.outbound > 0
+  const outbound = activity.whateverOutbound ? 0 : sockets.outbound;
+  return sockets.inbound.length + outbound > 0
     ? { kind: 'unknown', because: 'it does not answer, but has connections' }
     : activity;
 }
@@ -67,13 +123,22 @@ export function loopbackOf(host: string): string | undefined {
 }
 
 /** What can be said without asking, because there is no socket to ask through; undefined when it listens. */
-export function activityWithoutListener(ageMs: number | undefined, sockets: Sockets | undefined): Activity | undefined {
+export function activityWithoutListener(
+  ageMs: number | undefined,
+  sockets: Sockets | undefined,
+  since: SilentSince,
+  nowMs: number,
+): Activity | undefined {
   if (sockets === undefined) return { kind: 'unknown', because: 'its sockets cannot be seen' };
   if (sockets.listening.length > 0) return undefined;
   if (!(ageMs !== undefined && ageMs >= LISTENING_ON_NOTHING_COUNTS_AFTER_MS)) {
     return { kind: 'unknown', because: 'it listens on nothing yet' };
   }
-  if (sockets.inbound.length + sockets.outbound > 0)
-    return { kind: 'unknown', because: 'it listens on nothing, but has connections' };
-  return { kind: 'hung', because: 'it still listens on nothing' };
+  if (sockets.inbound.length > 0 || (sockets.outbound > 0 && !isLong(since, nowMs)))
+    return {
+      kind: 'unknown',
+      because: `it listens on nothing, but has connections${soFar(since, nowMs)}`,
+      silent: since,
+    };
+  return { kind: 'hung', because: 'it still listens on nothing', ...(sockets.outbound > 0 && long(since)) };
 }

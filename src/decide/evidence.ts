@@ -6,6 +6,7 @@ import type { LiveRun, Unread, Written } from '../model/written.js';
 import type { Activity } from './activity.js';
 import { type Answer, isAlive } from './alive.js';
 import type { Candidate } from './candidate.js';
+import { mayConcernNow } from './earlier-boot.js';
 import { marksOn } from './keep-marks.js';
 import { type CoveringLease, leasesOn, type ServerKeys, witnessed } from './leases.js';
 import { type Located, processesOf } from './locate.js';
@@ -73,22 +74,23 @@ export function evidenceOf(candidate: Candidate, written: Written, snapshot: Sna
   const { record, located, tree } = candidate;
   const server = located.kind === 'present' ? located.server : undefined;
   const processes = processesOf(located);
+  const unread = written.unread.filter((file) => mayConcernNow(file, snapshot));
   const usable = { records: [record, ...record.alsoIn], ports: portsOf(record, snapshot) };
   return {
     ownership: ownershipOf(record),
     isOurs: record.source.format === 'native',
     plugin: record.plugin,
     trust: record.trust,
-    alsoUnread: mentioning([...processes.map(({ pid }) => pid), ...usable.ports], record, written),
+    alsoUnread: mentioning([...processes.map(({ pid }) => pid), ...usable.ports], record, unread),
     sharedDaemon: server?.command?.kind === 'serve' ? (server.command.sharedDaemon ? 'yes' : 'no') : 'unknown',
     where: whereFrom(record, snapshot),
     located,
     match: processes.length > 0 ? matchOf(record, processes, snapshot) : undefined,
     weak: weakProofOf(record, located, snapshot),
     holds: heldFromOutside(holdsFor(usable, written, snapshot), server, snapshot),
-    leasesUnread: written.unread.some((file) => file.kind === 'lease'),
+    leasesUnread: unread.some((file) => file.kind === 'lease'),
     jobs: jobsOn(usable, written.uses, snapshot),
-    usesUnread: written.unread.some((file) => file.kind === 'use'),
+    usesUnread: unread.some((file) => file.kind === 'use'),
     waitingStarter: waitingStarter(record, snapshot),
     clients: located.kind === 'present' ? clientsOf(candidate, written.runs, snapshot) : undefined,
     lately: usesLately(snapshot.sockets.get(record.id)?.lately, server?.ageMs),
@@ -122,7 +124,7 @@ function whereFrom({ machine }: ServerRecord, snapshot: Snapshot): Evidence['whe
 }
 
 /** A server that we recorded has no second record of ours; but a plugin's record may say that the user started it. */
-function mentioning(numbers: readonly number[], { source }: ServerRecord, { unread }: Written): string[] {
+function mentioning(numbers: readonly number[], { source }: ServerRecord, unread: readonly Unread[]): string[] {
   const mayMean = ({ kind, mentions }: Unread): boolean => {
     if (kind !== 'server' && kind !== 'native') return false;
     return mentions ? numbers.some((one) => mentions.has(one)) : kind === 'server' || source.format !== 'native';

@@ -1,10 +1,12 @@
 import { sameProcess } from '../model/identity.js';
 import type { Lease, Witness } from '../model/record.js';
 import type { Place, Snapshot } from '../model/snapshot.js';
-import { type Answer, isAlive } from './alive.js';
+import { type Answer, isAlive, isAliveSince, UNSEEN_COUNTS_MS } from './alive.js';
 
 /** A lease that covers, or may cover, a server. */
 export interface CoveringLease {
+  /** Where it was written down; undefined for a session that was only seen. */
+  readonly file: string | undefined;
   readonly session: string | undefined;
   readonly holderPid: number | undefined;
   readonly live: Answer;
@@ -27,7 +29,8 @@ export function leasesOn(server: ServerKeys, leases: readonly Lease[], snapshot:
   return leases.flatMap((lease) => {
     const covered = covers(lease, server, snapshot);
     if (covered === 'no') return [];
-    return [{ session: lease.session, holderPid: lease.holder?.pid, live: isLive(lease, snapshot), covers: covered }];
+    const { file, session, holder } = lease;
+    return [{ file, session, holderPid: holder?.pid, live: isLive(lease, snapshot), covers: covered }];
   });
 }
 
@@ -46,7 +49,7 @@ export function witnessed(server: ServerKeys, witnesses: readonly Witness[], sna
   return live.flatMap(({ holder, session, path }) => {
     if (path === undefined && placed.has(holder.pid)) return [];
     const covers = path === undefined ? 'unknown' : near(path, server, snapshot);
-    return covers === 'no' ? [] : [{ session, holderPid: holder.pid, live: 'yes', covers }];
+    return covers === 'no' ? [] : [{ file: undefined, session, holderPid: holder.pid, live: 'yes', covers }];
   });
 }
 
@@ -88,7 +91,15 @@ export function within(inner: string, outer: string): boolean {
 
 /** A lease lives exactly as long as its holder; one without a holder, until it expires. */
 export function isLive(lease: Lease, snapshot: Snapshot): Answer {
-  const seen = isAlive(lease.holder, lease.machine, snapshot);
-  if (seen !== 'unknown' || lease.holder !== undefined) return seen;
-  return lease.expiresAt !== undefined && lease.expiresAt < snapshot.at ? 'no' : 'unknown';
+  const seen = isAliveSince(lease.holder, lease.machine, lease.seenAt, snapshot);
+  return lease.holder === undefined ? untilItExpires(lease, snapshot) : seen;
 }
+
+/** Whether it can be taken away: what only nobody here can examine may hold a server elsewhere, on a home that is shared. */
+export function hasEnded(lease: Lease, snapshot: Snapshot): boolean {
+  const seen = isAlive(lease.holder, lease.machine, snapshot);
+  return (lease.holder === undefined ? untilItExpires(lease, snapshot) : seen) === 'no';
+}
+
+const untilItExpires = ({ expiresAt, seenAt }: Lease, { at }: Snapshot): Answer =>
+  (expiresAt ?? seenAt + UNSEEN_COUNTS_MS) < at ? 'no' : 'unknown';

@@ -7,10 +7,11 @@ import type { GuardName } from './guards.js';
  */
 export const REMEDIES: Readonly<Record<GuardName, (seen: Evidence) => string>> = {
   owned: howToOwn,
-  local: () => 'run opencode-reap on the machine or in the container that started it',
-  identity: () => 'only you can tell: `opencode-reap adopt` lets the process be reaped, `opencode-reap stop` ends it',
-  unleased: () => 'end the session that may use it',
-  idle: () => 'wait until its work is done, or disconnect its clients',
+  local: () =>
+    'run opencode-reap on the machine or in the container that started it; if that has gone, remove the record',
+  identity: howToIdentify,
+  unleased: howToRelease,
+  idle: howToQuiet,
   aged: () => 'wait, or lower --older-than',
   unkept: () => '`opencode-reap unkeep`, or start it without OPENCODE_REAP=keep',
 };
@@ -21,6 +22,34 @@ export const REMEDIES: Readonly<Record<GuardName, (seen: Evidence) => string>> =
  */
 export const mayBeHandedOver = ({ ownership, isOurs, trust, sharedDaemon }: Evidence): boolean =>
   sharedDaemon !== 'yes' && !isOurs && ownership !== 'adopted' && !(ownership === 'plugin' && trust.kind === 'trusted');
+
+function howToIdentify({ match }: Evidence): string {
+  if (match?.user === 'different') return 'the user whose process it is can stop it';
+  if (match?.command === 'other') return 'nothing needs to be done: the process that was recorded has ended';
+  return 'only you can tell: `opencode-reap adopt` lets the process be reaped, `opencode-reap stop` ends it';
+}
+
+/** A session that cannot be examined from here may be over, and its user is the one who knows. */
+function howToRelease({ holds, leasesUnread, waitingStarter }: Evidence): string {
+  const [yes, doubtful] = [holds.filter(({ live }) => live === 'yes'), holds.filter(({ live }) => live === 'unknown')];
+  const files = [...new Set(doubtful.flatMap(({ file }) => file ?? []))];
+  if (yes.length > 0) return 'end the session that may use it';
+  if (files.length > 0)
+    return `remove ${files.join(', ')} if that session has ended; it counts until 24 h after its last sign of life`;
+  if (waitingStarter !== undefined) return 'wait until it has started';
+  return leasesUnread ? 'fix or remove the lease that `opencode-reap doctor` names' : 'end the session that may use it';
+}
+
+function howToQuiet({ usesUnread, jobs, activity, clients, ownSessions, apart, lately }: Evidence): string {
+  const isUsed = Boolean(clients?.length || ownSessions?.length || apart.length || lately || activity.kind === 'busy');
+  if (isUsed) return 'wait until its work is done, or disconnect its clients';
+  const doubtful = jobs.flatMap(({ live, file }) => (live === 'unknown' ? file : []));
+  if (doubtful.length > 0) return `fix or remove ${[...new Set(doubtful)].join(', ')} if that job is over`;
+  if (jobs.length > 0) return 'wait until its work is done, or disconnect its clients';
+  if (usesUnread) return 'fix or remove the list that `opencode-reap doctor` names';
+  if (activity.kind === 'unknown') return 'if nothing uses it any more, `opencode-reap stop` ends it';
+  return 'wait until its work is done, or disconnect its clients';
+}
 
 function howToOwn(seen: Evidence): string {
   if (mayBeHandedOver(seen))

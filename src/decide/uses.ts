@@ -2,10 +2,12 @@ import { compare } from '../model/identity.js';
 import type { ServerRecord, Use } from '../model/record.js';
 import type { Snapshot } from '../model/snapshot.js';
 import type { Answer } from './alive.js';
+import { isOfEarlierBoot } from './earlier-boot.js';
 import type { CoveringLease } from './leases.js';
 
 /** A job of a plugin that may be running on a server. */
 export interface RunningJob {
+  readonly file: string;
   readonly name: string;
   readonly holderPid: number | undefined;
   readonly live: Exclude<Answer, 'no'>;
@@ -21,13 +23,14 @@ export interface Usable {
 export function jobsOn(server: Usable, uses: readonly Use[], snapshot: Snapshot): RunningJob[] {
   return usesOf(server, uses, 'job').flatMap((use) => {
     const live = isInUse(use, snapshot);
-    return live === 'no' ? [] : [{ name: use.name, holderPid: use.holder?.pid, live }];
+    return live === 'no' ? [] : [{ file: use.file, name: use.name, holderPid: use.holder?.pid, live }];
   });
 }
 
 /** The leases in plugins' own lists of sessions. */
 export const pluginLeasesOn = (server: Usable, uses: readonly Use[], snapshot: Snapshot): CoveringLease[] =>
   usesOf(server, uses, 'lease').map((use) => ({
+    file: use.file,
     session: use.session,
     holderPid: use.holder?.pid,
     live: isInUse(use, snapshot),
@@ -61,7 +64,13 @@ function covers({ covers: coverage }: Use, { records, ports }: Usable): boolean 
  */
 export const MARGIN_MS = 5_000;
 
-function isInUse({ kind, holder, seenAt, countsForMs }: Use, { at, processes }: Snapshot): Answer {
+/** What cannot be told of a list that was last written before this boot is over. */
+function isInUse(use: Use, snapshot: Snapshot): Answer {
+  const live = isInUseBySigns(use, snapshot);
+  return live === 'unknown' && isOfEarlierBoot(use.modifiedAt, snapshot) ? 'no' : live;
+}
+
+function isInUseBySigns({ kind, holder, seenAt, countsForMs }: Use, { at, processes }: Snapshot): Answer {
   if (holder === undefined) {
     if (!isPast(seenAt, at)) return 'unknown';
     if (at - seenAt >= countsForMs) return 'no';

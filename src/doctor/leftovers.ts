@@ -1,5 +1,6 @@
 import { count, duration } from '../common/text.js';
-import { isAlive } from '../decide/alive.js';
+import { isAlive, UNSEEN_COUNTS_MS } from '../decide/alive.js';
+import { isLive } from '../decide/leases.js';
 import { type Survey, survey } from '../run/survey.js';
 import type { World } from '../run/world.js';
 import type { StateFolder } from '../state/folders.js';
@@ -25,6 +26,7 @@ export async function leftoverFindings(world: World): Promise<Finding[]> {
       : ok('background run', runs === undefined ? 'none now' : `pid ${runs}`),
     ...(runs === undefined && old.length > 0 ? [oldRequests(old.length)] : []),
     ...deadFences(around),
+    ...unexaminedLeases(around),
     ...around.written.unread.map(({ file, error }) =>
       fail('state', `could not read ${file}: ${error}`, 'what it might say spares servers; fix it or remove it'),
     ),
@@ -51,6 +53,19 @@ function deadFences({ deadFences }: Survey): Finding[] {
   if (deadFences.length === 0) return [];
   const servers = count(deadFences.length, 'server');
   return [warn('fences', `a run died while it was stopping ${servers}`, 'opencode-reap --all-stale finishes it')];
+}
+
+/** Written in a container, or on a machine that cannot be told from this one, perhaps by a session that is long over. */
+function unexaminedLeases({ written, snapshot }: Survey): Finding[] {
+  const doubtful = written.leases.filter((lease) => isLive(lease, snapshot) === 'unknown');
+  return doubtful.map((lease) => {
+    const leftMs = Math.max(0, (lease.expiresAt ?? lease.seenAt + UNSEEN_COUNTS_MS) - snapshot.at);
+    return warn(
+      'leases',
+      `cannot tell whether the session of ${lease.file} is still there`,
+      `remove that file if it has ended; it counts for another ${duration(leftMs)}`,
+    );
+  });
 }
 
 /** Failures of the hook and of the background run, which have no one to report them to. */

@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { Variables } from '../common/variables.js';
 import { configDirOf } from '../state/folders.js';
 
@@ -37,9 +36,8 @@ export function installedBuild(env: Variables, platform = process.platform): Bui
   return buildIn(join(env.XDG_DATA_HOME || join(home, '.local', 'share'), 'opencode-reap'));
 }
 
-/** The running build: next to the bundled program, or in the folder above this module. */
+/** The build that is running: this is bundled into its program, and the hook lies beside it. */
 export function runningBuild(): Build | undefined {
-  // The first releases of Node 20 do not have `filename` yet.
-  const here = dirname(import.meta.filename ?? fileURLToPath(import.meta.url));
-  return [here, dirname(here)].map(buildIn).find(({ hook, program }) => existsSync(hook) && existsSync(program));
+  const build = buildIn(dirname(import.meta.filename));
+  return existsSync(build.hook) && existsSync(build.program) ? build : undefined;
 }

@@ -159,9 +159,7 @@ const program = (): string | undefined => programBeside(fileURLToPath(import.met
  * bundled into another program: it would have to be that program that is run, and its arguments are its own.
  */
 function programBeside(here: string): string | undefined {
-  // The unbundled module is in a folder of its own.
-  const folder = basename(dirname(here)) === 'library' ? dirname(dirname(here)) : dirname(here);
-  const program = join(folder, 'opencode-reap.cjs');
+  const program = join(dirname(here), 'opencode-reap.cjs');
   if (existsSync(program)) return program;
   return basename(here) === VENDORED_FILE ? here : undefined;
 }

@@ -68,6 +68,8 @@ export interface Lease {
   readonly servers: readonly string[];
   /** Epoch milliseconds; undefined means that it never expires. */
   readonly expiresAt: number | undefined;
+  /** Its last sign of life, epoch milliseconds: what it says itself, or when its file was written. */
+  readonly seenAt: number;
 }
 
 /**
@@ -86,6 +88,8 @@ export interface Use {
   readonly holder: Identity | undefined;
   /** Epoch milliseconds of its last sign of life. */
   readonly seenAt: number | undefined;
+  /** When the file was last written, epoch milliseconds; undefined where that cannot be told. */
+  readonly modifiedAt: number | undefined;
   /** How long it counts after `seenAt`, if no process can tell. */
   readonly countsForMs: number;
   /** The directories that it works in. */
@@ -124,6 +128,8 @@ export interface Fence {
   readonly original: string | undefined;
   /** The fence file as it was read. */
   readonly content: string;
+  /** When it was last written, epoch milliseconds. */
+  readonly seenAt: number;
 }
 
 /** "The user wants this server left alone." */

@@ -1,6 +1,7 @@
 import type { Host, Identity } from './identity.js';
 import type { LastUses } from './last-use.js';
 import type { Fence, KeepMark, Lease, ServerRecord, Use, Witness } from './record.js';
+import type { Silences } from './silence.js';
 
 /**
  * A file or folder that could not be read or understood. It might hold exactly the record or lease that was not found.
@@ -15,6 +16,8 @@ export interface Unread {
    * about any.
    */
   readonly mentions?: ReadonlySet<number> | undefined;
+  /** When it was last written, epoch milliseconds; undefined or infinite where that cannot be told. */
+  readonly modifiedAt?: number | undefined;
 }
 
 /** A file in a plugin's folder that was skipped: another user's, a link, or of unknown format. */
@@ -43,6 +46,8 @@ export interface Written {
   readonly skipped: readonly Skipped[];
   /** What the watch noted at its last look; undefined if it was not read. */
   readonly lastUses?: LastUses | undefined;
+  /** Since when servers do not answer; undefined where nobody has read it. */
+  readonly silences?: Silences | undefined;
 }
 
 /** Every process that a record or a keep mark names. */

@@ -3,9 +3,11 @@ import { type Activity, activityNow } from '../decide/activity.js';
 import type { Candidate } from '../decide/candidate.js';
 import { type Evidence, evidenceOf, withoutQuestions } from '../decide/evidence.js';
 import type { Policy } from '../decide/guards.js';
+import { useKey } from '../decide/quiet.js';
 import { usesOf } from '../decide/uses.js';
 import { judge, type Verdict } from '../decide/verdict.js';
 import type { ServerRecord } from '../model/record.js';
+import type { Written } from '../model/written.js';
 import { bootMs } from '../observe/boot-clock.js';
 import { askServer } from '../observe/server/ask.js';
 import { type Survey, surveyOne, surveyUnrecorded } from './survey.js';
@@ -81,9 +83,13 @@ function mayAsk({ kind, guards }: Verdict, askAll: boolean): boolean {
 async function judgeAsked(candidate: Candidate, before: Survey, policy: Policy, world: World): Promise<Judgement> {
   const askedAtMs = bootMs();
   const directories = directoriesOf(candidate.record, before);
-  const activity = await askServer(candidate, directories, before.snapshot, world.platform);
+  const silence = silenceOf(candidate, before.written);
+  const activity = await askServer(candidate, directories, silence, before.snapshot, world.platform);
   return judgeOnceMore(candidate.record, { activity, askedAtMs, answeredAtMs: bootMs() }, policy, world);
 }
+
+const silenceOf = ({ located }: Candidate, { silences }: Written) =>
+  located.kind === 'present' ? silences?.get(useKey(located.server)) : undefined;
 
 /** How long to wait for the end of what a question has caused: another run's connection, a tool of the server's own. */
 export const SETTLING_MS = 3_000;

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { setImmediate as turn } from 'node:timers/promises';
-import { isAlive } from '../decide/alive.js';
+import { isAliveSince } from '../decide/alive.js';
 import type { Candidate } from '../decide/candidate.js';
 import { asItStands, concerns, reconcile } from '../decide/reconcile.js';
 import { unrecordedIn } from '../decide/unrecorded.js';
@@ -90,9 +90,12 @@ async function lookNow(world: World): Promise<SharedLook> {
 function finished({ beganMs, written }: SharedLook, snapshot: Snapshot, { leaseFolders }: World) {
   // A run registers itself before it connects and until it is done, so whoever's connection was seen is in one of both.
   const runs = [...written.runs, ...readRuns(leaseFolders)];
-  const deadFences = written.fences.filter((fence) => isAlive(fence.run, fence.machine, snapshot) === 'no');
+  const deadFences = written.fences.filter((fence) => hasDied(fence, snapshot));
   return { written: { ...written, runs }, snapshot, deadFences, beganMs };
 }
+
+const hasDied = ({ run, machine, seenAt }: Fence, snapshot: Snapshot): boolean =>
+  isAliveSince(run, machine, seenAt, snapshot) === 'no';
 
 const fencedIn = ({ fences }: Written): ServerRecord[] => fences.flatMap(({ record }) => record ?? []);
 

@@ -10,6 +10,7 @@ import { chosenRoot, configDirOf, everyRoot, type StateFolder, stateFolder } fro
 import { readLastUses } from '../state/ours/last-uses.js';
 import type { Actor } from '../state/ours/log.js';
 import { readRegistry } from '../state/ours/registry.js';
+import { readSilences } from '../state/ours/silences.js';
 import { readPlugins } from '../state/plugins/read-plugins.js';
 
 /** Where this program looks and writes. */
@@ -65,6 +66,7 @@ export async function readWritten(world: World): Promise<Written> {
     unread: [...ours.unread, ...plugins.unread],
     skipped: plugins.skipped,
     lastUses: readLastUses(world.folder, world.platform.host().boot),
+    silences: readSilences(world.folder, world.platform.host().boot),
   };
   return comparable(written, world.platform.host());
 }

@@ -155,7 +155,7 @@ function takeBack(file: string, server: string | undefined, session: string | un
 /** Undefined when there is none, or when another version wrote it: that spares as it is. */
 function leaseIn(file: string): Lease | undefined {
   const read = readSmall(file);
-  const lease = read.kind === 'text' ? parseLease(file, read.text) : undefined;
+  const lease = read.kind === 'text' ? parseLease(file, read.text, read.trust, read.modifiedAt) : undefined;
   return typeof lease === 'object' ? lease : undefined;
 }
 

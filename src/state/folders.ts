@@ -14,6 +14,8 @@ export interface StateFolder {
   readonly keep: string;
   /** Where sessions said that plugins keep their state, for the watch. */
   readonly places: string;
+  /** Since when servers do not answer. */
+  readonly silent: string;
   /** When the watch last saw each server in use. */
   readonly lastUses: string;
   readonly log: string;
@@ -29,6 +31,7 @@ export const stateFolder = (root: string): StateFolder => ({
   starts: join(root, 'starts'),
   keep: join(root, 'keep'),
   places: join(root, 'places'),
+  silent: join(root, 'silent'),
   lastUses: join(root, 'last-uses.json'),
   log: join(root, 'log.ndjson'),
 });

@@ -117,9 +117,11 @@ export const announced = (holder: Identity): Change =>
   written({ runs: [{ file: '/state/runs/run.json', holder, machine: undefined }] });
 
 export const unread =
-  (kind: Unread['kind']): Change =>
+  (kind: Unread['kind'], modifiedAt?: number): Change =>
   (given) =>
-    written({ unread: [...given.written.unread, { file: '/state/file.json', error: 'EACCES', kind }] })(given);
+    written({ unread: [...given.written.unread, { file: '/state/file.json', error: 'EACCES', kind, modifiedAt }] })(
+      given,
+    );
 
 export const says =
   (activity: Activity): Change =>

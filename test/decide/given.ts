@@ -122,6 +122,7 @@ export const lease: Lease = {
   port: undefined,
   servers: [],
   expiresAt: undefined,
+  seenAt: NOW - HOUR,
 };
 
 /** Claude Code's own word that this process is a session. */

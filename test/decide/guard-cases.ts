@@ -34,6 +34,7 @@ import {
   launched,
   MCP,
   MINUTE,
+  NOW,
   native,
   orphaned,
   PORT,
@@ -242,6 +243,20 @@ const unleased: readonly Case[] = [
   ['a session has no identity', on(leased({ path: '/repo', holder: undefined })), 'unknown', 'unsure', ['unleased']],
   ['its workspace is not known', on(recorded({ workspace: undefined })), 'unknown', 'unsure', ['unleased']],
   ['a lease could not be read', on(unread('lease')), 'unknown', 'unsure', ['unleased']],
+  [
+    'such a lease was last written before this boot',
+    on(shown({ bootMs: MINUTE }), unread('lease', NOW - 10 * MINUTE)),
+    'pass',
+    'stale',
+    [],
+  ],
+  [
+    'such a lease may have been written since',
+    on(shown({ bootMs: MINUTE }), unread('lease', NOW - 5 * MINUTE)),
+    'unknown',
+    'unsure',
+    ['unleased'],
+  ],
 ];
 
 const HUNG = { kind: 'hung', because: 'silent on 3 connections in 6 s' } as const;
@@ -463,6 +478,13 @@ const unkept: readonly Case[] = [
   ],
   ['its environment asks to keep it', on(spawnedWith(SERVER, { keep: true })), 'veto', 'spared', ['unkept']],
   ['a keep mark cannot be read', on(unread('keep')), 'unknown', 'unsure', ['unkept']],
+  [
+    'a keep mark from before this boot cannot be read',
+    on(shown({ bootMs: MINUTE }), unread('keep', NOW - 10 * MINUTE)),
+    'unknown',
+    'unsure',
+    ['unkept'],
+  ],
 ];
 
 export const CASES: Readonly<Record<GuardName, readonly Case[]>> = {

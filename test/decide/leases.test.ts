@@ -50,6 +50,7 @@ const use: Use = {
   covers: { kind: 'port', port: PORT },
   holder: undefined,
   seenAt: NOW,
+  modifiedAt: NOW,
   countsForMs: 1000,
   directories: [],
 };
@@ -128,9 +129,10 @@ test('every lease that covers a server is named with its session and its holder'
     { ...lease, path: '/elsewhere' },
     { ...lease, session: undefined, holder: undefined, port: PORT },
   ];
+  const { file } = lease;
   expect(leasesOn(server, leases, native.snapshot)).toEqual([
-    { session: 'session-1', holderPid: CLAUDE, live: 'yes', covers: 'yes' },
-    { session: undefined, holderPid: undefined, live: 'unknown', covers: 'yes' },
+    { file, session: 'session-1', holderPid: CLAUDE, live: 'yes', covers: 'yes' },
+    { file, session: undefined, holderPid: undefined, live: 'unknown', covers: 'yes' },
   ]);
 });
 

@@ -223,9 +223,13 @@ export const job: Use = {
   covers: { kind: 'plugins', formats: ['a plugin'], ports: [] },
   holder: identity(CLAUDE),
   seenAt: NOW,
+  modifiedAt: NOW,
   countsForMs: 30 * MINUTE,
   directories: [],
 };
+/** This machine is up for two hours. */
+const sinceBoot = shown({ bootMs: 2 * HOUR });
+const EARLIER = NOW - 3 * HOUR;
 const using = (change: Partial<Use>): Change => written({ uses: [{ ...job, ...change }] });
 const nobody = { holder: undefined };
 const barePid = { holder: { pid: pid(CLAUDE), startToken: undefined } };
@@ -298,6 +302,28 @@ export const jobs: readonly Case[] = [
     ['idle'],
   ],
   ['a list of jobs cannot be read', on(unread('use')), 'unknown', 'unsure', ['idle']],
+  [
+    'such a list was last written after this boot',
+    on(sinceBoot, unread('use', NOW - HOUR)),
+    'unknown',
+    'unsure',
+    ['idle'],
+  ],
+  ['such a list was last written before this boot', on(sinceBoot, unread('use', EARLIER)), 'pass', 'stale', []],
+  [
+    'nobody knows when it was heard of, in a list from before this boot',
+    on(sinceBoot, using({ ...nobody, seenAt: undefined, modifiedAt: EARLIER })),
+    'pass',
+    'stale',
+    [],
+  ],
+  [
+    'the very process of a job lives, whatever the clock said when its list was written',
+    on(sinceBoot, using({ modifiedAt: EARLIER })),
+    'veto',
+    'spared',
+    ['idle'],
+  ],
 ];
 
 const held = { kind: 'lease', covers: { kind: 'record', file: '/data/state/server.json' } } as const;

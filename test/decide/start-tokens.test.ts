@@ -72,6 +72,7 @@ describe('what was noted in another time namespace', () => {
         record: native.record,
         original: '',
         content: '',
+        seenAt: 0,
       },
     ],
     kept: [{ file: 'x', id: 'y', processes: [identity(SERVER)], machine: here }],

@@ -230,6 +230,7 @@ describe('of what was noted by a run that died ends', () => {
     record,
     original: '',
     content: '',
+    seenAt: 0,
   };
   const left = but(native, ended(SERVER), running(process(MCP, own(SERVER)), process(5002)));
   const rest = (given: Situation, listens: boolean | undefined, changes: Partial<Fence> = {}): number[] =>

@@ -22,7 +22,7 @@ import { waitFor } from '../support/wait.js';
 
 // Who is a session: processes that stand in for Claude Code under each of its names, and a stand-in for a server.
 
-const DIST = fileURLToPath(new URL('../../dist', import.meta.url));
+const MODULES = fileURLToPath(new URL('../../dist/modules', import.meta.url));
 const isRoot = process.getuid?.() === 0;
 const WAITS = 'setInterval(() => {}, 1e6)';
 
@@ -224,7 +224,7 @@ describe.skipIf(hidden)(`a Claude that keeps from us where it works${hidden}`, (
   test('may use any server: a stand-in whose program its user may run and not read', async ({ skip }) => {
     const NOBODY = 65_534;
     const reads = { uid: NOBODY, gid: NOBODY, stdio: 'ignore' } as const;
-    if (spawnSync('/bin/cat', [join(DIST, 'run/world.js')], reads).status !== 0)
+    if (spawnSync('/bin/cat', [join(MODULES, 'run/world.js')], reads).status !== 0)
       skip('no other user may read this checkout');
     const place = mkdtempSync('/tmp/opencode-reap-hidden-');
     chmodSync(place, 0o755);
@@ -234,9 +234,9 @@ describe.skipIf(hidden)(`a Claude that keeps from us where it works${hidden}`, (
     const asNobody = { uid: NOBODY, gid: NOBODY, cwd: place } as const;
     const child = sandbox.spawn(program, ['600'], { ...asNobody, stdio: 'ignore' });
     const script = `
-      const { linuxHidesCwd, linuxProcesses } = await import('${DIST}/observe/linux/processes.js');
-      const { lookAtProcesses } = await import('${DIST}/observe/snapshot.js');
-      const { openWorld } = await import('${DIST}/run/world.js');
+      const { linuxHidesCwd, linuxProcesses } = await import('${MODULES}/observe/linux/processes.js');
+      const { lookAtProcesses } = await import('${MODULES}/observe/snapshot.js');
+      const { openWorld } = await import('${MODULES}/run/world.js');
       const { claudes } = await lookAtProcesses([], (await openWorld(undefined, {})).platform);
       const mine = claudes.filter(({ holder }) => holder.pid === ${child.pid});
       console.log(JSON.stringify({ claudes: mine.map(({ path = null }) => path), hides: linuxHidesCwd(${child.pid}) }));`;

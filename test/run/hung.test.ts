@@ -1,4 +1,6 @@
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { uptime } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe } from 'vitest';
 import { recordOf, writeByHand } from '../support/by-hand.js';
@@ -19,6 +21,10 @@ import type { Sandbox } from '../support/sandbox.js';
 const NOW = ['--older-than', '0s', '--grace', '500ms'];
 /** For who is expected to follow a SIGTERM: a starved machine lets it wait, and the wait ends with the server. */
 const WITH_TIME = ['--older-than', '0s', '--grace', '15s'];
+
+const withoutTenMinutes = process.env.OPENCODE_REAP_TEN_MINUTES
+  ? ''
+  : ' (takes eleven minutes: OPENCODE_REAP_TEN_MINUTES=1 waits for it)';
 
 /** Start tokens on Linux are hundredths of a second since the boot. */
 const ageMs = (pid: number): number => uptime() * 1000 - Number(startToken(pid)) * 10;
@@ -109,5 +115,38 @@ describe.concurrent('a server that does not answer', { timeout: 180_000 }, () =>
       expect.objectContaining({ detail: 'it does not answer, but has connections' }),
     );
     expect(alive(server.listener)).toBe(true);
+    // Ten minutes are not waited for here, but on demand below.
+    const [name = ''] = readdirSync(join(sandbox.stateDir, 'silent'));
+    const file = join(sandbox.stateDir, 'silent', name);
+    const since = JSON.parse(readFileSync(file, 'utf8'));
+    expect(since).toMatchObject({ key: `${server.listener}-${startToken(server.listener)}`, looks: 1 });
+    const agoMs = { sinceMs: since.sinceMs - 11 * 60_000, lastMs: since.lastMs - 60_000, looks: 2 };
+    writeFileSync(file, JSON.stringify({ ...since, ...agoMs }), { mode: 0o600 });
+    const [later] = (await reapWhenQuiet(sandbox, NOW, TOO_BUSY)).servers;
+    expect(later).toMatchObject({ verdict: 'stale', outcome: { kind: 'stopped', signal: 'SIGKILL' } });
+    expect(later?.guards.find(({ name: guard }) => guard === 'idle')?.detail).toMatch(
+      /^hung: silent for 11 min, over 3 looks$/,
+    );
   });
+
+  test.skipIf(withoutTenMinutes)(
+    `is ended once it has been silent for ten minutes, though connected to a model provider${withoutTenMinutes}`,
+    { timeout: 900_000 },
+    async ({ sandbox, provider, expect }) => {
+      provider.mode = 'silent';
+      const server = await startAndLeave(sandbox, 'native', providerConfig(provider));
+      const session = await createSession(server.url, sandbox.project);
+      await prompt(server.url, session, sandbox.project, 'hello');
+      await waitFor('the provider is asked', () => provider.requests.some(({ model }) => model === 'main'), 30_000);
+      process.kill(server.listener, 'SIGSTOP');
+      await untilOlderThanAMinute(server.listener);
+      for (let minutes = 0; minutes < 10; minutes += 5) {
+        const report = await reapWhenQuiet(sandbox, NOW, TOO_BUSY);
+        expect(report).toMatchObject({ servers: [{ verdict: 'unsure', reasons: ['idle'], outcome: null }] });
+        await sleep(5 * 60_000);
+      }
+      const report = await reapWhenQuiet(sandbox, NOW, TOO_BUSY);
+      expect(report).toMatchObject({ servers: [{ verdict: 'stale', outcome: { kind: 'stopped' } }] });
+    },
+  );
 });

@@ -1,4 +1,5 @@
-import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { uptime } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { runCli } from '../support/cli.js';
@@ -45,9 +46,9 @@ beforeEach(() => {
 const lease = (content: Fields, folder = sandbox.stateDir): Promise<string> =>
   writeState(folder, 'leases/a.json', { schema: SCHEMA, session: 'one', ...content });
 
-const judge = async (env: Changes = {}) => {
+const judge = async (env: Changes = {}, expected = 0) => {
   const { code, stdout } = await runCli(sandbox, ['list', '--older-than', '0s', '--json'], { env });
-  expect(code).toBe(0);
+  expect(code).toBe(expected);
   return JSON.parse(stdout).servers[0];
 };
 
@@ -94,6 +95,77 @@ describe('a lease lives as long as its holder', () => {
   ])('or, without one, until it expires: %s', async (_, content, verdict) => {
     await lease({ cwd: sandbox.project, ...content() });
     expect(await judge()).toMatchObject(verdict);
+  });
+});
+
+const DAY = 24 * HOUR;
+const container = { ...machine(), pidNamespace: 'pid:[1]' };
+const stranger = { id: 'x', boot: 'y', pidNamespace: 'z' };
+
+describe('a lease whose holder nobody here can examine counts for a day', () => {
+  /** As it was left, so long ago. */
+  const left = async (holder: Fields, agoMs: number): Promise<string> => {
+    const at = new Date(Date.now() - agoMs);
+    const file = await lease({ cwd: sandbox.project, holder, at: at.toISOString() });
+    utimesSync(file, at, at);
+    return file;
+  };
+
+  test.each<[string, () => Fields, number, object]>([
+    ['of another container', () => ({ ...live, machine: container }), DAY - HOUR, UNSURE],
+    ['of a container that is gone', () => ({ ...live, machine: container }), DAY + HOUR, STALE],
+    ['of a machine that is gone', () => ({ ...live, machine: stranger }), DAY + HOUR, STALE],
+    ['of no known machine, whose pid is free', () => ({ ...dead, machine: undefined }), DAY + HOUR, STALE],
+    ['which may be a process of now', () => ({ ...live, startToken: undefined }), DAY + HOUR, UNSURE],
+    ['which lives', () => live, DAY + HOUR, SPARED],
+  ])('%s', async (_, holder, agoMs, verdict) => {
+    await left(holder(), agoMs);
+    expect(await judge()).toMatchObject(verdict);
+  });
+
+  test('since its file was written, whatever that says', async () => {
+    await lease({ cwd: sandbox.project, holder: { ...live, machine: stranger }, at: '2020-01-01T00:00:00.000Z' });
+    expect(await judge()).toMatchObject(UNSURE);
+  });
+
+  test('and is named with its file until then', async () => {
+    const file = await left({ ...live, machine: container }, DAY - HOUR);
+    const why = (await runCli(sandbox, ['why', 'srv'])).stdout;
+    expect(why).toContain(`to change unleased: remove ${file} if that session has ended`);
+    const doctor = (await runCli(sandbox, ['doctor'])).stdout;
+    expect(doctor).toContain(file);
+    expect(doctor).toContain('it counts for another 60 min');
+  });
+
+  test('and is left alone, since it may hold a server elsewhere', async () => {
+    const file = await left({ ...live, machine: stranger }, DAY + HOUR);
+    const ended = await writeState(sandbox.stateDir, 'leases/b.json', {
+      schema: SCHEMA,
+      session: 'two',
+      holder: dead,
+      cwd: '/nowhere',
+    });
+    await runCli(sandbox, ['--all-stale', '--older-than', '1h']);
+    expect([existsSync(file), existsSync(ended)]).toEqual([true, false]);
+  });
+});
+
+describe('what is left of a lease that cannot be read', () => {
+  const nuls = async (at: Date): Promise<void> => {
+    const file = await lease({});
+    writeFileSync(file, Buffer.alloc(300));
+    utimesSync(file, at, at);
+  };
+
+  test('spares while it may be of this boot', async () => {
+    await nuls(new Date(Date.now() - uptime() * 1000 + HOUR / 60));
+    expect(await judge({}, 1)).toMatchObject(UNSURE);
+  });
+
+  test('is of no session that lives once the machine has booted since, and is still named', async () => {
+    await nuls(new Date(Date.now() - uptime() * 1000 - HOUR));
+    expect(await judge({}, 1)).toMatchObject(STALE);
+    expect((await runCli(sandbox, ['list'])).stderr).toContain('a.json');
   });
 });
 

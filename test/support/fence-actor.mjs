@@ -3,9 +3,9 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 
 const [root, what, identity] = process.argv.slice(2);
-const { stateFolder } = await import('../../dist/state/folders.js');
-const { readRegistry } = await import('../../dist/state/ours/registry.js');
-const { liftFence, raiseFence } = await import('../../dist/state/ours/fences.js');
+const { stateFolder } = await import('../../dist/modules/state/folders.js');
+const { readRegistry } = await import('../../dist/modules/state/ours/registry.js');
+const { liftFence, raiseFence } = await import('../../dist/modules/state/ours/fences.js');
 
 const folder = stateFolder(root);
 const { records, fences } = readRegistry(folder, [folder], []);

@@ -1,7 +1,7 @@
 // Prints what the built program thinks of a file, for a test that runs it as another user, or with other lists of users.
 import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { trustOf } from '../../dist/state/files/trust.js';
+import { trustOf } from '../../dist/modules/state/files/trust.js';
 
 const file = process.argv[2];
 const trust = trustOf(statSync(file), statSync(dirname(file)));

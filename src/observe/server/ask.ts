@@ -4,10 +4,13 @@ import {
   activityWithoutListener,
   loopbackOf,
   SILENCE_COUNTS_AFTER_MS,
+  silentWith,
 } from '../../decide/activity.js';
 import type { Candidate } from '../../decide/candidate.js';
 import { sameProcess } from '../../model/identity.js';
+import type { SilentSince } from '../../model/silence.js';
 import type { Snapshot } from '../../model/snapshot.js';
+import { bootMs } from '../boot-clock.js';
 import type { Platform } from '../platform.js';
 import { socketsNow } from '../snapshot.js';
 import { askActivity, askToDispose, listenForSilence } from './activity.js';
@@ -17,13 +20,15 @@ import type { Address } from './http.js';
 export async function askServer(
   candidate: Candidate,
   directories: readonly string[],
+  before: SilentSince | undefined,
   snapshot: Snapshot,
   platform: Platform,
 ): Promise<Activity> {
   const { record, located } = candidate;
   if (located.kind !== 'present') return { kind: 'not asked' };
   const { ageMs } = located.server;
-  const mute = activityWithoutListener(ageMs, socketsNow(candidate, platform));
+  const askedMs = Math.round(bootMs());
+  const mute = activityWithoutListener(ageMs, socketsNow(candidate, platform), silentWith(before, askedMs), askedMs);
   if (mute) return mute;
   const address = await addressOf(candidate, snapshot, platform);
   if (typeof address === 'string') return { kind: 'unknown', because: address };
@@ -32,7 +37,8 @@ export async function askServer(
   if (activity.kind !== 'silent') return activity;
   const tooYoung = ageMs === undefined || ageMs < SILENCE_COUNTS_AFTER_MS;
   const silence = tooYoung ? { probes: 1, answered: false, spanMs: 0, onTime: true } : await listenForSilence(address);
-  return activityOfSilence(silence, ageMs, socketsNow(candidate, platform));
+  const nowMs = Math.round(bootMs());
+  return activityOfSilence(silence, ageMs, socketsNow(candidate, platform), silentWith(before, nowMs), nowMs);
 }
 
 /** Asks a server to end its sessions, tools and MCP servers; what it answers decides nothing. */

@@ -2,10 +2,10 @@ import { join } from 'node:path';
 import type { Trust } from '../../model/record.js';
 import type { Unread } from '../../model/written.js';
 import { numbersIn } from './parse.js';
-import { jsonNames, readSmall } from './read.js';
+import { jsonNames, modifiedAt, readSmall } from './read.js';
 
 /** What a file holds, or a sentence that says why it could not be understood. */
-export type Parser<T> = (file: string, content: string, trust: Trust) => T | string;
+export type Parser<T> = (file: string, content: string, trust: Trust, modifiedAt: number) => T | string;
 
 /** Reads every file of a folder; a file that cannot be read or understood is added to `unread`. */
 export function readFolder<T>(kind: Unread['kind'], folder: string, parse: Parser<T>, unread: Unread[]): T[] {
@@ -19,9 +19,9 @@ export function readFolder<T>(kind: Unread['kind'], folder: string, parse: Parse
     const read = readSmall(file);
     // It disappeared between the listing and the look, as fences and records do.
     if (read.kind === 'absent') return [];
-    const parsed = read.kind === 'text' ? parse(file, read.text, read.trust) : read.error;
+    const parsed = read.kind === 'text' ? parse(file, read.text, read.trust, read.modifiedAt) : read.error;
     if (typeof parsed !== 'string') return [parsed];
-    unread.push({ file, error: parsed, kind, mentions: numbersIn(read) });
+    unread.push({ file, error: parsed, kind, mentions: numbersIn(read), modifiedAt: modifiedAt(file) });
     return [];
   });
 }

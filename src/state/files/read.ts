@@ -7,7 +7,13 @@ import { trustOf } from './trust.js';
 const MAX_BYTES = 1024 * 1024;
 
 export type FileRead =
-  | { readonly kind: 'text'; readonly text: string; readonly trust: Trust }
+  | {
+      readonly kind: 'text';
+      readonly text: string;
+      readonly trust: Trust;
+      /** Epoch milliseconds. */
+      readonly modifiedAt: number;
+    }
   | { readonly kind: 'absent' }
   | { readonly kind: 'unread'; readonly error: string };
 
@@ -25,7 +31,8 @@ export function readSmall(file: string, maxBytes = MAX_BYTES): FileRead {
     if (stat.size > maxBytes) return { kind: 'unread', error: `larger than ${maxBytes / 1024 / 1024} MiB` };
     const bytes = Buffer.alloc(stat.size);
     const length = readSync(fd, bytes, 0, bytes.length, 0);
-    return { kind: 'text', text: bytes.toString('utf8', 0, length), trust: trustOf(stat, statSync(dirname(file))) };
+    const trust = trustOf(stat, statSync(dirname(file)));
+    return { kind: 'text', text: bytes.toString('utf8', 0, length), trust, modifiedAt: stat.mtimeMs };
   } catch (error) {
     return failed(error);
   } finally {

@@ -152,7 +152,13 @@ function formatFence(
  * The fence in one of our files, or a sentence that says why it is not valid. What a fence names is ended, and its
  * record put back, without further proof, so a file that anyone else could have written is not a valid fence.
  */
-export function parseFence(folder: StateFolder, file: string, content: string, trust: Trust): Fence | string {
+export function parseFence(
+  folder: StateFolder,
+  file: string,
+  content: string,
+  trust: Trust,
+  seenAt: number,
+): Fence | string {
   if (trust.kind !== 'trusted') return trust.because;
   const json = parseOurs(content);
   if (typeof json === 'string') return json;
@@ -177,5 +183,6 @@ export function parseFence(folder: StateFolder, file: string, content: string, t
     record,
     original,
     content,
+    seenAt,
   };
 }

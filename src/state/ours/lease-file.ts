@@ -1,10 +1,10 @@
 import { isObject, type Json } from '../../common/json.js';
 import type { Host, Identity } from '../../model/identity.js';
-import type { Lease } from '../../model/record.js';
+import type { Lease, Trust } from '../../model/record.js';
 import { identity, machine, parseOurs, port, SCHEMA, text, texts, time } from '../files/parse.js';
 
 /** The lease in one of our files, or a sentence that says why it could not be understood. */
-export function parseLease(file: string, content: string): Lease | string {
+export function parseLease(file: string, content: string, _trust: Trust, modifiedAt: number): Lease | string {
   const json = parseOurs(content);
   if (typeof json === 'string') return json;
   const holder = isObject(json.holder) ? json.holder : undefined;
@@ -17,6 +17,7 @@ export function parseLease(file: string, content: string): Lease | string {
     port: port(json.port),
     servers: texts(json.servers),
     expiresAt: time(json.expiresAt),
+    seenAt: Math.max(time(json.at) ?? 0, modifiedAt),
   };
   return coverIsClear(json, lease) ? lease : 'it does not say clearly what it covers';
 }

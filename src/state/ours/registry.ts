@@ -34,7 +34,9 @@ export function readRegistry(
     leases: leaseFolders.flatMap((folder) => read<Lease>('lease', folder.leases, parseLease)),
     uses: [],
     witnesses: readClaudeSessions(configDirs),
-    fences: read<Fence>('fence', chosen.closing, (file, content, trust) => parseFence(chosen, file, content, trust)),
+    fences: read<Fence>('fence', chosen.closing, (file, content, trust, seenAt) =>
+      parseFence(chosen, file, content, trust, seenAt),
+    ),
     runs: leaseFolders.flatMap((folder) => read<LiveRun>('run', folder.runs, parseRun)),
     kept: leaseFolders.flatMap((folder) => keepMarks(folder, unread)),
     unread,

@@ -24,6 +24,7 @@ export function removeEnded(folders: readonly StateFolder[], ended: readonly Lea
       folder.starts,
       folder.keep,
       folder.places,
+      folder.silent,
     ]) {
       sweepTemporary(kind, now);
     }
@@ -33,7 +34,7 @@ export function removeEnded(folders: readonly StateFolder[], ended: readonly Lea
 /** A lease by session id may have been renewed since it was read; one by identity belongs to that process forever. */
 function dropLease(lease: Lease): void {
   const read = readSmall(lease.file);
-  const now = read.kind === 'text' ? parseLease(lease.file, read.text) : undefined;
+  const now = read.kind === 'text' ? parseLease(lease.file, read.text, read.trust, read.modifiedAt) : undefined;
   const same = typeof now === 'object' && now.expiresAt === lease.expiresAt && now.holder?.pid === lease.holder?.pid;
   if (same && read.kind === 'text') attempt(() => removeUnchanged(lease.file, read.text));
 }

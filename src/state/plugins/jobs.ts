@@ -33,6 +33,7 @@ export function jobFrom(source: Source, job: Json, covers: Coverage): Use {
     covers,
     holder: identity(job.pid, token),
     seenAt: signs.length > 0 ? Math.max(...signs) : undefined,
+    modifiedAt: source.touchedAt(),
     countsForMs: JOB_COUNTS_FOR_MS,
     directories: texts([job.workspaceRoot, job.workspace, job.directory, job.cwd]),
   };

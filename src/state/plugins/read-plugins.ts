@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ServerRecord, Use } from '../../model/record.js';
 import type { Skipped, Unread, Written } from '../../model/written.js';
 import { NO_OBJECT, numbersIn, TORN } from '../files/parse.js';
-import { readSmall } from '../files/read.js';
+import { modifiedAt, readSmall } from '../files/read.js';
 import { type Failure, recordFrom, type Source } from './format.js';
 import { FORMATS } from './formats/index.js';
 import { type Known, placesOf } from './plugin-folders.js';
@@ -36,7 +36,7 @@ function readOnce(known: Known): PluginsWritten {
     if (record === undefined || record === 'no server') return [];
     if (typeof record === 'object' && 'id' in record) return [record];
     const failure = typeof record === 'string' ? { file, error: record } : record;
-    unread.push({ ...failure, kind: 'server', mentions: numbersIn(readSmall(file)) });
+    unread.push({ ...failure, kind: 'server', mentions: numbersIn(readSmall(file)), modifiedAt: modifiedAt(file) });
     return [];
   });
   const uses = [...new Set([...found.servers, ...found.uses])].flatMap((file) => {
@@ -44,7 +44,7 @@ function readOnce(known: Known): PluginsWritten {
     if (typeof source === 'object') return usesIn(source);
     if (source === undefined || !found.uses.includes(file)) return [];
     if (source === NO_OBJECT && !isList(file)) skipped.push({ file, because: 'unknown format' });
-    else unread.push({ file, error: source, kind: 'use' });
+    else unread.push({ file, error: source, kind: 'use', modifiedAt: modifiedAt(file) });
     return [];
   });
   return { records, uses, unread, skipped };

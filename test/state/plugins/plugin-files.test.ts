@@ -234,7 +234,12 @@ test('a job in a folder that cannot be entered is a job that could not be read',
   const file = join(folder, 'job.json');
   chmodSync(folder, 0o600);
   for (const path of [file, folder, join(folder, '..'), join(folder, '../..')]) chownSync(path, NOBODY, NOBODY);
-  expect((await readAsNobody()).unread).toContainEqual({ file, error: 'EACCES', kind: 'use' });
+  expect((await readAsNobody()).unread).toContainEqual({
+    file,
+    error: 'EACCES',
+    kind: 'use',
+    modifiedAt: Number.POSITIVE_INFINITY,
+  });
 });
 
 test('a file of another user’s is passed over, and makes nothing unsure', async ({ skip }) => {

@@ -70,6 +70,7 @@ function leaseFrom(source: Source, session: string, holder: Json): Use {
     covers: SERVER,
     holder: identity(isSession ? holder.sessionPid : holder.pid, undefined),
     seenAt: heardAt(source, holder.at),
+    modifiedAt: source.touchedAt(),
     countsForMs: from === undefined || until === undefined ? SIX_HOURS_MS : until - from,
     directories: [],
   };

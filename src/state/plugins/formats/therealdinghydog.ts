@@ -40,6 +40,7 @@ function leaseFrom(source: Source, lease: unknown): Use {
     covers: { kind: 'record', file: source.file },
     holder: identity(pid, undefined),
     seenAt: heardAt(source, createdAt),
+    modifiedAt: source.touchedAt(),
     countsForMs: from === undefined || until === undefined ? SIX_HOURS_MS : until - from,
     directories: [],
   };

@@ -48,6 +48,7 @@ function leaseFrom(source: Source, session: Json): Use {
     covers: hash === undefined ? ALL : { kind: 'workspace', format: 'thevinialmeida', hash },
     holder: identity(session.pid, tickToken(session.pidStartTime)),
     seenAt: heardAt(source, session.startedAt),
+    modifiedAt: source.touchedAt(),
     countsForMs: DAY_MS,
     directories: [],
   };

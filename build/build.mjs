@@ -1,0 +1,119 @@
+import { copyFileSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+/*
+ * What the package consists of, made of `src`: `node build/build.mjs` puts all of it into dist. With the name of a part
+ * and a folder, that part alone is put there. A build depends on nothing but the sources and package-lock.json, so two of
+ * them are the same to the byte.
+ *
+ * dist/modules is the output of tsc: the declarations are taken from it, and tests run single modules of it. It is not
+ * published.
+ */
+
+const ROOT = fileURLToPath(new URL('../', import.meta.url));
+
+/**
+ * Puts a file of build/substitutes in the place of each of these modules, except in what that file itself imports. Each
+ * says what it saves: bytes of the vendored file, or processor time of importing that, which takes 30 ms.
+ */
+const substitutes = (names) => ({
+  name: 'substitutes',
+  setup: ({ onResolve }) =>
+    onResolve({ filter: /^[a-z]/ }, ({ path, kind, importer }) => {
+      if (names[path] === undefined) return undefined;
+      const file = join(ROOT, 'build/substitutes', `${names[path]}.ts`);
+      if (importer !== file) return { path: file };
+      // What a substitute puts off is not in the bundle.
+      return kind === 'dynamic-import' ? { path, external: true } : undefined;
+    }),
+});
+
+/**
+ * Imports at once what a source imports when it is needed. In one file that saves no time, since all that takes any is
+ * put off by the substitutes; but esbuild would wrap such a module and each that it imports, which is 1,400 bytes.
+ */
+const atOnce = {
+  name: 'at-once',
+  setup: ({ onLoad }) =>
+    onLoad({ filter: /[\\/]src[\\/].*\.ts$/ }, ({ path }) => {
+      const imports = [];
+      const code = readFileSync(path, 'utf8').replace(/\bawait import\(('\.[^']+')\)/g, (_, module) => {
+        const name = `atOnce${imports.length}`;
+        imports.push(`import * as ${name} from ${module};`);
+        return name;
+      });
+      return { contents: imports.join('') + code, loader: 'ts' };
+    }),
+};
+
+const COMMON = {
+  absWorkingDir: ROOT,
+  bundle: true,
+  minify: true,
+  platform: 'node',
+  target: 'node20',
+  // jsonc-parser as ES modules: its `main` cannot be bundled.
+  mainFields: ['module', 'main'],
+  logLevel: 'error',
+};
+
+/** The hook in a file of its own, since of one ten times its size node spends twice as long on reading as on the rest. */
+const PROGRAM = {
+  ...COMMON,
+  entryPoints: { hook: 'src/entries/hook.ts', 'opencode-reap': 'src/entries/program.ts' },
+  // An empty ES module alone takes as long as the whole hook does.
+  format: 'cjs',
+  outExtension: { '.js': '.cjs' },
+  define: { 'import.meta.filename': '__filename', 'import.meta.url': '__url' },
+  banner: { js: "const __url=require('node:url').pathToFileURL(__filename).href;" },
+  plugins: [substitutes({ execa: 'execa', 'ps-list': 'ps-list' })],
+};
+
+/** Part of another program, most runs of which never call it: what is slow to load is loaded when it is needed. */
+const ES_MODULE = {
+  ...COMMON,
+  format: 'esm',
+  banner: { js: '/*! opencode-reap (MIT), with parts of ps-list and pid-port (MIT, Sindre Sorhus) */' },
+};
+
+const FOR_ES_MODULE = {
+  execa: 'execa',
+  'node:child_process': 'child-process',
+  'node:crypto': 'crypto',
+  'node:fs': 'fs',
+  'node:http': 'http',
+  'node:os': 'os',
+  'node:path': 'path',
+  'node:process': 'process',
+  'node:timers/promises': 'timers',
+  'node:util': 'util',
+};
+
+const LIBRARY = {
+  ...ES_MODULE,
+  entryPoints: { index: 'src/index.ts' },
+  plugins: [atOnce, substitutes({ ...FOR_ES_MODULE, 'ps-list': 'ps-list' })],
+};
+
+const VENDORED = {
+  ...ES_MODULE,
+  entryPoints: { 'opencode-reap': 'src/entries/vendored.ts' },
+  outExtension: { '.js': '.mjs' },
+  plugins: [atOnce, substitutes(FOR_ES_MODULE)],
+};
+
+const PARTS = { program: PROGRAM, library: LIBRARY, vendored: VENDORED };
+
+const [part, folder] = process.argv.slice(2);
+if (part === undefined) {
+  const outdir = join(ROOT, 'dist');
+  await Promise.all(Object.values(PARTS).map((options) => build({ ...options, outdir })));
+  copyFileSync(join(outdir, 'modules/library/api.d.ts'), join(outdir, 'opencode-reap.d.mts'));
+} else if (PARTS[part] && folder) {
+  await build({ ...PARTS[part], outdir: folder });
+} else {
+  process.stderr.write(`usage: node build/build.mjs [${Object.keys(PARTS).join('|')} FOLDER]\n`);
+  process.exitCode = 2;
+}

@@ -1,0 +1,52 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+
+const ROOT = fileURLToPath(new URL('../', import.meta.url));
+
+const pages = ['.', 'docs'].flatMap((folder) =>
+  readdirSync(join(ROOT, folder))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => join(folder, name)),
+);
+
+/** Without what is shown as code, where a bracket is no link. */
+const textOf = (page: string): string => readFileSync(join(ROOT, page), 'utf8').replace(/^```[\s\S]*?^```$/gm, '');
+
+/** As GitHub makes them: lower case, blanks to hyphens, without punctuation. */
+const anchorsIn = (page: string): string[] =>
+  [...textOf(page).matchAll(/^#+ (.*)$/gm)].map(([, title = '']) =>
+    title
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N} _-]/gu, '')
+      .replaceAll(' ', '-'),
+  );
+
+const linksIn = (page: string): string[] =>
+  [...textOf(page).matchAll(/\]\(([^)\s]+)\)/g)].flatMap(([, to = '']) => (/^[a-z]+:/.test(to) ? [] : [to]));
+
+test.each(pages)('links of %s lead to files and headings that are there', (page) => {
+  const dead = linksIn(page).filter((link) => {
+    const [path = '', anchor] = link.split('#');
+    const target = path === '' ? page : join(dirname(page), path);
+    if (!existsSync(join(ROOT, target))) return true;
+    return anchor !== undefined && !anchorsIn(target).includes(anchor);
+  });
+  expect(dead).toEqual([]);
+});
+
+test('the page of promises links to the code and the tests of each', () => {
+  const rows = textOf('docs/SAFETY.md').match(/^\| [^-].*$/gm) ?? [];
+  const promises = rows.filter((row) => !/\| (decided|kept) in \|/.test(row));
+  expect(promises.length).toBeGreaterThan(15);
+  expect(promises.filter((row) => !row.includes('(../src/') || !row.includes('(../test/'))).toEqual([]);
+});
+
+test('files and folders that the page of the design names are there', () => {
+  const named = [...textOf('docs/design.md').matchAll(/`((?:[a-z-]+\/)+(?:[a-z-]+(?:\.[a-z]+)+)?)`/g)];
+  const paths = [...new Set(named.map(([, path = '']) => path))];
+  const isThere = (path: string): boolean => ['', 'src', 'test'].some((root) => existsSync(join(ROOT, root, path)));
+  expect(paths.length).toBeGreaterThan(60);
+  expect(paths.filter((path) => !isThere(path))).toEqual([]);
+});
