@@ -3,7 +3,8 @@ import { isObject } from '../../common/json.js';
 import type { Fence, KeepMark, Lease, ServerRecord, Trust } from '../../model/record.js';
 import type { LiveRun, Unread, Written } from '../../model/written.js';
 import { readClaudeSessions } from '../claude-sessions.js';
-import { identity, machine, objects, parseOurs, SCHEMA } from '../files/parse.js';
+import { isoTime } from '../files/iso-time.js';
+import { formatOurs, identity, machine, objects, parseOurs } from '../files/parse.js';
 import { jsonNames, readSmall } from '../files/read.js';
 import { type Parser, readFolder } from '../files/read-folder.js';
 import { attempt, removeFile, removeUnchanged, replaceFile } from '../files/write.js';
@@ -77,7 +78,7 @@ function parseRun(file: string, content: string, trust: Trust): LiveRun | string
  */
 export function registerRun(folder: StateFolder, run: Omit<LiveRun, 'file'>): () => void {
   const file = join(folder.runs, `${run.holder.pid}-${run.holder.startToken ?? 'unknown'}.json`);
-  const text = `${JSON.stringify({ schema: SCHEMA, ...run, at: new Date().toISOString() }, null, 2)}\n`;
+  const text = formatOurs({ ...run, at: isoTime() });
   const failed = attempt(() => replaceFile(file, text));
   // What stays of a run that is over counts for nothing, and the next one takes it away.
   return failed === undefined ? () => void attempt(() => removeFile(file)) : () => undefined;
@@ -108,10 +109,7 @@ export function forgetRecord(record: ServerRecord): void {
 }
 
 export const keep = (folder: StateFolder, { id, ...mark }: Omit<KeepMark, 'file'>): void =>
-  replaceFile(
-    join(folder.keep, `${id}.json`),
-    `${JSON.stringify({ schema: SCHEMA, id, ...mark, at: new Date().toISOString() }, null, 2)}\n`,
-  );
+  replaceFile(join(folder.keep, `${id}.json`), formatOurs({ id, ...mark, at: isoTime() }));
 
 /** Takes a mark away, or returns why it stays. */
 export function unkeep({ file }: KeepMark): string | undefined {
