@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { isSystemError } from '../common/errors.js';
 import { type Pid, parsePid } from '../model/identity.js';
 import { ownStdio } from './stdio.js';
 
@@ -39,7 +40,7 @@ function begin({ command, args, cwd, env }: Spawning): ChildProcess | string {
   try {
     return spawn(command, args, { cwd, env, detached: true, stdio, windowsHide: true });
   } catch (error) {
-    if (error instanceof Error) return error.message;
+    if (error instanceof Error && isSystemError(error)) return error.message;
     throw error;
   } finally {
     done();

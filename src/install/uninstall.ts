@@ -1,3 +1,4 @@
+import { isAbsent } from '../common/errors.js';
 import { backUp, backupsOf } from './backups.js';
 import { copiesOf, removeBuild } from './copies.js';
 import type { Edited } from './edits.js';
@@ -47,12 +48,10 @@ function stillCalling({ path, workspace, env, build, roots }: Setting, file: Set
     const read = readSettings(other);
     // As this one is by now, or in a dry run would be.
     const isThis = other === path || (typeof read === 'object' && read.real === file.real);
-    return isThis ? calls(text, build.hook) : typeof read === 'string' ? !isGone(read) : calls(read.text, build.hook);
+    return isThis ? calls(text, build.hook) : typeof read === 'string' ? !isAbsent(read) : calls(read.text, build.hook);
   });
   return [...callers, ...unread];
 }
-
-const isGone = (code: string): boolean => code === 'ENOENT' || code === 'ENOTDIR';
 
 /** What cannot be read might. */
 function calls(text: string | undefined, hook: string): boolean {

@@ -6,9 +6,9 @@ import type { Lease } from '../model/record.js';
 import type { Snapshot } from '../model/snapshot.js';
 import { takeSnapshot } from '../observe/snapshot.js';
 import type { World } from '../run/world.js';
-import { errorCode, readSmall } from '../state/files/read.js';
+import { readSmall } from '../state/files/read.js';
 import { readFolder } from '../state/files/read-folder.js';
-import { removeFile, replaceFile } from '../state/files/write.js';
+import { attempt, removeFile, replaceFile } from '../state/files/write.js';
 import type { StateFolder } from '../state/folders.js';
 import { type Besides, formatLease, leaseName, type NativeLease, parseLease } from '../state/ours/lease-file.js';
 import { leasesOf } from '../state/ours/leases.js';
@@ -62,13 +62,8 @@ export async function attach(wanted: Attaching, world: World): Promise<SessionLe
 const elsewhere = ({ folder, leaseFolders, stateDir }: World): readonly StateFolder[] =>
   stateDir === undefined ? [] : leaseFolders.slice(-1).filter(({ root }) => root !== folder.root);
 
-function noteIfWritable(owner: Owner, wanted: Attaching, folder: StateFolder): void {
-  try {
-    note(owner, wanted, folder);
-  } catch (error) {
-    errorCode(error);
-  }
-}
+const noteIfWritable = (owner: Owner, wanted: Attaching, folder: StateFolder): void =>
+  void attempt(() => note(owner, wanted, folder));
 
 /** A server without an id is held by its port, which the lease that a hook wrote, or will write, may not name. */
 function note(owner: Owner, wanted: Attaching, folder: StateFolder): void {

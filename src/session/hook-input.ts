@@ -1,4 +1,5 @@
 import { fstatSync, readSync } from 'node:fs';
+import { codeOf, isSystemError } from '../common/errors.js';
 
 /** What Claude Code says on standard input. Undefined fields were missing or of another type. */
 export interface HookInput {
@@ -59,10 +60,9 @@ function readNow(buffer: Buffer): number | undefined {
   try {
     return readSync(STDIN, buffer, 0, buffer.length, null);
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined;
-    if (code === 'EAGAIN') return undefined;
+    if (codeOf(error) === 'EAGAIN') return undefined;
     // Closed by whoever started us, or a folder: as good as empty.
-    if (typeof code === 'string') return 0;
+    if (isSystemError(error)) return 0;
     throw error;
   }
 }

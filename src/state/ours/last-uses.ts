@@ -1,7 +1,7 @@
 import { isObject } from '../../common/json.js';
 import type { LastUse, LastUses } from '../../model/last-use.js';
 import { formatOurs, parseOurs, text, time, wholeNumber } from '../files/parse.js';
-import { errorCode, readSmall } from '../files/read.js';
+import { readSmall } from '../files/read.js';
 import { attempt, removeFile, replaceFile } from '../files/write.js';
 import type { StateFolder } from '../folders.js';
 
@@ -32,11 +32,9 @@ function parseUse(json: Readonly<Record<string, unknown>>): LastUse | undefined 
 /** Where it cannot be written, what was noted before goes too: then every server counts as just used. */
 export function writeLastUses({ lastUses: file }: StateFolder, boot: string | undefined, uses: LastUses): void {
   const text = formatOurs({ boot, servers: Object.fromEntries(uses) });
-  try {
+  const failed = attempt(() => {
     if (uses.size === 0) removeFile(file);
     else replaceFile(file, text, 'until reboot');
-  } catch (error) {
-    errorCode(error);
-    attempt(() => removeFile(file));
-  }
+  });
+  if (failed !== undefined) attempt(() => removeFile(file));
 }
