@@ -1,5 +1,6 @@
 import { fstatSync, readSync } from 'node:fs';
 import { codeOf, isSystemError } from '../common/errors.js';
+import { parseObject, text } from '../state/files/parse.js';
 
 /** What Claude Code says on standard input. Undefined fields were missing or of another type. */
 export interface HookInput {
@@ -115,18 +116,9 @@ function readStream(stdin: NodeJS.ReadStream, then: (input: HookInput) => void):
 
 const EMPTY: HookInput = { session: undefined, cwd: undefined, source: undefined, reason: undefined };
 
-export function parseInput(text: string): HookInput | undefined {
-  if (!text.trimEnd().endsWith('}')) return undefined;
-  try {
-    const json: unknown = JSON.parse(text);
-    if (typeof json !== 'object' || json === null) return undefined;
-    const field = (name: string): string | undefined => {
-      const value = (json as Record<string, unknown>)[name];
-      return typeof value === 'string' && value !== '' ? value : undefined;
-    };
-    return { session: field('session_id'), cwd: field('cwd'), source: field('source'), reason: field('reason') };
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
+export function parseInput(input: string): HookInput | undefined {
+  if (!input.trimEnd().endsWith('}')) return undefined;
+  const json = parseObject(input);
+  if (typeof json === 'string') return undefined;
+  return { session: text(json.session_id), cwd: text(json.cwd), source: text(json.source), reason: text(json.reason) };
 }

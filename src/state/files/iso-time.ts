@@ -4,9 +4,11 @@
  */
 export function isoTime(ms = Date.now()): string {
   const date = new Date(ms);
-  const day = [date.getUTCFullYear(), digits(date.getUTCMonth() + 1), digits(date.getUTCDate())].join('-');
-  const time = [date.getUTCHours(), date.getUTCMinutes(), date.getUTCSeconds()].map((part) => digits(part)).join(':');
-  return `${day}T${time}.${digits(date.getUTCMilliseconds(), 3)}Z`;
+  const day = `${date.getUTCFullYear()}-${digits(date.getUTCMonth() + 1)}-${digits(date.getUTCDate())}`;
+  const time = `${digits((ms / 3_600_000) % 24)}:${digits((ms / 60_000) % 60)}:${digits((ms / 1_000) % 60)}`;
+  return `${day}T${time}.${digits(ms % 1_000, 3)}Z`;
 }
 
-const digits = (part: number, count = 2): string => `${part}`.padStart(count, '0');
+function digits(part: number, count = 2): string {
+  return `${Math.floor(part)}`.padStart(count, '0');
+}
