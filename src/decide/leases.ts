@@ -1,5 +1,5 @@
 import { sameProcess } from '../model/identity.js';
-import type { Lease, Witness } from '../model/record.js';
+import type { Lease, ServerRecord, Witness } from '../model/record.js';
 import type { Place, Snapshot } from '../model/snapshot.js';
 import { type Answer, isAlive, isAliveSince, UNSEEN_COUNTS_MS } from './alive.js';
 
@@ -13,16 +13,10 @@ export interface CoveringLease {
   readonly covers: Exclude<Answer, 'no'>;
 }
 
-/** What a lease is compared with. */
+/** What leases and uses are compared with: every record of one server, and the ports it listens on. */
 export interface ServerKeys {
-  readonly ids: readonly string[];
-  /** How an id began that it had while its launcher lived, which is in a plugin's record alone. */
-  readonly formerly: readonly string[];
+  readonly records: readonly ServerRecord[];
   readonly ports: readonly number[];
-  /** Where the server works, as far as anything says. */
-  readonly workspaces: readonly string[];
-  /** The first digits of the SHA-256 of where it works. */
-  readonly hashes: readonly string[];
 }
 
 export function leasesOn(server: ServerKeys, leases: readonly Lease[], snapshot: Snapshot): CoveringLease[] {
@@ -53,23 +47,27 @@ export function witnessed(server: ServerKeys, witnesses: readonly Witness[], sna
 }
 
 function covers(lease: Lease, server: ServerKeys, snapshot: Snapshot): Answer {
-  const isNamed = (id: string): boolean =>
-    server.ids.includes(id) || server.formerly.some((start) => id.startsWith(start));
-  if (lease.servers.some(isNamed)) return 'yes';
+  if (lease.servers.some((id) => server.records.some((record) => isIdOf(id, record)))) return 'yes';
   if (lease.port !== undefined && server.ports.includes(lease.port)) return 'yes';
   if (lease.path === undefined) return 'no';
   return near(lease.path, server, snapshot);
 }
+
+/** A plugin's record had another id while its launcher lived, which began with that one's pid. */
+const isIdOf = (id: string, { id: now, source, spawned }: ServerRecord): boolean =>
+  id === now || (source.format !== 'native' && spawned !== undefined && id.startsWith(`${spawned.pid}-`));
 
 /**
  * A directory that nobody looked at might be any, and so might the workspace of a server that nothing says. One that lies
  * on a mount which does not answer lies there, wherever on it: a server whose own workspace could be resolved, and is
  * elsewhere, works on something else. Else one dropped mount would spare every server of this user.
  */
-function near(path: string, { workspaces, hashes }: ServerKeys, { places }: Snapshot): Answer {
+function near(path: string, { records }: ServerKeys, { places }: Snapshot): Answer {
   const from = places.get(path);
+  // A record may have no more of its workspace than the first digits of the SHA-256.
+  const hashes = records.flatMap(({ workspaceHash }) => workspaceHash ?? []);
   if (from && hashes.some((hash) => from.hashes.some((whole) => whole.startsWith(hash)))) return 'yes';
-  const found = workspaces.map((workspace) => places.get(workspace));
+  const found = records.flatMap(({ workspace }) => (workspace === undefined ? [] : [places.get(workspace)]));
   if (from && found.some((to) => to && related(from, to))) return 'yes';
   const mayBe = found.some((to) => from === undefined || to === undefined || meetInSilence(from, to));
   return mayBe || found.length === 0 ? 'unknown' : 'no';
