@@ -18,7 +18,7 @@ import { type Cover, type LeaseOwner, leaseFile, leaseOf, writeLease } from './l
  * never the caller but the Claude process above it.
  */
 
-export interface Attaching {
+export interface AttachRequest {
   readonly session: string | undefined;
   /** CLAUDE_PID as the caller has it. */
   readonly claudePid: string | undefined;
@@ -37,7 +37,7 @@ export interface SessionLease {
 }
 
 /** Writes or renews the lease of the Claude process above us, and another one that names the server, by its port at least. */
-export async function attach(wanted: Attaching, world: World): Promise<SessionLease> {
+export async function attach(wanted: AttachRequest, world: World): Promise<SessionLease> {
   const { folder, platform } = world;
   const { snapshot } = await takeSnapshot([], [], platform);
   const owners = ownersOf(wanted, snapshot, folder);
@@ -52,11 +52,11 @@ export async function attach(wanted: Attaching, world: World): Promise<SessionLe
 const elsewhere = ({ folder, leaseFolders, stateDir }: World): readonly StateFolder[] =>
   stateDir === undefined ? [] : leaseFolders.slice(-1).filter(({ root }) => root !== folder.root);
 
-const noteIfWritable = (owner: LeaseOwner, wanted: Attaching, folder: StateFolder): void =>
+const noteIfWritable = (owner: LeaseOwner, wanted: AttachRequest, folder: StateFolder): void =>
   void attempt(() => note(owner, wanted, folder));
 
 /** A server without an id is held by its port, which the lease that a hook wrote, or will write, may not name. */
-function note(owner: LeaseOwner, wanted: Attaching, folder: StateFolder): void {
+function note(owner: LeaseOwner, wanted: AttachRequest, folder: StateFolder): void {
   const { workspace: cwd, port = DEFAULTS.port, server } = wanted;
   const before = leaseIn(leaseFile(owner, undefined, folder));
   hold(owner, { cwd, port: before?.port ?? port, servers: [] }, undefined, folder);
@@ -66,7 +66,7 @@ function note(owner: LeaseOwner, wanted: Attaching, folder: StateFolder): void {
 }
 
 /** Takes a server, or all of them, back from the session. What a known process holds besides ends with that process only. */
-export async function release(wanted: Attaching, world: World): Promise<SessionLease> {
+export async function release(wanted: AttachRequest, world: World): Promise<SessionLease> {
   const { snapshot } = await takeSnapshot([], [], world.platform);
   const { session, server } = wanted;
   const above = holderAbove(wanted, snapshot);
@@ -83,14 +83,14 @@ export async function release(wanted: Attaching, world: World): Promise<SessionL
 }
 
 /** Where no machine can be told, a lease by identity would never be known to have ended. */
-function holderAbove({ claudePid }: Attaching, { processes, machine }: Snapshot): LeaseOwner['holder'] {
+function holderAbove({ claudePid }: AttachRequest, { processes, machine }: Snapshot): LeaseOwner['holder'] {
   if (machine.boot === undefined) return undefined;
   const holder = claudeAbove(process.ppid, claudePid, (pid) => processes?.get(pid) ?? 'gone');
   return holder?.startToken === undefined ? undefined : { ...holder, machine };
 }
 
 /** A worker that was detached has no Claude above it, but its session may have left a lease. */
-function ownersOf(wanted: Attaching, snapshot: Snapshot, folder: StateFolder): LeaseOwner[] {
+function ownersOf(wanted: AttachRequest, snapshot: Snapshot, folder: StateFolder): LeaseOwner[] {
   const { session } = wanted;
   const { machine } = snapshot;
   const holder = holderAbove(wanted, snapshot);
