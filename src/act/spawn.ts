@@ -12,7 +12,7 @@ export interface Spawned {
   readonly unref: () => void;
 }
 
-export interface Spawning {
+export interface SpawnRequest {
   readonly command: string;
   readonly args: readonly string[];
   readonly cwd: string;
@@ -20,7 +20,7 @@ export interface Spawning {
 }
 
 /** Starts a server that outlives us: in a session of its own, with no pipe that could fill or break. Else a reason. */
-export async function spawnDetached(spawning: Spawning): Promise<Spawned | string> {
+export async function spawnDetached(spawning: SpawnRequest): Promise<Spawned | string> {
   const child = begin(spawning);
   if (typeof child === 'string') return child;
   let ended: string | undefined;
@@ -35,7 +35,7 @@ export async function spawnDetached(spawning: Spawning): Promise<Spawned | strin
 }
 
 /** Some errors come later as an event; others are thrown: an environment that is too long, a NUL, an empty command. */
-function begin({ command, args, cwd, env }: Spawning): ChildProcess | string {
+function begin({ command, args, cwd, env }: SpawnRequest): ChildProcess | string {
   const { stdio, done } = ownStdio('ignore');
   try {
     return spawn(command, args, { cwd, env, detached: true, stdio, windowsHide: true });
