@@ -1,3 +1,4 @@
+import { codeOf } from '../common/errors.js';
 import { type Identity, type Pid, sameProcess } from '../model/identity.js';
 import type { Seen } from '../model/process.js';
 
@@ -32,8 +33,8 @@ export async function signal(
     process.kill(target.pid, name);
     return 'sent';
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ESRCH') return 'gone';
-    if (error instanceof Error && 'code' in error && error.code === 'EPERM') return 'denied';
+    if (codeOf(error) === 'ESRCH') return 'gone';
+    if (codeOf(error) === 'EPERM') return 'denied';
     throw error;
   }
 }

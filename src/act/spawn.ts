@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { isSystemError } from '../common/errors.js';
 import { type Pid, parsePid } from '../model/identity.js';
 import { ownStdio } from './stdio.js';
 
@@ -11,7 +12,7 @@ export interface Spawned {
   readonly unref: () => void;
 }
 
-export interface Spawning {
+export interface SpawnRequest {
   readonly command: string;
   readonly args: readonly string[];
   readonly cwd: string;
@@ -22,7 +23,7 @@ export interface Spawning {
  * Starts a server that outlives us: in a session of its own, without a pipe that could fill or break. Returns the
  * reason as a string if it could not be started.
  */
-export async function spawnDetached(spawning: Spawning): Promise<Spawned | string> {
+export async function spawnDetached(spawning: SpawnRequest): Promise<Spawned | string> {
   const child = begin(spawning);
   if (typeof child === 'string') return child;
   let ended: string | undefined;
@@ -39,12 +40,12 @@ export async function spawnDetached(spawning: Spawning): Promise<Spawned | strin
 /**
  * Some errors arrive later as an event; others are thrown: an environment that is too long, a NUL, an empty command.
  */
-function begin({ command, args, cwd, env }: Spawning): ChildProcess | string {
+function begin({ command, args, cwd, env }: SpawnRequest): ChildProcess | string {
   const { stdio, done } = ownStdio('ignore');
   try {
     return spawn(command, args, { cwd, env, detached: true, stdio, windowsHide: true });
   } catch (error) {
-    if (error instanceof Error) return error.message;
+    if (error instanceof Error && isSystemError(error)) return error.message;
     throw error;
   } finally {
     done();

@@ -1,5 +1,6 @@
 import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { devNull } from 'node:os';
+import { isSystemError } from '../common/errors.js';
 
 type Stdio = ('ignore' | 'pipe' | number)[];
 
@@ -28,7 +29,7 @@ function inheritedDescriptors(): number[] {
     const open = readdirSync('/proc/self/fd').map(Number);
     return open.filter((fd) => fd > 2 && fd < HIGHEST && !closes(fd));
   } catch (error) {
-    if (error instanceof Error && 'code' in error) return [];
+    if (isSystemError(error)) return [];
     throw error;
   }
 }
@@ -39,7 +40,7 @@ function closes(fd: number): boolean {
     const flags = /^flags:\s+(\d+)/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'))?.[1];
     return flags === undefined || (Number.parseInt(flags, 8) & CLOSES) !== 0;
   } catch (error) {
-    if (error instanceof Error && 'code' in error) return true;
+    if (isSystemError(error)) return true;
     throw error;
   }
 }

@@ -1,12 +1,12 @@
 import { begunBy } from '../decide/find.js';
-import { findServer, type Named, type Naming } from '../run/find-server.js';
+import { type FindPolicy, findServer, type Named } from '../run/find-server.js';
 import type { World } from '../run/world.js';
 import { complain, complainAboutUnread } from './output.js';
 
 export type Chosen = Named;
 
 /** The one server that the user named, judged; otherwise prints why it is not one server and returns undefined. */
-export async function choose(name: string, policy: Naming, world: World): Promise<Chosen | undefined> {
+export async function choose(name: string, policy: FindPolicy, world: World): Promise<Chosen | undefined> {
   const found = await findServer(name, { ...policy, orElse: begunBy }, world);
   if (found.kind === 'named') return found;
   if (found.kind === 'missing') {

@@ -1,6 +1,9 @@
+/** OpenCode's own, and so the plugins'. Apart from the others, which the hook has no use for. */
+export const DEFAULT_PORT = 4096;
+
 /** What the command line, the library and the background run use unless told otherwise. */
 export const DEFAULTS = {
-  port: 4096,
+  port: DEFAULT_PORT,
   hostname: '127.0.0.1',
   readyTimeoutMs: 60_000,
   /** Pauses within a session are shorter, and a server that is asked for again starts in 2 s. */

@@ -12,7 +12,7 @@ import { type CoveringLease, leasesOn, type ServerKeys, witnessed } from './leas
 import { type Located, processesOf } from './locate.js';
 import { quietMs } from './quiet.js';
 import { type Apart, identified } from './tree.js';
-import { jobsOn, pluginLeasesOn, type RunningJob, type Usable } from './uses.js';
+import { jobsOn, pluginLeasesOn, type RunningJob } from './uses.js';
 import { type WeakProof, weakProofOf } from './weak-proof.js';
 
 /** Everything that the guards look at, for one server. Nothing is read later; what could not be read is `unknown`. */
@@ -75,21 +75,21 @@ export function evidenceOf(candidate: Candidate, written: Written, snapshot: Sna
   const server = located.kind === 'present' ? located.server : undefined;
   const processes = processesOf(located);
   const unread = written.unread.filter((file) => mayConcernNow(file, snapshot));
-  const usable = { records: [record, ...record.alsoIn], ports: portsOf(record, snapshot) };
+  const keys = { records: [record, ...record.alsoIn], ports: portsOf(record, snapshot) };
   return {
     ownership: ownershipOf(record),
     isOurs: record.source.format === 'native',
     plugin: record.plugin,
     trust: record.trust,
-    alsoUnread: mentioning([...processes.map(({ pid }) => pid), ...usable.ports], record, unread),
+    alsoUnread: mentioning([...processes.map(({ pid }) => pid), ...keys.ports], record, unread),
     sharedDaemon: server?.command?.kind === 'serve' ? (server.command.sharedDaemon ? 'yes' : 'no') : 'unknown',
     where: whereFrom(record, snapshot),
     located,
     match: processes.length > 0 ? matchOf(record, processes, snapshot) : undefined,
     weak: weakProofOf(record, located, snapshot),
-    holds: heldFromOutside(holdsFor(usable, written, snapshot), server, snapshot),
+    holds: heldFromOutside(holdsFor(keys, written, snapshot), server, snapshot),
     leasesUnread: unread.some((file) => file.kind === 'lease'),
-    jobs: jobsOn(usable, written.uses, snapshot),
+    jobs: jobsOn(keys, written.uses, snapshot),
     usesUnread: unread.some((file) => file.kind === 'use'),
     waitingStarter: waitingStarter(record, snapshot),
     clients: located.kind === 'present' ? clientsOf(candidate, written.runs, snapshot) : undefined,
@@ -167,9 +167,8 @@ const worst = (all: readonly Sameness[]): Sameness =>
   all.includes('different') ? 'different' : all.includes('unknown') ? 'unknown' : 'same';
 
 /** A session that has a lease and is also listed by Claude Code, or seen running, is one session. */
-function holdsFor(usable: Usable, written: Written, snapshot: Snapshot): CoveringLease[] {
-  const server = leasable(usable);
-  const leases = [...leasesOn(server, written.leases, snapshot), ...pluginLeasesOn(usable, written.uses, snapshot)];
+function holdsFor(server: ServerKeys, written: Written, snapshot: Snapshot): CoveringLease[] {
+  const leases = [...leasesOn(server, written.leases, snapshot), ...pluginLeasesOn(server, written.uses, snapshot)];
   const live = new Set(leases.filter((hold) => hold.live === 'yes').map((hold) => hold.holderPid));
   for (const hold of witnessed(server, [...written.witnesses, ...snapshot.claudes], snapshot)) {
     if (live.has(hold.holderPid)) continue;
@@ -192,14 +191,6 @@ function heldFromOutside(
   const inside = new Set<number>(below.map(({ pid }) => pid));
   return holds.filter(({ live, holderPid }) => live !== 'yes' || holderPid === undefined || !inside.has(holderPid));
 }
-
-const leasable = ({ records, ports }: Usable): ServerKeys => ({
-  ids: records.map(({ id }) => id),
-  formerly: records.flatMap(({ source, spawned }) => (source.format !== 'native' && spawned ? `${spawned.pid}-` : [])),
-  ports,
-  workspaces: records.flatMap(({ workspace }) => workspace ?? []),
-  hashes: records.flatMap(({ workspaceHash }) => workspaceHash ?? []),
-});
 
 function portsOf(record: ServerRecord, snapshot: Snapshot): number[] {
   const seen = snapshot.sockets.get(record.id)?.listening.map((socket) => socket.port) ?? [];

@@ -1,5 +1,5 @@
 import { sameProcess } from '../model/identity.js';
-import type { Lease, Witness } from '../model/record.js';
+import type { Lease, ServerRecord, Witness } from '../model/record.js';
 import type { Place, Snapshot } from '../model/snapshot.js';
 import { type Answer, isAlive, isAliveSince, UNSEEN_COUNTS_MS } from './alive.js';
 
@@ -13,16 +13,10 @@ export interface CoveringLease {
   readonly covers: Exclude<Answer, 'no'>;
 }
 
-/** What a lease is compared with. */
+/** What leases and uses are compared with: every record of one server, and the ports it listens on. */
 export interface ServerKeys {
-  readonly ids: readonly string[];
-  /** Prefix of the id it had while its launcher was alive; only plugins' records have one. */
-  readonly formerly: readonly string[];
+  readonly records: readonly ServerRecord[];
   readonly ports: readonly number[];
-  /** The server's workspaces, as far as anything says. */
-  readonly workspaces: readonly string[];
-  /** Prefixes of the SHA-256 of its workspace's path. */
-  readonly hashes: readonly string[];
 }
 
 export function leasesOn(server: ServerKeys, leases: readonly Lease[], snapshot: Snapshot): CoveringLease[] {
@@ -54,23 +48,27 @@ export function witnessed(server: ServerKeys, witnesses: readonly Witness[], sna
 }
 
 function covers(lease: Lease, server: ServerKeys, snapshot: Snapshot): Answer {
-  const isNamed = (id: string): boolean =>
-    server.ids.includes(id) || server.formerly.some((start) => id.startsWith(start));
-  if (lease.servers.some(isNamed)) return 'yes';
+  if (lease.servers.some((id) => server.records.some((record) => isIdOf(id, record)))) return 'yes';
   if (lease.port !== undefined && server.ports.includes(lease.port)) return 'yes';
   if (lease.path === undefined) return 'no';
   return near(lease.path, server, snapshot);
 }
+
+/** A plugin's record had another id while its launcher lived, which began with that one's pid. */
+const isIdOf = (id: string, { id: now, source, spawned }: ServerRecord): boolean =>
+  id === now || (source.format !== 'native' && spawned !== undefined && id.startsWith(`${spawned.pid}-`));
 
 /**
  * A directory that was not looked at might be any directory, and so might an unknown workspace. A path on a mount that
  * does not answer is somewhere on that mount: a server whose own workspace could be resolved, and is elsewhere, works
  * on something else. Otherwise one dropped mount would spare every server of this user.
  */
-function near(path: string, { workspaces, hashes }: ServerKeys, { places }: Snapshot): Answer {
+function near(path: string, { records }: ServerKeys, { places }: Snapshot): Answer {
   const from = places.get(path);
+  // A record may have no more of its workspace than the first digits of the SHA-256.
+  const hashes = records.flatMap(({ workspaceHash }) => workspaceHash ?? []);
   if (from && hashes.some((hash) => from.hashes.some((whole) => whole.startsWith(hash)))) return 'yes';
-  const found = workspaces.map((workspace) => places.get(workspace));
+  const found = records.flatMap(({ workspace }) => (workspace === undefined ? [] : [places.get(workspace)]));
   if (from && found.some((to) => to && related(from, to))) return 'yes';
   const mayBe = found.some((to) => from === undefined || to === undefined || meetInSilence(from, to));
   return mayBe || found.length === 0 ? 'unknown' : 'no';
@@ -95,7 +93,7 @@ export function isLive(lease: Lease, snapshot: Snapshot): Answer {
   return lease.holder === undefined ? untilItExpires(lease, snapshot) : seen;
 }
 
-/** Whether it can be taken away: what only nobody here can examine may hold a server elsewhere, on a home that is shared. */
+/** Whether it can be removed: one that cannot be examined from here may hold a server elsewhere, on a shared home. */
 export function hasEnded(lease: Lease, snapshot: Snapshot): boolean {
   const seen = isAlive(lease.holder, lease.machine, snapshot);
   return (lease.holder === undefined ? untilItExpires(lease, snapshot) : seen) === 'no';

@@ -1,9 +1,9 @@
 import { compare } from '../model/identity.js';
-import type { ServerRecord, Use } from '../model/record.js';
+import type { Use } from '../model/record.js';
 import type { Snapshot } from '../model/snapshot.js';
 import type { Answer } from './alive.js';
 import { isOfEarlierBoot } from './earlier-boot.js';
-import type { CoveringLease } from './leases.js';
+import type { CoveringLease, ServerKeys } from './leases.js';
 
 /** A job of a plugin that may be running on a server. */
 export interface RunningJob {
@@ -13,14 +13,8 @@ export interface RunningJob {
   readonly live: Exclude<Answer, 'no'>;
 }
 
-/** What a use is compared with: every record of one server, and the ports that it listens on. */
-export interface Usable {
-  readonly records: readonly ServerRecord[];
-  readonly ports: readonly number[];
-}
-
 /** The jobs that are, or may be, in flight on a server. */
-export function jobsOn(server: Usable, uses: readonly Use[], snapshot: Snapshot): RunningJob[] {
+export function jobsOn(server: ServerKeys, uses: readonly Use[], snapshot: Snapshot): RunningJob[] {
   return usesOf(server, uses, 'job').flatMap((use) => {
     const live = isInUse(use, snapshot);
     return live === 'no' ? [] : [{ file: use.file, name: use.name, holderPid: use.holder?.pid, live }];
@@ -28,7 +22,7 @@ export function jobsOn(server: Usable, uses: readonly Use[], snapshot: Snapshot)
 }
 
 /** The leases in plugins' own lists of sessions. */
-export const pluginLeasesOn = (server: Usable, uses: readonly Use[], snapshot: Snapshot): CoveringLease[] =>
+export const pluginLeasesOn = (server: ServerKeys, uses: readonly Use[], snapshot: Snapshot): CoveringLease[] =>
   usesOf(server, uses, 'lease').map((use) => ({
     file: use.file,
     session: use.session,
@@ -37,10 +31,10 @@ export const pluginLeasesOn = (server: Usable, uses: readonly Use[], snapshot: S
     covers: 'yes',
   }));
 
-export const usesOf = (server: Usable, uses: readonly Use[], kind: Use['kind']): Use[] =>
+export const usesOf = (server: ServerKeys, uses: readonly Use[], kind: Use['kind']): Use[] =>
   uses.filter((use) => use.kind === kind && covers(use, server));
 
-function covers({ covers: coverage }: Use, { records, ports }: Usable): boolean {
+function covers({ covers: coverage }: Use, { records, ports }: ServerKeys): boolean {
   switch (coverage.kind) {
     case 'record':
       return records.some(({ source }) => source.file === coverage.file);

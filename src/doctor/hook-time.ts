@@ -1,6 +1,6 @@
 import { type Ran, runOnce } from '../act/run-once.js';
 import { OLDEST_NODE } from '../common/defaults.js';
-import type { Found } from '../install/handlers.js';
+import type { Invocation } from '../install/handlers.js';
 import { lineOf } from '../install/shell-line.js';
 import { type Finding, fail, ok, warn } from './finding.js';
 
@@ -11,10 +11,8 @@ const SLOW_MS = 500;
 const TIMES = 5;
 const INPUT = JSON.stringify({ session_id: 'doctor', hook_event_name: 'SessionStart', source: 'startup' });
 
-export type Called = Pick<Found, 'form' | 'runner' | 'words' | 'otherNode'>;
-
 /** How long the hook takes here, measured by calling it as Claude Code does, with an event that writes nothing. */
-export function hookTime({ form, runner, words, otherNode }: Called): Finding[] {
+export function hookTime({ form, runner, words, otherNode }: Invocation): Finding[] {
   const args = words.map((word, at) => (at === 2 ? 'doctor' : word));
   const first = [...runner, ...args];
   const commands = otherNode === undefined ? [first] : [first, [otherNode, ...args]];

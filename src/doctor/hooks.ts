@@ -3,15 +3,15 @@ import { dirname, join } from 'node:path';
 import { isObject } from '../common/json.js';
 import type { Variables } from '../common/variables.js';
 import { differing } from '../install/copies.js';
-import { EVENT_NAMES, type Found } from '../install/handlers.js';
+import { EVENT_NAMES, type Found, type Invocation } from '../install/handlers.js';
 import { installedBuild, runningBuild, type SettingsScope } from '../install/paths.js';
 import { type Registered, registeredIn } from '../install/setting.js';
 import { carriersIn } from './claude-plugins.js';
 import { type Finding, fail, ok, warn } from './finding.js';
-import { type Called, hookTime } from './hook-time.js';
+import { hookTime } from './hook-time.js';
 
 /** One of our handlers, in some settings file. */
-interface Handler extends Pick<Found, 'form' | 'runner' | 'words' | 'otherNode'> {
+interface Handler extends Invocation {
   readonly scope: SettingsScope;
 }
 
@@ -34,13 +34,13 @@ export function hookFindings(workspace: string, env: Variables): Finding[] {
 }
 
 /** A project's settings came with the project, and a diagnosis must not run what they name. */
-function safeToRun(handler: Handler, env: Variables): Called | undefined {
+function safeToRun(handler: Handler, env: Variables): Invocation | undefined {
   if (handler.scope === 'user') return handler;
   const isOurs = handler.runner.join(' ') === 'node' && handler.words[0] === installedBuild(env).hook;
   return isOurs ? { ...handler, otherNode: undefined } : undefined;
 }
 
-function byDefault(): Called | undefined {
+function byDefault(): Invocation | undefined {
   const build = runningBuild();
   const words = build && [build.hook, 'hook', 'session-start'];
   return words && { form: 'exec', runner: ['node'], words, otherNode: undefined };

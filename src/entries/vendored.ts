@@ -6,6 +6,7 @@ import { retireCommand } from '../cli/commands/retire.js';
 import { watchCommand } from '../cli/commands/watch.js';
 import { DEFAULTS, VENDORED_FILE } from '../common/defaults.js';
 import { parseDuration } from '../common/duration.js';
+import { isSystemError } from '../common/errors.js';
 import { openWorld } from '../run/world.js';
 import { runInBackground, type SweepPolicy } from '../session/background.js';
 import { parseHookCall, runHook } from '../session/hook.js';
@@ -34,7 +35,7 @@ function isRun(): boolean {
     return realpathSync(script) === realpathSync(here);
   } catch (error) {
     // Standard input, or a file that no longer exists.
-    if (error instanceof Error && 'code' in error) return false;
+    if (isSystemError(error)) return false;
     throw error;
   }
 }

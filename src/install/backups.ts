@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
+import { isoTime } from '../state/files/iso-time.js';
 import { jsonNames, readSmall } from '../state/files/read.js';
 import { createFile, removeFile } from '../state/files/write.js';
 import type { StateFolder } from '../state/folders.js';
@@ -21,7 +22,7 @@ const prefix = (scope: SettingsScope, { path }: SettingsFile): string =>
 /** Returns the path of the backup; undefined if there was no file. */
 export function backUp(folder: StateFolder, scope: SettingsScope, file: SettingsFile): string | undefined {
   if (file.text === undefined) return undefined;
-  const at = new Date().toISOString().replace(/[:.]/g, '-');
+  const at = isoTime().replace(/[:.]/g, '-');
   const backup = join(folderOf(folder), `${prefix(scope, file)}${at}.json`);
   makeFolder(folderOf(folder), 0o700);
   createFile(backup, file.mark + file.text);

@@ -1,6 +1,5 @@
 import { readFileSync, rmdirSync } from 'node:fs';
-import { tryRead } from '../common/errors.js';
-import { errorCode } from '../state/files/read.js';
+import { codeOf, isAbsent, tryRead } from '../common/errors.js';
 import { removeFile, replaceFile } from '../state/files/write.js';
 import { giveToFoldersOwner, makeFolder } from './owner.js';
 import type { Build } from './paths.js';
@@ -29,13 +28,16 @@ const contentOf = (file: string): string | undefined => tryRead(() => readFileSy
 export const copiesOf = (build: Build): string[] =>
   PARTS.map((part) => build[part]).filter((file) => contentOf(file) !== undefined);
 
+/** POSIX allows both for a folder that still has something in it. */
+const NOT_EMPTY = ['ENOTEMPTY', 'EEXIST'];
+
 /** Removes copies, by default all of them, and their folder if it is then empty. */
 export function removeBuild(build: Build, there: readonly string[] = copiesOf(build)): readonly string[] {
   for (const file of there) removeFile(file);
   try {
     rmdirSync(build.folder);
   } catch (error) {
-    if (!['ENOENT', 'ENOTEMPTY', 'EEXIST', 'ENOTDIR'].includes(errorCode(error))) throw error;
+    if (!isAbsent(codeOf(error)) && !NOT_EMPTY.includes(codeOf(error) ?? '')) throw error;
   }
   return there;
 }

@@ -94,10 +94,11 @@ function inGroup(name: EventName, event: Member, group: Member, hook: string): F
   });
 }
 
-type Called = Pick<Found, 'form' | 'runner' | 'words' | 'otherNode'>;
+/** How a handler calls the hook. */
+export type Invocation = Pick<Found, 'form' | 'runner' | 'words' | 'otherNode'>;
 
 /** A line that only calls our script: a line that does more is the user's own. */
-function inShell(line: string, hook: string): Called | undefined {
+function inShell(line: string, hook: string): Invocation | undefined {
   const [first, ...rest] = (alternativesOf(line) ?? []).map((words) => callIn(words, hook) ?? words);
   if (first === undefined || Array.isArray(first)) return undefined;
   const calls = rest.flatMap((other) => (Array.isArray(other) ? [] : other));
@@ -112,7 +113,7 @@ function callIn(words: readonly string[], hook: string): Pick<Found, 'runner' | 
   return at < 1 ? undefined : { runner: words.slice(0, at), words: words.slice(at) };
 }
 
-function inExec(command: string, args: unknown, hook: string): Called | undefined {
+function inExec(command: string, args: unknown, hook: string): Invocation | undefined {
   const isList = Array.isArray(args) && args.every((word) => typeof word === 'string');
   if (!isList || !isOurs(args[0], hook)) return undefined;
   return { form: 'exec', runner: [command], words: args, otherNode: undefined };
@@ -123,7 +124,7 @@ function inExec(command: string, args: unknown, hook: string): Called | undefine
  * error. The timeout that we set, and a group without a matcher, like ours, distinguish it from the same kind of
  * remnant of another hook, which is its owner's to fix.
  */
-function remnant(group: Member, handler: Member): Called | undefined {
+function remnant(group: Member, handler: Member): Invocation | undefined {
   const left = { type: 'command', command: 'node', timeout: TIMEOUT_SECONDS };
   const is = handler.value.members.map(({ key = '', value }) => [key, value.json] as const);
   const isLeft = isDeepStrictEqual(Object.fromEntries(is), left);

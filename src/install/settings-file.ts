@@ -18,7 +18,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { errorCode } from '../state/files/read.js';
+import { codeOf, errorCode, isAbsent, isMissing } from '../common/errors.js';
 import { giveToFoldersOwner, makeFolder } from './owner.js';
 
 /**
@@ -55,8 +55,7 @@ export function readSettings(path: string): SettingsFile | string {
     const mark = text.startsWith('\ufeff') ? '\ufeff' : '';
     return { path, real, isLink, text: text.slice(mark.length), mark, stat };
   } catch (error) {
-    const code = errorCode(error);
-    return code === 'ERR_ENCODING_INVALID_ENCODED_DATA' ? 'it is not UTF-8' : code;
+    return codeOf(error) === 'ERR_ENCODING_INVALID_ENCODED_DATA' ? 'it is not UTF-8' : errorCode(error);
   }
 }
 
@@ -65,7 +64,7 @@ function realPath(path: string): string {
   try {
     return realpathSync(path);
   } catch (error) {
-    if (errorCode(error) !== 'ENOENT') throw error;
+    if (!isMissing(error)) throw error;
     return isSymbolicLink(path) ? realPath(resolve(dirname(path), readlinkSync(path))) : path;
   }
 }
@@ -191,9 +190,12 @@ export function removeSettings({ path, real, text }: SettingsFile): Unwritten | 
   return failed === undefined ? undefined : { because: failed, kind: 'failed' };
 }
 
+/** There is no temporary file where none could be made. */
+const NEVER_MADE = [...READ_ONLY, 'ELOOP', 'ENAMETOOLONG'];
+
 function discard(temporary: string, because: string): string {
   const failed = tryCode(() => unlinkSync(temporary));
-  if (failed !== undefined && !['ENOENT', ...READ_ONLY, 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG'].includes(failed)) {
+  if (failed !== undefined && !isAbsent(failed) && !NEVER_MADE.includes(failed)) {
     throw new Error(`could not remove ${temporary}: ${failed}`);
   }
   return because;

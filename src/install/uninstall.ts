@@ -1,3 +1,4 @@
+import { isAbsent } from '../common/errors.js';
 import { backUp, backupsOf } from './backups.js';
 import { copiesOf, removeBuild } from './copies.js';
 import type { Edited } from './edits.js';
@@ -51,12 +52,10 @@ function stillCalling({ path, workspace, env, build, roots }: Setting, file: Set
     const read = readSettings(other);
     // As this file is now, or would be after a dry run.
     const isThis = other === path || (typeof read === 'object' && read.real === file.real);
-    return isThis ? calls(text, build.hook) : typeof read === 'string' ? !isGone(read) : calls(read.text, build.hook);
+    return isThis ? calls(text, build.hook) : typeof read === 'string' ? !isAbsent(read) : calls(read.text, build.hook);
   });
   return [...callers, ...unread];
 }
-
-const isGone = (code: string): boolean => code === 'ENOENT' || code === 'ENOTDIR';
 
 /** Settings that cannot be parsed may call them. */
 function calls(text: string | undefined, hook: string): boolean {

@@ -13,7 +13,7 @@ import { unwritable } from '../report/unwritable.js';
 import { findServer, forbidding } from '../run/find-server.js';
 import { stopNamed } from '../run/stop-and-log.js';
 import { openWorld, type World } from '../run/world.js';
-import { type Attaching, attach, release } from '../session/attach.js';
+import { type AttachRequest, attach, release } from '../session/attach.js';
 import { endWatchIfOver } from '../session/watch.js';
 import { ensureForSession } from '../start/ensure-for-session.js';
 import type { Wanted } from '../start/request.js';
@@ -126,7 +126,7 @@ const sessionFrom = ({ sessionId, workspace, cwd }: Api.SessionOptions) => ({
 
 const workspaceFrom = (directory: string | undefined): string => workspaceOf(directory ?? process.cwd());
 
-function attachingFrom(options: Api.AttachOptions): Attaching {
+function attachingFrom(options: Api.AttachOptions): AttachRequest {
   const { sessionId: session, workspace } = sessionFrom(options);
   const server = text('server', options.server);
   return {

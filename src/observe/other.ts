@@ -25,7 +25,7 @@ export const otherHost = (): Host => ({
  * missing or may not be run, as the helper that Windows needs beside a vendored file.
  */
 export async function portableProcesses(now: number): Promise<ProcessTable | undefined> {
-  const listed = await psList().catch(() => []);
+  const listed = await psList().catch(noneWhereToolFails);
   const table = new Map<number, Process>();
   for (const entry of listed) {
     const pid = parsePid(entry.pid);
@@ -52,7 +52,18 @@ export async function portableProcesses(now: number): Promise<ProcessTable | und
 
 /** Rejects when nobody is found, or when the tools that it asks are missing; neither is an answer. */
 async function holder(port: number): Promise<number | undefined> {
-  return portToPid({ port, host: '*' }).catch(() => undefined);
+  const [found] = await portToPid({ port, host: '*' }).then((pid) => [pid], noneWhereToolFails);
+  return found;
+}
+
+/**
+ * A tool that is missing, may not be run or ends badly says which it was; where nobody is found, or the machine is not
+ * known, these packages throw a plain Error. A mistake of ours is a TypeError or the like, and comes through.
+ */
+function noneWhereToolFails(error: unknown): never[] {
+  const isExpected = error instanceof Error && ('cmd' in error || 'command' in error || error.name === 'Error');
+  if (isExpected) return [];
+  throw error;
 }
 
 async function look(pid: number): Promise<Seen> {

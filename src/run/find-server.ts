@@ -17,7 +17,7 @@ export type Unnamed =
   | { readonly kind: 'missing'; readonly unread: readonly Unread[] }
   | { readonly kind: 'ambiguous'; readonly ids: readonly string[] };
 
-export interface Naming extends Policy {
+export interface FindPolicy extends Policy {
   /** It is about to be stopped. */
   readonly named?: boolean;
   /** The process with that pid or port is meant, even if a record that does not match it says otherwise. */
@@ -30,7 +30,7 @@ export interface Naming extends Policy {
  * The one server with an id, pid or port, judged. An unrecorded server is asked only when it is about to be stopped:
  * asking costs it something.
  */
-export async function findServer(name: string, policy: Naming, world: World): Promise<Named | Unnamed> {
+export async function findServer(name: string, policy: FindPolicy, world: World): Promise<Named | Unnamed> {
   const around = await survey(world);
   const known = [...around.candidates, ...(await surveyUnrecorded(around, world)).candidates];
   const exact = named(name, known, around.written.kept, around.snapshot);

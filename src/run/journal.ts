@@ -1,12 +1,13 @@
 import type { Judged } from '../decide/plan.js';
 import type { Logged } from '../report/log-line.js';
+import { isoTime } from '../state/files/iso-time.js';
 import { appendLog } from '../state/ours/log.js';
 import type { Judgement } from './judge.js';
 import type { World } from './world.js';
 
 /** Logs what was done as soon as it is done, since this process may not survive to the end of its run. */
 export function log({ folder, by }: World, lines: readonly Logged[]): void {
-  const at = new Date().toISOString();
+  const at = isoTime();
   appendLog(
     folder,
     lines.map((line) => ({ at, by, ...line })),

@@ -1,25 +1,24 @@
-import { join } from 'node:path';
 import { DEFAULTS } from '../common/defaults.js';
 import { isLive } from '../decide/leases.js';
-import type { Host, Identity } from '../model/identity.js';
 import type { Lease } from '../model/record.js';
 import type { Snapshot } from '../model/snapshot.js';
 import { takeSnapshot } from '../observe/snapshot.js';
 import type { World } from '../run/world.js';
-import { errorCode, readSmall } from '../state/files/read.js';
+import { readSmall } from '../state/files/read.js';
 import { readFolder } from '../state/files/read-folder.js';
-import { removeFile, replaceFile } from '../state/files/write.js';
+import { attempt, removeFile } from '../state/files/write.js';
 import type { StateFolder } from '../state/folders.js';
-import { type Besides, formatLease, leaseName, type NativeLease, parseLease } from '../state/ours/lease-file.js';
+import { type Besides, parseLease } from '../state/ours/lease-file.js';
 import { leasesOf } from '../state/ours/leases.js';
 import { claudeAbove } from './holder.js';
+import { type Cover, type LeaseOwner, leaseFile, leaseOf, writeLease } from './lease.js';
 
 /*
  * What a plugin's own process says about its session. It is a child of the shell tool's and soon gone, so the holder is
  * never the caller but the Claude process above it.
  */
 
-export interface Attaching {
+export interface AttachRequest {
   readonly session: string | undefined;
   /** CLAUDE_PID as the caller has it. */
   readonly claudePid: string | undefined;
@@ -28,15 +27,6 @@ export interface Attaching {
   readonly port: number | undefined;
   /** The id of a server; undefined for none, or for all of them. */
   readonly server: string | undefined;
-}
-
-const WITHOUT_HOLDER_MS = 24 * 3_600_000;
-
-/** The owner of a lease: a Claude process, or a session if no process can be found. */
-interface Owner {
-  readonly holder: Identity | undefined;
-  readonly machine: Host;
-  readonly session: string | undefined;
 }
 
 /** As declared in `library/api.ts`, which is on a higher floor. */
@@ -50,7 +40,7 @@ export interface SessionLease {
  * Writes or renews the lease of the Claude process above us, and a second one that names the server, at least by its
  * port.
  */
-export async function attach(wanted: Attaching, world: World): Promise<SessionLease> {
+export async function attach(wanted: AttachRequest, world: World): Promise<SessionLease> {
   const { folder, platform } = world;
   const { snapshot } = await takeSnapshot([], [], platform);
   const owners = ownersOf(wanted, snapshot, folder);
@@ -65,18 +55,13 @@ export async function attach(wanted: Attaching, world: World): Promise<SessionLe
 const elsewhere = ({ folder, leaseFolders, stateDir }: World): readonly StateFolder[] =>
   stateDir === undefined ? [] : leaseFolders.slice(-1).filter(({ root }) => root !== folder.root);
 
-function noteIfWritable(owner: Owner, wanted: Attaching, folder: StateFolder): void {
-  try {
-    note(owner, wanted, folder);
-  } catch (error) {
-    errorCode(error);
-  }
-}
+const noteIfWritable = (owner: LeaseOwner, wanted: AttachRequest, folder: StateFolder): void =>
+  void attempt(() => note(owner, wanted, folder));
 
 /** A server without an id is held by its port, which the lease that a hook wrote, or will write, may not name. */
-function note(owner: Owner, wanted: Attaching, folder: StateFolder): void {
+function note(owner: LeaseOwner, wanted: AttachRequest, folder: StateFolder): void {
   const { workspace: cwd, port = DEFAULTS.port, server } = wanted;
-  const before = leaseIn(fileOf(owner, undefined, folder));
+  const before = leaseIn(leaseFile(owner, undefined, folder));
   hold(owner, { cwd, port: before?.port ?? port, servers: [] }, undefined, folder);
   if (server !== undefined) write(owner, { cwd: undefined, port: undefined, servers: [server] }, { server }, folder);
   else if (wanted.port !== undefined && port !== (before ? before.port : DEFAULTS.port))
@@ -87,11 +72,11 @@ function note(owner: Owner, wanted: Attaching, folder: StateFolder): void {
  * Takes a server, or all of them, back from the session. Anything else that a known process holds ends only with that
  * process.
  */
-export async function release(wanted: Attaching, world: World): Promise<SessionLease> {
+export async function release(wanted: AttachRequest, world: World): Promise<SessionLease> {
   const { snapshot } = await takeSnapshot([], [], world.platform);
   const { session, server } = wanted;
   const above = holderAbove(wanted, snapshot);
-  const owners = [above, undefined].map((holder) => ({ holder, machine: snapshot.machine, session }));
+  const owners = [above, undefined].map((holder) => ({ holder, session }));
   for (const owner of above ? owners : owners.slice(1)) {
     if (owner.holder === undefined && session === undefined) continue;
     const files = [world.folder, ...elsewhere(world)].flatMap((folder) => leasesOf(folder, owner.holder, session));
@@ -104,45 +89,35 @@ export async function release(wanted: Attaching, world: World): Promise<SessionL
 }
 
 /** If the machine cannot be determined, a lease by identity would never be known to have ended. */
-function holderAbove({ claudePid }: Attaching, { processes, machine }: Snapshot): Identity | undefined {
+function holderAbove({ claudePid }: AttachRequest, { processes, machine }: Snapshot): LeaseOwner['holder'] {
   if (machine.boot === undefined) return undefined;
   const holder = claudeAbove(process.ppid, claudePid, (pid) => processes?.get(pid) ?? 'gone');
-  return holder?.startToken === undefined ? undefined : holder;
+  return holder?.startToken === undefined ? undefined : { ...holder, machine };
 }
 
 /** A detached worker has no Claude above it, but its session may have left a lease. */
-function ownersOf(wanted: Attaching, snapshot: Snapshot, folder: StateFolder): Owner[] {
+function ownersOf(wanted: AttachRequest, snapshot: Snapshot, folder: StateFolder): LeaseOwner[] {
   const { session } = wanted;
   const { machine } = snapshot;
   const holder = holderAbove(wanted, snapshot);
-  if (holder) return [{ holder, machine, session }];
+  if (holder) return [{ holder, session }];
   if (session === undefined) return [];
   const leases = readFolder<Lease>('lease', folder.leases, parseLease, []);
   const live = leases.filter((lease) => lease.session === session && isLive(lease, snapshot) === 'yes');
   const holders = new Map(live.flatMap((lease) => (lease.holder ? [[lease.holder.pid, lease.holder] as const] : [])));
   return holders.size === 0
-    ? [{ holder: undefined, machine, session }]
-    : [...holders.values()].map((known) => ({ holder: known, machine, session }));
+    ? [{ holder: undefined, session }]
+    : [...holders.values()].map((known) => ({ holder: { ...known, machine }, session }));
 }
-
-type Covering = Pick<NativeLease, 'cwd' | 'port' | 'servers'>;
 
 /** What a hook said about the session's workspace is better than what we know; without a holder it must be renewed. */
-function hold(owner: Owner, covering: Covering, besides: Besides | undefined, folder: StateFolder): void {
-  const isThere = readSmall(fileOf(owner, besides, folder)).kind !== 'absent';
-  if (owner.holder === undefined || !isThere) write(owner, covering, besides, folder);
+function hold(owner: LeaseOwner, cover: Cover, besides: Besides | undefined, folder: StateFolder): void {
+  const isThere = readSmall(leaseFile(owner, besides, folder)).kind !== 'absent';
+  if (owner.holder === undefined || !isThere) write(owner, cover, besides, folder);
 }
 
-const fileOf = ({ holder, session }: Owner, besides: Besides | undefined, folder: StateFolder): string =>
-  join(folder.leases, leaseName(holder, session, besides));
-
-function write(owner: Owner, covering: Covering, besides: Besides | undefined, folder: StateFolder): void {
-  const at = Date.now();
-  const holder = owner.holder && { ...owner.holder, machine: owner.machine };
-  const expiresAt = holder ? undefined : at + WITHOUT_HOLDER_MS;
-  const lease = { ...covering, holder, session: owner.session, at, expiresAt };
-  replaceFile(fileOf(owner, besides, folder), formatLease(lease), 'until reboot');
-}
+const write = (owner: LeaseOwner, cover: Cover, besides: Besides | undefined, folder: StateFolder): void =>
+  writeLease(leaseOf(owner, cover, besides, folder));
 
 /** A nested client may have its outer one's pid, so only what this very session has said is taken back. */
 function takeBack(file: string, server: string | undefined, session: string | undefined): void {
@@ -159,7 +134,7 @@ function leaseIn(file: string): Lease | undefined {
   return typeof lease === 'object' ? lease : undefined;
 }
 
-function said(owner: Owner | undefined, folder: StateFolder): SessionLease {
+function said(owner: LeaseOwner | undefined, folder: StateFolder): SessionLease {
   const leases = owner ? leasesOf(folder, owner.holder, owner.session).flatMap((file) => leaseIn(file) ?? []) : [];
   const servers = [...new Set(leases.flatMap((lease) => lease.servers))];
   return { held: leases.length > 0, holderPid: leases.length > 0 ? owner?.holder?.pid : undefined, servers };

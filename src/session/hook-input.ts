@@ -1,4 +1,6 @@
 import { fstatSync, readSync } from 'node:fs';
+import { codeOf, isSystemError } from '../common/errors.js';
+import { parseObject, text } from '../state/files/parse.js';
 
 /** What Claude Code sends on standard input. Undefined fields were missing or of another type. */
 export interface HookInput {
@@ -61,10 +63,9 @@ function readNow(buffer: Buffer): number | undefined {
   try {
     return readSync(STDIN, buffer, 0, buffer.length, null);
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined;
-    if (code === 'EAGAIN') return undefined;
+    if (codeOf(error) === 'EAGAIN') return undefined;
     // Closed by the process that started us, or a folder: as good as empty.
-    if (typeof code === 'string') return 0;
+    if (isSystemError(error)) return 0;
     throw error;
   }
 }
@@ -117,18 +118,9 @@ function readStream(stdin: NodeJS.ReadStream, then: (input: HookInput) => void):
 
 const EMPTY: HookInput = { session: undefined, cwd: undefined, source: undefined, reason: undefined };
 
-export function parseInput(text: string): HookInput | undefined {
-  if (!text.trimEnd().endsWith('}')) return undefined;
-  try {
-    const json: unknown = JSON.parse(text);
-    if (typeof json !== 'object' || json === null) return undefined;
-    const field = (name: string): string | undefined => {
-      const value = (json as Record<string, unknown>)[name];
-      return typeof value === 'string' && value !== '' ? value : undefined;
-    };
-    return { session: field('session_id'), cwd: field('cwd'), source: field('source'), reason: field('reason') };
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
+export function parseInput(input: string): HookInput | undefined {
+  if (!input.trimEnd().endsWith('}')) return undefined;
+  const json = parseObject(input);
+  if (typeof json === 'string') return undefined;
+  return { session: text(json.session_id), cwd: text(json.cwd), source: text(json.source), reason: text(json.reason) };
 }

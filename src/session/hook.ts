@@ -1,6 +1,5 @@
 import { fstatSync } from 'node:fs';
-import { join } from 'node:path';
-import { OLDEST_NODE } from '../common/defaults.js';
+import { DEFAULT_PORT, OLDEST_NODE } from '../common/defaults.js';
 import { parseDuration } from '../common/duration.js';
 import { tryRead } from '../common/errors.js';
 import type { Variables } from '../common/variables.js';
@@ -11,14 +10,14 @@ import { sameProcess } from '../model/identity.js';
 import { bootMs } from '../observe/boot-clock.js';
 import { linuxGlance, linuxHost, linuxTimeNamespace } from '../observe/linux/processes.js';
 import { workspaceAtOnce } from '../observe/workspace-at-once.js';
-import { replaceFile } from '../state/files/write.js';
+import { port } from '../state/files/parse.js';
 import { chosenRoot, type StateFolder, stateFolder } from '../state/folders.js';
 import { isVoid, sweeper } from '../state/ours/claims.js';
-import { formatLease, leaseName } from '../state/ours/lease-file.js';
 import { removeLeases } from '../state/ours/leases.js';
 import { leaveRequest } from '../state/ours/requests.js';
 import { holderAbove } from './holder.js';
 import { type HookInput, readInput } from './hook-input.js';
+import { type LeaseFile, leaseOf, writeLease } from './lease.js';
 
 /*
  * What Claude Code runs when a session begins and when it ends. It shares 1.5 s with all other hooks, so it only writes
@@ -35,9 +34,7 @@ export interface HookCall {
   readonly startBackground: (stateDir: string | undefined) => Promise<void>;
 }
 
-const DEFAULT_PORT = 4096;
 const DEFAULT_LINGER_MS = 20_000;
-const LEASE_WITHOUT_HOLDER_MS = 24 * 3_600_000;
 
 export function runHook(call: HookCall, exit: (code: number) => void): void {
   // The background run would not work, and the line that called us may know another node.
@@ -71,9 +68,7 @@ async function handle(call: HookCall, input: HookInput, folder: StateFolder): Pr
 
 /** Writes or renews the lease of this Claude process, and requests a look at what an earlier one left behind. */
 async function sessionStart(call: HookCall, input: HookInput, folder: StateFolder): Promise<void> {
-  const holder = holderOf(call);
-  const { file, text } = leaseFor(call, input, holder, folder);
-  replaceFile(file, text, 'until reboot');
+  writeLease(leaseFor(call, input, folder));
   // `clear` and `compact` go on in the same process, so nothing has ended.
   if (input.source !== 'clear' && input.source !== 'compact') await request(call, input, undefined, folder);
 }
@@ -88,7 +83,7 @@ async function sessionEnd(call: HookCall, input: HookInput, folder: StateFolder)
 
 /** Everything that a start does except writing, so that `doctor` can measure how long a hook takes here. */
 function rehearse(call: HookCall, input: HookInput, folder: StateFolder): void {
-  leaseFor(call, input, holderOf(call), folder);
+  leaseFor(call, input, folder);
   isSwept(folder);
 }
 
@@ -98,26 +93,12 @@ const holderOf = ({ env }: HookCall): Identity | undefined =>
 const sessionOf = ({ env }: HookCall, { session }: HookInput): string | undefined =>
   session ?? (env.CLAUDE_CODE_SESSION_ID || undefined);
 
-function leaseFor(
-  call: HookCall,
-  input: HookInput,
-  holder: Identity | undefined,
-  folder: StateFolder,
-): { readonly file: string; readonly text: string } {
-  const at = Date.now();
-  const session = sessionOf(call, input);
-  const besides = call.port === DEFAULT_PORT ? undefined : { port: call.port };
-  const file = join(folder.leases, leaseName(holder, session, besides));
-  const lease = {
-    holder: holder && { ...holder, machine: linuxHost() },
-    session,
-    cwd: workspaceHere(call, input),
-    port: call.port,
-    servers: [],
-    at,
-    expiresAt: holder ? undefined : at + LEASE_WITHOUT_HOLDER_MS,
-  };
-  return { file, text: formatLease(lease) };
+function leaseFor(call: HookCall, input: HookInput, folder: StateFolder): LeaseFile {
+  const holder = holderOf(call);
+  const { port } = call;
+  const owner = { holder: holder && { ...holder, machine: linuxHost() }, session: sessionOf(call, input) };
+  const besides = port === DEFAULT_PORT ? undefined : { port };
+  return leaseOf(owner, { cwd: workspaceHere(call, input), port, servers: [] }, besides, folder);
 }
 
 /** The name of a removed folder is known only to the shell. */
@@ -180,10 +161,9 @@ export function parseHookCall(
     const at = args.indexOf(name);
     return at < 0 ? undefined : args[at + 1];
   };
-  const port = Number(value('--port'));
   return {
     event: args[0] ?? '',
-    port: Number.isInteger(port) && port > 0 && port < 65_536 ? port : DEFAULT_PORT,
+    port: port(Number(value('--port'))) ?? DEFAULT_PORT,
     stateDir: value('--state-dir'),
     env,
     startBackground,

@@ -5,7 +5,7 @@ import { isGone, signal } from '../act/signal.js';
 import { startWatch, WATCH_ENDS } from '../act/start-watch.js';
 import { DEFAULTS } from '../common/defaults.js';
 import { parseDuration } from '../common/duration.js';
-import { tryRead } from '../common/errors.js';
+import { isSystemError, tryRead } from '../common/errors.js';
 import { type Answer, isAlive } from '../decide/alive.js';
 import type { Judged, Reaped } from '../decide/plan.js';
 import { nextUse } from '../decide/quiet.js';
@@ -14,7 +14,7 @@ import type { BootTime } from '../model/boot-time.js';
 import { takeSnapshot } from '../observe/snapshot.js';
 import { reap } from '../reap.js';
 import type { World } from '../run/world.js';
-import { errorCode, jsonNames } from '../state/files/read.js';
+import { jsonNames } from '../state/files/read.js';
 import { removeFile } from '../state/files/write.js';
 import { type Claim, claimWatch, type Held, isVoid, watchClaim, watcher, watchFile } from '../state/ours/claims.js';
 import { readLastUses, writeLastUses } from '../state/ours/last-uses.js';
@@ -57,8 +57,8 @@ export async function ensureWatch(program: string | undefined, retireAfterMs: nu
     return retireAfterMs !== 0 && (await ensure(programsFor(program, world), retireAfterMs, world));
   } catch (error) {
     // A full disk, or a folder that cannot be written: the caller gets its server anyway.
-    errorCode(error);
-    return false;
+    if (isSystemError(error)) return false;
+    throw error;
   }
 }
 

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { endRest, endTree } from '../act/end-tree.js';
 import { type Spawned, spawnDetached } from '../act/spawn.js';
+import { DEFAULTS } from '../common/defaults.js';
 import { endingWith } from '../decide/evidence.js';
 import { leftOfSpawn } from '../decide/tree.js';
 import { targetOfSpawn } from '../decide/verdict.js';
@@ -19,8 +20,6 @@ import { newPassword, withPassword } from './password.js';
 import { endedEarly, PROBE_EVERY_MS, passwordOf, waitReady } from './ready.js';
 import { argsFor, type Refused, refused, type Started, unlisted, type Wanted } from './request.js';
 import { spawnEnvironment } from './spawn-environment.js';
-
-const GRACE_MS = 5_000;
 
 /**
  * Starts a server, with its record written before it exists; stops and forgets one that does not become ready. A
@@ -136,7 +135,9 @@ async function giveUp(error: string, record: NativeRecord, wanted: Wanted, world
   const target = targetOfSpawn(located);
   const { look } = world.platform;
   const tree = endingWith(candidate, snapshot);
-  const ended = target ? await endTree(target, tree, { look, lineage: snapshot.lineage, graceMs: GRACE_MS }) : located;
+  const ended = target
+    ? await endTree(target, tree, { look, lineage: snapshot.lineage, graceMs: DEFAULTS.graceMs })
+    : located;
   const isEnded = ended.kind === 'ended' || ended.kind === 'gone' || ended.kind === 'replaced';
   const left = isEnded ? await endLeft(record.spawned?.pid, record.tag, world) : NOT_ENDED;
   const first = ended.kind === 'ended' ? tree.map(({ pid }) => pid) : [];
@@ -156,7 +157,7 @@ async function endLeft(group: number | undefined, tag: string | undefined, { pla
   const { snapshot } = await takeSnapshot([], [], platform);
   const { processes: table = new Map(), lineage } = snapshot;
   const left = leftOfSpawn(group, tag, table, environmentsOf([...table.keys()], platform));
-  const stubborn = await endRest(left, { look: platform.look, lineage, graceMs: GRACE_MS });
+  const stubborn = await endRest(left, { look: platform.look, lineage, graceMs: DEFAULTS.graceMs });
   return { isWhole: stubborn.length === 0, pids: left.filter((one) => !stubborn.includes(one)).map(({ pid }) => pid) };
 }
 

@@ -9,7 +9,7 @@ import {
   witnessed,
 } from '../../src/decide/leases.js';
 import type { Host } from '../../src/model/identity.js';
-import type { Lease, Use, Witness } from '../../src/model/record.js';
+import type { Lease, ServerRecord, Use, Witness } from '../../src/model/record.js';
 import {
   witnessed as alsoWitnessed,
   but,
@@ -55,18 +55,26 @@ const use: Use = {
   directories: [],
 };
 const unchanged: Change = (given) => given;
-const server: ServerKeys = {
-  ids: ['server-1'],
-  formerly: ['4900-'],
-  ports: [PORT, 5000],
-  workspaces: ['/repo'],
-  hashes: [],
+const plugins: ServerRecord = {
+  ...native.record,
+  id: '4901-123',
+  source: { format: 'a plugin', file: '/plugin/server.json' },
+  spawned: identity(4900),
+  workspace: undefined,
 };
+const server: ServerKeys = { records: [native.record, plugins], ports: [PORT, 5000] };
+
+/** The same where its records say this of where it works, each its own. */
+const working = (workspaces: readonly string[], workspaceHash?: string): ServerKeys => ({
+  ...server,
+  records: server.records.map((record, at) => ({ ...record, workspace: workspaces[at], workspaceHash })),
+});
 
 const COVERAGE: readonly [string, Partial<Lease>, CoveringLease['covers'] | 'no'][] = [
   ['a server that it names', { servers: ['server-0', 'server-1'] }, 'yes'],
   ['no server with a similar name', { servers: ['server-10', 'server'] }, 'no'],
   ['a server that it named by its launcher, which is dead', { servers: ['4900-123'] }, 'yes'],
+  ['no server by the launcher of our own record', { servers: [`${SERVER}-123`] }, 'no'],
   ['no server of another launcher', { servers: ['49001-123', '4900'] }, 'no'],
   ['a server on its port', { port: PORT }, 'yes'],
   ['a server that listens on its port as well', { port: 5000 }, 'yes'],
@@ -94,8 +102,8 @@ describe('a lease covers', () => {
   });
 
   test('perhaps a server whose workspace is not known', () => {
-    expect(covers({ path: '/elsewhere' }, { ...server, workspaces: [] })).toBe('unknown');
-    expect(covers({ port: 4097 }, { ...server, workspaces: [] })).toBe('no');
+    expect(covers({ path: '/elsewhere' }, working([]))).toBe('unknown');
+    expect(covers({ port: 4097 }, working([]))).toBe('no');
   });
 
   test.each<[string, string[], string[], CoveringLease['covers'] | 'no']>([
@@ -115,11 +123,11 @@ describe('a lease covers', () => {
   });
 
   test('a server of which only the hash of its workspace is known', () => {
-    const hashed = { ...server, workspaces: [], hashes: ['hash of /repo'.slice(0, 12)] };
-    expect(covers({ path: '/repo' }, hashed)).toBe('yes');
-    expect(covers({ path: '/elsewhere' }, hashed)).toBe('unknown');
-    expect(covers({ path: '/elsewhere' }, { ...hashed, workspaces: ['/repo-2'] })).toBe('no');
-    expect(covers({ path: '/elsewhere' }, { ...hashed, workspaces: ['/elsewhere/src', '/elsewhere'] })).toBe('yes');
+    const hash = 'hash of /repo'.slice(0, 12);
+    expect(covers({ path: '/repo' }, working([], hash))).toBe('yes');
+    expect(covers({ path: '/elsewhere' }, working([], hash))).toBe('unknown');
+    expect(covers({ path: '/elsewhere' }, working(['/repo-2'], hash))).toBe('no');
+    expect(covers({ path: '/elsewhere' }, working(['/elsewhere/src', '/elsewhere'], hash))).toBe('yes');
   });
 });
 
@@ -138,8 +146,7 @@ test('every lease that covers a server is named with its session and its holder'
 
 describe('a session that left no lease', () => {
   const sees = (change: Partial<Witness>, around: Change = unchanged, workspace = '/repo') =>
-    witnessed({ ...server, workspaces: [workspace] }, [{ ...witness, ...change }], but(native, around).snapshot)
-      .length > 0;
+    witnessed(working([workspace]), [{ ...witness, ...change }], but(native, around).snapshot).length > 0;
 
   test.each<[string, boolean, boolean]>([
     ['holds a server of its workspace', true, sees({})],
@@ -178,7 +185,7 @@ describe('a session that left no lease', () => {
   test('works where it is said to, though its process keeps that from us', () => {
     const hidden = { ...witness, path: undefined };
     const on = (workspace: string, ...witnesses: readonly Witness[]) =>
-      witnessed({ ...server, workspaces: [workspace] }, witnesses, native.snapshot).map(({ covers }) => covers);
+      witnessed(working([workspace]), witnesses, native.snapshot).map(({ covers }) => covers);
     expect(on('/elsewhere', hidden)).toEqual(['unknown']);
     expect(on('/elsewhere', hidden, witness)).toEqual([]);
     expect(on('/repo', hidden, witness)).toEqual(['yes']);

@@ -11,6 +11,8 @@ const SCRIPT = fileURLToPath(new URL('../support/trust-of.mjs', import.meta.url)
 const US = process.getuid?.() ?? 0;
 const GROUP = process.getgid?.() ?? 0;
 const NOBODY = 65_534;
+/** As in a container that is run as any number. */
+const UNLISTED = 61_234;
 
 let root: string;
 let folder: string;
@@ -82,6 +84,14 @@ describe.skipIf(skipped)(`what only root can set up${skipped}`, () => {
     chmodSync(file, 0o660);
     chmodSync(folder, 0o755);
     expect(trust({ uid: US, gid: NOBODY })).toBe(`group ${GROUP} can write the file`);
+  });
+
+  test('a user who is in no list has no group without other members', () => {
+    chmodSync(root, 0o755);
+    chownSync(folder, UNLISTED, UNLISTED);
+    chownSync(file, UNLISTED, UNLISTED);
+    chmodSync(file, 0o660);
+    expect(trust({ uid: UNLISTED, gid: UNLISTED })).toBe(`group ${UNLISTED} may write the file`);
   });
 
   /** Runs it where these lists of users and groups stand in for the machine's own. */

@@ -1,6 +1,6 @@
 import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { absent, isOfTheWorld, tryRead } from '../../common/errors.js';
+import { hasEnded, isSystemError, tryRead } from '../../common/errors.js';
 import { sharesTime, timeNamespaceFrom } from '../../decide/start-tokens.js';
 import { claudeRole } from '../../model/claude-process.js';
 import { classify } from '../../model/command-line.js';
@@ -95,8 +95,8 @@ function statOf(pid: number): { readonly text: string } | 'gone' | 'unknown' {
   try {
     return { text: slurp(`/proc/${pid}/stat`) };
   } catch (error) {
-    if (absent(error)) return 'gone';
-    if (isOfTheWorld(error)) return 'unknown';
+    if (hasEnded(error)) return 'gone';
+    if (isSystemError(error)) return 'unknown';
     throw error;
   }
 }
@@ -166,7 +166,7 @@ export function linuxHidesCwd(pid: number): boolean {
   try {
     return !readlinkSync(`/proc/${pid}/cwd`).startsWith('/');
   } catch (error) {
-    if (isOfTheWorld(error)) return !absent(error);
+    if (isSystemError(error)) return !hasEnded(error);
     throw error;
   }
 }

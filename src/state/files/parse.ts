@@ -20,6 +20,9 @@ export function parseObject(text: string): Json | string {
   }
 }
 
+/** The text of a file of ours. */
+export const formatOurs = (content: object): string => `${JSON.stringify({ schema: SCHEMA, ...content }, null, 2)}\n`;
+
 export function parseOurs(text: string): Json | string {
   const json = parseObject(text);
   if (typeof json === 'string' || json.schema === SCHEMA) return json;

@@ -1,5 +1,6 @@
 import { closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { errorCode, isAbsent, isMissing, tryRead } from '../../common/errors.js';
 import type { Trust } from '../../model/record.js';
 import { trustOf } from './trust.js';
 
@@ -46,15 +47,6 @@ function failed(error: unknown): FileRead {
   return { kind: 'unread', error: code === 'ELOOP' ? 'a symbolic link' : code };
 }
 
-/** With any other error, something may be there. */
-export const isAbsent = (code: string): boolean => code === 'ENOENT' || code === 'ENOTDIR';
-
-/** The code of a file system error; any other error is a bug and is rethrown. */
-export function errorCode(error: unknown): string {
-  if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code;
-  throw error;
-}
-
 /**
  * Whether a path belongs to another user. If we cannot look there, the owner of the folder that keeps us out decides.
  */
@@ -76,8 +68,7 @@ export function jsonNames(folder: string): FolderRead {
     const names = readdirSync(folder).filter((name) => name.endsWith('.json') && !name.startsWith('.'));
     return { kind: 'names', names: names.sort() };
   } catch (error) {
-    const code = errorCode(error);
-    return code === 'ENOENT' ? { kind: 'names', names: [] } : { kind: 'unread', error: code };
+    return isMissing(error) ? { kind: 'names', names: [] } : { kind: 'unread', error: errorCode(error) };
   }
 }
 
@@ -86,11 +77,5 @@ export function holds(file: string, text: string): boolean {
   return read.kind === 'text' && read.text === text;
 }
 
-export function modifiedAt(file: string): number {
-  try {
-    return lstatSync(file).mtimeMs;
-  } catch (error) {
-    errorCode(error);
-    return Number.POSITIVE_INFINITY;
-  }
-}
+/** What cannot be looked at is never old. */
+export const modifiedAt = (file: string): number => tryRead(() => lstatSync(file).mtimeMs) ?? Number.POSITIVE_INFINITY;

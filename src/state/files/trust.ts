@@ -1,5 +1,6 @@
 import { readFileSync, type Stats } from 'node:fs';
 import { userInfo } from 'node:os';
+import { tryRead } from '../../common/errors.js';
 import type { Trust } from '../../model/record.js';
 
 const WORLD_WRITE = 0o002;
@@ -28,7 +29,8 @@ export function trustOf(file: Stats, folder: Stats): Trust {
 /** With umask 002, which is common, every file is writable by a group whose only member is its owner. */
 function isPrivateGroup(gid: number): boolean {
   if (gid !== process.getgid?.()) return false;
-  const us = userInfo().username;
+  // In a container we may be in no list of users at all.
+  const us = tryRead(() => userInfo().username);
   const users = rows('/etc/passwd')
     .filter((fields) => fields[3] === String(gid))
     .map((fields) => fields[0]);
@@ -41,12 +43,6 @@ function isPrivateGroup(gid: number): boolean {
 }
 
 function rows(file: string): string[][] {
-  try {
-    return readFileSync(file, 'utf8')
-      .split('\n')
-      .map((line) => line.split(':'));
-  } catch (error) {
-    if (error instanceof Error && 'code' in error) return [];
-    throw error;
-  }
+  const text = tryRead(() => readFileSync(file, 'utf8')) ?? '';
+  return text.split('\n').map((line) => line.split(':'));
 }

@@ -11,7 +11,8 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { errorCode, holds, modifiedAt } from './read.js';
+import { errorCode, isMissing, tryRead } from '../../common/errors.js';
+import { holds, modifiedAt } from './read.js';
 
 /**
  * Makes a change that the next run would make as well, so that a failure now (a full disk, another user's folder) stops
@@ -83,7 +84,7 @@ export function removeFile(file: string): void {
   try {
     unlinkSync(file);
   } catch (error) {
-    if (errorCode(error) !== 'ENOENT') throw error;
+    if (!isMissing(error)) throw error;
   }
 }
 
@@ -96,7 +97,7 @@ export function moveFile(from: string, to: string): boolean {
     renameSync(from, to);
     return true;
   } catch (error) {
-    if (errorCode(error) === 'ENOENT') return false;
+    if (isMissing(error)) return false;
     throw error;
   }
 }
@@ -139,7 +140,7 @@ function openNew(file: string): number {
   try {
     return openSync(file, 'wx', 0o600);
   } catch (error) {
-    if (errorCode(error) !== 'ENOENT') throw error;
+    if (!isMissing(error)) throw error;
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
     return openSync(file, 'wx', 0o600);
   }
@@ -158,19 +159,11 @@ function temporaryFor(file: string): string {
 
 /** Removes temporary files of writers that were killed; an hour is far longer than any write takes. */
 export function sweepTemporary(folder: string, now: number): void {
-  const listed = tryNames(folder).filter((name) => /^\.\d+-\d+-\d+\.tmp$/.test(name));
+  const names = tryRead(() => readdirSync(folder)) ?? [];
+  const listed = names.filter((name) => /^\.\d+-\d+-\d+\.tmp$/.test(name));
   for (const name of listed) {
     const file = join(folder, name);
     if (now - modifiedAt(file) > 3_600_000) attempt(() => removeFile(file));
-  }
-}
-
-function tryNames(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch (error) {
-    errorCode(error);
-    return [];
   }
 }
 
@@ -178,10 +171,5 @@ function tryNames(folder: string): string[] {
  * Gives a file another time, which works on a full disk too; a file that is missing, or not ours to mark, stays as it
  * is.
  */
-export function setModified(file: string, at: number): void {
-  try {
-    utimesSync(file, at / 1000, at / 1000);
-  } catch (error) {
-    errorCode(error);
-  }
-}
+export const setModified = (file: string, at: number): void =>
+  void attempt(() => utimesSync(file, at / 1000, at / 1000));

@@ -3,7 +3,8 @@ import { isObject } from '../../common/json.js';
 import type { Answer } from '../../decide/alive.js';
 import { type BootTime, sinceThen } from '../../model/boot-time.js';
 import type { Host, Identity } from '../../model/identity.js';
-import { identity, machine, parseOurs, SCHEMA, text, time, wholeNumber } from '../files/parse.js';
+import { isoTime } from '../files/iso-time.js';
+import { formatOurs, identity, machine, parseOurs, text, time, wholeNumber } from '../files/parse.js';
 import { modifiedAt, readSmall } from '../files/read.js';
 import { attempt, createFile, removeUnchanged, replaceFile, setModified } from '../files/write.js';
 import type { StateFolder } from '../folders.js';
@@ -133,8 +134,7 @@ interface Made {
 }
 
 function formatClaim({ clock: _, ...claimant }: Claimant, { at, ms }: Made): string {
-  const json = { schema: SCHEMA, ...claimant, at: new Date(at).toISOString(), bootMs: ms };
-  return `${JSON.stringify(json, null, 2)}\n`;
+  return formatOurs({ ...claimant, at: isoTime(at), bootMs: ms });
 }
 
 function ourClaim(file: string, content: string, made: Made | undefined, clock: () => number) {

@@ -2,7 +2,8 @@ import { basename, dirname, join } from 'node:path';
 import { isObject } from '../../common/json.js';
 import type { Host, Identity } from '../../model/identity.js';
 import type { Fence, ServerRecord, Trust } from '../../model/record.js';
-import { identity, machine, parseOurs, port, SCHEMA, text } from '../files/parse.js';
+import { isoTime } from '../files/iso-time.js';
+import { formatOurs, identity, machine, parseOurs, port, text } from '../files/parse.js';
 import { holds, readSmall } from '../files/read.js';
 import { attempt, createFile, moveFile, removeFile, removeUnchanged, replaceFile } from '../files/write.js';
 import type { StateFolder } from '../folders.js';
@@ -134,8 +135,7 @@ function formatFence(
   tree: readonly Identity[],
   original: string | undefined,
 ): string {
-  const json = {
-    schema: SCHEMA,
+  return formatOurs({
     id: record.id,
     run,
     machine: here,
@@ -143,9 +143,8 @@ function formatFence(
     source: record.source,
     port: record.port,
     record: original ?? null,
-    at: new Date().toISOString(),
-  };
-  return `${JSON.stringify(json, null, 2)}\n`;
+    at: isoTime(),
+  });
 }
 
 /**

@@ -1,7 +1,7 @@
 import { isObject } from '../../common/json.js';
 import type { LastUse, LastUses } from '../../model/last-use.js';
-import { parseOurs, SCHEMA, text, time, wholeNumber } from '../files/parse.js';
-import { errorCode, readSmall } from '../files/read.js';
+import { formatOurs, parseOurs, text, time, wholeNumber } from '../files/parse.js';
+import { readSmall } from '../files/read.js';
 import { attempt, removeFile, replaceFile } from '../files/write.js';
 import type { StateFolder } from '../folders.js';
 
@@ -31,12 +31,10 @@ function parseUse(json: Readonly<Record<string, unknown>>): LastUse | undefined 
 
 /** If it cannot be written, the old file is removed too: then every server counts as just used. */
 export function writeLastUses({ lastUses: file }: StateFolder, boot: string | undefined, uses: LastUses): void {
-  const text = `${JSON.stringify({ schema: SCHEMA, boot, servers: Object.fromEntries(uses) }, null, 2)}\n`;
-  try {
+  const text = formatOurs({ boot, servers: Object.fromEntries(uses) });
+  const failed = attempt(() => {
     if (uses.size === 0) removeFile(file);
     else replaceFile(file, text, 'until reboot');
-  } catch (error) {
-    errorCode(error);
-    attempt(() => removeFile(file));
-  }
+  });
+  if (failed !== undefined) attempt(() => removeFile(file));
 }

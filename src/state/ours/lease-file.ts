@@ -1,7 +1,8 @@
 import { isObject, type Json } from '../../common/json.js';
 import type { Host, Identity } from '../../model/identity.js';
 import type { Lease, Trust } from '../../model/record.js';
-import { identity, machine, parseOurs, port, SCHEMA, text, texts, time } from '../files/parse.js';
+import { isoTime } from '../files/iso-time.js';
+import { formatOurs, identity, machine, parseOurs, port, text, texts, time } from '../files/parse.js';
 
 /** The lease in one of our files, or a sentence that says why it could not be understood. */
 export function parseLease(file: string, content: string, _trust: Trust, modifiedAt: number): Lease | string {
@@ -45,8 +46,7 @@ export interface NativeLease {
 }
 
 export function formatLease({ at, expiresAt, ...lease }: NativeLease): string {
-  const expires = expiresAt === undefined ? undefined : new Date(expiresAt).toISOString();
-  return `${JSON.stringify({ schema: SCHEMA, ...lease, at: new Date(at).toISOString(), expiresAt: expires }, null, 2)}\n`;
+  return formatOurs({ ...lease, at: isoTime(at), expiresAt: expiresAt === undefined ? undefined : isoTime(expiresAt) });
 }
 
 /** What a lease covers in addition to the workspace and the usual port of its session, in a file of its own. */

@@ -1,4 +1,5 @@
 import { closeSync, constants, fstatSync, lstatSync, mkdirSync, openSync, readSync, renameSync } from 'node:fs';
+import { isoTime } from '../files/iso-time.js';
 import { readSmall } from '../files/read.js';
 import { attempt, writeAll } from '../files/write.js';
 import type { StateFolder } from '../folders.js';
@@ -59,7 +60,7 @@ function isCutShort(fd: number, size: number): boolean {
 /** For failures that nothing reads the output of. If even the log cannot be written, `doctor` finds that out. */
 export function noteFailure(folder: StateFolder, event: string, detail: string): void {
   const nothing = { id: '', pid: undefined, port: undefined, workspace: undefined };
-  appendLog(folder, [{ at: new Date().toISOString(), event, detail, ...nothing }]);
+  appendLog(folder, [{ at: isoTime(), event, detail, ...nothing }]);
 }
 
 /** A log that does not exist yet, or that may only be appended to, is still the log. */

@@ -3,7 +3,8 @@ import { isObject, type Json } from '../../common/json.js';
 import type { Host, Identity } from '../../model/identity.js';
 import type { ServerRecord, Trust } from '../../model/record.js';
 import { secret } from '../../model/secret.js';
-import { identity, machine, parseOurs, port, SCHEMA, text, time, wholeNumber } from '../files/parse.js';
+import { isoTime } from '../files/iso-time.js';
+import { formatOurs, identity, machine, parseOurs, port, text, time, wholeNumber } from '../files/parse.js';
 
 /** What `servers/<id>.json` holds. Undefined fields are left out of the file. */
 export interface NativeRecord {
@@ -34,17 +35,15 @@ export interface NativeRecord {
 
 export function formatRecord(record: NativeRecord): string {
   const { spawned, server, startedAt, ...rest } = record;
-  const json = {
-    schema: SCHEMA,
+  return formatOurs({
     ...rest,
     pid: spawned?.pid,
     startToken: spawned?.startToken,
     serverPid: server?.pid,
     serverStartToken: server?.startToken,
     url: record.port === undefined ? undefined : urlOf(record.hostname, record.port),
-    startedAt: new Date(startedAt).toISOString(),
-  };
-  return `${JSON.stringify(json, null, 2)}\n`;
+    startedAt: isoTime(startedAt),
+  });
 }
 
 export const urlOf = (hostname: string, port: number): string =>

@@ -3,7 +3,8 @@ import { isObject } from '../../common/json.js';
 import type { Fence, KeepMark, Lease, ServerRecord, Trust } from '../../model/record.js';
 import type { LiveRun, Unread, Written } from '../../model/written.js';
 import { readClaudeSessions } from '../claude-sessions.js';
-import { identity, machine, objects, parseOurs, SCHEMA } from '../files/parse.js';
+import { isoTime } from '../files/iso-time.js';
+import { formatOurs, identity, machine, objects, parseOurs } from '../files/parse.js';
 import { jsonNames, readSmall } from '../files/read.js';
 import { type Parser, readFolder } from '../files/read-folder.js';
 import { attempt, removeFile, removeUnchanged, replaceFile } from '../files/write.js';
@@ -80,7 +81,7 @@ function parseRun(file: string, content: string, trust: Trust): LiveRun | string
  */
 export function registerRun(folder: StateFolder, run: Omit<LiveRun, 'file'>): () => void {
   const file = join(folder.runs, `${run.holder.pid}-${run.holder.startToken ?? 'unknown'}.json`);
-  const text = `${JSON.stringify({ schema: SCHEMA, ...run, at: new Date().toISOString() }, null, 2)}\n`;
+  const text = formatOurs({ ...run, at: isoTime() });
   const failed = attempt(() => replaceFile(file, text));
   // The registration of a run that is over has no effect, and the next run removes it.
   return failed === undefined ? () => void attempt(() => removeFile(file)) : () => undefined;
@@ -111,10 +112,7 @@ export function forgetRecord(record: ServerRecord): void {
 }
 
 export const keep = (folder: StateFolder, { id, ...mark }: Omit<KeepMark, 'file'>): void =>
-  replaceFile(
-    join(folder.keep, `${id}.json`),
-    `${JSON.stringify({ schema: SCHEMA, id, ...mark, at: new Date().toISOString() }, null, 2)}\n`,
-  );
+  replaceFile(join(folder.keep, `${id}.json`), formatOurs({ id, ...mark, at: isoTime() }));
 
 /** Removes a mark. Returns why it could not be removed; undefined when it was. */
 export function unkeep({ file }: KeepMark): string | undefined {

@@ -2,7 +2,8 @@ import { join } from 'node:path';
 import { isObject, type Json } from '../../common/json.js';
 import type { BootTime } from '../../model/boot-time.js';
 import type { Host, Identity } from '../../model/identity.js';
-import { identity, parseOurs, SCHEMA, text, time, wholeNumber } from '../files/parse.js';
+import { isoTime } from '../files/iso-time.js';
+import { formatOurs, identity, parseOurs, text, time, wholeNumber } from '../files/parse.js';
 import { readFolder } from '../files/read-folder.js';
 import { removeUnchanged, replaceFile } from '../files/write.js';
 import type { StateFolder } from '../folders.js';
@@ -39,8 +40,8 @@ export interface StoredRequest extends SweepRequest {
 }
 
 export function leaveRequest(folder: StateFolder, { since, ...request }: SweepRequest): void {
-  const when = { at: new Date(request.at).toISOString(), boot: since?.boot, bootMs: since?.ms };
-  const content = `${JSON.stringify({ schema: SCHEMA, ...request, ...when }, null, 2)}\n`;
+  const when = { at: isoTime(request.at), boot: since?.boot, bootMs: since?.ms };
+  const content = formatOurs({ ...request, ...when });
   // One process leaves one request at a time, so the name is unique.
   const name = `${request.at}-${process.pid}-${process.hrtime.bigint()}.json`;
   replaceFile(join(folder.requests, name), content, 'until reboot');

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseOurs, SCHEMA, texts } from '../files/parse.js';
+import { formatOurs, parseOurs, texts } from '../files/parse.js';
 import { jsonNames } from '../files/read.js';
 import { readFolder } from '../files/read-folder.js';
 import { createFile } from '../files/write.js';
@@ -19,7 +19,7 @@ export interface SessionPlaces {
 export function notePlaces(folder: StateFolder, { configDirs, dataDirs, pluginsDirs, tmpDirs }: SessionPlaces): void {
   const places = { configDirs, dataDirs, pluginsDirs, tmpDirs };
   if (Object.values(places).every((paths) => paths.length === 0)) return;
-  const text = `${JSON.stringify({ schema: SCHEMA, ...places }, null, 2)}\n`;
+  const text = formatOurs({ ...places });
   const name = createHash('sha256').update(text).digest('hex').slice(0, 12);
   const file = join(folder.places, `${name}.json`);
   if (!existsSync(file)) createFile(file, text, 'until reboot');

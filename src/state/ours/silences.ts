@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Silences, SilentSince } from '../../model/silence.js';
-import { parseOurs, SCHEMA, text, wholeNumber } from '../files/parse.js';
+import { formatOurs, parseOurs, text, wholeNumber } from '../files/parse.js';
 import { jsonNames, readSmall } from '../files/read.js';
 import { attempt, removeFile, replaceFile } from '../files/write.js';
 import type { StateFolder } from '../folders.js';
@@ -34,8 +34,7 @@ function silenceIn(file: string, boot: string): (SilentSince & { readonly key: s
 
 /** Where it cannot be written, the silence begins anew with the next look. */
 export function noteSilence({ silent }: StateFolder, boot: string | undefined, key: string, since: SilentSince): void {
-  const json = { schema: SCHEMA, boot, key, ...since };
-  attempt(() => replaceFile(fileOf(silent, key), `${JSON.stringify(json, null, 2)}\n`, 'until reboot'));
+  attempt(() => replaceFile(fileOf(silent, key), formatOurs({ boot, key, ...since }), 'until reboot'));
 }
 
 export const forgetSilence = ({ silent }: StateFolder, key: string): void =>

@@ -1,8 +1,8 @@
 import { readdirSync, realpathSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { errorCode, isAbsent, tryRead } from '../../common/errors.js';
 import type { Variables } from '../../common/variables.js';
-import { errorCode, isAbsent } from '../files/read.js';
 import { configDirOf } from '../folders.js';
 
 /** The folders where plugins keep their state, by layout. */
@@ -124,11 +124,4 @@ function distinctOf(paths: readonly string[]): string[] {
   return [...new Map(paths.map((path) => [realOf(path), path])).values()];
 }
 
-function realOf(path: string): string {
-  try {
-    return realpathSync.native(path);
-  } catch (error) {
-    errorCode(error);
-    return path;
-  }
-}
+const realOf = (path: string): string => tryRead(() => realpathSync.native(path)) ?? path;

@@ -1,7 +1,8 @@
 import { type Dirent, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { errorCode, isAbsent } from '../../common/errors.js';
 import type { Skipped, Unread } from '../../model/written.js';
-import { errorCode, isAbsent, isForeign } from '../files/read.js';
+import { isForeign } from '../files/read.js';
 import { type Known, type Places, SILENT } from './plugin-folders.js';
 
 /** Files that may say something about a server or its users; their content decides whether they do. */

@@ -1,8 +1,9 @@
 import { lstatSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { errorCode, isAbsent } from '../../common/errors.js';
 import type { Skipped } from '../../model/written.js';
 import { parseObject } from '../files/parse.js';
-import { errorCode, isAbsent, isForeign, readSmall } from '../files/read.js';
+import { isForeign, readSmall } from '../files/read.js';
 import type { Read } from './format.js';
 
 /** A list of 50 jobs with their results is far smaller. */
