@@ -91,7 +91,7 @@ describe.skipIf(skipped)(`what only root can set up${skipped}`, () => {
     chownSync(folder, UNLISTED, UNLISTED);
     chownSync(file, UNLISTED, UNLISTED);
     chmodSync(file, 0o660);
-    expect(trust({ uid: UNLISTED, gid: UNLISTED })).toBe(`group ${UNLISTED} may write the file`);
+    expect(trust({ uid: UNLISTED, gid: UNLISTED })).toBe(`group ${UNLISTED} can write the file`);
   });
 
   /** Runs it where these lists of users and groups stand in for the machine's own. */
