@@ -153,12 +153,10 @@ describe('a platform', () => {
     'src/act/start-background.ts',
     'src/act/start-watch.ts',
     'src/doctor/hooks.ts',
-    'src/doctor/machine.ts',
     'src/session/hook.ts',
     'src/install/paths.ts',
     'src/install/setting.ts',
     'src/observe/this-platform.ts',
-    'src/start/ready.ts',
     'src/state/folders.ts',
     'src/state/plugins/format.ts',
   ];

@@ -20,7 +20,8 @@ export interface Snapshot {
   /** The same by the boot clock. */
   readonly bootMs?: number;
   readonly machine: Host;
-  readonly uid: number | undefined;
+  /** The user that we are, as `Process` has it. */
+  readonly owner: string | undefined;
   readonly self: number;
   /** Ourselves and every process above us: never signalled, never part of a tree. */
   readonly lineage: ReadonlySet<number>;

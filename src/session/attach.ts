@@ -38,8 +38,8 @@ export interface SessionLease {
 
 /** Writes or renews the lease of the Claude process above us, and another one that names the server, by its port at least. */
 export async function attach(wanted: AttachRequest, world: World): Promise<SessionLease> {
-  const { folder, platform } = world;
-  const { snapshot } = await takeSnapshot([], [], platform);
+  const { folder } = world;
+  const { snapshot } = await takeSnapshot([], [], world);
   const owners = ownersOf(wanted, snapshot, folder);
   for (const owner of owners) {
     note(owner, wanted, folder);
@@ -67,7 +67,7 @@ function note(owner: LeaseOwner, wanted: AttachRequest, folder: StateFolder): vo
 
 /** Takes a server, or all of them, back from the session. What a known process holds besides ends with that process only. */
 export async function release(wanted: AttachRequest, world: World): Promise<SessionLease> {
-  const { snapshot } = await takeSnapshot([], [], world.platform);
+  const { snapshot } = await takeSnapshot([], [], world);
   const { session, server } = wanted;
   const above = holderAbove(wanted, snapshot);
   const owners = [above, undefined].map((holder) => ({ holder, session }));
