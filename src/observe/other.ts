@@ -72,7 +72,7 @@ async function look(pid: number): Promise<Seen> {
 }
 
 export const otherPlatform: Omit<Platform, 'name'> = {
-  shows: { environments: false, clients: false },
+  shows: { environments: false, clients: false, startTicks: false },
   host: async () => otherHost(),
   processes: async () => portableProcesses(Date.now()),
   look,

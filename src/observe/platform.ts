@@ -29,6 +29,8 @@ export interface Shows {
   readonly environments: boolean;
   /** Which sockets a server has, and so who is connected to it. */
   readonly clients: boolean;
+  /** Whether its start tokens are the ticks of proc(5), which some plugins note as well. */
+  readonly startTicks: boolean;
 }
 
 /** Of which processes each is wanted: on Linux each costs reads of its own, elsewhere one tool tells it of all. */

@@ -63,7 +63,7 @@ export async function openWorld(
 export async function readWritten(world: World): Promise<Written> {
   const host = await world.platform.host();
   const ours = readRegistry(world.folder, world.leaseFolders, world.configDirs.filter(answers));
-  const plugins = await readPlugins({ ...world, answers });
+  const plugins = await readPlugins({ ...world, answers, startTicks: world.platform.shows.startTicks });
   const written = {
     ...ours,
     records: [...ours.records, ...plugins.records],

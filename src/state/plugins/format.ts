@@ -55,6 +55,8 @@ export interface Source {
   /** Undefined when it is no JSON object. */
   readonly json: Json | undefined;
   readonly trust: Trust;
+  /** Whether start tokens are ticks here. */
+  readonly startTicks: boolean;
   /** The path of a file by its path from this one's folder. */
   readonly pathOf: (path: string) => string;
   readonly near: (path: string) => Read;
@@ -128,7 +130,7 @@ export const hashIn = (folder: string): string | undefined =>
   /(?:^|-)([0-9a-f]{12}(?:[0-9a-f]{4})?)$/.exec(folder)?.[1];
 
 /** Linux counts ticks, as a number or as a string; elsewhere plugins write dates in many forms, which prove nothing. */
-export function tickToken(value: unknown): string | undefined {
+export function tickToken({ startTicks }: Source, value: unknown): string | undefined {
   const ticks = typeof value === 'string' ? value.replace(/^linux:/, '') : wholeNumber(value)?.toString();
-  return process.platform === 'linux' && ticks !== undefined && /^\d+$/.test(ticks) ? ticks : undefined;
+  return startTicks && ticks !== undefined && /^\d+$/.test(ticks) ? ticks : undefined;
 }

@@ -35,6 +35,8 @@ export interface Known {
   readonly stateDir: string | undefined;
   /** Whether what lies there can be looked at without waiting for ever. */
   readonly answers: (path: string) => boolean;
+  /** Whether start tokens are ticks here. */
+  readonly startTicks: boolean;
 }
 
 /**
