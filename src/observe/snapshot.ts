@@ -143,18 +143,15 @@ function mayBeApart({ located, tree }: Candidate): number[] {
 }
 
 /** What is known of that of each. */
-export function known<What extends keyof Details>(
+export const known = <What extends 'environment' | 'listens'>(
   what: What,
   pids: readonly number[],
   details: ReadonlyMap<number, Details>,
-): Map<number, NonNullable<Details[What]>> {
-  return new Map(
-    pids.flatMap((pid) => {
-      const value = details.get(pid)?.[what];
-      return value === undefined ? [] : [[pid, value] as const];
-    }),
-  );
-}
+) => mapOf(pids.map((pid) => [pid, details.get(pid)?.[what]]));
+
+/** Without what could not be read. */
+const mapOf = <Key, Value>(entries: readonly (readonly [Key, Value])[]) =>
+  new Map(entries.flatMap(([key, value]) => (value === undefined ? [] : [[key, value] as const])));
 
 /** What has the command line of a server, and a child that has it too. */
 function mayLaunch(table: ProcessTable): number[] {
@@ -170,7 +167,7 @@ async function listenersOf(records: readonly ServerRecord[], platform: Platform)
   const found = await Promise.all(
     [...new Set(ports)].map(async (port) => [port, (await platform.listener(port))?.pid] as const),
   );
-  return new Map(found.flatMap(([port, pid]) => (pid === undefined ? [] : [[port, pid] as const])));
+  return mapOf(found);
 }
 
 const clientsIn = (table: ProcessTable, us: string | undefined): Process[] =>
@@ -228,17 +225,9 @@ export async function environmentsOf(pids: readonly number[], platform: Platform
 }
 
 async function socketsOf(candidates: readonly Candidate[], platform: Platform): Promise<Map<string, Sockets>> {
-  const present = candidates.flatMap((candidate) => {
-    const tree = socketTreeOf(candidate);
-    return tree === undefined ? [] : [{ id: candidate.record.id, tree }];
-  });
-  const sockets = await platform.sockets(present.map(({ tree }) => tree));
-  return new Map(
-    present.flatMap(({ id }, at) => {
-      const its = sockets[at];
-      return its === undefined ? [] : [[id, its] as const];
-    }),
-  );
+  const present = candidates.filter(({ located }) => located.kind === 'present');
+  const sockets = await platform.sockets(present.flatMap((candidate) => socketTreeOf(candidate) ?? []));
+  return mapOf(present.map(({ record }, at) => [record.id, sockets[at]]));
 }
 
 export async function socketsNow(candidate: Candidate, platform: Platform): Promise<Sockets | undefined> {

@@ -134,22 +134,22 @@ function parseFields(
 
 /** By the boot clock, which counts suspends and which nobody sets. */
 function uptime(): number | undefined {
-  const seconds = Number.parseFloat(tryRead(() => slurp('/proc/uptime')) ?? '');
+  const seconds = Number.parseFloat(readShort('/proc/uptime') ?? '');
   return Number.isFinite(seconds) ? seconds * 1000 : undefined;
 }
 
 /** By its effective uid. */
 function ownerOf(pid: number): string | undefined {
-  const status = tryRead(() => slurp(`/proc/${pid}/status`));
+  const status = readShort(`/proc/${pid}/status`);
   return /^Uid:\t\d+\t(\d+)/m.exec(status ?? '')?.[1];
 }
 
 /** Undefined when it cannot be read; a kernel thread has an empty one. */
 function argvOf(pid: number): readonly string[] | undefined {
-  return tryRead(() => slurp(`/proc/${pid}/cmdline`))
-    ?.replace(/\0$/, '')
-    .split('\0');
+  return readShort(`/proc/${pid}/cmdline`)?.replace(/\0$/, '').split('\0');
 }
+
+const readShort = (file: string): string | undefined => tryRead(() => slurp(file));
 
 /** open/read/close into one buffer costs a third less than readFileSync over a whole process table. */
 function slurp(file: string): string {
