@@ -35,16 +35,16 @@ export interface Shows {
 
 /** Of which processes each is wanted: on Linux each costs reads of its own, elsewhere one tool tells it of all. */
 export type Wanted = {
-  readonly [What in 'environment' | 'cwd' | 'isElsewhere' | 'listens']?: readonly number[];
+  readonly [What in 'environment' | 'cwd' | 'listens']?: readonly number[];
 };
 
 /** What is known of one process, of that which was wanted. */
 export interface Details {
   readonly environment?: Environment | undefined;
   readonly cwd?: string | undefined;
-  /** Whether a live process keeps from us where it works; told with `cwd`. */
+  /** Told with `cwd`: whether a live process keeps from us where it works. */
   readonly hidesCwd?: boolean;
-  /** Whether it has pids or a clock of its own, so that what it writes about itself fits nothing here. */
+  /** Told with `cwd`: whether it has pids or a clock of its own, so what it writes of itself fits nothing here. */
   readonly isElsewhere?: boolean;
   /** Whether it waits for connections of any kind, in whatever network namespace it is. */
   readonly listens?: boolean | undefined;

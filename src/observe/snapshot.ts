@@ -64,7 +64,6 @@ export async function lookAtProcesses(records: readonly ServerRecord[], sources:
   const details = await platform.details({
     environment: [...new Set([...looked, ...clientPids])],
     cwd: clientPids,
-    isElsewhere: clientPids,
     listens: launching,
   });
   return {

@@ -6,14 +6,13 @@ import type { Details, Wanted } from '../platform.js';
 import { linuxListens } from './listens.js';
 import { linkAt, textAt } from './read.js';
 
-export function linuxDetails({ environment, cwd, isElsewhere, listens }: Wanted): ReadonlyMap<number, Details> {
+export function linuxDetails({ environment, cwd, listens }: Wanted): ReadonlyMap<number, Details> {
   const found = new Map<number, Details>();
   const add = (pids: readonly number[] = [], detailsOf: (pid: number) => Details): void => {
     for (const pid of pids) found.set(pid, { ...found.get(pid), ...detailsOf(pid) });
   };
   add(environment, (pid) => ({ environment: linuxEnvironment(pid) }));
-  add(cwd, cwdOf);
-  add(isElsewhere, (pid) => ({ isElsewhere: isInOtherSpaces(pid) }));
+  add(cwd, (pid) => ({ ...cwdOf(pid), isElsewhere: isElsewhere(pid) }));
   add(listens, (pid) => ({ listens: linuxListens(pid) }));
   return found;
 }
@@ -34,6 +33,6 @@ function cwdOf(pid: number): Details {
   }
 }
 
-function isInOtherSpaces(pid: number): boolean {
+function isElsewhere(pid: number): boolean {
   return ['pid', 'time'].some((kind) => linkAt(`/proc/${pid}/ns/${kind}`) !== linkAt(`/proc/self/ns/${kind}`));
 }
