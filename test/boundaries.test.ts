@@ -151,23 +151,22 @@ describe('a platform', () => {
   const NAMES = /\bprocess\s*(\.|\[['"])\s*platform\b|\bplatform\(\)|\bos\s*\.\s*type\(\)/;
   const NAMED_IN = [
     'src/act/start-background.ts',
-    'src/act/start-watch.ts',
-    'src/doctor/hooks.ts',
-    'src/doctor/machine.ts',
-    'src/session/hook.ts',
-    'src/install/paths.ts',
-    'src/install/setting.ts',
+    'src/observe/glance.ts',
     'src/observe/this-platform.ts',
-    'src/start/ready.ts',
     'src/state/folders.ts',
-    'src/state/plugins/format.ts',
   ];
   /** Linux, without being named. */
-  const READS_PROC = ['src/observe/', 'src/act/start-watch.ts', 'src/act/stdio.ts'];
+  const READS_PROC = ['src/observe/linux/', 'src/act/start-watch.ts', 'src/act/stdio.ts'];
 
   test('is named in these places alone', () => {
     const places = sources.filter((source) => NAMES.test(codeOf(source))).map((source) => `src/${source}`);
     expect(places.sort()).toEqual([...NAMED_IN].sort());
+  });
+
+  test('has adapters that only observe/ knows', () => {
+    const adapters = own.filter(({ to }) => /^observe\/(linux|macos|windows)\//.test(to));
+    expect(adapters.length).toBeGreaterThan(0);
+    expect(shown(adapters.filter(({ from }) => !from.startsWith('observe/')))).toEqual([]);
   });
 
   test('is looked into, by /proc, in these places alone', () => {

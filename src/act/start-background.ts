@@ -9,6 +9,9 @@ import { ownStdio } from './stdio.js';
 const INHERITED =
   /^(CLAUDE|AI_AGENT$|AGENT$|OPENCODE(?!_REAP_(OLDER_THAN|GRACE|LINGER|RETIRE_AFTER|WATCH_EVERY|STATE_DIR|TMP)$|_(COMPANION|PLUGIN|SERVER|JOBS)_.*(DIR|DATA)$|_(PLUGIN|JOBS)_DIR$))/;
 
+/** Whether there is a POSIX shell, for what is given away and for the lines that Claude Code calls hooks by. */
+export const HAS_SHELL = process.platform !== 'win32';
+
 /**
  * Starts the background run so that it does not end with the session: detached, in a session of its own, and reparented
  * at once by the shell that starts it, since a canceled hook takes down everything below it at that moment.
@@ -19,10 +22,9 @@ export function startBackground(program: string, stateDir: string | undefined, c
   const args = [program, 'sweep', ...(stateDir === undefined ? [] : ['--state-dir', stateDir])];
   const { stdio, done } = ownStdio('ignore');
   const options = { cwd: '/', env, detached: true, stdio, windowsHide: true } as const;
-  const child =
-    process.platform === 'win32'
-      ? spawn(process.execPath, args, { ...options, cwd: undefined })
-      : spawn('/bin/sh', ['-c', '"$0" "$@" &', process.execPath, ...args], options);
+  const child = HAS_SHELL
+    ? spawn('/bin/sh', ['-c', '"$0" "$@" &', process.execPath, ...args], options)
+    : spawn(process.execPath, args, { ...options, cwd: undefined });
   done();
   // If the machine cannot start another process, there is no run now; the request waits for the next one.
   child.on('error', () => undefined);

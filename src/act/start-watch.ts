@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Variables } from '../common/variables.js';
 import { type Pid, parsePid } from '../model/identity.js';
+import { HAS_SHELL } from './start-background.js';
 import { ownStdio } from './stdio.js';
 
 /** What the watch runs: the first of these programs that exists, with the first node that runs it. */
@@ -92,7 +93,7 @@ export async function startWatch(watching: Watching, callers: Variables): Promis
   if (one === undefined) return undefined;
   const kept = Object.entries(callers).filter(([name, value]) => value !== undefined && KEPT.test(name));
   const options = { env: Object.fromEntries(kept), detached: true, windowsHide: true } as const;
-  if (process.platform === 'win32') {
+  if (!HAS_SHELL) {
     const args = [one, 'watch', token, '--state-dir', stateDir, '--stay'];
     const child = spawn(process.execPath, args, { ...options, stdio: 'ignore' });
     child.on('error', () => undefined);

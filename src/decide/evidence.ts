@@ -144,7 +144,7 @@ function ownershipOf({ ownership, alsoIn }: ServerRecord): Ownership {
 
 function matchOf(record: ServerRecord, processes: readonly Process[], snapshot: Snapshot): Match {
   const kinds = processes.map((process) => process.command?.kind ?? 'unknown');
-  const users = processes.map((process) => compare(process.uid?.toString(), snapshot.uid?.toString()));
+  const users = processes.map((process) => compare(process.owner, snapshot.owner));
   return {
     user: worst(users),
     command: kinds.every((kind) => kind === 'serve') ? 'serve' : kinds.includes('unknown') ? 'unknown' : 'other',

@@ -168,12 +168,13 @@ function remains(record: ServerRecord, snapshot: Snapshot): Process[] {
   const all = [...(snapshot.processes?.values() ?? [])];
   const group = record.spawned?.pid;
   const pool = all.filter((process) => group === undefined || process.group === undefined || process.group === group);
-  const isOurs = ({ uid }: Process): boolean => uid === undefined || snapshot.uid === undefined || uid === snapshot.uid;
+  const isOurs = ({ owner }: Process): boolean =>
+    owner === undefined || snapshot.owner === undefined || owner === snapshot.owner;
   return pool.filter((process) => isOurs(process) && mayServe(process, snapshot));
 }
 
-const isClear = ({ pid, command, uid, group }: Process, { environments }: Snapshot): boolean =>
-  command !== undefined && uid !== undefined && group !== undefined && environments.has(pid);
+const isClear = ({ pid, command, owner, group }: Process, { environments }: Snapshot): boolean =>
+  command !== undefined && owner !== undefined && group !== undefined && environments.has(pid);
 
 function present(top: Process | undefined, server: Process, proof: Proof, snapshot: Snapshot): Present {
   const launcher = top && launcherOf(server, top, snapshot);

@@ -20,8 +20,8 @@ export function unrecordedIn(candidates: readonly Candidate[], snapshot: Snapsho
     .map((process) => asRecord(process, snapshot));
 }
 
-const isServer = ({ command, uid }: Process, snapshot: Snapshot): boolean =>
-  command?.kind === 'serve' && uid === snapshot.uid;
+const isServer = ({ command, owner }: Process, snapshot: Snapshot): boolean =>
+  command?.kind === 'serve' && owner === snapshot.owner;
 
 /**
  * A process with a server below it in its own group is a launcher, or a script that runs more, and never the server.
@@ -44,7 +44,7 @@ function asRecord(server: Process, snapshot: Snapshot): ServerRecord {
     server: identity(server),
     starter: undefined,
     machine: snapshot.machine,
-    uid: snapshot.uid,
+    uid: undefined,
     hostname: undefined,
     port: server.command?.kind === 'serve' ? server.command.port : undefined,
     portIsStated: false,

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { HAS_SHELL } from '../act/start-background.js';
 import { isObject } from '../common/json.js';
 import type { Variables } from '../common/variables.js';
 import { differing } from '../install/copies.js';
@@ -66,9 +67,8 @@ function inSettings({ scope, path, found, json }: Registered): Finding[] {
   ];
 }
 
-/** With `args`, which clients before 2.1.139 ignore. On Windows there is no other form. */
-const isOld = (found: readonly Found[]): boolean =>
-  process.platform !== 'win32' && found.some(({ form }) => form === 'exec');
+/** With `args`, which clients before 2.1.139 leave out. Without a shell there is no other form. */
+const isOld = (found: readonly Found[]): boolean => HAS_SHELL && found.some(({ form }) => form === 'exec');
 
 const NONE = warn(
   'hooks',

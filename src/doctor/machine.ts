@@ -7,8 +7,8 @@ const HINT = 'what cannot be seen makes every server unsure, so none is stopped;
 
 /** Whether this machine shows us what we decide by, tried on a process of our own. */
 export async function machineFindings(platform: Platform): Promise<Finding[]> {
-  if (process.platform !== 'linux') {
-    const detail = `on ${process.platform} servers are listed, and never stopped: what they do cannot be seen yet`;
+  if (!platform.shows.clients) {
+    const detail = `on ${platform.name} servers are listed, and never stopped: what they do cannot be seen yet`;
     return [warn('machine', detail, 'opencode-reap stop ends one that you name')];
   }
   const probe = await startProbe(randomUUID());
@@ -21,10 +21,11 @@ export async function machineFindings(platform: Platform): Promise<Finding[]> {
 
 async function hiddenFrom({ pid, tag }: Probe, platform: Platform): Promise<string[]> {
   const seen = (await platform.processes())?.get(pid);
-  const sockets = platform.sockets(pid, [pid]);
+  const [sockets] = await platform.sockets([{ server: pid, pids: [pid] }]);
+  const { environment } = (await platform.details({ environment: [pid] })).get(pid) ?? {};
   return [
     ...(seen?.startToken && seen.command && seen.ageMs !== undefined ? [] : ['processes']),
     ...(sockets?.listening.length === 1 ? [] : ['sockets']),
-    ...(platform.environment(pid)?.tag === tag ? [] : ['environments']),
+    ...(environment?.tag === tag ? [] : ['environments']),
   ];
 }

@@ -1,8 +1,7 @@
 import { existsSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Variables } from '../common/variables.js';
-import { configDirOf } from '../state/folders.js';
+import { configDirOf, programRoot } from '../state/folders.js';
 
 /** Whose settings: the user's, a project's (shared by everyone who works on it), or the user's own for one project. */
 export type SettingsScope = 'user' | 'project' | 'local';
@@ -27,14 +26,7 @@ const buildIn = (folder: string): Build => ({
   program: join(folder, 'opencode-reap.cjs'),
 });
 
-/** Where they stay even if npx, a version manager or a clone goes away. */
-export function installedBuild(env: Variables, platform = process.platform): Build {
-  const home = env.HOME || homedir();
-  if (platform === 'darwin') return buildIn(join(home, 'Library', 'Application Support', 'opencode-reap', 'bin'));
-  if (platform === 'win32')
-    return buildIn(join(env.LOCALAPPDATA || join(home, 'AppData', 'Local'), 'opencode-reap', 'bin'));
-  return buildIn(join(env.XDG_DATA_HOME || join(home, '.local', 'share'), 'opencode-reap'));
-}
+export const installedBuild = (env: Variables): Build => buildIn(programRoot(env));
 
 /** The build that is running: this is bundled into its program, and the hook lies beside it. */
 export function runningBuild(): Build | undefined {

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
+import { HAS_SHELL } from '../act/start-background.js';
 import type { Variables } from '../common/variables.js';
 import { workspaceOf } from '../observe/directories.js';
 import { chosenRoot, everyRoot, type StateFolder, stateFolder } from '../state/folders.js';
@@ -28,11 +29,7 @@ export interface Wanted {
   readonly workspace?: string;
 }
 
-export function settingFor(
-  { scope, port, stateDir, workspace }: Wanted,
-  env: Variables,
-  platform = process.platform,
-): Setting {
+export function settingFor({ scope, port, stateDir, workspace }: Wanted, env: Variables): Setting {
   const place = workspaceOf(workspace ?? process.cwd());
   const build = installedBuild(env);
   // A session's hook sees the session's environment, which may differ from ours.
@@ -49,7 +46,7 @@ export function settingFor(
       hook: build.hook,
       port,
       stateDir: chosen ? resolve(chosen) : undefined,
-      form: platform === 'win32' ? 'exec' : 'shell',
+      form: HAS_SHELL ? 'shell' : 'exec',
       // Not Bun, nor a program with a bundled node.
       otherNode: /^node(js)?$/.test(basename(process.execPath)) ? process.execPath : undefined,
       isThere: existsSync,

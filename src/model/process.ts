@@ -9,7 +9,8 @@ export interface Process extends Identity {
   readonly group: number | undefined;
   readonly session: number | undefined;
   readonly terminal: boolean | undefined;
-  readonly uid: number | undefined;
+  /** The user whose it is, as the platform writes it: on Linux the uid. */
+  readonly owner: string | undefined;
   readonly name: string;
   readonly command: CommandLine | undefined;
   /** Undefined for any other program than Claude Code. */

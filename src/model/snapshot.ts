@@ -23,7 +23,8 @@ export interface Snapshot {
   /** The same moment by the boot clock. */
   readonly bootMs?: number;
   readonly machine: Host;
-  readonly uid: number | undefined;
+  /** The user that we are, as `Process` has it. */
+  readonly owner: string | undefined;
   readonly self: number;
   /** Our own pid and every pid above it: never signaled, never part of a tree. */
   readonly lineage: ReadonlySet<number>;

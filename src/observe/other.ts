@@ -5,7 +5,7 @@ import { claudeRole } from '../model/claude-process.js';
 import { classify } from '../model/command-line.js';
 import { type Host, parsePid } from '../model/identity.js';
 import type { Process, ProcessTable, Seen } from '../model/process.js';
-import type { PlatformAdapter } from './platform.js';
+import type { Listener, Platform } from './platform.js';
 
 /*
  * Where there is no /proc. `ps` knows no groups and no environments, and nothing here sees connections: so guards
@@ -35,7 +35,7 @@ export async function portableProcesses(now: number): Promise<ProcessTable | und
       pid,
       parent: entry.ppid,
       startToken: started === undefined ? undefined : String(started),
-      uid: entry.uid,
+      owner: entry.uid?.toString(),
       name: entry.name,
       // `ps` joins arguments with spaces, so a path with a space in it is cut; that can only veto.
       command: entry.cmd === undefined ? undefined : classify(entry.cmd.split(' ')),
@@ -51,9 +51,9 @@ export async function portableProcesses(now: number): Promise<ProcessTable | und
 }
 
 /** Rejects when nobody is found, or when the tools that it asks are missing; neither is an answer. */
-async function holder(port: number): Promise<number | undefined> {
-  const [found] = await portToPid({ port, host: '*' }).then((pid) => [pid], noneWhereToolFails);
-  return found;
+async function listener(port: number): Promise<Listener | undefined> {
+  const [pid] = await portToPid({ port, host: '*' }).then((found) => [found], noneWhereToolFails);
+  return pid === undefined ? undefined : { pid, owner: undefined };
 }
 
 /**
@@ -71,17 +71,13 @@ async function look(pid: number): Promise<Seen> {
   return table === undefined ? 'unknown' : (table.get(pid) ?? 'gone');
 }
 
-export const otherPlatform: PlatformAdapter = {
-  host: otherHost,
+export const otherPlatform: Omit<Platform, 'name'> = {
+  shows: { environments: false, clients: false, startTicks: false },
+  host: async () => otherHost(),
   processes: async () => portableProcesses(Date.now()),
   look,
-  environment: () => undefined,
-  sockets: () => undefined,
-  listens: () => undefined,
-  cwd: () => undefined,
-  // Nothing is ever stopped here, so it need not be spared either.
-  hidesCwd: () => false,
-  isElsewhere: () => false,
-  listener: holder,
-  listenerUser: () => undefined,
+  // Nothing is ever stopped here, so what a client works on need not be spared for it either.
+  details: async ({ cwd = [] }) => new Map(cwd.map((pid) => [pid, { hidesCwd: false }])),
+  sockets: async (trees) => trees.map(() => undefined),
+  listener,
 };

@@ -1,32 +1,64 @@
 import type { Host } from '../model/identity.js';
 import type { Environment, ProcessTable, Seen, Sockets } from '../model/process.js';
-import type { Witness } from '../model/record.js';
 
-/** What one platform shows; the rest is written down. */
-export type PlatformAdapter = Omit<Platform, 'claudeSessions'>;
-
-/** What can be seen of this machine. Undefined always means that it could not be read. */
+/** One platform's way of looking. Undefined always means "could not be read", never "none". */
 export interface Platform {
-  readonly host: () => Host;
+  /** As messages call it. */
+  readonly name: string;
+  readonly shows: Shows;
+  readonly host: () => Promise<Host>;
   readonly processes: () => Promise<ProcessTable | undefined>;
-  /** On Linux at once, so that nothing comes between a look and a signal. */
+  /** Right before a signal: on Linux at once, so that nothing comes between the two. */
   readonly look: (pid: number) => Seen | Promise<Seen>;
-  readonly environment: (pid: number) => Environment | undefined;
-  readonly sockets: (server: number, tree: readonly number[]) => Sockets | undefined;
-  /** Whether it waits for connections of any kind, in whatever network namespace it is. */
-  readonly listens: (pid: number) => boolean | undefined;
-  readonly cwd: (pid: number) => string | undefined;
-  /** Whether a live process keeps from us where it works. */
-  readonly hidesCwd: (pid: number) => boolean;
-  /** Whether a process has pids or a clock of its own, so that what it writes about itself fits nothing here. */
-  readonly isElsewhere: (pid: number) => boolean;
-  /** Claude Code's own list of sessions in one of its config folders; undefined when it cannot be read. */
-  readonly claudeSessions: (configDir: string) => readonly Witness[] | undefined;
+  /** What it takes more than a list to know of many processes, in one call. Whatever is not in it could not be read. */
+  readonly details: (wanted: Wanted) => Promise<ReadonlyMap<number, Details>>;
+  /**
+   * The sockets of many servers, in one call: one answer for each, in their order, since two records that lead to the
+   * same process may have trees of their own.
+   */
+  readonly sockets: (trees: readonly ServerTree[]) => Promise<readonly (Sockets | undefined)[]>;
   /**
    * Who listens on a port of this machine, for connections to that IPv4 address where one is given and addresses can be
    * told; undefined when nobody does, or nobody who can be seen.
    */
-  readonly listener: (port: number, host?: string) => Promise<number | undefined>;
-  /** Whose that is, which everybody may see; undefined when nobody listens, or it cannot be told. */
-  readonly listenerUser: (port: number, host: string) => number | undefined;
+  readonly listener: (port: number, host?: string) => Promise<Listener | undefined>;
+}
+
+/** What a platform can show at all. Of what it can, something that could not be read is unknown. */
+export interface Shows {
+  readonly environments: boolean;
+  /** Which sockets a server has, and so who is connected to it. */
+  readonly clients: boolean;
+  /** Whether its start tokens are the ticks of proc(5), which some plugins note as well. */
+  readonly startTicks: boolean;
+}
+
+/** Of which processes each is wanted: on Linux each costs reads of its own, elsewhere one tool tells it of all. */
+export type Wanted = {
+  readonly [What in 'environment' | 'cwd' | 'listens']?: readonly number[];
+};
+
+/** What is known of one process, of that which was wanted. */
+export interface Details {
+  readonly environment?: Environment | undefined;
+  readonly cwd?: string | undefined;
+  /** Told with `cwd`: whether a live process keeps from us where it works. */
+  readonly hidesCwd?: boolean;
+  /** Told with `cwd`: whether it has pids or a clock of its own, so what it writes of itself fits nothing here. */
+  readonly isElsewhere?: boolean;
+  /** Whether it waits for connections of any kind, in whatever network namespace it is. */
+  readonly listens?: boolean | undefined;
+}
+
+/** A process, and the pids of all whose sockets are its own, itself included. */
+export interface ServerTree {
+  readonly server: number;
+  readonly pids: readonly number[];
+}
+
+export interface Listener {
+  /** Undefined when it cannot be seen. */
+  readonly pid: number | undefined;
+  /** Whose it is, which everybody may see, as `Process` has it. */
+  readonly owner: string | undefined;
 }

@@ -13,8 +13,15 @@ import type { Snapshot } from '../model/snapshot.js';
 import { bootMs } from './boot-clock.js';
 import { workspaceOf } from './directories.js';
 import { hashedPlacesOf } from './hashed-directory.js';
-import type { Platform } from './platform.js';
+import type { Details, Platform, ServerTree } from './platform.js';
 import { questionPorts } from './server/questions.js';
+
+/** What a snapshot is made from. */
+export interface Sources {
+  readonly platform: Platform;
+  /** Claude Code's own list of sessions in one of its config folders; undefined when it cannot be read. */
+  readonly claudeSessions: (configDir: string) => readonly Witness[] | undefined;
+}
 
 /** What the machine shows, and where each record leads in it. */
 export interface Look {
@@ -27,9 +34,9 @@ export interface Look {
 export async function takeSnapshot(
   records: readonly ServerRecord[],
   leases: readonly { readonly path: string | undefined }[],
-  platform: Platform,
+  sources: Sources,
 ): Promise<Look> {
-  return lookAtSockets(records, leases, await lookAtProcesses(records, platform), platform);
+  return lookAtSockets(records, leases, await lookAtProcesses(records, sources), sources.platform);
 }
 
 /** What the machine shows of one server. */
@@ -39,88 +46,111 @@ export interface CloseLook {
 }
 
 /** The same for one record, such as that of a server which has only just been started. */
-export async function lookAtRecord(record: ServerRecord, platform: Platform): Promise<CloseLook> {
-  return lookAtServer(record, [], await lookAtProcesses([record], platform), platform);
+export async function lookAtRecord(record: ServerRecord, sources: Sources): Promise<CloseLook> {
+  return lookAtServer(record, [], await lookAtProcesses([record], sources), sources.platform);
 }
 
 /** The first half: enough to tell which process a record leads to. */
-export async function lookAtProcesses(records: readonly ServerRecord[], platform: Platform): Promise<Snapshot> {
+export async function lookAtProcesses(records: readonly ServerRecord[], sources: Sources): Promise<Snapshot> {
+  const { platform } = sources;
+  const owner = process.getuid?.().toString();
   const processes = await platform.processes();
   const table: ProcessTable = processes ?? new Map();
   const listeners = await listenersOf(records, platform);
+  const clients = clientsIn(table, owner);
+  const clientPids = clients.map(({ pid }) => pid);
+  const launching = mayLaunch(table);
+  const looked = [...interesting(records, table), ...listeners.values()];
+  const details = await platform.details({
+    environment: [...new Set([...looked, ...clientPids])],
+    cwd: clientPids,
+    listens: launching,
+  });
   return {
     at: Date.now(),
     bootMs: bootMs(),
-    machine: platform.host(),
-    uid: process.getuid?.(),
+    machine: await platform.host(),
+    owner,
     self: process.pid,
     lineage: lineage(table, process.pid),
     processes,
-    showsEnvironments: platform.environment(process.pid) !== undefined,
-    environments: environmentsOf([...interesting(records, table), ...listeners.values()], platform),
-    claudes: claudesIn(table, platform),
+    showsEnvironments: platform.shows.environments,
+    environments: known('environment', looked, details),
+    claudes: claudesIn(clients, details, sources),
     listeners,
     questions: questionPorts(),
     named: [],
-    listens: new Map(mayLaunch(table).flatMap((pid) => listensAt(pid, platform))),
+    listens: known('listens', launching, details),
     sockets: new Map(),
     places: new Map(),
   };
 }
 
 /** With the environments of what these records lead to, where nobody has looked at them yet. */
-export function withEnvironments(records: readonly ServerRecord[], snapshot: Snapshot, platform: Platform): Snapshot {
+export async function withEnvironments(
+  records: readonly ServerRecord[],
+  snapshot: Snapshot,
+  platform: Platform,
+): Promise<Snapshot> {
   const pids = records.flatMap(({ spawned, server }) => [spawned, server].flatMap((one) => one?.pid ?? []));
   const missing = pids.filter((pid) => !snapshot.environments.has(pid));
-  return { ...snapshot, environments: new Map([...snapshot.environments, ...environmentsOf(missing, platform)]) };
+  const environments = await environmentsOf(missing, platform);
+  return { ...snapshot, environments: new Map([...snapshot.environments, ...environments]) };
 }
 
 /** The second half: the sockets of each server, and where the directories lead. */
-export function lookAtSockets(
+export async function lookAtSockets(
   records: readonly ServerRecord[],
   leases: readonly { readonly path: string | undefined }[],
   bare: Snapshot,
   platform: Platform,
-): Look {
+): Promise<Look> {
   const workspaces = records.flatMap((record) => [record, ...record.alsoIn]).map(({ workspace }) => workspace);
   const paths = [...workspaces, ...[...leases, ...bare.claudes].map(({ path }) => path)].flatMap((path) => path ?? []);
   const first = records.map((record) => candidateOf(record, bare));
+  const below = [...new Set(first.flatMap(mayBeApart))];
+  const listens = known('listens', below, await platform.details({ listens: below }));
   const listening = {
     ...bare,
     places: hashedPlacesOf(paths),
-    listens: new Map([...bare.listens, ...first.flatMap((candidate) => listensBelow(candidate, platform))]),
+    listens: new Map([...bare.listens, ...listens]),
   };
   // Whose a process below a server is decides whose its sockets are.
   const owners = first.map(({ record, located }) => candidateAt(record, located, listening));
-  const sockets = new Map(owners.flatMap((candidate) => socketsOf(candidate, platform)));
-  const snapshot = { ...listening, sockets };
+  const snapshot = { ...listening, sockets: await socketsOf(owners, platform) };
   return { snapshot, candidates: records.map((record) => candidateOf(record, snapshot)) };
 }
 
-export function lookAtServer(
+export async function lookAtServer(
   record: ServerRecord,
   leases: readonly { readonly path: string | undefined }[],
   bare: Snapshot,
   platform: Platform,
-): CloseLook {
-  const { snapshot, candidates } = lookAtSockets([record], leases, bare, platform);
+): Promise<CloseLook> {
+  const { snapshot, candidates } = await lookAtSockets([record], leases, bare, platform);
   const [candidate = candidateOf(record, snapshot)] = candidates;
   return { snapshot, candidate };
 }
 
 /** What shares the server's session and group is its own, whatever it does. */
-function listensBelow({ located, tree }: Candidate, platform: Platform): [number, boolean][] {
+function mayBeApart({ located, tree }: Candidate): number[] {
   if (located.kind !== 'present') return [];
   const { session, group } = located.server;
   return [...tree.members, ...tree.left]
     .filter((process) => process.session !== session || process.group !== group)
-    .flatMap(({ pid }) => listensAt(pid, platform));
+    .map(({ pid }) => pid);
 }
 
-function listensAt(pid: number, platform: Platform): [number, boolean][] {
-  const listens = platform.listens(pid);
-  return listens === undefined ? [] : [[pid, listens]];
-}
+/** What is known of that of each. */
+export const known = <What extends 'environment' | 'listens'>(
+  what: What,
+  pids: readonly number[],
+  details: ReadonlyMap<number, Details>,
+) => mapOf(pids.map((pid) => [pid, details.get(pid)?.[what]]));
+
+/** Without what could not be read. */
+const mapOf = <Key, Value>(entries: readonly (readonly [Key, Value])[]) =>
+  new Map(entries.flatMap(([key, value]) => (value === undefined ? [] : [[key, value] as const])));
 
 /** What has the command line of a server, and a child that has it too. */
 function mayLaunch(table: ProcessTable): number[] {
@@ -134,44 +164,49 @@ async function listenersOf(records: readonly ServerRecord[], platform: Platform)
     record.spawned === undefined && record.provenBy === 'start time' ? (record.port ?? []) : [],
   );
   const found = await Promise.all(
-    [...new Set(ports)].map(async (port) => [port, await platform.listener(port)] as const),
+    [...new Set(ports)].map(async (port) => [port, (await platform.listener(port))?.pid] as const),
   );
-  return new Map(found.flatMap(([port, pid]) => (pid === undefined ? [] : [[port, pid] as const])));
+  return mapOf(found);
 }
+
+const clientsIn = (table: ProcessTable, us: string | undefined): Process[] =>
+  [...table.values()].filter(({ claude, owner }) => claude !== undefined && (owner === undefined || owner === us));
 
 /**
  * Sessions of people who installed no hook, and of clients that keep no list: by where they work. Their environments
  * say where their own list is, which speaks for the spares that were claimed, and for others of that account.
  */
-function claudesIn(table: ProcessTable, platform: Platform): Witness[] {
-  const isOurs = ({ uid }: Process): boolean => uid === undefined || uid === process.getuid?.();
-  const clients = [...table.values()].filter((process) => process.claude !== undefined && isOurs(process));
+function claudesIn(
+  clients: readonly Process[],
+  details: ReadonlyMap<number, Details>,
+  { claudeSessions }: Sources,
+): Witness[] {
   const lists = new Map<string, readonly Witness[] | undefined>();
-  const listFor = ({ pid }: Process): readonly Witness[] | undefined => {
-    const folder = configDirOf(pid, platform);
+  const listFor = (folder: string | undefined): readonly Witness[] | undefined => {
     if (folder === undefined) return undefined;
-    if (!lists.has(folder)) lists.set(folder, platform.claudeSessions(folder));
+    if (!lists.has(folder)) lists.set(folder, claudeSessions(folder));
     return lists.get(folder);
   };
   const working = clients.flatMap((client) => {
-    const list = listFor(client);
-    const isDoubtful = client.claude === 'spare' && (list === undefined || platform.isElsewhere(client.pid));
-    return client.claude === 'session' || isDoubtful ? workingAs(client, platform) : [];
+    const known = details.get(client.pid) ?? {};
+    const list = listFor(configDirOf(known));
+    const isDoubtful = client.claude === 'spare' && (list === undefined || known.isElsewhere !== false);
+    return client.claude === 'session' || isDoubtful ? workingAs(client, known) : [];
   });
   return [...working, ...[...lists.values()].flatMap((list) => list ?? [])];
 }
 
 /** A client may name its folder from where it works. */
-function configDirOf(pid: number, platform: Platform): string | undefined {
-  const folder = platform.environment(pid)?.claudeConfigDir;
-  return folder === undefined || isAbsolute(folder) ? folder : join(platform.cwd(pid) ?? '/', folder);
+function configDirOf({ environment, cwd = '/' }: Details): string | undefined {
+  const folder = environment?.claudeConfigDir;
+  return folder === undefined || isAbsolute(folder) ? folder : join(cwd, folder);
 }
 
-function workingAs({ pid, startToken }: Process, platform: Platform): Witness[] {
-  const cwd = platform.hidesCwd(pid) ? undefined : platform.cwd(pid);
+function workingAs({ pid, startToken }: Process, { cwd, hidesCwd }: Details): Witness[] {
+  const isHidden = hidesCwd !== false;
   // Its directory may have been deleted since; one that ends has none any more.
-  const path = cwd && workspaceOf(cwd.replace(/ \(deleted\)$/, ''));
-  return path || platform.hidesCwd(pid) ? [{ holder: { pid, startToken }, session: undefined, path }] : [];
+  const path = isHidden ? undefined : cwd && workspaceOf(cwd.replace(/ \(deleted\)$/, ''));
+  return path || isHidden ? [{ holder: { pid, startToken }, session: undefined, path }] : [];
 }
 
 /** Environments are private and cost a read each, so only those of servers, what they run and recorded pids are looked at. */
@@ -184,24 +219,20 @@ function interesting(records: readonly ServerRecord[], table: ProcessTable): num
   return [...new Set<number>([...servers, ...beside.map(({ pid }) => pid), ...recorded])];
 }
 
-export function environmentsOf(pids: readonly number[], platform: Platform): Map<number, Environment> {
-  return new Map(
-    pids.flatMap((pid) => {
-      const environment = platform.environment(pid);
-      return environment === undefined ? [] : [[pid, environment] as const];
-    }),
-  );
+export async function environmentsOf(pids: readonly number[], platform: Platform): Promise<Map<number, Environment>> {
+  return known('environment', pids, await platform.details({ environment: pids }));
 }
 
-function socketsOf(candidate: Candidate, platform: Platform): [string, Sockets][] {
-  const sockets = socketsNow(candidate, platform);
-  return sockets === undefined ? [] : [[candidate.record.id, sockets]];
+async function socketsOf(candidates: readonly Candidate[], platform: Platform): Promise<Map<string, Sockets>> {
+  const present = candidates.filter(({ located }) => located.kind === 'present');
+  const sockets = await platform.sockets(present.flatMap((candidate) => socketTreeOf(candidate) ?? []));
+  return mapOf(present.map(({ record }, at) => [record.id, sockets[at]]));
 }
 
-export function socketsNow({ located, tree }: Candidate, platform: Platform): Sockets | undefined {
-  if (located.kind !== 'present') return undefined;
-  return platform.sockets(
-    located.server.pid,
-    tree.members.map(({ pid }) => pid),
-  );
+export async function socketsNow(candidate: Candidate, platform: Platform): Promise<Sockets | undefined> {
+  const tree = socketTreeOf(candidate);
+  return tree && (await platform.sockets([tree]))[0];
 }
+
+const socketTreeOf = ({ located, tree }: Candidate): ServerTree | undefined =>
+  located.kind === 'present' ? { server: located.server.pid, pids: tree.members.map(({ pid }) => pid) } : undefined;

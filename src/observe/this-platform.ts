@@ -1,31 +1,20 @@
-import { linuxListens } from './linux/listens.js';
-import {
-  linuxCwd,
-  linuxEnvironment,
-  linuxHidesCwd,
-  linuxHost,
-  linuxIsElsewhere,
-  linuxLook,
-  linuxProcesses,
-} from './linux/processes.js';
-import { linuxListener, linuxListenerUser, linuxSockets } from './linux/sockets.js';
-import type { PlatformAdapter } from './platform.js';
+import { linuxDetails, linuxEnvironment } from './linux/details.js';
+import { linuxHost, linuxLook, linuxProcesses } from './linux/processes.js';
+import { linuxListener, linuxSockets } from './linux/sockets.js';
+import type { Platform } from './platform.js';
 
-const onLinux: PlatformAdapter = {
-  host: linuxHost,
+const onLinux = (): Omit<Platform, 'name'> => ({
+  // A process that may not even read its own is shown none.
+  shows: { environments: linuxEnvironment(process.pid) !== undefined, clients: true, startTicks: true },
+  host: async () => linuxHost(),
   processes: async () => linuxProcesses(),
   look: linuxLook,
-  environment: linuxEnvironment,
-  sockets: linuxSockets,
-  listens: linuxListens,
-  cwd: linuxCwd,
-  hidesCwd: linuxHidesCwd,
-  isElsewhere: linuxIsElsewhere,
+  details: async (wanted) => linuxDetails(wanted),
+  sockets: async (trees) => linuxSockets(trees),
   listener: async (port, host) => linuxListener(port, host),
-  listenerUser: linuxListenerUser,
-};
+});
 
 /** The packages behind it take 60 ms to load, so they are loaded only where they are needed. */
-export async function thisPlatform(platform = process.platform): Promise<PlatformAdapter> {
-  return platform === 'linux' ? onLinux : (await import('./other.js')).otherPlatform;
+export async function thisPlatform(name = process.platform): Promise<Platform> {
+  return { name, ...(name === 'linux' ? onLinux() : (await import('./other.js')).otherPlatform) };
 }

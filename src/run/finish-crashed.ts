@@ -2,7 +2,7 @@ import { type Ending, endRest, waitGone } from '../act/end-tree.js';
 import { restOf } from '../decide/tree.js';
 import { type Identity, sameProcess } from '../model/identity.js';
 import type { Fence } from '../model/record.js';
-import { environmentsOf } from '../observe/snapshot.js';
+import { known } from '../observe/snapshot.js';
 import { finishedLine } from '../report/log-line.js';
 import { liftFence } from '../state/ours/fences.js';
 import { log } from './journal.js';
@@ -30,7 +30,7 @@ export async function finishCrashed(
     // Out of scope: a run with that scope finishes it.
     if (server === undefined && (fence.record !== undefined || stillServes(fence, around))) continue;
     const isGone = server === undefined || server.verdict.kind === 'gone';
-    const ended = isGone ? await endWhatIsLeft(leftBy(fence, around, world), ending) : 'lives';
+    const ended = isGone ? await endWhatIsLeft(await leftBy(fence, around, world), ending) : 'lives';
     liftFence(fence, !isGone, { run, machine: snapshot.machine });
     log(world, [finishedLine(fence, ended)]);
   }
@@ -43,12 +43,10 @@ const stillServes = ({ tree }: Fence, { snapshot }: Survey): boolean =>
     return seen?.command?.kind === 'serve' && sameProcess(member, seen) !== 'different';
   });
 
-function leftBy(fence: Fence, { snapshot }: Survey, { platform }: World): Identity[] {
-  const environments = environmentsOf(
-    fence.tree.map(({ pid }) => pid),
-    platform,
-  );
-  return restOf(fence, snapshot, environments, platform.listens);
+async function leftBy(fence: Fence, { snapshot }: Survey, { platform }: World): Promise<Identity[]> {
+  const pids = fence.tree.map(({ pid }) => pid);
+  const details = await platform.details({ environment: pids, listens: pids });
+  return restOf(fence, snapshot, known('environment', pids, details), (pid) => details.get(pid)?.listens);
 }
 
 /** Returns those that it ended, without those that had ended before. */

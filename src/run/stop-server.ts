@@ -191,12 +191,13 @@ async function straysAfter(
 ): Promise<readonly Stray[]> {
   const { platform } = world;
   const table = (await platform.processes()) ?? new Map();
-  const environments = environmentsOf([...table.keys()], platform);
+  const environments = await environmentsOf([...table.keys()], platform);
   const { ageMs } = judgement.seen;
   const left = { server: target.server, tag: judgement.record.tag, tree, apart: stayingAfter(judgement), ageMs };
   const strays = straysOf(left, table, environments, judgement.survey.snapshot);
+  const details = await platform.details({ listens: policy.endStrays ? strays.map(({ pid }) => pid) : [] });
   const mayGo = strays.filter(
-    (stray) => policy.endStrays && mayEnd(stray, left, platform.listens(stray.pid), environments),
+    (stray) => policy.endStrays && mayEnd(stray, left, details.get(stray.pid)?.listens, environments),
   );
   return endStrays(strays, mayGo, ending);
 }
@@ -210,7 +211,7 @@ async function successor({ tree }: Clearance, { record, world, ending }: Stoppin
   if (record.port === undefined) return undefined;
   const until = performance.now() + PORT_PATIENCE_MS;
   for (;;) {
-    const listener = await world.platform.listener(record.port);
+    const listener = (await world.platform.listener(record.port))?.pid;
     const ours = tree.find((member) => member.pid === listener);
     if (ours === undefined || performance.now() > until) return listener;
     await waitGone([ours], POLL_MS, ending.look);

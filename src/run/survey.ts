@@ -32,8 +32,8 @@ export interface CloseSurvey extends Survey {
 /** Looks at everything. */
 export async function survey(world: World): Promise<Survey> {
   const look = await lookTogether(world);
-  const records = reconcile(look.written.records, look.bare).map((record) => withWhereabouts(record, world));
-  const { snapshot, candidates } = lookAtSockets(
+  const records = await withWhereabouts(reconcile(look.written.records, look.bare), world);
+  const { snapshot, candidates } = await lookAtSockets(
     [...records, ...fencedIn(look.written)],
     directoriesIn(look.written),
     look.bare,
@@ -50,9 +50,10 @@ export async function survey(world: World): Promise<Survey> {
 export async function surveyOne(world: World, known: ServerRecord): Promise<CloseSurvey> {
   const look = await lookTogether(world);
   const near = [...look.written.records, ...fencedIn(look.written)].filter((record) => concerns(record, known));
-  const bare = withEnvironments([known, ...near], look.bare, world.platform);
-  const record = withWhereabouts(asItStands(known, near, bare), world);
-  const { snapshot, candidate } = lookAtServer(record, directoriesIn(look.written), bare, world.platform);
+  const bare = await withEnvironments([known, ...near], look.bare, world.platform);
+  const asKnown = asItStands(known, near, bare);
+  const [record = asKnown] = await withWhereabouts([asKnown], world);
+  const { snapshot, candidate } = await lookAtServer(record, directoriesIn(look.written), bare, world.platform);
   return { ...finished(look, snapshot, world), candidate, candidates: [candidate] };
 }
 
@@ -83,7 +84,7 @@ function lookTogether(world: World): Promise<SharedLook> {
 async function lookNow(world: World): Promise<SharedLook> {
   const beganMs = bootMs();
   const written = await readWritten(world);
-  const bare = await lookAtProcesses([...written.records, ...fencedIn(written)], world.platform);
+  const bare = await lookAtProcesses([...written.records, ...fencedIn(written)], world);
   return { beganMs, written, bare: { ...bare, named: namedIn(written) } };
 }
 
@@ -103,18 +104,28 @@ const directoriesIn = ({ leases, witnesses }: Written) => [...leases, ...witness
 
 /** The servers of ours that none of these candidates leads to. */
 export async function surveyUnrecorded({ candidates, ...around }: Survey, world: World): Promise<Survey> {
-  const records = unrecordedIn(candidates, around.snapshot).map((record) => withWhereabouts(record, world));
+  const records = await withWhereabouts(unrecordedIn(candidates, around.snapshot), world);
   if (records.length === 0) return { ...around, candidates: [] };
-  const seen = await takeSnapshot(records, directoriesIn(around.written), world.platform);
+  const seen = await takeSnapshot(records, directoriesIn(around.written), world);
   return { ...around, snapshot: { ...seen.snapshot, named: around.snapshot.named }, candidates: seen.candidates };
 }
 
-/** What a record of nobody or of a plugin leaves out: the port that it listens on, and the directory it works in. */
-function withWhereabouts(record: ServerRecord, { platform }: World): ServerRecord {
-  const pid = record.server?.pid;
-  if (pid === undefined || record.source.format === 'native') return record;
-  const port = record.port ?? platform.sockets(pid, [pid])?.listening[0]?.port;
-  return { ...record, port, workspace: record.workspace ?? platform.cwd(pid) };
+/** With what records of nobody or of a plugin leave out: the port that they listen on, and the directory they work in. */
+async function withWhereabouts(records: readonly ServerRecord[], { platform }: World): Promise<ServerRecord[]> {
+  const lacking = (field: 'port' | 'workspace'): number[] =>
+    records.flatMap((record) =>
+      record.source.format !== 'native' && record[field] === undefined ? (record.server?.pid ?? []) : [],
+    );
+  const portless = lacking('port');
+  const cwd = lacking('workspace');
+  const sockets = await platform.sockets(portless.map((pid) => ({ server: pid, pids: [pid] })));
+  const details = await platform.details({ cwd });
+  return records.map((record) => {
+    const pid = record.server?.pid;
+    if (pid === undefined || record.source.format === 'native') return record;
+    const port = record.port ?? sockets[portless.indexOf(pid)]?.listening[0]?.port;
+    return { ...record, port, workspace: record.workspace ?? details.get(pid)?.cwd };
+  });
 }
 
 /**

@@ -4,6 +4,7 @@ import type { Written } from '../model/written.js';
 import { bootMs } from '../observe/boot-clock.js';
 import { answers } from '../observe/directories.js';
 import type { Platform } from '../observe/platform.js';
+import type { Sources } from '../observe/snapshot.js';
 import { thisPlatform } from '../observe/this-platform.js';
 import { listedSessions } from '../state/claude-sessions.js';
 import { chosenRoot, configDirOf, everyRoot, type StateFolder, stateFolder } from '../state/folders.js';
@@ -14,7 +15,7 @@ import { readSilences } from '../state/ours/silences.js';
 import { readPlugins } from '../state/plugins/read-plugins.js';
 
 /** Where this program looks and writes. */
-export interface World {
+export interface World extends Sources {
   readonly folder: StateFolder;
   /** All of our state folders: a session's hook may have chosen another one than we did. */
   readonly leaseFolders: readonly StateFolder[];
@@ -31,12 +32,17 @@ export interface World {
   readonly env: Variables;
   /** On whose behalf this runs, for the log. */
   readonly by: Actor;
-  readonly platform: Platform;
   /** Milliseconds since boot; everything that waits goes by it. */
   readonly clock: () => number;
 }
 
-export async function openWorld(stateDir: string | undefined, env: Variables, by: Actor = 'person'): Promise<World> {
+/** Another platform may be looked at than the one that we run on. */
+export async function openWorld(
+  stateDir: string | undefined,
+  env: Variables,
+  by: Actor = 'person',
+  platform?: Platform,
+): Promise<World> {
   return {
     folder: stateFolder(chosenRoot(stateDir, env)),
     leaseFolders: everyRoot(stateDir, env).map(stateFolder),
@@ -47,26 +53,25 @@ export async function openWorld(stateDir: string | undefined, env: Variables, by
     stateDir,
     env,
     by,
-    platform: {
-      ...(await thisPlatform()),
-      claudeSessions: (configDir) => (answers(configDir) ? listedSessions(configDir) : undefined),
-    },
+    platform: platform ?? (await thisPlatform()),
+    claudeSessions: (configDir) => (answers(configDir) ? listedSessions(configDir) : undefined),
     clock: bootMs,
   };
 }
 
 /** Everything that we and plugins recorded. */
 export async function readWritten(world: World): Promise<Written> {
+  const host = await world.platform.host();
   const ours = readRegistry(world.folder, world.leaseFolders, world.configDirs.filter(answers));
-  const plugins = await readPlugins({ ...world, answers });
+  const plugins = await readPlugins({ ...world, answers, startTicks: world.platform.shows.startTicks });
   const written = {
     ...ours,
     records: [...ours.records, ...plugins.records],
     uses: plugins.uses,
     unread: [...ours.unread, ...plugins.unread],
     skipped: plugins.skipped,
-    lastUses: readLastUses(world.folder, world.platform.host().boot),
-    silences: readSilences(world.folder, world.platform.host().boot),
+    lastUses: readLastUses(world.folder, host.boot),
+    silences: readSilences(world.folder, host.boot),
   };
-  return comparable(written, world.platform.host());
+  return comparable(written, host);
 }

@@ -41,8 +41,8 @@ export interface SessionLease {
  * port.
  */
 export async function attach(wanted: AttachRequest, world: World): Promise<SessionLease> {
-  const { folder, platform } = world;
-  const { snapshot } = await takeSnapshot([], [], platform);
+  const { folder } = world;
+  const { snapshot } = await takeSnapshot([], [], world);
   const owners = ownersOf(wanted, snapshot, folder);
   for (const owner of owners) {
     note(owner, wanted, folder);
@@ -73,7 +73,7 @@ function note(owner: LeaseOwner, wanted: AttachRequest, folder: StateFolder): vo
  * process.
  */
 export async function release(wanted: AttachRequest, world: World): Promise<SessionLease> {
-  const { snapshot } = await takeSnapshot([], [], world.platform);
+  const { snapshot } = await takeSnapshot([], [], world);
   const { session, server } = wanted;
   const above = holderAbove(wanted, snapshot);
   const owners = [above, undefined].map((holder) => ({ holder, session }));

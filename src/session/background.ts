@@ -77,7 +77,7 @@ async function serveAll(policy: SweepPolicy, world: World, program: string | und
 
 async function claimRun(world: World): Promise<OurClaim | undefined> {
   const { folder, clock } = world;
-  const { snapshot } = await takeSnapshot([], [], world.platform);
+  const { snapshot } = await takeSnapshot([], [], world);
   const { machine } = snapshot;
   const holder = selfIn(snapshot);
   if (holder === undefined) return undefined;
@@ -196,7 +196,8 @@ async function dueOf(
   seen: Seen,
   { platform, clock }: World,
 ): Promise<StoredRequest[]> {
-  const now = { boot: platform.host().boot, ms: clock() };
+  const { boot } = await platform.host();
+  const now = { boot, ms: clock() };
   const due: StoredRequest[] = [];
   for (const request of pending) {
     const firstSeen = seen.get(request.file) ?? now.ms;
@@ -214,7 +215,7 @@ async function stillThere({ ending }: StoredRequest, platform: World['platform']
   const seen = ending && (await platform.look(ending.pid));
   if (ending === undefined || seen === undefined || typeof seen === 'string') return false;
   // A token of another time namespace cannot tell, so any process with that pid is waited for.
-  return !isOfOurTime(ending, platform.host()) || sameProcess(ending, seen) === 'same';
+  return !isOfOurTime(ending, await platform.host()) || sameProcess(ending, seen) === 'same';
 }
 
 async function look(due: readonly StoredRequest[], policy: SweepPolicy, world: World): Promise<Reaped> {

@@ -8,7 +8,7 @@ import type { BootTime } from '../model/boot-time.js';
 import type { Identity } from '../model/identity.js';
 import { sameProcess } from '../model/identity.js';
 import { bootMs } from '../observe/boot-clock.js';
-import { linuxGlance, linuxHost, linuxTimeNamespace } from '../observe/linux/processes.js';
+import { glance, glanceHost, glanceTimeNamespace } from '../observe/glance.js';
 import { workspaceAtOnce } from '../observe/workspace-at-once.js';
 import { port } from '../state/files/parse.js';
 import { chosenRoot, type StateFolder, stateFolder } from '../state/folders.js';
@@ -87,8 +87,7 @@ function rehearse(call: HookCall, input: HookInput, folder: StateFolder): void {
   isSwept(folder);
 }
 
-const holderOf = ({ env }: HookCall): Identity | undefined =>
-  process.platform === 'linux' ? holderAbove(process.ppid, env.CLAUDE_PID, linuxGlance) : undefined;
+const holderOf = ({ env }: HookCall): Identity | undefined => holderAbove(process.ppid, env.CLAUDE_PID, glance);
 
 const sessionOf = ({ env }: HookCall, { session }: HookInput): string | undefined =>
   session ?? (env.CLAUDE_CODE_SESSION_ID || undefined);
@@ -96,7 +95,7 @@ const sessionOf = ({ env }: HookCall, { session }: HookInput): string | undefine
 function leaseFor(call: HookCall, input: HookInput, folder: StateFolder): LeaseFile {
   const holder = holderOf(call);
   const { port } = call;
-  const owner = { holder: holder && { ...holder, machine: linuxHost() }, session: sessionOf(call, input) };
+  const owner = { holder: holder && { ...holder, machine: glanceHost() }, session: sessionOf(call, input) };
   const besides = port === DEFAULT_PORT ? undefined : { port };
   return leaseOf(owner, { cwd: workspaceHere(call, input), port, servers: [] }, besides, folder);
 }
@@ -121,7 +120,7 @@ async function request(
     since: now(),
     event: call.event,
     session: sessionOf(call, input),
-    ending: ending && { ...ending, timeNamespace: linuxTimeNamespace() },
+    ending: ending && { ...ending, timeNamespace: glanceTimeNamespace() },
     configDir: call.env.CLAUDE_CONFIG_DIR || undefined,
     dataDir: call.env.CLAUDE_PLUGIN_DATA || undefined,
     pluginsDir: call.env.CLAUDE_CODE_PLUGIN_CACHE_DIR || undefined,
@@ -135,12 +134,12 @@ async function request(
 /** A frozen run serves no requests: the one that is started then takes over its claim. */
 function isSwept(folder: StateFolder): boolean {
   const run = sweeper(folder);
-  const seen = run && process.platform === 'linux' ? linuxGlance(run.holder.pid) : 'gone';
-  if (run === undefined || typeof seen === 'string' || sameProcess(run.holder, seen) !== 'same') return false;
-  return sharesTime(run.machine.timeNamespace, linuxTimeNamespace()) && !isVoid(run, 'yes', now());
+  const seen = run && glance(run.holder.pid);
+  if (run === undefined || typeof seen !== 'object' || sameProcess(run.holder, seen) !== 'same') return false;
+  return sharesTime(run.machine.timeNamespace, glanceTimeNamespace()) && !isVoid(run, 'yes', now());
 }
 
-const now = (): BootTime => ({ boot: linuxHost().boot, ms: bootMs() });
+const now = (): BootTime => ({ boot: glanceHost().boot, ms: bootMs() });
 
 async function noteFailure(call: HookCall, folder: StateFolder, error: unknown): Promise<void> {
   const log = await import('../state/ours/log.js');

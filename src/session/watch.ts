@@ -10,7 +10,6 @@ import { type Answer, isAlive } from '../decide/alive.js';
 import type { Judged, Reaped } from '../decide/plan.js';
 import { nextUse } from '../decide/quiet.js';
 import { installedBuild } from '../install/paths.js';
-import type { BootTime } from '../model/boot-time.js';
 import { takeSnapshot } from '../observe/snapshot.js';
 import { reap } from '../reap.js';
 import type { World } from '../run/world.js';
@@ -69,26 +68,29 @@ async function ensure(programs: readonly string[], retireAfterMs: number, world:
   // Twice: once to find that the last watch died or finds nothing to run, once to follow it.
   for (let attempt = 0; attempt < 2; attempt += 1) {
     const held = watcher(world.folder);
-    if (held && !isVoid(held, await aliveNow(held, world), nowIn(world))) return true;
+    if (held && !(await isOver(held, world))) return true;
     const claimed = await claimNow(world);
     if (claimed === undefined || claimed.kind === 'unread') return false;
     if (claimed.kind === 'ours') return begin(claimed, programs, retireAfterMs, world);
     const { by } = claimed;
     // Another process is about to start it.
-    if (!isVoid(by, await aliveNow(by, world), nowIn(world))) return true;
+    if (!(await isOver(by, world))) return true;
     claimed.takeAway();
   }
   return false;
 }
 
-const nowIn = ({ platform, clock }: World): BootTime => ({ boot: platform.host().boot, ms: clock() });
+async function isOver(held: Held, world: World): Promise<boolean> {
+  const { boot } = await world.platform.host();
+  return isVoid(held, await aliveNow(held, world), { boot, ms: world.clock() });
+}
 
 /** Looks at that one process only, since most often the watch is there. */
 async function aliveNow({ holder, machine }: Held, { platform }: World): Promise<Answer> {
   const seen = await platform.look(holder.pid);
   if (seen === 'unknown') return 'unknown';
   return isAlive(holder, machine, {
-    machine: platform.host(),
+    machine: await platform.host(),
     processes: new Map(seen === 'gone' ? [] : [[seen.pid, seen]]),
   });
 }
@@ -101,7 +103,7 @@ async function claimNow({ folder, platform, clock }: World): Promise<WatchClaim 
   if (typeof us === 'string') return undefined;
   const token = randomBytes(8).toString('hex');
   const holder = { pid: us.pid, startToken: us.startToken };
-  const claimant = { holder, machine: platform.host(), holdsMs: STARTING_MS, clock, token };
+  const claimant = { holder, machine: await platform.host(), holdsMs: STARTING_MS, clock, token };
   return { ...claimWatch(folder, claimant), token };
 }
 
@@ -179,7 +181,7 @@ export async function endWatchIfOver(program: string | undefined, world: World):
   const held = watcher(folder);
   const claim = held?.token === undefined ? undefined : watchClaim(folder, held.token, clock);
   if (held === undefined || claim === undefined || (await somethingIsLeft(world))) return;
-  const { lineage } = (await takeSnapshot([], [], platform)).snapshot;
+  const { lineage } = (await takeSnapshot([], [], world)).snapshot;
   await end(claim, program, world);
   if ((await aliveNow(held, world)) !== 'yes') return;
   await signal(held.holder, 'SIGTERM', platform.look, lineage);
@@ -234,7 +236,7 @@ async function withNotedPlaces(world: World): Promise<World> {
 
 /** Like the background run, but stops only what has been quiet for long, and writes down what it saw in use. */
 async function lookQuietly(policy: SweepPolicy, world: World): Promise<Reaped> {
-  const { boot } = world.platform.host();
+  const { boot } = await world.platform.host();
   const uses = readLastUses(world.folder, boot);
   const request = { ...LOOKING, ...policy, dryRun: false, quietForMs: retireAfterIn(world) };
   const reaped = await reap(request, world);

@@ -51,17 +51,17 @@ async function tryOnce(wanted: Wanted, world: World): Promise<Tried> {
   const around = await survey(world);
   if (isClosing(wanted.port, around)) return { ...again('the server on it is being stopped'), isClosing: true };
   const who = await whoAnswers(wanted.hostname, wanted.port);
-  const user = who === 'nobody' ? undefined : world.platform.listenerUser(wanted.port, wanted.hostname);
-  if (user !== undefined && user !== around.snapshot.uid)
+  const listener = who === 'nobody' ? undefined : await world.platform.listener(wanted.port, wanted.hostname);
+  if (listener?.owner !== undefined && listener.owner !== around.snapshot.owner)
     return refused(`port ${wanted.port} belongs to another user`, 'choose another port');
   switch (who) {
     case 'opencode':
     case 'locked':
-      return reused(wanted, who, around, world);
+      return reused(wanted, who, listener?.pid, around, world);
     case 'stranger':
-      return heldByStranger(wanted, around, world);
+      return heldByStranger(wanted, listener?.pid, around);
     case 'silent':
-      return heldBySilent(wanted, around, world);
+      return heldBySilent(wanted, listener?.pid, around);
     case 'nobody':
       return claimAndLaunch(wanted, around, world);
   }
@@ -112,8 +112,13 @@ async function isStillHeld({ hostname, port }: Wanted): Promise<boolean> {
 }
 
 /** A record may be written only just now; its writer holds a claim on the port until it is there. */
-async function reused(wanted: Wanted, who: 'opencode' | 'locked', around: Survey, world: World): Promise<Tried> {
-  const pid = await world.platform.listener(wanted.port, wanted.hostname);
+async function reused(
+  wanted: Wanted,
+  who: 'opencode' | 'locked',
+  pid: number | undefined,
+  around: Survey,
+  world: World,
+): Promise<Tried> {
   const known = around.candidates.find((one) => isServerOf(one, pid, wanted, around));
   if (known) return taken(wanted, pid, known.record, around, world);
   const starter = starterOn(world.folder, wanted.port);
@@ -122,7 +127,7 @@ async function reused(wanted: Wanted, who: 'opencode' | 'locked', around: Survey
   if (isStarting && counts(starter, now.snapshot, world)) return beingStarted(starter.holder.pid);
   const found = now.candidates.find((one) => isServerOf(one, pid, wanted, now));
   if (found) return taken(wanted, pid, found.record, now, world);
-  if (who === 'locked' && isOther(pid, now)) return heldByStranger(wanted, now, world);
+  if (who === 'locked' && isOther(pid, now)) return heldByStranger(wanted, pid, now);
   return running(wanted, pid, undefined);
 }
 
@@ -183,8 +188,7 @@ function isServerOf(
   return processesOf(located).some((process) => process.pid === pid) && !(weak && whyDoubted(weak));
 }
 
-async function heldByStranger(wanted: Wanted, around: Survey, { platform }: World): Promise<Refused> {
-  const pid = await platform.listener(wanted.port, wanted.hostname);
+function heldByStranger(wanted: Wanted, pid: number | undefined, around: Survey): Refused {
   const name = pid === undefined ? undefined : around.snapshot.processes?.get(pid)?.name;
   const who = pid === undefined ? '' : ` (pid ${pid}${name ? `, ${name}` : ''})`;
   return refused(
@@ -194,9 +198,8 @@ async function heldByStranger(wanted: Wanted, around: Survey, { platform }: Worl
 }
 
 /** An OpenCode that does not answer may still be starting; anything else that is silent will not become an OpenCode. */
-async function heldBySilent(wanted: Wanted, around: Survey, world: World): Promise<Tried> {
-  const pid = await world.platform.listener(wanted.port, wanted.hostname);
-  if (isOther(pid, around)) return heldByStranger(wanted, around, world);
+function heldBySilent(wanted: Wanted, pid: number | undefined, around: Survey): Tried {
+  if (isOther(pid, around)) return heldByStranger(wanted, pid, around);
   return again(`the OpenCode on it${pid === undefined ? '' : ` (pid ${pid})`} does not answer`);
 }
 

@@ -28,7 +28,7 @@ import { spawnEnvironment } from './spawn-environment.js';
 export async function launch(wanted: Wanted, world: World, mayStart = () => true): Promise<Started | Refused> {
   if (!isDirectory(wanted.workspace))
     return refused(`the workspace ${wanted.workspace} is not a directory`, 'name one that exists');
-  const { snapshot: began } = await takeSnapshot([], [], world.platform);
+  const { snapshot: began } = await takeSnapshot([], [], world);
   const spawning = newRecord(wanted, began);
   if (spawning === undefined) return unlisted();
   writeRecord(world.folder, spawning);
@@ -71,7 +71,7 @@ export async function launch(wanted: Wanted, world: World, mayStart = () => true
 
 function newRecord(
   wanted: Wanted,
-  { machine, uid, processes, self }: Snapshot,
+  { machine, processes, self }: Snapshot,
 ): (NativeRecord & { readonly tag: string }) | undefined {
   const us = processes?.get(self);
   if (us?.startToken === undefined) return undefined;
@@ -82,7 +82,7 @@ function newRecord(
     tag: randomBytes(16).toString('hex'),
     starter: { pid: us.pid, startToken: us.startToken },
     machine,
-    uid,
+    uid: process.getuid?.(),
     hostname: wanted.hostname,
     port: wanted.port === 0 ? undefined : wanted.port,
     command: [wanted.command, ...argsFor(wanted)],
@@ -130,7 +130,7 @@ async function unseen(
  */
 async function giveUp(error: string, record: NativeRecord, wanted: Wanted, world: World): Promise<Refused> {
   const parsed: ServerRecord = asServerRecord(world.folder, record);
-  const { snapshot, candidate } = await lookAtRecord(parsed, world.platform);
+  const { snapshot, candidate } = await lookAtRecord(parsed, world);
   const { located } = candidate;
   const target = targetOfSpawn(located);
   const { look } = world.platform;
@@ -153,11 +153,12 @@ interface Ended {
 const NOT_ENDED: Ended = { isWhole: false, pids: [] };
 
 /** A command that exited may have left something running that is recorded nowhere else. */
-async function endLeft(group: number | undefined, tag: string | undefined, { platform }: World): Promise<Ended> {
-  const { snapshot } = await takeSnapshot([], [], platform);
+async function endLeft(group: number | undefined, tag: string | undefined, world: World): Promise<Ended> {
+  const { snapshot } = await takeSnapshot([], [], world);
   const { processes: table = new Map(), lineage } = snapshot;
-  const left = leftOfSpawn(group, tag, table, environmentsOf([...table.keys()], platform));
-  const stubborn = await endRest(left, { look: platform.look, lineage, graceMs: DEFAULTS.graceMs });
+  const environments = await environmentsOf([...table.keys()], world.platform);
+  const left = leftOfSpawn(group, tag, table, environments);
+  const stubborn = await endRest(left, { look: world.platform.look, lineage, graceMs: DEFAULTS.graceMs });
   return { isWhole: stubborn.length === 0, pids: left.filter((one) => !stubborn.includes(one)).map(({ pid }) => pid) };
 }
 

@@ -71,10 +71,10 @@ async function listenerOf(
   world: World,
 ): Promise<{ port: number; server: Identity | undefined } | undefined> {
   const parsed = asServerRecord(world.folder, record);
-  const { snapshot, candidate } = await lookAtRecord(parsed, world.platform);
+  const { snapshot, candidate } = await lookAtRecord(parsed, world);
   const sockets = snapshot.sockets.get(record.id);
   if (sockets === undefined)
-    return record.port === undefined || process.platform === 'linux'
+    return record.port === undefined || world.platform.shows.clients
       ? undefined
       : { port: record.port, server: undefined };
   const listening = sockets.listening.find(({ port }) => record.port === undefined || port === record.port);

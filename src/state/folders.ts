@@ -60,5 +60,11 @@ function defaultRoot(env: Variables, platform: NodeJS.Platform): string {
   return join(home, '.local', 'state', 'opencode-reap');
 }
 
+/** Where our programs stay although npx, a version manager or a clone goes. */
+export function programRoot(env: Variables, platform = process.platform): string {
+  if (platform === 'darwin' || platform === 'win32') return join(defaultRoot(env, platform), 'bin');
+  return join(env.XDG_DATA_HOME || join(env.HOME || homedir(), '.local', 'share'), 'opencode-reap');
+}
+
 /** Claude Code's config folder. */
 export const configDirOf = (env: Variables): string => env.CLAUDE_CONFIG_DIR || join(env.HOME || homedir(), '.claude');

@@ -3,7 +3,7 @@ import { type Change, environmentHidden, recordedOn, says, seen, shown, shownOn,
 import type { Situation } from './given.js';
 import type { Named } from './spoils.js';
 
-const FIELDS = ['startToken', 'uid', 'command', 'group', 'session', 'terminal', 'ageMs', 'memoryBytes'] as const;
+const FIELDS = ['startToken', 'owner', 'command', 'group', 'session', 'terminal', 'ageMs', 'memoryBytes'] as const;
 const MACHINE = ['id', 'boot', 'pidNamespace'] as const;
 
 /** Every single thing that this world knows, as a world that knows all but that. */
@@ -19,7 +19,7 @@ export const forgetting = (given: Situation): Named[] => [
   ]),
   ['where the leases were written', leases({ machine: undefined })],
   ['who holds the leases', leases({ holder: undefined })],
-  ['the user of this run', shown({ uid: undefined })],
+  ['the user of this run', shown({ owner: undefined })],
   ['the processes', shown({ processes: undefined })],
   ['the sockets', shown({ sockets: new Map() })],
   ['what a lease says', unread('lease')],

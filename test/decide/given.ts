@@ -55,7 +55,7 @@ export function process(value: number, but: Partial<Process> = {}): Process {
     group: value,
     session: value,
     terminal: false,
-    uid: ME,
+    owner: String(ME),
     name: 'something',
     command: { kind: 'other' },
     ageMs: HOUR,
@@ -156,7 +156,7 @@ const us = [
 const snapshot: Snapshot = {
   at: NOW,
   machine: here,
-  uid: ME,
+  owner: String(ME),
   self: SELF,
   lineage: new Set([SELF, SHELL]),
   processes: tableOf(...us, serverProcess(SERVER), process(MCP, { parent: SERVER, group: SERVER, session: SERVER })),

@@ -149,8 +149,14 @@ const identityCases: readonly Case[] = [
   ],
   ['its environment alone cannot be seen', on(environmentHidden(SERVER)), 'unknown', 'unsure', ['identity', 'unkept']],
   ['the record has no tag', on(recorded({ tag: undefined })), 'pass', 'stale', []],
-  ['it belongs to another user', on(seen(SERVER, { uid: 0 })), 'veto', 'spared', ['identity']],
-  ['its launcher belongs to another user', but(launched, seen(LAUNCHER, { uid: 0 })), 'veto', 'spared', ['identity']],
+  ['it belongs to another user', on(seen(SERVER, { owner: '0' })), 'veto', 'spared', ['identity']],
+  [
+    'its launcher belongs to another user',
+    but(launched, seen(LAUNCHER, { owner: '0' })),
+    'veto',
+    'spared',
+    ['identity'],
+  ],
   [
     'what started it is a shell or a script, which runs more',
     but(launched, seen(LAUNCHER, { command: { kind: 'other' } })),
@@ -197,8 +203,8 @@ const identityCases: readonly Case[] = [
     'unsure',
     ['identity', 'idle', 'aged'],
   ],
-  ['its user cannot be read', on(seen(SERVER, { uid: undefined })), 'unknown', 'unsure', ['identity']],
-  ['the user of this run cannot be read', on(shown({ uid: undefined })), 'unknown', 'unsure', ['identity']],
+  ['its user cannot be read', on(seen(SERVER, { owner: undefined })), 'unknown', 'unsure', ['identity']],
+  ['the user of this run cannot be read', on(shown({ owner: undefined })), 'unknown', 'unsure', ['identity']],
   ['its command line cannot be read', on(seen(SERVER, { command: undefined })), 'unknown', 'unsure', ['identity']],
   [
     'its launcher has the tag, but its own environment is hidden',

@@ -132,7 +132,7 @@ describe('what a dead launcher left in its group', () => {
     ['is gone without a tag', but(orphaned, tagless(SERVER)), 'gone'],
     ['is gone when another group has the tag', but(orphaned, seen(SERVER, { group: SERVER })), 'gone'],
     ['is gone when only other programs are left', but(orphaned, seen(SERVER, { command: { kind: 'other' } })), 'gone'],
-    ['is gone when another user has it', but(orphaned, seen(SERVER, { uid: 0 })), 'gone'],
+    ['is gone when another user has it', but(orphaned, seen(SERVER, { owner: '0' })), 'gone'],
     ['may be it when its environment is hidden', but(orphaned, environmentHidden(SERVER)), 'unknown'],
     ['may be it when the record has no tag', but(orphaned, recorded({ tag: undefined })), 'unknown'],
   ])('%s', (_sentence, given, expected) => {

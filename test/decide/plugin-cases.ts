@@ -182,7 +182,7 @@ export const weakIdentity: readonly Case[] = [
   ],
   ['a plugin’s pid is another program', on(seen(SERVER, { command: { kind: 'other' } })), 'unknown', 'gone', []],
   ['a plugin’s pid is a TUI', on(seen(SERVER, { command: { kind: 'opencode' } })), 'unknown', 'gone', []],
-  ['a plugin’s pid is another user’s', on(seen(SERVER, { uid: 0 })), 'veto', 'spared', ['identity']],
+  ['a plugin’s pid is another user’s', on(seen(SERVER, { owner: '0' })), 'veto', 'spared', ['identity']],
   ['a plugin names a free pid', on(ended(SERVER)), 'unknown', 'gone', []],
   [
     'this run has seen it before, and now another one has its pid',

@@ -163,7 +163,7 @@ export const MISTAKING_A_PLUGIN: readonly Named[] = [
 export const SPOILING: readonly Named[] = [
   ...SPARING,
   ['nothing is spoiled', (given) => given],
-  ['it belongs to another user', seen(SERVER, { uid: 0 })],
+  ['it belongs to another user', seen(SERVER, { owner: '0' })],
   ['it is young', seen(SERVER, { ageMs: MINUTE })],
   ['it starts in the future', seen(SERVER, { ageMs: -MINUTE })],
   ['it asks to be kept', spawnedWith(SERVER, { keep: true })],

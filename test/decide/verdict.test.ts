@@ -133,8 +133,8 @@ const ALLOWED: readonly [string, Change][] = [
 ];
 
 const FORBIDDEN: readonly [string, string, Change][] = [
-  ['a process of another user', 'identity', seen(SERVER, { uid: 0 })],
-  ['a process of who knows which user', 'identity', seen(SERVER, { uid: undefined })],
+  ['a process of another user', 'identity', seen(SERVER, { owner: '0' })],
+  ['a process of who knows which user', 'identity', seen(SERVER, { owner: undefined })],
   ['another program', 'identity', seen(SERVER, { command: { kind: 'other' } })],
   ['another command of opencode', 'identity', seen(SERVER, { command: { kind: 'opencode' } })],
   ['a process with another tag', 'identity', spawnedWith(SERVER, { tag: 'other' })],

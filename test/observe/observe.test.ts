@@ -36,6 +36,8 @@ const TCP6 = `  sl  local_address                         remote_address        
 `;
 const LOOPBACK6 = '0000:0000:0000:0000:0000:0000:0000:0001';
 const ANY6 = '0000:0000:0000:0000:0000:0000:0000:0000';
+const socketsOf = (server: number, pids: readonly number[]) => linuxSockets([{ server, pids }])[0];
+const listenerPid = (port: number, host?: string) => linuxListener(port, host)?.pid;
 const hasIPv6 = networkInterfaces().lo?.some(({ address }) => address === '::1');
 
 test('a socket that a child has as well is its parent’s', async () => {
@@ -48,10 +50,10 @@ test('a socket that a child has as well is its parent’s', async () => {
   onTestFinished(() => void child.kill());
   const pids = [child.pid ?? 0, process.pid];
   for (const tree of [pids, [...pids].reverse()]) {
-    const own = linuxSockets(process.pid, tree)?.listening.filter((one) => one.port === port);
+    const own = socketsOf(process.pid, tree)?.listening.filter((one) => one.port === port);
     expect(own).toMatchObject([{ pid: process.pid }]);
   }
-  expect(linuxListener(port)).toBe(process.pid);
+  expect(linuxListener(port)).toEqual({ pid: process.pid, owner: String(process.getuid?.()) });
 });
 
 describe('a process', () => {
@@ -185,7 +187,7 @@ describe('the sockets of a process', () => {
     ['::', '127.0.0.1', ANY6],
   ];
 
-  const own = () => linuxSockets(process.pid, [process.pid]);
+  const own = () => socketsOf(process.pid, [process.pid]);
 
   test.each<[string, string, string]>([
     ['127.0.0.1', '127.0.0.1', '127.0.0.1'],
@@ -195,7 +197,7 @@ describe('the sockets of a process', () => {
     const { server, port } = await listen(host);
     const listening = [{ host: shown, port, pid: process.pid }];
     expect(own()).toEqual({ listening, inbound: [], outbound: 0, lately: [], ourNetwork: true });
-    expect([linuxListener(port), linuxListener(port, shown)]).toEqual([process.pid, process.pid]);
+    expect([listenerPid(port), listenerPid(port, shown)]).toEqual([process.pid, process.pid]);
     const client = await dial(server, port, dialled);
     const inbound = [{ port, clientPid: process.pid, clientPort: client.localPort }];
     expect(own()).toEqual({ listening, inbound, outbound: 1, lately: [], ourNetwork: true });
@@ -219,7 +221,7 @@ describe('the sockets of a process', () => {
     await waitFor('the connection is gone', () => own()?.inbound.length === 0);
     await waitFor('it is closed at both ends', () => own()?.lately?.every((ms) => ms > 0));
     expect(own()?.lately).toHaveLength(rows);
-    expect(linuxSockets(process.pid, [])?.lately).toEqual([]);
+    expect(socketsOf(process.pid, [])?.lately).toEqual([]);
   });
 
   test('the same port of another machine is another server’s', () => {
@@ -246,12 +248,12 @@ describe('the sockets of a process', () => {
 
   test('what listens outside the tree is not its own', async () => {
     const { port } = await listen('127.0.0.1');
-    expect(linuxSockets(process.pid, [])?.listening).toEqual([]);
+    expect(socketsOf(process.pid, [])?.listening).toEqual([]);
     expect([linuxListener(port + 1), linuxListener(port, '127.0.0.2')]).toEqual([undefined, undefined]);
   });
 
   test('of a process that has ended cannot be seen', () => {
-    expect(linuxSockets(2 ** 30, [2 ** 30])).toBeUndefined();
+    expect(socketsOf(2 ** 30, [2 ** 30])).toBeUndefined();
   });
 });
 
@@ -304,7 +306,7 @@ describe('a look at a real process', () => {
       const seen = linuxLook(pid);
       return typeof seen === 'object' && seen.name === 'we) (ird\nx';
     });
-    const seen = { pid, startToken: startToken(pid), parent: process.pid, uid: process.getuid?.() };
+    const seen = { pid, startToken: startToken(pid), parent: process.pid, owner: String(process.getuid?.()) };
     expect(linuxLook(pid)).toMatchObject({ ...seen, group: processGroup(pid), session: sessionId(pid) });
     expect(linuxLook(pid)).toMatchObject({ command: { kind: 'other' }, terminal: expect.any(Boolean) });
   });

@@ -234,12 +234,12 @@ describe.skipIf(hidden)(`a Claude that keeps from us where it works${hidden}`, (
     const asNobody = { uid: NOBODY, gid: NOBODY, cwd: place } as const;
     const child = sandbox.spawn(program, ['600'], { ...asNobody, stdio: 'ignore' });
     const script = `
-      const { linuxHidesCwd, linuxProcesses } = await import('${MODULES}/observe/linux/processes.js');
+      const { linuxDetails } = await import('${MODULES}/observe/linux/details.js');
       const { lookAtProcesses } = await import('${MODULES}/observe/snapshot.js');
       const { openWorld } = await import('${MODULES}/run/world.js');
-      const { claudes } = await lookAtProcesses([], (await openWorld(undefined, {})).platform);
+      const { claudes } = await lookAtProcesses([], await openWorld(undefined, {}));
       const mine = claudes.filter(({ holder }) => holder.pid === ${child.pid});
-      console.log(JSON.stringify({ claudes: mine.map(({ path = null }) => path), hides: linuxHidesCwd(${child.pid}) }));`;
+      console.log(JSON.stringify({ claudes: mine.map(({ path = null }) => path), hides: linuxDetails({ cwd: [${child.pid}] }).get(${child.pid}).hidesCwd }));`;
     const answer = (): unknown => {
       const ran = spawnSync(process.execPath, ['--input-type=module', '-e', script], { ...asNobody, encoding: 'utf8' });
       return ran.status === 0 ? JSON.parse(ran.stdout) : ran.stderr;

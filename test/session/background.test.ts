@@ -122,13 +122,13 @@ test('a run that can no longer be examined does not keep others from looking for
 test('a run that fails says so in the log, and gives up its claim', async () => {
   await writeState(box.stateDir, 'requests/a.json', { schema: SCHEMA, at: new Date().toISOString(), lingerMs: 0 });
   const world = await openWorld(box.stateDir, box.env());
-  const cwd = () => {
+  const details = () => {
     throw new Error('a bug');
   };
   await startFake(box);
   const swept = runInBackground(
     { olderThanMs: 0, graceMs: 0, limit: 1 },
-    { ...world, platform: { ...world.platform, cwd } },
+    { ...world, platform: { ...world.platform, details } },
   );
   await expect(swept).rejects.toThrow('a bug');
   const said = JSON.parse(readFileSync(join(box.stateDir, 'log.ndjson'), 'utf8'));

@@ -116,7 +116,7 @@ function adopt({ server: { record, seen, survey } }: Chosen, world: World): stri
     spawned: identityOf(launcher?.startToken === undefined ? server : launcher),
     server: identityOf(server),
     machine: snapshot.machine,
-    uid: snapshot.uid,
+    uid: process.getuid?.(),
     hostname,
     port: record.port,
     command: ['opencode', 'serve'],

@@ -1,7 +1,6 @@
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import { tryRead } from '../../common/errors.js';
 import { linuxGlance } from './processes.js';
-import { parseTcp } from './sockets.js';
+import { textAt } from './read.js';
+import { parseTcp, socketInodes } from './sockets.js';
 
 /** The flag of a socket that waits for connections, __SO_ACCEPTCON. */
 const ACCEPTS = 0x10000;
@@ -13,12 +12,12 @@ const ACCEPTS = 0x10000;
  */
 export function linuxListens(pid: number): boolean | undefined {
   const seen = linuxGlance(pid);
-  const inodes = socketsOf(pid);
+  const inodes = socketInodes(pid);
   if (typeof seen === 'string' || inodes === undefined) return undefined;
-  const inherited = inodes.length === 0 ? [] : (socketsOf(seen.parent) ?? []);
+  const inherited = inodes.length === 0 ? [] : (socketInodes(seen.parent) ?? []);
   const own = inodes.filter((inode) => !inherited.includes(inode));
   if (own.length === 0) return false;
-  const read = (table: string) => tryRead(() => readFileSync(`/proc/${pid}/net/${table}`, 'utf8'));
+  const read = (table: string) => textAt(`/proc/${pid}/net/${table}`);
   const [tcp, udp, unix] = [read('tcp'), read('udp'), read('unix')];
   if (tcp === undefined || udp === undefined || unix === undefined) return undefined;
   // IPv6 may be switched off. A UDP socket without a peer takes what anybody sends.
@@ -28,14 +27,6 @@ export function linuxListens(pid: number): boolean | undefined {
     ...acceptingIn(unix),
   ]);
   return own.some((inode) => listening.has(inode));
-}
-
-function socketsOf(pid: number): string[] | undefined {
-  const folder = `/proc/${pid}/fd`;
-  return tryRead(() => readdirSync(folder))?.flatMap((fd) => {
-    const link = tryRead(() => readlinkSync(`${folder}/${fd}`));
-    return /^socket:\[(\d+)\]$/.exec(link ?? '')?.[1] ?? [];
-  });
 }
 
 /** `Num RefCount Protocol Flags Type St Inode Path` */

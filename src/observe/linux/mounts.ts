@@ -1,6 +1,7 @@
-import { lstatSync, readFileSync, readlinkSync } from 'node:fs';
+import { lstatSync, readlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { tryRead } from '../../common/errors.js';
+import { textAt } from './read.js';
 
 /** Where a path leads onto a file system that may not answer: whatever asks it may wait for ever. */
 export interface Crossing {
@@ -34,7 +35,7 @@ export function silentMounts(): ReadonlySet<string> {
 }
 
 function readMounts(): ReadonlySet<string> {
-  const lines = (tryRead(() => readFileSync('/proc/self/mountinfo', 'utf8')) ?? '').split('\n');
+  const lines = (textAt('/proc/self/mountinfo') ?? '').split('\n');
   // Most often there is none, and a hook has no time for the rest.
   if (lines.every((line) => line === '' || ANSWERING.has(typeOf(line)))) return new Set();
   // Of several at one place, the last one is seen.

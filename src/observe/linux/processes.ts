@@ -1,12 +1,12 @@
-import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { hasEnded, isSystemError, tryRead } from '../../common/errors.js';
 import { sharesTime, timeNamespaceFrom } from '../../decide/start-tokens.js';
 import { claudeRole } from '../../model/claude-process.js';
 import { classify } from '../../model/command-line.js';
 import { type Host, parsePid } from '../../model/identity.js';
-import type { Environment, Process, ProcessTable, Seen } from '../../model/process.js';
-import { environmentFrom } from '../environment.js';
+import type { Process, ProcessTable, Seen } from '../../model/process.js';
+import { linkAt, textAt } from './read.js';
 
 /** USER_HZ, which is 100 on every Linux that Node runs on, whatever the kernel's own tick is. */
 const TICKS_PER_SECOND = 100;
@@ -26,25 +26,22 @@ const readMachine = (): Host => ({
   id: trimmed('/etc/machine-id') ?? trimmed('/var/lib/dbus/machine-id'),
   boot: trimmed('/proc/sys/kernel/random/boot_id'),
   // The boot id is the same in every container; the namespace tells them apart.
-  pidNamespace: tryRead(() => readlinkSync('/proc/self/ns/pid')),
+  pidNamespace: linkAt('/proc/self/ns/pid'),
   timeNamespace: linuxTimeNamespace(),
   name: hostname(),
 });
 
 /** The offsets are read only where there may be some: one link is all that it costs the hook. */
 export function linuxTimeNamespace(): string | undefined {
-  const link = tryRead(() => readlinkSync('/proc/self/ns/time'));
+  const link = linkAt('/proc/self/ns/time');
   const plain = timeNamespaceFrom(link, undefined);
   return plain === undefined || sharesTime(plain, undefined)
     ? plain
-    : timeNamespaceFrom(
-        link,
-        tryRead(() => readFileSync('/proc/self/timens_offsets', 'utf8')),
-      );
+    : timeNamespaceFrom(link, textAt('/proc/self/timens_offsets'));
 }
 
 function trimmed(file: string): string | undefined {
-  return tryRead(() => readFileSync(file, 'utf8').trim()) || undefined;
+  return textAt(file)?.trim() || undefined;
 }
 
 /** Processes of other users may be hidden (hidepid); ours never are. Undefined when /proc does not even show us. */
@@ -77,10 +74,10 @@ function lookAt(pid: number, uptimeMs: number | undefined): Seen {
   const fields = fieldsOf(stat.text);
   const seen = parseFields(stat.text, fields, argv, uptimeMs);
   if (typeof seen === 'string') return seen;
-  const uid = uidOf(pid);
+  const owner = ownerOf(pid);
   const claude = claudeRole(seen.name, argv, undefined);
-  const mayBe = claude === undefined && Number(fields[20]) >= ROOMY_BYTES && uid === process.getuid?.();
-  return { ...seen, uid, claude: mayBe ? claudeRole(seen.name, argv, executableOf(pid)) : claude };
+  const mayBe = claude === undefined && Number(fields[20]) >= ROOMY_BYTES && owner === process.getuid?.().toString();
+  return { ...seen, owner, claude: mayBe ? claudeRole(seen.name, argv, executableOf(pid)) : claude };
 }
 
 /**
@@ -89,7 +86,7 @@ function lookAt(pid: number, uptimeMs: number | undefined): Seen {
  */
 const ROOMY_BYTES = 64 * 1024 * 1024;
 
-const executableOf = (pid: number): string | undefined => tryRead(() => readlinkSync(`/proc/${pid}/exe`));
+const executableOf = (pid: number): string | undefined => linkAt(`/proc/${pid}/exe`);
 
 function statOf(pid: number): { readonly text: string } | 'gone' | 'unknown' {
   try {
@@ -127,7 +124,7 @@ function parseFields(
     group: Number(fields[2]),
     session: Number(fields[3]),
     terminal: fields[4] !== '0',
-    uid: undefined,
+    owner: undefined,
     name: stat.slice(stat.indexOf('(') + 1, stat.lastIndexOf(')')),
     command: argv && classify(argv),
     ageMs: uptimeMs === undefined ? undefined : uptimeMs - startedMs,
@@ -137,44 +134,22 @@ function parseFields(
 
 /** By the boot clock, which counts suspends and which nobody sets. */
 function uptime(): number | undefined {
-  const seconds = Number.parseFloat(tryRead(() => slurp('/proc/uptime')) ?? '');
+  const seconds = Number.parseFloat(readShort('/proc/uptime') ?? '');
   return Number.isFinite(seconds) ? seconds * 1000 : undefined;
 }
 
-function uidOf(pid: number): number | undefined {
-  const status = tryRead(() => slurp(`/proc/${pid}/status`));
-  const effective = /^Uid:\t\d+\t(\d+)/m.exec(status ?? '')?.[1];
-  return effective === undefined ? undefined : Number(effective);
+/** By its effective uid. */
+function ownerOf(pid: number): string | undefined {
+  const status = readShort(`/proc/${pid}/status`);
+  return /^Uid:\t\d+\t(\d+)/m.exec(status ?? '')?.[1];
 }
 
 /** Undefined when it cannot be read; a kernel thread has an empty one. */
 function argvOf(pid: number): readonly string[] | undefined {
-  return tryRead(() => slurp(`/proc/${pid}/cmdline`))
-    ?.replace(/\0$/, '')
-    .split('\0');
+  return readShort(`/proc/${pid}/cmdline`)?.replace(/\0$/, '').split('\0');
 }
 
-/** Only processes of our own user can be read; undefined for all others. */
-export function linuxEnvironment(pid: number): Environment | undefined {
-  const text = tryRead(() => readFileSync(`/proc/${pid}/environ`, 'utf8'));
-  return text === undefined ? undefined : environmentFrom(text.split('\0'));
-}
-
-export const linuxCwd = (pid: number): string | undefined => tryRead(() => readlinkSync(`/proc/${pid}/cwd`));
-
-export function linuxHidesCwd(pid: number): boolean {
-  try {
-    return !readlinkSync(`/proc/${pid}/cwd`).startsWith('/');
-  } catch (error) {
-    if (isSystemError(error)) return !hasEnded(error);
-    throw error;
-  }
-}
-
-export function linuxIsElsewhere(pid: number): boolean {
-  const spaceOf = (who: number | 'self', kind: string) => tryRead(() => readlinkSync(`/proc/${who}/ns/${kind}`));
-  return ['pid', 'time'].some((kind) => spaceOf(pid, kind) !== spaceOf('self', kind));
-}
+const readShort = (file: string): string | undefined => tryRead(() => slurp(file));
 
 /** open/read/close into one buffer costs a third less than readFileSync over a whole process table. */
 function slurp(file: string): string {

@@ -1,7 +1,9 @@
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { tryRead } from '../../common/errors.js';
 import type { Connection, Listening, Sockets } from '../../model/process.js';
+import type { Listener, ServerTree } from '../platform.js';
 import { linuxGlance } from './processes.js';
+import { linkAt, textAt } from './read.js';
 
 /** A row of /proc/net/tcp. Addresses are in host order, IPv4 ones mapped into IPv6 written as IPv4. */
 export interface Row {
@@ -17,19 +19,39 @@ export interface Row {
 }
 
 /**
- * The sockets of a tree, as its own network namespace shows them (`/proc/net` would show ours). Undefined when the
+ * The sockets of each tree, as its own network namespace shows them (`/proc/net` would show ours). Undefined when the
  * file descriptors of the server cannot be read.
  */
-export function linuxSockets(server: number, tree: readonly number[]): Sockets | undefined {
-  const seen = socketsAt(server, tree);
+export function linuxSockets(trees: readonly ServerTree[]): (Sockets | undefined)[] {
+  const seen = socketsAt(trees);
   // A client that ends between two reads leaves a row that nobody owns, which a second look no longer shows.
-  return seen?.inbound.some(({ clientPid }) => clientPid === undefined) ? socketsAt(server, tree) : seen;
+  const isTorn = seen.map((one) => one?.inbound.some(({ clientPid }) => clientPid === undefined));
+  const again = socketsAt(trees.filter((_, at) => isTorn[at]));
+  return seen.map((one, at) => (isTorn[at] ? again.shift() : one));
 }
 
-function socketsAt(server: number, tree: readonly number[]): Sockets | undefined {
-  const rows = tcpRows(server);
+/** What many trees have in common, read once: the table of each network, and after that whose each socket is. */
+interface Shared {
+  readonly tables: Map<string | undefined, readonly Row[]>;
+  owners?: ReadonlyMap<string, number>;
+}
+
+function socketsAt(trees: readonly ServerTree[]): (Sockets | undefined)[] {
+  const shared: Shared = { tables: new Map() };
+  return trees.map((tree) => socketsOf(tree, shared));
+}
+
+function rowsFor(pid: number, { tables }: Shared): readonly Row[] | undefined {
+  const space = network(pid);
+  const rows = tables.get(space) ?? tcpRows(pid);
+  if (space !== undefined && rows !== undefined) tables.set(space, rows);
+  return rows;
+}
+
+function socketsOf({ server, pids }: ServerTree, shared: Shared): Sockets | undefined {
+  const rows = rowsFor(server, shared);
   const ours = new Map<string, number>();
-  for (const pid of tree) own(ours, pid);
+  for (const pid of pids) own(ours, pid);
   if (rows === undefined || socketInodes(server) === undefined) return undefined;
   const listening = rows.flatMap((row) => listeningOf(row, ours));
   const ports = new Set(listening.map(({ port }) => port));
@@ -42,6 +64,7 @@ function socketsAt(server: number, tree: readonly number[]): Sockets | undefined
     inbound: clients(
       established.filter((row) => ports.has(row.localPort)),
       established,
+      shared,
     ),
     outbound: established.filter((row) => ours.has(row.inode) && !ports.has(row.localPort)).length,
     lately: rows.flatMap((row) => (asked.some((one) => isEndOf(row, one)) ? (row.endedMsAgo ?? []) : [])),
@@ -49,12 +72,10 @@ function socketsAt(server: number, tree: readonly number[]): Sockets | undefined
   };
 }
 
-export function linuxListener(port: number, host?: string): number | undefined {
+export function linuxListener(port: number, host?: string): Listener | undefined {
   const row = listenerOn(port, host);
-  return row && socketOwners().get(row.inode);
+  return row && { pid: socketOwners().get(row.inode), owner: String(row.uid) };
 }
-
-export const linuxListenerUser = (port: number, host: string): number | undefined => listenerOn(port, host)?.uid;
 
 /** Who listens on the port in our own network, at that very address before every one. */
 function listenerOn(port: number, host: string | undefined): Row | undefined {
@@ -68,7 +89,7 @@ const ANY = ['0.0.0.0', Array(8).fill('0000').join(':')];
 export const listenerAt = (host: string, rows: readonly Row[]): Row | undefined =>
   [host, ...ANY].map((at) => rows.find(({ local }) => local === at)).find(Boolean);
 
-const network = (pid: number | 'self'): string | undefined => tryRead(() => readlinkSync(`/proc/${pid}/ns/net`));
+const network = (pid: number | 'self'): string | undefined => linkAt(`/proc/${pid}/ns/net`);
 
 function listeningOf(row: Row, owners: ReadonlyMap<string, number>): Listening[] {
   const pid = row.state === 'listen' ? owners.get(row.inode) : undefined;
@@ -76,9 +97,10 @@ function listeningOf(row: Row, owners: ReadonlyMap<string, number>): Listening[]
 }
 
 /** Names the process at the other end of each connection, where it is on this machine and ours to see. */
-function clients(inbound: readonly Row[], established: readonly Row[]): Connection[] {
+function clients(inbound: readonly Row[], established: readonly Row[], shared: Shared): Connection[] {
   if (inbound.length === 0) return [];
-  const owners = socketOwners();
+  shared.owners ??= socketOwners();
+  const { owners } = shared;
   return inbound.map((row) => {
     const peer = established.find((other) => mirrors(other, row));
     return { port: row.localPort, clientPid: peer && owners.get(peer.inode), clientPort: row.remotePort };
@@ -119,18 +141,17 @@ function parentOf(pid: number): number | undefined {
   return typeof seen === 'string' ? undefined : seen.parent;
 }
 
-function socketInodes(pid: number): string[] | undefined {
+export function socketInodes(pid: number): string[] | undefined {
   const folder = `/proc/${pid}/fd`;
-  return tryRead(() => readdirSync(folder))?.flatMap((fd) => {
-    const link = tryRead(() => readlinkSync(`${folder}/${fd}`));
-    return /^socket:\[(\d+)\]$/.exec(link ?? '')?.[1] ?? [];
-  });
+  return tryRead(() => readdirSync(folder))?.flatMap(
+    (fd) => /^socket:\[(\d+)\]$/.exec(linkAt(`${folder}/${fd}`) ?? '')?.[1] ?? [],
+  );
 }
 
 /** IPv6 may be switched off; IPv4's table is always there. One that changes while it is read shows some rows twice. */
 function tcpRows(pid: number): Row[] | undefined {
-  const v4 = tryRead(() => readFileSync(`/proc/${pid}/net/tcp`, 'utf8'));
-  const v6 = tryRead(() => readFileSync(`/proc/${pid}/net/tcp6`, 'utf8'));
+  const v4 = textAt(`/proc/${pid}/net/tcp`);
+  const v6 = textAt(`/proc/${pid}/net/tcp6`);
   if (v4 === undefined) return undefined;
   const rows = [...parseTcp(v4), ...parseTcp(v6 ?? '')];
   // Only a socket that nobody owns, such as one that waits to be accepted, has no inode.

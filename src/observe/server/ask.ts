@@ -28,7 +28,8 @@ export async function askServer(
   if (located.kind !== 'present') return { kind: 'not asked' };
   const { ageMs } = located.server;
   const askedMs = Math.round(bootMs());
-  const mute = activityWithoutListener(ageMs, socketsNow(candidate, platform), silentWith(before, askedMs), askedMs);
+  const since = silentWith(before, askedMs);
+  const mute = activityWithoutListener(ageMs, await socketsNow(candidate, platform), since, askedMs);
   if (mute) return mute;
   const address = await addressOf(candidate, snapshot, platform);
   if (typeof address === 'string') return { kind: 'unknown', because: address };
@@ -38,7 +39,7 @@ export async function askServer(
   const tooYoung = ageMs === undefined || ageMs < SILENCE_COUNTS_AFTER_MS;
   const silence = tooYoung ? { probes: 1, answered: false, spanMs: 0, onTime: true } : await listenForSilence(address);
   const nowMs = Math.round(bootMs());
-  return activityOfSilence(silence, ageMs, socketsNow(candidate, platform), silentWith(before, nowMs), nowMs);
+  return activityOfSilence(silence, ageMs, await socketsNow(candidate, platform), silentWith(before, nowMs), nowMs);
 }
 
 /** Asks a server to end its sessions, tools and MCP servers; what it answers decides nothing. */
@@ -53,7 +54,7 @@ async function addressOf(candidate: Candidate, snapshot: Snapshot, platform: Pla
   if (located.kind !== 'present') return 'its process was not found';
   const now = await platform.look(located.server.pid);
   if (typeof now === 'string' || sameProcess(located.server, now) !== 'same') return 'its process has changed';
-  const sockets = socketsNow(candidate, platform);
+  const sockets = await socketsNow(candidate, platform);
   if (!sockets?.ourNetwork) return 'it listens in another network';
   const hosts = sockets.listening.flatMap(({ host, port }) => {
     const loopback = loopbackOf(host);

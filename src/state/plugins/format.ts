@@ -55,6 +55,8 @@ export interface Source {
   /** Undefined if it is not a JSON object. */
   readonly json: Json | undefined;
   readonly trust: Trust;
+  /** Whether start tokens are ticks here. */
+  readonly startTicks: boolean;
   /** The path of a file, given relative to this one's folder. */
   readonly pathOf: (path: string) => string;
   readonly near: (path: string) => Read;
@@ -130,7 +132,7 @@ export const hashIn = (folder: string): string | undefined =>
 /**
  * Linux has ticks, as a number or a string; on other platforms plugins write dates in many forms, which prove nothing.
  */
-export function tickToken(value: unknown): string | undefined {
+export function tickToken({ startTicks }: Source, value: unknown): string | undefined {
   const ticks = typeof value === 'string' ? value.replace(/^linux:/, '') : wholeNumber(value)?.toString();
-  return process.platform === 'linux' && ticks !== undefined && /^\d+$/.test(ticks) ? ticks : undefined;
+  return startTicks && ticks !== undefined && /^\d+$/.test(ticks) ? ticks : undefined;
 }

@@ -22,7 +22,7 @@ export const isOver = (status: unknown): boolean => typeof status === 'string' &
 
 /** A job that may be running, whatever its format calls the fields. */
 export function jobFrom(source: Source, job: Json, covers: Coverage): Use {
-  const token = tickToken(job.pidStartToken ?? job.pidStartTime);
+  const token = tickToken(source, job.pidStartToken ?? job.pidStartTime);
   const times = [job.updatedAt, job.startedAt, job.started, job.createdAt];
   const signs = times.flatMap((value) => heardAt(source, value) ?? []);
   return {

@@ -35,6 +35,8 @@ export interface Known {
   readonly stateDir: string | undefined;
   /** Whether a path can be looked at without waiting forever. */
   readonly answers: (path: string) => boolean;
+  /** Whether start tokens are ticks here. */
+  readonly startTicks: boolean;
 }
 
 /**

@@ -27,7 +27,7 @@ function readOnce(known: Known): PluginsWritten {
   const found = scan(placesOf(known), known.answers);
   const unread: Unread[] = [...found.unread];
   const skipped: Skipped[] = [...found.skipped];
-  const read = readerOf(skipped);
+  const read = readerOf(skipped, known.startTicks);
   const records = [...new Set(found.servers)].flatMap((file) => {
     const source = read(file);
     if (source === undefined) return [];

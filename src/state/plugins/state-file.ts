@@ -10,16 +10,16 @@ import type { Read } from './format.js';
 const MAX_BYTES = 16 * 1024 * 1024;
 
 /** Reads each file once, however many formats look at it. */
-export function readerOf(skipped: Skipped[]): (file: string) => Read {
+export function readerOf(skipped: Skipped[], startTicks: boolean): (file: string) => Read {
   const known = new Map<string, Read>();
   const read = (file: string): Read => {
-    if (!known.has(file)) known.set(file, sourceOf(file, read, skipped));
+    if (!known.has(file)) known.set(file, sourceOf(file, read, skipped, startTicks));
     return known.get(file);
   };
   return read;
 }
 
-function sourceOf(file: string, read: (file: string) => Read, skipped: Skipped[]): Read {
+function sourceOf(file: string, read: (file: string) => Read, skipped: Skipped[], startTicks: boolean): Read {
   const there = writtenAt(file);
   if (there === undefined) return undefined;
   if (isForeign(file)) {
@@ -40,6 +40,7 @@ function sourceOf(file: string, read: (file: string) => Read, skipped: Skipped[]
     text: content.text,
     json,
     trust: content.trust,
+    startTicks,
     pathOf: (path) => join(folder, path),
     near: (path) => read(join(folder, path)),
     touchedAt: (path) => {

@@ -46,6 +46,7 @@ const read = () => {
     dataDirs: [],
     stateDir: undefined,
     answers: () => true,
+    startTicks: true,
   });
 };
 

@@ -8,13 +8,14 @@ import { heardAt, isOver, jobFrom, listIn, unfinished } from '../jobs.js';
 export const thevinialmeida: Format = {
   name: 'thevinialmeida',
   plugin: 'opc (TheViniAlmeida)',
-  serverIn: ({ json, folder }) => {
+  serverIn: (source) => {
+    const { json, folder } = source;
     if (json === undefined || !('spawnedBy' in json && 'schemaVersion' in json)) return undefined;
     if (json.schemaVersion !== 1) return 'unknown schema version';
     return onPort(json.port, {
       ownership: json.spawnedBy === 'opc' ? 'plugin' : 'unmarked',
       pid: json.pid,
-      startToken: tickToken(json.startTime),
+      startToken: tickToken(source, json.startTime),
       workspaceHash: hashIn(folder),
       startedAt: time(json.startedAt),
       password: passwordIn(json.password),
@@ -46,7 +47,7 @@ function leaseFrom(source: Source, session: Json): Use {
     session: text(session.sessionId),
     // Its hooks and its commands may write below different data folders, each under the name of the workspace.
     covers: hash === undefined ? ALL : { kind: 'workspace', format: 'thevinialmeida', hash },
-    holder: identity(session.pid, tickToken(session.pidStartTime)),
+    holder: identity(session.pid, tickToken(source, session.pidStartTime)),
     seenAt: heardAt(source, session.startedAt),
     modifiedAt: source.touchedAt(),
     countsForMs: DAY_MS,

@@ -1,0 +1,38 @@
+import { readlinkSync } from 'node:fs';
+import { hasEnded, isSystemError } from '../../common/errors.js';
+import type { Environment } from '../../model/process.js';
+import { environmentFrom } from '../environment.js';
+import type { Details, Wanted } from '../platform.js';
+import { linuxListens } from './listens.js';
+import { linkAt, textAt } from './read.js';
+
+export function linuxDetails({ environment, cwd, listens }: Wanted): ReadonlyMap<number, Details> {
+  const found = new Map<number, Details>();
+  const add = (pids: readonly number[] = [], detailsOf: (pid: number) => Details): void => {
+    for (const pid of pids) found.set(pid, { ...found.get(pid), ...detailsOf(pid) });
+  };
+  add(environment, (pid) => ({ environment: linuxEnvironment(pid) }));
+  add(cwd, (pid) => ({ ...cwdOf(pid), isElsewhere: isElsewhere(pid) }));
+  add(listens, (pid) => ({ listens: linuxListens(pid) }));
+  return found;
+}
+
+/** Only processes of our own user can be read; undefined for all others. */
+export function linuxEnvironment(pid: number): Environment | undefined {
+  const text = textAt(`/proc/${pid}/environ`);
+  return text === undefined ? undefined : environmentFrom(text.split('\0'));
+}
+
+function cwdOf(pid: number): Details {
+  try {
+    const cwd = readlinkSync(`/proc/${pid}/cwd`);
+    return { cwd, hidesCwd: !cwd.startsWith('/') };
+  } catch (error) {
+    if (isSystemError(error)) return { hidesCwd: !hasEnded(error) };
+    throw error;
+  }
+}
+
+function isElsewhere(pid: number): boolean {
+  return ['pid', 'time'].some((kind) => linkAt(`/proc/${pid}/ns/${kind}`) !== linkAt(`/proc/self/ns/${kind}`));
+}
