@@ -18,6 +18,7 @@ import { BUILDS, callLibrary } from '../support/library.js';
 import { installOpencode, releases } from '../support/opencode.js';
 import { alive, portHolder } from '../support/proc.js';
 import { createSandbox, type Sandbox } from '../support/sandbox.js';
+import { waitFor } from '../support/wait.js';
 
 let sandbox: Sandbox;
 
@@ -49,7 +50,7 @@ describe('two processes that ask for a server at the same moment', () => {
     expect(recordsIn(sandbox.stateDir).map(({ fields }) => [fields.id, fields.serverPid])).toEqual([[id, pid]]);
     expect(portHolder(port)).toBe(pid);
     await stop(id);
-    expect(inhabitants(sandbox)).toEqual([]);
+    await waitFor('nothing of it is left', () => inhabitants(sandbox).length === 0, 2_000);
     expect(filesIn(sandbox.stateDir)).toEqual([join(sandbox.stateDir, 'log.ndjson')]);
   };
 

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { chmod, chown } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
@@ -81,6 +81,7 @@ test.each([
   await writeRecord(sandbox, 'asked', { pid: portHolder(port) ?? 0, port, url: '' });
   const client = connect(port, '127.0.0.1');
   await once(client, 'connect');
+  await waitFor('the stand-in has noticed', () => existsSync(asked));
   const run = { schema: SCHEMA, holder: identityOf(process.pid), machine: machine() };
   await chmod(await writeState(sandbox.stateDir, 'runs/x.json', run), mode);
   const judged = reap('--dry-run', '--port', `${port}`);
@@ -95,7 +96,7 @@ test.each([
   ]);
   client.resetAndDestroy();
   const { code, servers } = ended ?? (await judged);
-  expect({ code, verdict: servers[0].verdict }).toEqual(expected);
+  expect({ code, verdict: servers[0].verdict }, JSON.stringify(servers[0].guards)).toEqual(expected);
 });
 
 test('a record that anyone could have written makes no server ours', async () => {

@@ -124,7 +124,8 @@ describe.each(PLUGIN_FORMATS)('$format', (plugin) => {
     const { run, at } = machineWith(plugin.record(server));
     const [path] = Object.keys(plugin.record(server));
     const before = readFileSync(at(path ?? ''), 'utf8');
-    expect((await run()).servers.map(kindOf)).toEqual([plugin.unprovable ? 'unsure' : 'stopped']);
+    const { servers } = await run();
+    expect(servers.map(kindOf), JSON.stringify(servers)).toEqual([plugin.unprovable ? 'unsure' : 'stopped']);
     expect(alive(server.pid)).toBe(plugin.unprovable === true);
     expect(readFileSync(at(path ?? ''), 'utf8')).toBe(before);
     if (plugin.unprovable) return;
