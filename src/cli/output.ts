@@ -1,7 +1,7 @@
-import { homedir } from 'node:os';
 import type { Unread } from '../model/written.js';
 import type { Page } from '../report/table.js';
 import { clean, paintFor, shorten } from '../report/text.js';
+import { homeOf } from '../state/folders.js';
 
 /** Options that every command accepts. */
 export interface Common {
@@ -15,7 +15,7 @@ export interface Common {
 export const pageFor = ({ color, verbose }: Common): Page => ({
   paint: paintFor(color, process.stdout.isTTY === true, process.env),
   width: process.stdout.isTTY ? process.stdout.columns : undefined,
-  home: process.env.HOME || homedir(),
+  home: homeOf(process.env),
   verbose: verbose === true,
 });
 

@@ -29,6 +29,10 @@ export const isAbsent = (code: string | undefined): boolean => code === 'ENOENT'
 /** The same in /proc, where a process may also end between the opening of its file and the reading. */
 export const hasEnded = (error: unknown): boolean => isAbsent(codeOf(error)) || codeOf(error) === 'ESRCH';
 
+/** Thrown when node looks up a user who is in no list of users: the system's own code stands in the message only. */
+export const isUnknownUser = (error: unknown): boolean =>
+  codeOf(error) === 'ERR_SYSTEM_ERROR' && /returned ENOENT/.test(error instanceof Error ? error.message : '');
+
 /**
  * For changes, and for folders of our own: the name is not there, and can be made. A file in a folder's place (ENOTDIR)
  * is not that: nothing can be written there until a person has moved it, so it must be heard of.

@@ -1,5 +1,6 @@
 import type { ClaudeRole } from './claude-process.js';
 import type { CommandLine } from './command-line.js';
+import type { Folders } from './folder-variables.js';
 import type { Identity } from './identity.js';
 import type { Secret } from './secret.js';
 
@@ -38,6 +39,8 @@ export interface Environment {
   readonly keep: boolean;
   /** Claude Code's config folder, if this is Claude Code. */
   readonly claudeConfigDir?: string | undefined;
+  /** Where it, or the plugin that started it, may keep what it writes down; absolute paths only. */
+  readonly folders?: Folders | undefined;
   readonly username: string | undefined;
   readonly password: Secret | undefined;
 }

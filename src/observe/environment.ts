@@ -1,11 +1,28 @@
-import { join } from 'node:path';
+import { isAbsolute, join } from 'node:path';
+import { FOLDER_VARIABLES, type Folders } from '../model/folder-variables.js';
 import type { Environment } from '../model/process.js';
 import { secret } from '../model/secret.js';
 
+const KEPT: ReadonlySet<string> = new Set([
+  ...FOLDER_VARIABLES,
+  'OPENCODE',
+  'OPENCODE_PID',
+  'OPENCODE_REAP',
+  'OPENCODE_REAP_TAG',
+  'OPENCODE_SERVER_PASSWORD',
+  'OPENCODE_SERVER_USERNAME',
+]);
+
 /** Keeps only what is asked for: the rest of an environment is nobody's business, and full of secrets. */
 export function environmentFrom(variables: readonly string[]): Environment {
-  const value = (name: string): string | undefined =>
-    variables.find((variable) => variable.startsWith(`${name}=`))?.slice(name.length + 1);
+  const values = new Map<string, string>();
+  for (const variable of variables) {
+    const at = variable.indexOf('=');
+    const name = variable.slice(0, at);
+    // Of two with one name, programs see the first.
+    if (at > 0 && KEPT.has(name) && !values.has(name)) values.set(name, variable.slice(at + 1));
+  }
+  const value = (name: string): string | undefined => values.get(name);
   const home = value('HOME');
   const password = value('OPENCODE_SERVER_PASSWORD');
   return {
@@ -15,7 +32,17 @@ export function environmentFrom(variables: readonly string[]): Environment {
     pluginConfig: /\/plugins\/cache\/.+\/opencode-config$/.test(value('OPENCODE_CONFIG_DIR') ?? ''),
     keep: value('OPENCODE_REAP') === 'keep',
     claudeConfigDir: value('CLAUDE_CONFIG_DIR') || (home ? join(home, '.claude') : undefined),
+    folders: foldersIn(values),
     username: value('OPENCODE_SERVER_USERNAME'),
     password: password ? secret(password) : undefined,
   };
 }
+
+/** A relative path means something to its own process alone. */
+const foldersIn = (values: ReadonlyMap<string, string>): Folders =>
+  Object.fromEntries(
+    FOLDER_VARIABLES.flatMap((name) => {
+      const value = values.get(name);
+      return value !== undefined && isAbsolute(value) ? [[name, value]] : [];
+    }),
+  );

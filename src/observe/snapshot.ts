@@ -1,5 +1,6 @@
 import { isAbsolute, join } from 'node:path';
 import { type Candidate, candidateAt, candidateOf } from '../decide/candidate.js';
+import type { NamedFolders } from '../model/folder-variables.js';
 import {
   descendants,
   type Environment,
@@ -96,6 +97,40 @@ export async function withEnvironments(
   const missing = pids.filter((pid) => !snapshot.environments.has(pid));
   const environments = await environmentsOf(missing, platform);
   return { ...snapshot, environments: new Map([...snapshot.environments, ...environments]) };
+}
+
+/** The same with what other records lead to, which were read only because of what a first look showed. */
+export async function withRecords(
+  records: readonly ServerRecord[],
+  snapshot: Snapshot,
+  platform: Platform,
+): Promise<Snapshot> {
+  const listeners = await listenersOf(records, platform);
+  const listening = [...listeners.values()].filter((pid) => !snapshot.environments.has(pid));
+  const environments = new Map([...snapshot.environments, ...(await environmentsOf(listening, platform))]);
+  const seen = { ...snapshot, environments, listeners: new Map([...snapshot.listeners, ...listeners]) };
+  return withEnvironments(records, seen, platform);
+}
+
+/**
+ * The folders that servers and clients of ours name. What runs among pids of its own, as in a container, means other
+ * folders by the same names, and other processes by what is written there.
+ */
+export async function namedFolders(
+  { processes, environments, owner }: Snapshot,
+  platform: Platform,
+): Promise<NamedFolders[]> {
+  const ours = [...(processes?.values() ?? [])].filter((one) => owner !== undefined && one.owner === owner);
+  const clients = ours.filter(({ claude }) => claude !== undefined).map(({ pid }) => pid);
+  const servers = ours.filter(({ command }) => command?.kind === 'serve').map(({ pid }) => pid);
+  if (clients.length + servers.length === 0) return [];
+  const details = await platform.details({ environment: clients, cwd: [...new Set([...clients, ...servers])] });
+  const named = (pid: number, of: NamedFolders['of']): NamedFolders[] => {
+    const { environment, isElsewhere } = details.get(pid) ?? {};
+    const folders = (environments.get(pid) ?? environment)?.folders;
+    return folders === undefined || isElsewhere !== false ? [] : [{ pid, folders, of }];
+  };
+  return [...clients.flatMap((pid) => named(pid, 'session')), ...servers.flatMap((pid) => named(pid, 'server'))];
 }
 
 /** The second half: the sockets of each server, and where the directories lead. */

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { setImmediate as turn } from 'node:timers/promises';
 import { isAliveSince } from '../decide/alive.js';
 import type { Candidate } from '../decide/candidate.js';
+import { countsFrom } from '../decide/named-folders.js';
 import { asItStands, concerns, reconcile } from '../decide/reconcile.js';
 import { unrecordedIn } from '../decide/unrecorded.js';
 import type { Identity } from '../model/identity.js';
@@ -9,9 +10,17 @@ import type { Fence, ServerRecord } from '../model/record.js';
 import type { Snapshot } from '../model/snapshot.js';
 import { namedIn, type Written } from '../model/written.js';
 import { bootMs } from '../observe/boot-clock.js';
-import { lookAtProcesses, lookAtServer, lookAtSockets, takeSnapshot, withEnvironments } from '../observe/snapshot.js';
+import {
+  lookAtProcesses,
+  lookAtServer,
+  lookAtSockets,
+  namedFolders,
+  takeSnapshot,
+  withEnvironments,
+  withRecords,
+} from '../observe/snapshot.js';
 import { readRuns, registerRun } from '../state/ours/registry.js';
-import { readWritten, type World } from './world.js';
+import { readWhere, readWritten, type World } from './world.js';
 
 /** Everything known at one moment: what was written down, and what the machine shows. */
 export interface Survey {
@@ -83,9 +92,27 @@ function lookTogether(world: World): Promise<SharedLook> {
 
 async function lookNow(world: World): Promise<SharedLook> {
   const beganMs = bootMs();
-  const written = await readWritten(world);
-  const bare = await lookAtProcesses([...written.records, ...fencedIn(written)], world);
+  const known = await readWritten(world);
+  const first = await lookAtProcesses([...known.records, ...fencedIn(known)], world);
+  const { written, bare } = await lookWhereNamed(known, first, world);
   return { beganMs, written, bare: { ...bare, named: namedIn(written) } };
+}
+
+/** With what lies in folders that only the environments of servers and of sessions name: of another account, most often. */
+async function lookWhereNamed(known: Written, first: Snapshot, world: World): Promise<Omit<SharedLook, 'beganMs'>> {
+  const named = await namedFolders(first, world.platform);
+  if (named.length === 0) return { written: known, bare: first };
+  const also = await readWhere(named, world);
+  const bare = await withRecords(also.records, first, world.platform);
+  const records = also.records.filter((record) => countsFrom(record, also.namersOf(record), bare));
+  const written = {
+    ...known,
+    records: [...known.records, ...records],
+    uses: [...known.uses, ...also.uses],
+    unread: [...known.unread, ...also.unread],
+    skipped: [...known.skipped, ...also.skipped],
+  };
+  return { written, bare };
 }
 
 function finished({ beganMs, written }: SharedLook, snapshot: Snapshot, { leaseFolders }: World) {

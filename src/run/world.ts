@@ -1,5 +1,6 @@
 import type { Variables } from '../common/variables.js';
 import { comparable } from '../decide/start-tokens.js';
+import type { NamedFolders } from '../model/folder-variables.js';
 import type { Written } from '../model/written.js';
 import { bootMs } from '../observe/boot-clock.js';
 import { answers } from '../observe/directories.js';
@@ -12,7 +13,7 @@ import { readLastUses } from '../state/ours/last-uses.js';
 import type { Actor } from '../state/ours/log.js';
 import { readRegistry } from '../state/ours/registry.js';
 import { readSilences } from '../state/ours/silences.js';
-import { readPlugins } from '../state/plugins/read-plugins.js';
+import { type NamedWritten, readNamed, readPlugins } from '../state/plugins/read-plugins.js';
 
 /** Where this program looks and writes. */
 export interface World extends Sources {
@@ -74,4 +75,11 @@ export async function readWritten(world: World): Promise<Written> {
     silences: readSilences(world.folder, host.boot),
   };
   return comparable(written, host);
+}
+
+/** What plugins wrote down where processes say, and nobody else did. */
+export async function readWhere(named: readonly NamedFolders[], world: World): Promise<NamedWritten> {
+  const { startTicks } = world.platform.shows;
+  const found = await readNamed(named, { ...world, answers, startTicks });
+  return comparable({ ...found, witnesses: [], fences: [], kept: [] }, await world.platform.host());
 }

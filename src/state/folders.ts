@@ -1,5 +1,6 @@
-import { homedir } from 'node:os';
+import { homedir, userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
+import { isUnknownUser } from '../common/errors.js';
 import type { Variables } from '../common/variables.js';
 
 /** The paths inside one state folder, by what they hold. */
@@ -54,7 +55,7 @@ function xdgRoot(env: Variables, platform: NodeJS.Platform): string | undefined 
 }
 
 function defaultRoot(env: Variables, platform: NodeJS.Platform): string {
-  const home = env.HOME || homedir();
+  const home = homeOf(env);
   if (platform === 'darwin') return join(home, 'Library', 'Application Support', 'opencode-reap');
   if (platform === 'win32') return join(env.LOCALAPPDATA || join(home, 'AppData', 'Local'), 'opencode-reap');
   return join(home, '.local', 'state', 'opencode-reap');
@@ -63,8 +64,20 @@ function defaultRoot(env: Variables, platform: NodeJS.Platform): string {
 /** Where our programs stay although npx, a version manager or a clone goes. */
 export function programRoot(env: Variables, platform = process.platform): string {
   if (platform === 'darwin' || platform === 'win32') return join(defaultRoot(env, platform), 'bin');
-  return join(env.XDG_DATA_HOME || join(env.HOME || homedir(), '.local', 'share'), 'opencode-reap');
+  return join(env.XDG_DATA_HOME || join(homeOf(env), '.local', 'share'), 'opencode-reap');
+}
+
+/** A user whom the machine does not know, as a container may be run by, has the home that a container gives to one. */
+export function homeOf(env: Variables): string {
+  if (env.HOME) return env.HOME;
+  try {
+    // Node takes an empty HOME for the home folder, and so every path for one below the current directory.
+    return homedir() || userInfo().homedir;
+  } catch (error) {
+    if (isUnknownUser(error)) return '/';
+    throw error;
+  }
 }
 
 /** Claude Code's config folder. */
-export const configDirOf = (env: Variables): string => env.CLAUDE_CONFIG_DIR || join(env.HOME || homedir(), '.claude');
+export const configDirOf = (env: Variables): string => env.CLAUDE_CONFIG_DIR || join(homeOf(env), '.claude');

@@ -124,4 +124,32 @@ describe.skipIf(skipped)(`what only root can set up${skipped}`, () => {
     chmodSync(file, 0o660);
     expect(trustWhere(passwd, group)).toBe(expected);
   });
+
+  /** The same as a user of whom no list says anything. */
+  const trustOfUnknown = (passwd: string, group: string, nsswitch: string, gid = 4242): string => {
+    for (const one of [root, folder]) chmodSync(one, 0o755);
+    for (const one of [folder, file]) chownSync(one, 4242, gid);
+    chmodSync(file, 0o660);
+    for (const [name, text] of Object.entries({ passwd, group, nsswitch })) writeFileSync(join(root, name), text);
+    const script =
+      'for name in passwd group; do mount --bind "$0/$name" /etc/$name || exit; done; ' +
+      'touch /etc/nsswitch.conf; mount --bind "$0/nsswitch" /etc/nsswitch.conf && exec "$@" 2>&1';
+    const as = ['setpriv', '--reuid', '4242', '--regid', `${gid}`, '--clear-groups', process.execPath, SCRIPT, file];
+    const args = ['-m', '--propagation', 'private', 'sh', '-c', script, root, ...as];
+    return execFileSync('unshare', args, { encoding: 'utf8' });
+  };
+  const ROOT = 'root:x:0:0::/root:/bin/sh\n';
+  const FILES = 'passwd: files systemd\ngroup: files [SUCCESS=merge] systemd # local\n';
+
+  test.each<[string, string, string, string, number, string]>([
+    ['has nobody', ROOT, 'root:x:0:\n', FILES, 4242, 'trusted'],
+    ['is root’s, as in OpenShift', ROOT, 'root:x:0:root\n', FILES, 0, 'trusted'],
+    ['has a member', ROOT, 'shared:x:4242:bob\n', FILES, 4242, 'group 4242 may write the file'],
+    ['is somebody’s own', `${ROOT}bob:x:9:4242::/:/bin/sh\n`, '', FILES, 4242, 'group 4242 may write the file'],
+    ['is root’s and somebody’s', `${ROOT}sync:x:5:0::/:/bin/sh\n`, '', FILES, 0, 'group 0 may write the file'],
+    ['may have members elsewhere', ROOT, '', 'passwd: files sss\n', 4242, 'group 4242 may write the file'],
+    ['may have them there', ROOT, '', 'passwd: files\ngroup: files ldap\n', 4242, 'group 4242 may write the file'],
+  ])('the group of a user whom nobody knows may write it, and %s', (_, passwd, group, nsswitch, gid, expected) => {
+    expect(trustOfUnknown(passwd, group, nsswitch, gid)).toBe(expected);
+  });
 });

@@ -3,6 +3,7 @@ import { listing } from '../../install/listing.js';
 import { runningBuild } from '../../install/paths.js';
 import { type Setting, settingFor, type Wanted } from '../../install/setting.js';
 import { uninstall } from '../../install/uninstall.js';
+import { unwritable } from '../../report/unwritable.js';
 import { type Common, complain, pageFor, print, printJson } from '../output.js';
 
 export type InstallOptions = Common & Wanted & { readonly dryRun?: boolean };
@@ -11,7 +12,7 @@ export type InstallOptions = Common & Wanted & { readonly dryRun?: boolean };
 export async function installCommand(options: InstallOptions): Promise<number> {
   const setting = settingFor(options, process.env);
   const from = runningBuild();
-  if (from) return report(install(from, setting, options.dryRun === true), setting, options, true);
+  if (from) return changed(() => report(install(from, setting, options.dryRun === true), setting, options, true));
   complain('this copy of opencode-reap has no hook.cjs beside it', 'npm run build makes it');
   return 1;
 }
@@ -19,7 +20,19 @@ export async function installCommand(options: InstallOptions): Promise<number> {
 /** Removes both hooks from Claude Code's settings. */
 export async function uninstallCommand(options: InstallOptions): Promise<number> {
   const setting = settingFor(options, process.env);
-  return report(uninstall(setting, options.dryRun === true), setting, options, false);
+  return changed(() => report(uninstall(setting, options.dryRun === true), setting, options, false));
+}
+
+/** What it writes lies below the home folder, wherever the state folder is. */
+function changed(change: () => number): number {
+  try {
+    return change();
+  } catch (error) {
+    const sentence = unwritable(error);
+    if (sentence === undefined) throw error;
+    complain(sentence, 'make it writable, or set HOME to a folder that is');
+    return 1;
+  }
 }
 
 function report(result: Change | Refusal, setting: Setting, options: InstallOptions, installing: boolean): number {

@@ -1,6 +1,6 @@
 import { readFileSync, type Stats } from 'node:fs';
 import { userInfo } from 'node:os';
-import { tryRead } from '../../common/errors.js';
+import { isUnknownUser, tryRead } from '../../common/errors.js';
 import type { Trust } from '../../model/record.js';
 
 const WORLD_WRITE = 0o002;
@@ -29,18 +29,48 @@ export function trustOf(file: Stats, folder: Stats): Trust {
 /** With umask 002, which is common, every file is writable by a group whose only member is its owner. */
 function isPrivateGroup(gid: number): boolean {
   if (gid !== process.getgid?.()) return false;
-  // In a container we may be in no list of users at all.
-  const us = tryRead(() => userInfo().username);
-  const users = rows('/etc/passwd')
-    .filter((fields) => fields[3] === String(gid))
-    .map((fields) => fields[0]);
+  const us = nameOfUs();
+  if (us === undefined) return false;
+  const passwd = rows('/etc/passwd');
+  const users = passwd.filter((fields) => fields[3] === String(gid)).map((fields) => fields[0]);
   const members = rows('/etc/group')
     .filter((fields) => fields[2] === String(gid))
     .flatMap((fields) => (fields[3] ?? '').split(','))
     .filter(Boolean);
-  // A user from elsewhere (LDAP) is in neither file, and neither are the other members of that group.
-  return users.includes(us) && [...users, ...members].every((name) => name === us);
+  const listed = [...users, ...members];
+  // Where nobody knows us, root, in whose group OpenShift runs containers, may write everything as it is.
+  if (us === NOBODY_KNOWN) return listed.every((name) => name === passwd.find((fields) => fields[2] === '0')?.[0]);
+  // A user from elsewhere (LDAP) is in neither file, and neither are that group's other members.
+  return users.includes(us) && listed.every((name) => name === us);
 }
+
+const NOBODY_KNOWN = '';
+
+/** Undefined where it cannot be told: whoever keeps the names may not answer just now. */
+function nameOfUs(): string | undefined {
+  try {
+    return userInfo().username;
+  } catch (error) {
+    if (!isUnknownUser(error)) return undefined;
+    return rows('/etc/nsswitch.conf').some(asksElsewhere) ? undefined : NOBODY_KNOWN;
+  }
+}
+
+/** A line that says where users or groups are looked up, and not on this machine alone. */
+function asksElsewhere([what = '', where = '']: readonly string[]): boolean {
+  const sources = where.replace(/#.*|\[[^\]]*\]/g, ' ').split(/\s+/);
+  return /^\s*(passwd|group|initgroups)\s*$/.test(what) && sources.some((source) => !ON_THIS_MACHINE.has(source));
+}
+
+const ON_THIS_MACHINE: ReadonlySet<string> = new Set([
+  '',
+  'files',
+  'compat',
+  'altfiles',
+  'systemd',
+  'db',
+  'extrausers',
+]);
 
 function rows(file: string): string[][] {
   const text = tryRead(() => readFileSync(file, 'utf8')) ?? '';

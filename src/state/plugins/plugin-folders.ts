@@ -1,9 +1,11 @@
-import { readdirSync, realpathSync } from 'node:fs';
-import { homedir, tmpdir } from 'node:os';
+import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { errorCode, isAbsent, tryRead } from '../../common/errors.js';
 import type { Variables } from '../../common/variables.js';
-import { configDirOf } from '../folders.js';
+import { FOLDER_VARIABLES, type Folders, type NamedFolders } from '../../model/folder-variables.js';
+import { isForeign } from '../files/read.js';
+import { configDirOf, homeOf } from '../folders.js';
 
 /** The folders where plugins keep their state, by layout. */
 export interface Places {
@@ -44,51 +46,75 @@ export interface Known {
  * see different variables, so its records may be in any of several places.
  */
 export function placesOf({ env, configDirs, pluginsDirs, tmpDirs, dataDirs, stateDir, answers }: Known): Places {
+  const home = homeOf(env);
+  const chosen = stateDir === undefined ? [] : [stateDir];
+  // Some write to `/tmp` by that name, whatever the temporary folder is; a sandboxed command of Claude Code has its own.
+  const temporary = [env.TMPDIR || tmpdir(), env.OPENCODE_REAP_TMP || '/tmp', ...named(env, ['CLAUDE_CODE_TMPDIR'])];
+  return placesBelow({
+    // Some know only the default one, and other sessions may see other variables.
+    configDirs: [configDirOf(env), join(home, '.claude'), ...configDirs],
+    pluginsDirs: [...pluginsDirs, ...named(env, ['CLAUDE_CODE_PLUGIN_CACHE_DIR'])],
+    data: [...dataDirs, ...named(env, DATA_VARIABLES), ...chosen],
+    temporary: [...temporary, ...tmpDirs],
+    stateHomes: [env.XDG_STATE_HOME || join(home, '.local', 'state'), join(home, '.local', 'state')],
+    homes: [home],
+    env,
+    chosen,
+    answers,
+  });
+}
+
+/** What the folders of a plugin lie below. */
+interface Ground {
+  readonly configDirs: readonly string[];
+  readonly pluginsDirs: readonly string[];
+  readonly data: readonly string[];
+  readonly temporary: readonly string[];
+  readonly stateHomes: readonly string[];
+  readonly homes: readonly string[];
+  /** For the variables that name such a folder itself. */
+  readonly env: Variables;
+  readonly chosen: readonly string[];
+  readonly answers: Known['answers'];
+}
+
+function placesBelow(ground: Ground): Places {
+  const { env, homes, chosen, answers } = ground;
   const silent: { file: string; error: string }[] = [];
   const distinct = (paths: readonly string[]): string[] => {
     const mute = new Set(paths.filter((path) => !answers(path)));
     silent.push(...[...mute].map((file) => ({ file, error: SILENT })));
     return distinctOf(paths.filter((path) => !mute.has(path)));
   };
-  const home = env.HOME || homedir();
-  const chosen = stateDir === undefined ? [] : [stateDir];
-  // Some plugins know only the default one, and other sessions may see other variables.
-  const plugins = [configDirOf(env), join(home, '.claude'), ...configDirs].map((configDir) =>
-    join(configDir, 'plugins'),
-  );
-  const stores = distinct([...plugins, ...pluginsDirs, ...named(env, ['CLAUDE_CODE_PLUGIN_CACHE_DIR'])]).map((folder) =>
-    foldersIn(join(folder, 'data')),
-  );
-  const data = [...stores.flatMap(({ folders }) => folders), ...dataDirs, ...named(env, DATA_VARIABLES), ...chosen];
-  // Some write to `/tmp` by that name, whatever the temporary folder is; a sandboxed command of Claude Code has its
-  // own.
-  const temporary = [
-    env.TMPDIR || tmpdir(),
-    env.OPENCODE_REAP_TMP || '/tmp',
-    ...named(env, ['CLAUDE_CODE_TMPDIR']),
-    ...tmpDirs,
-  ].flatMap((folder) => [folder, join(folder, 'claude'), join(folder, `claude-${process.getuid?.()}`)]);
+  const below = (...path: string[]): string[] => homes.map((home) => join(home, ...path));
+  const plugins = [...ground.configDirs.map((configDir) => join(configDir, 'plugins')), ...ground.pluginsDirs];
+  const stores = distinct(plugins.map((folder) => join(folder, 'data'))).map(foldersIn);
+  const data = [...stores.flatMap(({ folders }) => folders), ...ground.data];
+  const temporary = ground.temporary.flatMap((folder) => [
+    folder,
+    join(folder, 'claude'),
+    join(folder, `claude-${process.getuid?.()}`),
+  ]);
   const companions = temporary.map((folder) => join(folder, 'opencode-companion'));
-  const perUser = [env.XDG_STATE_HOME || join(home, '.local', 'state'), join(home, '.local', 'state')];
   return {
     perWorkspace: distinct([
       ...data.flatMap((folder) => [join(folder, 'state'), join(folder, 'opencode-state')]),
       ...companions.flatMap((folder) => [folder, join(folder, 'state')]),
       ...named(env, ['KUSABI_STATE_DIR', 'OPENCODE_COMPANION_STATE_DIR']),
-      ...[join(home, '.kusabi'), join(home, '.opencode-plugin-cc')],
+      ...[below('.kusabi'), below('.opencode-plugin-cc')].flat(),
       ...chosen,
     ]),
     shared: distinct([
       ...named(env, ['OPENCODE_PLUGIN_STATE_DIR']),
-      ...perUser.map((folder) => join(folder, 'opencode-plugin-cc')),
+      ...ground.stateHomes.map((folder) => join(folder, 'opencode-plugin-cc')),
       ...chosen,
     ]),
     single: distinct([
       ...named(env, ['OPENCODE_PLUGIN_DIR', 'OPENCODE_SERVER_STATE_DIR']),
-      ...[join(home, '.opencode-plugin'), join(home, '.claude', 'opencode-server')],
+      ...[below('.opencode-plugin'), below('.claude', 'opencode-server')].flat(),
       ...chosen,
     ]),
-    jobs: distinct([...named(env, ['OPENCODE_JOBS_DIR']), join(home, '.claude', 'opencode-jobs'), ...chosen]),
+    jobs: distinct([...named(env, ['OPENCODE_JOBS_DIR']), ...below('.claude', 'opencode-jobs'), ...chosen]),
     files: distinct([...temporary, ...chosen].map((folder) => join(folder, 'oc-bridge-state.json'))),
     unread: [...stores.flatMap(({ unread }) => unread), ...silent],
   };
@@ -96,7 +122,7 @@ export function placesOf({ env, configDirs, pluginsDirs, tmpDirs, dataDirs, stat
 
 export const SILENT = 'it does not answer';
 
-const DATA_VARIABLES = [
+const DATA_VARIABLES: readonly string[] = [
   'CLAUDE_PLUGIN_DATA',
   'OPENCODE_COMPANION_DATA_DIR',
   'OPENCODE_COMPANION_PLUGIN_DATA',
@@ -126,4 +152,118 @@ function distinctOf(paths: readonly string[]): string[] {
   return [...new Map(paths.map((path) => [realOf(path), path])).values()];
 }
 
-const realOf = (path: string): string => tryRead(() => realpathSync.native(path)) ?? path;
+/** Most are not there, and what is thrown costs four times as much as a look. */
+const realOf = (path: string): string => (existsSync(path) ? (tryRead(() => realpathSync.native(path)) ?? path) : path);
+
+/** Places that environments name, and the processes that name the one a file lies in. */
+export interface NamedPlaces {
+  readonly places: Places;
+  readonly namersOf: (file: string) => readonly NamedFolders[];
+}
+
+/** More than anybody has accounts with plugins of this kind. What lies in others may be a job. */
+const MOST_PLACES = 64;
+
+const KINDS = ['perWorkspace', 'shared', 'single', 'jobs', 'files'] as const;
+type Kind = (typeof KINDS)[number];
+
+/**
+ * The places that environments name beyond those that are known without them, in which we could have written. Whatever
+ * an environment says, it is only where to look.
+ */
+export function placesNamedBy(named: readonly NamedFolders[], known: Known): NamedPlaces {
+  const said = saidIn(named, known);
+  const found: Record<Kind, string[]> = { perWorkspace: [], shared: [], single: [], jobs: [], files: [] };
+  const unread = new Map<string, string>();
+  const namers = new Map<string, { readonly path: string; readonly who: NamedFolders[] }>();
+  const unnamed = said.length > 0 ? placesOf(known) : { ...found, unread: [] };
+  const isKnown = new Set(KINDS.flatMap((kind) => unnamed[kind].map((path) => `${kind} ${realOf(path)}`)));
+  for (const { name, value, who } of said) {
+    const { unread: more, ...there } = placesBelow(groundOf(name, value, known.answers));
+    for (const { file, error } of more) if (error === SILENT || mayBeOurs(file)) unread.set(file, error);
+    for (const kind of KINDS) {
+      for (const path of there[kind].filter(mayBeOurs)) {
+        const key = `${kind} ${realOf(path)}`;
+        if (isKnown.has(key)) continue;
+        if (namers.has(key)) namers.get(key)?.who.push(...who);
+        else if (namers.size === MOST_PLACES) unread.set(path, TOO_MANY);
+        else {
+          namers.set(key, { path, who: [...who] });
+          found[kind].push(path);
+        }
+      }
+    }
+  }
+  for (const { file } of unnamed.unread) unread.delete(file);
+  const holds = (path: string, file: string): boolean => file === path || file.startsWith(`${path}/`);
+  return {
+    places: { ...found, unread: [...unread].map(([file, error]) => ({ file, error })) },
+    namersOf: (file) => [...new Set([...namers.values()].flatMap(({ path, who }) => (holds(path, file) ? who : [])))],
+  };
+}
+
+const TOO_MANY = `only ${MOST_PLACES} folders that environments name are read`;
+
+type Naming = Exclude<keyof Folders, 'HOME'>;
+const NAMING = FOLDER_VARIABLES.filter((name): name is Naming => name !== 'HOME');
+
+/** What one variable says, in the environments of those processes. */
+interface Saying {
+  readonly name: Naming;
+  readonly value: string;
+  readonly who: NamedFolders[];
+}
+
+/** Each once, but for what our own environment says as well: most of what a session starts has all of it in common. */
+function saidIn(named: readonly NamedFolders[], { env, answers }: Known): Saying[] {
+  const said = new Map<string, Saying>();
+  const home = homeOf(env);
+  const isHome = (path: string): boolean =>
+    path === home || (answers(path) && answers(home) && realOf(path) === realOf(home));
+  for (const one of named) {
+    const { HOME, ...folders } = one.folders;
+    // Whoever has another home is somebody else, if not to the system: what a build, a test or a service has started.
+    if (HOME !== undefined && !isHome(HOME)) continue;
+    for (const name of NAMING) {
+      const value = folders[name];
+      const isOurs = env[name] === value && name !== 'CLAUDE_PLUGIN_ROOT' && name !== 'OPENCODE_CONFIG_DIR';
+      if (value === undefined || isOurs) continue;
+      const key = `${name}=${value}`;
+      const saying = said.get(key);
+      if (saying) saying.who.push(one);
+      else said.set(key, { name, value, who: [one] });
+    }
+  }
+  return [...said.values()];
+}
+
+function groundOf(name: Naming, value: string, answers: Known['answers']): Ground {
+  const when = (...names: readonly Naming[]): string[] => (names.includes(name) ? [value] : []);
+  const root = when('CLAUDE_PLUGIN_ROOT', 'OPENCODE_CONFIG_DIR').flatMap((path) => pluginsDirAbove(path) ?? []);
+  return {
+    configDirs: when('CLAUDE_CONFIG_DIR'),
+    pluginsDirs: [...when('CLAUDE_CODE_PLUGIN_CACHE_DIR'), ...root],
+    data: DATA_VARIABLES.includes(name) ? [value] : [],
+    temporary: when('TMPDIR', 'CLAUDE_CODE_TMPDIR'),
+    stateHomes: when('XDG_STATE_HOME'),
+    homes: [],
+    env: { [name]: value },
+    chosen: [],
+    answers,
+  };
+}
+
+/** A plugin lies in `cache/<marketplace>/<plugin>/<version>` there. */
+const pluginsDirAbove = (path: string): string | undefined =>
+  /^(.+)\/cache\/[^/]+\/[^/]+\/[^/]+(\/opencode-config)?\/*$/.exec(path)?.[1];
+
+/** Whether something lies there that is not another user's. No path of more than the system takes leads anywhere. */
+function mayBeOurs(path: string): boolean {
+  try {
+    const there = statSync(path, { throwIfNoEntry: false });
+    return there !== undefined && (process.getuid === undefined || there.uid === process.getuid());
+  } catch (error) {
+    const code = errorCode(error);
+    return !isAbsent(code) && code !== 'ENAMETOOLONG' && code !== 'ELOOP' && !isForeign(path);
+  }
+}

@@ -1,12 +1,13 @@
 import { basename } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { NamedFolders } from '../../model/folder-variables.js';
 import type { ServerRecord, Use } from '../../model/record.js';
 import type { Skipped, Unread, Written } from '../../model/written.js';
 import { NO_OBJECT, numbersIn, TORN } from '../files/parse.js';
 import { modifiedAt, readSmall } from '../files/read.js';
 import { type Failure, recordFrom, type Source } from './format.js';
 import { FORMATS } from './formats/index.js';
-import { type Known, placesOf } from './plugin-folders.js';
+import { type Known, type Places, placesNamedBy, placesOf } from './plugin-folders.js';
 import { scan } from './scan.js';
 import { readerOf } from './state-file.js';
 
@@ -17,14 +18,29 @@ export type PluginsWritten = Pick<Written, 'records' | 'uses' | 'unread' | 'skip
 const TORN_FOR_MS = 50;
 
 export async function readPlugins(known: Known): Promise<PluginsWritten> {
-  const first = readOnce(known);
-  if (!first.unread.some(({ error }) => error === TORN)) return first;
-  await sleep(TORN_FOR_MS);
-  return readOnce(known);
+  return whole(() => readOnce(placesOf(known), known));
 }
 
-function readOnce(known: Known): PluginsWritten {
-  const found = scan(placesOf(known), known.answers);
+/** The same in the folders that environments name, and of each record who named its folder. */
+export async function readNamed(named: readonly NamedFolders[], known: Known): Promise<NamedWritten> {
+  const { places, namersOf } = placesNamedBy(named, known);
+  const written = await whole(() => readOnce(places, known));
+  return { ...written, namersOf: ({ source }) => namersOf(source.file) };
+}
+
+export interface NamedWritten extends PluginsWritten {
+  readonly namersOf: (record: ServerRecord) => readonly NamedFolders[];
+}
+
+async function whole(read: () => PluginsWritten): Promise<PluginsWritten> {
+  const first = read();
+  if (!first.unread.some(({ error }) => error === TORN)) return first;
+  await sleep(TORN_FOR_MS);
+  return read();
+}
+
+function readOnce(places: Places, known: Known): PluginsWritten {
+  const found = scan(places, known.answers);
   const unread: Unread[] = [...found.unread];
   const skipped: Skipped[] = [...found.skipped];
   const read = readerOf(skipped, known.startTicks);
