@@ -9,7 +9,7 @@ import type { Candidate } from './candidate.js';
 import { mayConcernNow } from './earlier-boot.js';
 import { marksOn } from './keep-marks.js';
 import { type CoveringLease, leasesOn, type ServerKeys, witnessed } from './leases.js';
-import { type Located, processesOf } from './locate.js';
+import { type Located, type Present, processesOf } from './locate.js';
 import { quietMs } from './quiet.js';
 import { type Apart, identified } from './tree.js';
 import { jobsOn, pluginLeasesOn, type RunningJob } from './uses.js';
@@ -85,7 +85,7 @@ export function evidenceOf(candidate: Candidate, written: Written, snapshot: Sna
     sharedDaemon: server?.command?.kind === 'serve' ? (server.command.sharedDaemon ? 'yes' : 'no') : 'unknown',
     where: whereFrom(record, snapshot),
     located,
-    match: processes.length > 0 ? matchOf(record, processes, snapshot) : undefined,
+    match: located.kind === 'present' ? matchOf(record, located, snapshot) : undefined,
     weak: weakProofOf(record, located, snapshot),
     holds: heldFromOutside(holdsFor(keys, written, snapshot), server, snapshot),
     leasesUnread: unread.some((file) => file.kind === 'lease'),
@@ -142,7 +142,15 @@ function ownershipOf({ ownership, alsoIn }: ServerRecord): Ownership {
   return ownership === 'adopted' ? ownership : (sparing ?? ownership);
 }
 
-function matchOf(record: ServerRecord, processes: readonly Process[], snapshot: Snapshot): Match {
+/**
+ * A launcher needs no proof of its own where the server below it has one: what cannot be read of a launcher, or is
+ * another's, makes it none. Where nothing but the spawned process was recorded, that is what ties the server to it.
+ */
+function matchOf(record: ServerRecord, { server, launcher }: Present, snapshot: Snapshot): Match {
+  const spawned = record.spawned && snapshot.processes?.get(record.spawned.pid);
+  const tie = launcher ?? (spawned?.command?.kind === 'other' ? undefined : spawned);
+  const isShown = record.tag !== undefined && (snapshot.showsEnvironments || record.server !== undefined);
+  const processes = tie === undefined || isShown ? [server] : [tie, server];
   const kinds = processes.map((process) => process.command?.kind ?? 'unknown');
   const users = processes.map((process) => compare(process.owner, snapshot.owner));
   return {

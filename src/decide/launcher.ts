@@ -15,7 +15,7 @@ import type { Snapshot } from '../model/snapshot.js';
 export function launcherOf(server: Process, top: Process, snapshot: Snapshot): Process | undefined {
   let launcher: Process | undefined;
   for (const above of pathUp(server, top, snapshot.processes ?? new Map()) ?? []) {
-    if (!runsOnly(above, launcher ?? server, snapshot)) break;
+    if (!runsOnly(above, launcher ?? server, snapshot) || !isOfOneKind(above, server, snapshot)) break;
     launcher = above;
   }
   return launcher;
@@ -33,19 +33,20 @@ function pathUp(process: Process, top: Process, table: ProcessTable): Process[] 
   return path;
 }
 
-/**
- * A command line does not show what a script runs, but a second child does. An unreadable command line may be a
- * script's.
- */
+/** What a script runs stands in no command line, but a second child shows it. */
 const runsOnly = (launcher: Process, only: Process, { processes, listens }: Snapshot): boolean =>
-  (launcher.command === undefined || launcher.command.kind === 'serve') &&
+  launcher.command?.kind === 'serve' &&
   listens.get(launcher.pid) !== true &&
   childrenOf(processes ?? new Map(), launcher.pid).every(({ pid }) => pid === only.pid);
 
-/**
- * The highest process that may have launched this one: a launcher has the same command line and is in the group of the
- * spawn.
- */
+/** It is proved by the server that it runs, so whatever of it cannot be read, or is another's, leaves it alone. */
+const isOfOneKind = (launcher: Process, server: Process, { environments }: Snapshot): boolean =>
+  launcher.owner !== undefined &&
+  launcher.owner === server.owner &&
+  environments.has(launcher.pid) === environments.has(server.pid) &&
+  environments.get(launcher.pid)?.tag === environments.get(server.pid)?.tag;
+
+/** The highest process that may have launched this one: a launcher shares its command line and the group of the spawn. */
 export function topAbove(process: Process, table: ProcessTable): Process {
   const seen = new Set<number>([process.pid]);
   for (let at = process; ; ) {
@@ -58,10 +59,11 @@ export function topAbove(process: Process, table: ProcessTable): Process {
 }
 
 /**
- * The processes below another that may be its server: its children in the group that the spawn created, since tools and
- * nested servers have groups of their own. A shell or a task runner is certainly not a server, so below it the topmost
- * servers count, at any depth and, because of job control, in any group. A process that listens is a server itself,
- * even when a shell started another one and then turned into this one.
+ * Which processes below another may be its server: its children in the group that the spawn created, since tools and
+ * nested servers have groups of their own. A shell or a task runner is surely no server, so below it the topmost
+ * servers are meant, at any depth and, with job control, in any group: and below a script that has the name of OpenCode
+ * and runs it by something else. What listens is a server itself, even where a shell has started another one and then
+ * become this one.
  */
 export function servingBelow(above: Process, snapshot: Snapshot): Process[] {
   if (above.command?.kind === 'serve' && snapshot.listens.get(above.pid)) return [];
@@ -69,12 +71,20 @@ export function servingBelow(above: Process, snapshot: Snapshot): Process[] {
   const isIn = ({ group }: Process): boolean =>
     group === undefined || above.group === undefined || group === above.group;
   const children = childrenOf(table, above.pid).filter((child) => isIn(child) && mayServe(child, snapshot));
-  if (children.length > 0 || above.command?.kind !== 'other') return children;
+  if (children.length > 0 || !mayRunDeeper(above, snapshot)) return children;
   const serving = descendants(table, above.pid).filter(({ command }) => command?.kind === 'serve');
   const within = new Set(serving.flatMap(({ pid }) => descendants(table, pid).map((one) => one.pid)));
-  return serving.filter((one) => mayServe(one, snapshot) && !within.has(one.pid));
+  const isOwn = ({ pid }: Process): boolean => above.command?.kind === 'other' || saysTheSame(pid, above.pid, snapshot);
+  return serving.filter((one) => mayServe(one, snapshot) && isOwn(one) && !within.has(one.pid));
 }
 
-/** Anything that is not certainly something else. A process that another server started belongs to that server. */
+/** What an agent's tool has started says that it runs in OpenCode, also in releases that do not say in which. */
+const saysTheSame = (one: number, other: number, { environments }: Snapshot): boolean =>
+  environments.get(one)?.inOpencode === environments.get(other)?.inOpencode;
+
+const mayRunDeeper = ({ pid, command }: Process, { listens }: Snapshot): boolean =>
+  command?.kind === 'other' || (command?.kind === 'serve' && command.interpreted && listens.get(pid) === false);
+
+/** Whatever is not surely something else. What was started by another server is that server's. */
 export const mayServe = ({ pid, command }: Process, snapshot: Snapshot): boolean =>
   (command === undefined || command.kind === 'serve') && snapshot.environments.get(pid)?.opencodePid === undefined;

@@ -1,6 +1,7 @@
 import { compare, type Identity, type Sameness } from '../model/identity.js';
 import type { Process, ProcessTable } from '../model/process.js';
 import { MAY_START_AFTER_MS, type ServerRecord } from '../model/record.js';
+import { sameSecret } from '../model/secret.js';
 import type { Snapshot } from '../model/snapshot.js';
 import { launcherOf, mayServe, servingBelow, topAbove } from './launcher.js';
 import { whyIncomparable } from './start-tokens.js';
@@ -9,10 +10,14 @@ import { whyIncomparable } from './start-tokens.js';
  * Where a record's processes are now. `gone` is claimed only after a complete look; `unknown` covers everything that
  * could not be read.
  */
-export type Located =
-  | Present
-  | { readonly kind: 'gone'; readonly because: string }
-  | { readonly kind: 'unknown'; readonly because: string };
+export type Located = Present | { readonly kind: 'gone'; readonly because: string } | Unknown;
+
+export interface Unknown {
+  readonly kind: 'unknown';
+  readonly because: string;
+  /** The process that was recorded is there, for all that is known, and does not look like a server. */
+  readonly unlike?: Process;
+}
 
 export interface Present {
   readonly kind: 'present';
@@ -58,7 +63,10 @@ function locateByTime(record: ServerRecord, snapshot: Snapshot): Located {
   // Found earlier in this run, so known by its start token from now on.
   if (server.kind === 'same') return present(recorded, server.process, 'start time', snapshot);
   if (recorded) return below(recorded, topAbove(recorded, tableOf(snapshot)), 'start time', record, snapshot);
-  return leftBehind(record, snapshot);
+  const left = leftBehind(record, snapshot);
+  const unlike = left.kind === 'gone' ? unlikeServer(record, snapshot) : undefined;
+  const because = `process ${unlike?.pid} is there, but does not look like a server`;
+  return unlike ? { kind: 'unknown', because, unlike } : left;
 }
 
 /** What the recorded process left in its group. Only its start time ties it to the record. */
@@ -95,10 +103,25 @@ function recordedProcess({ spawned, port, startedAt }: ServerRecord, snapshot: S
   const isLater = spawned !== undefined && compare(spawned.startToken, process?.startToken) === 'different';
   if (process === undefined || isLater) return undefined;
   if (process.command === undefined || process.command.kind === 'serve') return process;
-  // A shell or a task runner that existed when the record was written may have spawned the server.
-  const began = process.ageMs === undefined ? undefined : snapshot.at - process.ageMs;
-  const wasThere = began === undefined || startedAt === undefined || began <= startedAt + MAY_START_AFTER_MS;
-  return wasThere && servingBelow(process, snapshot).length > 0 ? process : undefined;
+  // A shell or a task runner that was there when the record was written may have spawned the server.
+  return wasThere(process, startedAt, snapshot) && servingBelow(process, snapshot).length > 0 ? process : undefined;
+}
+
+const wasThere = ({ ageMs }: Process, when: number | undefined, { at }: Snapshot): boolean =>
+  ageMs === undefined || when === undefined || at - ageMs <= when + MAY_START_AFTER_MS;
+
+/**
+ * A pid that nobody has had since is the recorded one's, whatever that runs or is called by now. Where no time was written
+ * down, a password may tell it from another; where neither was, its looks alone decide.
+ */
+function unlikeServer({ spawned, startedAt, password }: ServerRecord, snapshot: Snapshot): Process | undefined {
+  const process = spawned && snapshot.processes?.get(spawned.pid);
+  if (process === undefined || compare(spawned?.startToken, process.startToken) === 'different') return undefined;
+  if (startedAt !== undefined) return wasThere(process, startedAt, snapshot) ? process : undefined;
+  const its = snapshot.environments.get(process.pid);
+  const mayCarry =
+    its === undefined || (its.password !== undefined && sameSecret(its.password, password ?? its.password));
+  return password !== undefined && mayCarry ? process : undefined;
 }
 
 type Found =

@@ -23,9 +23,12 @@ export const REMEDIES: Readonly<Record<GuardName, (seen: Evidence) => string>> =
 export const mayBeHandedOver = ({ ownership, isOurs, trust, sharedDaemon }: Evidence): boolean =>
   sharedDaemon !== 'yes' && !isOurs && ownership !== 'adopted' && !(ownership === 'plugin' && trust.kind === 'trusted');
 
-function howToIdentify({ match }: Evidence): string {
+function howToIdentify({ match, located }: Evidence): string {
+  if (located.kind === 'unknown' && located.unlike)
+    return `nothing needs to be done unless it is a server: then end it yourself (kill ${located.unlike.pid})`;
   if (match?.user === 'different') return 'the user whose process it is can stop it';
-  if (match?.command === 'other') return 'nothing needs to be done: the process that was recorded has ended';
+  if (match?.command === 'other')
+    return 'nothing needs to be done unless it is a server: then end it yourself, and its record goes with it';
   return 'only you can tell: `opencode-reap adopt` lets the process be reaped, `opencode-reap stop` ends it';
 }
 

@@ -187,10 +187,11 @@ export const known = <What extends 'environment' | 'listens'>(
 const mapOf = <Key, Value>(entries: readonly (readonly [Key, Value])[]) =>
   new Map(entries.flatMap(([key, value]) => (value === undefined ? [] : [[key, value] as const])));
 
-/** What has the command line of a server, and a child that has it too. */
+/** What has the command line of a server, and has something below it that has it too. */
 function mayLaunch(table: ProcessTable): number[] {
   const serving = [...table.values()].filter(({ command }) => command?.kind === 'serve');
-  return serving.map(({ parent }) => parent).filter((pid) => table.get(pid)?.command?.kind === 'serve');
+  const above = new Set(serving.flatMap(({ pid, parent }) => [...lineage(table, parent)].filter((one) => one !== pid)));
+  return serving.map(({ pid }) => pid).filter((pid) => above.has(pid));
 }
 
 /** A record without a process leads to whoever listens on its port, and to nothing where nobody does. */

@@ -254,6 +254,8 @@ export function leftToWatch({ servers }: Reaped, world: World): Judged[] {
 
 const isLeft = ({ record, seen, verdict, outcome }: Judged): boolean =>
   seen.located.kind !== 'gone' &&
+  // What does not look like a server is never stopped.
+  !(seen.located.kind === 'unknown' && seen.located.unlike) &&
   verdict.kind !== 'gone' &&
   outcome?.kind !== 'stopped' &&
   outcome?.kind !== 'gone' &&

@@ -2,7 +2,19 @@ import { describe, expect, test } from 'vitest';
 import { locate } from '../../src/decide/locate.js';
 import { unrecordedIn } from '../../src/decide/unrecorded.js';
 import type { Process } from '../../src/model/process.js';
-import { but, type Change, ended, every, listening, recorded, running, seen, shown, spawnedWith } from './changes.js';
+import {
+  but,
+  type Change,
+  ended,
+  environmentHidden,
+  every,
+  listening,
+  recorded,
+  running,
+  seen,
+  shown,
+  spawnedWith,
+} from './changes.js';
 import {
   environment,
   FREE,
@@ -34,6 +46,7 @@ const SHELL_ABOVE = 4800;
 const above = (kind: Partial<Process>): Change =>
   every(
     running(process(SHELL_ABOVE, { ...kind, group: SHELL_ABOVE, session: SHELL_ABOVE })),
+    spawnedWith(SHELL_ABOVE, {}),
     seen(LAUNCHER, { parent: SHELL_ABOVE, group: SHELL_ABOVE, session: SHELL_ABOVE }),
     seen(SERVER, { group: SHELL_ABOVE, session: SHELL_ABOVE }),
   );
@@ -90,6 +103,31 @@ const where = ({ record, snapshot }: Situation): Found => {
   return located.kind === 'present' ? [located.launcher?.pid, located.server.pid, located.proof] : located.kind;
 };
 
+/** Nothing that is known of it proves that it may be signalled. */
+const NO_LAUNCHERS: readonly (readonly [string, Change])[] = [
+  ['is another user’s', seen(LAUNCHER, { owner: '0' })],
+  ['has a user that cannot be read', seen(LAUNCHER, { owner: undefined })],
+  ['carries another tag', spawnedWith(LAUNCHER, { tag: 'other' })],
+  ['carries no tag', spawnedWith(LAUNCHER, { tag: undefined })],
+  ['has an environment that cannot be read', environmentHidden(LAUNCHER)],
+  ['has a command line that cannot be read', seen(LAUNCHER, { command: undefined })],
+  ['is another command of OpenCode', seen(LAUNCHER, { command: { kind: 'opencode' } })],
+];
+
+test.each(NO_LAUNCHERS)('what %s is left alone when its server is stopped', (_sentence, change) => {
+  expect(where(on())).toEqual([LAUNCHER, SERVER, 'start token']);
+  expect(where(on(change))).toEqual([undefined, SERVER, 'start token']);
+});
+
+test('what runs a server without a tag, and has an environment that cannot be read, is left alone', () => {
+  const tagless = on(
+    recorded({ tag: undefined }),
+    ...[LAUNCHER, SERVER].map((one) => spawnedWith(one, { tag: undefined })),
+  );
+  expect(where(tagless)).toEqual([LAUNCHER, SERVER, 'start token']);
+  expect(where(but(tagless, environmentHidden(LAUNCHER)))).toEqual([undefined, SERVER, 'start token']);
+});
+
 const byToken: Found = [undefined, SERVER, 'start token'];
 const byTime: Found = [undefined, SERVER, 'start time'];
 const other = seen(LAUNCHER, script);
@@ -97,9 +135,14 @@ const deeper: Change = every(
   running(process(4950, { ...script, parent: LAUNCHER, ...inGroup })),
   seen(SERVER, { parent: 4950 }),
 );
+const itself: Found = [undefined, LAUNCHER, 'start token'];
+const listens = listening(true, LAUNCHER);
 const withJobs = seen(SERVER, { group: SERVER });
 
-describe('a record of a process that is not a launcher leads to', () => {
+/** `sh …/opencode serve`, which has a secrets manager or `timeout` run the real one. */
+const named = every(deeper, withJobs, listening(false, LAUNCHER), shown({ sockets: new Map() }));
+
+describe('a record of what is no launcher leads to', () => {
   test.each<[string, Situation, Found]>([
     ['the server below it', but(starting, other), byToken],
     ['the server below it, by a bare pid', but(weakLaunched, other), byTime],
@@ -107,6 +150,19 @@ describe('a record of a process that is not a launcher leads to', () => {
     ['the server at some depth, by a bare pid', but(weakLaunched, other, deeper), byTime],
     ['the server in a group of its own', but(starting, other, withJobs), byToken],
     ['the server in a group of its own, by a bare pid', but(weakLaunched, other, withJobs), byTime],
+    ['the server below what a script of that name runs', but(starting, seen(LAUNCHER, shell), named), byToken],
+    ['the server below that, by a bare pid', but(weakLaunched, seen(LAUNCHER, shell), named), byTime],
+    ['what listens itself, whatever runs below it', but(starting, seen(LAUNCHER, shell), named, listens), itself],
+    [
+      'what may listen itself',
+      but(starting, seen(LAUNCHER, shell), deeper, withJobs, shown({ sockets: new Map() })),
+      itself,
+    ],
+    [
+      'a server that listens on nothing, and not what its agent has started',
+      but(starting, seen(LAUNCHER, shell), named, spawnedWith(SERVER, { inOpencode: true })),
+      itself,
+    ],
     ['the server with the recorded port', but(starting, seen(LAUNCHER, shell), second), byToken],
     [
       'the other server with the recorded port',

@@ -71,6 +71,8 @@ const configured = recorded({ pluginConfig: true });
 const inPlugin = spawnedWith(SERVER, { pluginConfig: true });
 const timeless = recorded({ startedAt: undefined });
 const unsure = ['identity'] as const;
+const unlike = { command: { kind: 'other' } } as const;
+const unseen = ['identity', 'idle', 'aged'] as const;
 
 export const weakIdentity: readonly Case[] = [
   ['it started when a plugin says', weak, 'pass', 'stale', []],
@@ -180,8 +182,27 @@ export const weakIdentity: readonly Case[] = [
     'unsure',
     ['identity', 'unkept'],
   ],
-  ['a plugin’s pid is another program', on(seen(SERVER, { command: { kind: 'other' } })), 'unknown', 'gone', []],
-  ['a plugin’s pid is a TUI', on(seen(SERVER, { command: { kind: 'opencode' } })), 'unknown', 'gone', []],
+  ['a plugin’s pid is what looks like another program', on(seen(SERVER, unlike)), 'unknown', 'unsure', unseen],
+  ['a plugin’s pid is a TUI', on(seen(SERVER, { command: { kind: 'opencode' } })), 'unknown', 'unsure', unseen],
+  ['that is older than a plugin says', on(seen(SERVER, unlike), startedAgo(0)), 'unknown', 'unsure', unseen],
+  ['nobody knows when that started', on(seen(SERVER, { ...unlike, ageMs: undefined })), 'unknown', 'unsure', unseen],
+  ['a plugin does not say when that started', on(seen(SERVER, unlike), timeless), 'unknown', 'gone', []],
+  [
+    'that has the password, and nobody says when',
+    on(seen(SERVER, unlike), timeless, password, carries),
+    'unknown',
+    'unsure',
+    unseen,
+  ],
+  [
+    'that may have the password',
+    on(seen(SERVER, unlike), timeless, password, environmentHidden(SERVER)),
+    'unknown',
+    'unsure',
+    unseen,
+  ],
+  ['that has not the password', on(seen(SERVER, unlike), timeless, password), 'unknown', 'gone', []],
+  ['a plugin’s pid is a later program', on(seen(SERVER, unlike), startedAgo(HOUR + 5001)), 'unknown', 'gone', []],
   ['a plugin’s pid is another user’s', on(seen(SERVER, { owner: '0' })), 'veto', 'spared', ['identity']],
   ['a plugin names a free pid', on(ended(SERVER)), 'unknown', 'gone', []],
   [

@@ -3,9 +3,9 @@ import { expect, test } from 'vitest';
 import { candidateOf } from '../../src/decide/candidate.js';
 import { endingWith } from '../../src/decide/evidence.js';
 import { targetNamed } from '../../src/decide/verdict.js';
-import { but, leased } from './changes.js';
+import { but, leased, seen } from './changes.js';
 import { forgetting } from './forgetting.js';
-import { everyStale, evidence, FREE, identity, type Situation, verdict } from './given.js';
+import { everyStale, evidence, FREE, identity, LAUNCHER, ME, SERVER, type Situation, serve, verdict } from './given.js';
 import { weak, weakLaunched } from './plugin-cases.js';
 import { MISTAKING, MISTAKING_A_PLUGIN, type Named, SPARING, stranger, withStranger } from './spoils.js';
 import { spoiledOnce, worldOf, worlds } from './worlds.js';
@@ -101,6 +101,43 @@ test('knowing one thing less about a process that is there never makes it gone',
     if (verdict(given).kind === 'gone') return;
     const lost = forgetting(given).filter(([, change]) => verdict(but(given, change)).kind === 'gone');
     expect(lost.map(([name]) => name)).toEqual([]);
+  });
+});
+
+/** The process that was written down, for all that is known: by its start token, or by nobody having had its pid since. */
+function isThere({ record, snapshot }: Situation): boolean {
+  const { startedAt = Number.NEGATIVE_INFINITY, machine, server, spawned } = record;
+  if (machine && machine.boot !== snapshot.machine.boot) return false;
+  return [server, spawned].some((one) => {
+    const seen = one && snapshot.processes?.get(one.pid);
+    const began = snapshot.at - (seen?.ageMs ?? Number.MAX_SAFE_INTEGER);
+    const token = one?.startToken ?? (began <= startedAt + 5_000 ? seen?.startToken : 'none');
+    return seen !== undefined && token === seen.startToken;
+  });
+}
+
+test('a process that is there is never gone, whatever it looks like', () => {
+  const kinds = [undefined, { kind: 'other' }, { kind: 'opencode' }, { ...serve, interpreted: true }] as const;
+  always((given) => {
+    for (const command of kinds) {
+      const disguised = but(given, seen(LAUNCHER, { command }), seen(SERVER, { command }));
+      for (const world of [given, disguised]) {
+        if (isThere(world)) expect([command, verdict(world).kind]).not.toEqual([command, 'gone']);
+      }
+    }
+  });
+});
+
+test('a launcher that is signalled is this user’s, and carries what its server does', () => {
+  always((given) => {
+    const judged = verdict(given);
+    if (judged.kind !== 'stale' || judged.target.launcher === undefined) return;
+    const { server, launcher } = judged.target;
+    const [above, below] = [launcher, server].map(({ pid }) => given.snapshot.processes?.get(pid));
+    expect(above).toMatchObject({ owner: String(ME), command: { kind: 'serve' } });
+    expect(below).toMatchObject({ owner: String(ME), command: { kind: 'serve' } });
+    const [its, own] = [launcher, server].map(({ pid }) => given.snapshot.environments.get(pid)?.tag);
+    expect(its).toBe(own);
   });
 });
 

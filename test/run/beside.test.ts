@@ -80,6 +80,14 @@ const LINES: readonly Line[] = [
     ],
   ],
   ['a line with timeout in front of it', sh((port) => `timeout 600 ${serve(port)} & ${beside(port)}; true`)],
+  [
+    'a script that is called opencode, and has timeout run it',
+    (port) => {
+      const folder = join(sandbox.root, `bin-${port}`);
+      const line = `mkdir -p ${folder}; printf '#!/bin/sh\\n${beside(port)} &\\ntimeout 600 ${join(sandbox.binDir, 'opencode')} "$@"\\nwait\\n' > ${folder}/opencode; chmod +x ${folder}/opencode; exec ${folder}/opencode serve --port ${port}`;
+      return ['sh', '-c', line];
+    },
+  ],
   ['a line with setsid in front of it', sh((port) => `setsid -w ${serve(port)} & ${beside(port)}; true`)],
 ];
 

@@ -10,6 +10,7 @@ import {
   installFake,
   machine,
   SCHEMA,
+  startBystander,
   startFake,
   writeRecord,
   writeState,
@@ -19,7 +20,7 @@ import { abort, createSession, prompt, releases, request, spawnServer } from '..
 import { isPatient, withoutPatience } from '../support/patience.js';
 import { alive, startToken } from '../support/proc.js';
 import type { Mode, Provider } from '../support/provider.js';
-import { attach, expectNothingLeft, mcpOf, type Recorded, startAndLeave, test } from '../support/reaped.js';
+import { attach, expectNothingLeft, mcpOf, type Recorded, reapJson, startAndLeave, test } from '../support/reaped.js';
 import type { Changes, Sandbox } from '../support/sandbox.js';
 import { waitFor } from '../support/wait.js';
 import { logged, watchesOf } from '../support/watching.js';
@@ -142,6 +143,21 @@ describe.concurrent('the watch looks after servers of every origin', { timeout: 
     expect([code, watchesOf(sandbox).length]).toEqual([0, 1]);
     await waitFor('it retires', () => !alive(pid));
     await waitFor('the watch ends', () => watchesOf(sandbox).length === 0);
+  });
+
+  test('what does not look like a server, and so is never stopped, is no reason to watch', async ({
+    sandbox,
+    expect,
+  }) => {
+    const CLAUDE_PLUGIN_DATA = join(sandbox.root, 'data');
+    const record = { lastServerPid: startBystander(sandbox), lastServerStartedAt: Date.now() };
+    await writeState(CLAUDE_PLUGIN_DATA, 'state/0123456789abcdef/server.json', record);
+    const request = { schema: SCHEMA, at: new Date().toISOString(), event: 'session-end', lingerMs: 0 };
+    const file = await writeState(sandbox.stateDir, 'requests/a.json', request);
+    const env = { ...SOON, CLAUDE_PLUGIN_DATA };
+    expect((await reapJson(sandbox, ['--all-stale'], { env })).servers).toMatchObject([{ verdict: 'unsure' }]);
+    await runCli(sandbox, ['sweep'], { env });
+    expect([existsSync(file), watchesOf(sandbox)]).toEqual([false, []]);
   });
 
   test('one that a plugin of an earlier version asks for, whose `retire` says nothing', async ({ sandbox, expect }) => {

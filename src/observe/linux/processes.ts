@@ -76,12 +76,16 @@ function lookAt(pid: number, uptimeMs: number | undefined): Seen {
   if (typeof seen === 'string') return seen;
   const owner = ownerOf(pid);
   const claude = claudeRole(seen.name, argv, undefined);
-  const mayBe = claude === undefined && Number(fields[20]) >= ROOMY_BYTES && owner === process.getuid?.().toString();
-  return { ...seen, owner, claude: mayBe ? claudeRole(seen.name, argv, executableOf(pid)) : claude };
+  if (claude !== undefined || Number(fields[20]) < ROOMY_BYTES || owner !== process.getuid?.().toString()) {
+    return { ...seen, owner, claude };
+  }
+  const executable = executableOf(pid);
+  const command = argv && classify(argv, executable);
+  return { ...seen, owner, command, claude: claudeRole(seen.name, argv, executable) };
 }
 
 /**
- * Claude Code may run under any name, by a link to it. Reading what each process executes would take a fifth longer
+ * Claude Code may run under any name, by a link to it, and so may OpenCode. Reading what each process executes would take a fifth longer
  * (7 of 40 µs), so it is read only of those with the address space of a JavaScript runtime, which none has less than.
  */
 const ROOMY_BYTES = 64 * 1024 * 1024;

@@ -98,7 +98,8 @@ describe.each(PLUGIN_FORMATS)('$format', (plugin) => {
 
   test('a pid that is another program by now is gone, and so is a free one', async ({ skip }) => {
     if (plugin.withoutPid) skip('this format names no process');
-    expect(await verdictOn(plugin.record({ ...server, pid: bystander }))).toEqual(['gone']);
+    const later = { ...server, pid: bystander, startedAt: server.startedAt - HOUR };
+    expect(await verdictOn(plugin.record(later))).toEqual(['gone']);
     expect(await verdictOn(plugin.record({ ...server, pid: dead }))).toEqual(['gone']);
   });
 
