@@ -62,6 +62,7 @@ function locateByTime(record: ServerRecord, snapshot: Snapshot): Located {
   const recorded = recordedProcess(record, snapshot);
   // Found earlier in this run, so known by its start token from now on.
   if (server.kind === 'same') return present(recorded, server.process, 'start time', snapshot);
+  if (server.kind === 'unknown') return unknown(whyIncomparable(record, snapshot));
   if (recorded) return below(recorded, topAbove(recorded, tableOf(snapshot)), 'start time', record, snapshot);
   const left = leftBehind(record, snapshot);
   const unlike = left.kind === 'gone' ? unlikeServer(record, snapshot) : undefined;
