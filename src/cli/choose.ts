@@ -11,7 +11,7 @@ export async function choose(name: string, policy: FindPolicy, world: World): Pr
   if (found.kind === 'named') return found;
   if (found.kind === 'missing') {
     complainAboutUnread(found.unread);
-    complain(`no known server has the id, pid or port ${name}`, 'opencode-reap list --all shows them');
+    complain(`no known server has the id, pid or port ${name}`, 'opencode-reap list --all shows every server');
   } else complain(`${name} names ${found.ids.length} servers`, `choose one: ${found.ids.join(', ')}`);
   return undefined;
 }

@@ -156,7 +156,7 @@ function below(from: Process, top: Process, proof: Proof, record: ServerRecord, 
     if (next === undefined) return present(top, at, proof, snapshot);
     at = next;
   }
-  return unknown('its processes are each other’s parents');
+  return unknown('its process tree has a loop');
 }
 
 function listenerOf(record: ServerRecord, { sockets, processes }: Snapshot): Process | undefined {

@@ -38,7 +38,7 @@ function howToRelease({ holds, leasesUnread, waitingStarter }: Evidence): string
   const files = [...new Set(doubtful.flatMap(({ file }) => file ?? []))];
   if (yes.length > 0) return 'end the session that may use it';
   if (files.length > 0)
-    return `remove ${files.join(', ')} if that session has ended; it counts until 24 h after its last sign of life`;
+    return `remove ${files.join(', ')} if that session has ended; it counts for a day at most after its last sign of life`;
   if (waitingStarter !== undefined) return 'wait until it has started';
   return leasesUnread ? 'fix or remove the lease that `opencode-reap doctor` names' : 'end the session that may use it';
 }

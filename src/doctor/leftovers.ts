@@ -68,10 +68,10 @@ function unexaminedLeases({ written, snapshot }: Survey): Finding[] {
   });
 }
 
-/** Failures of the hook and of the background run, which have no one to report them to. */
+/** Failures of what has no one to report them to. */
 function failures(folder: StateFolder): Finding[] {
   const lines = readLog(folder).filter(({ at }) => Date.now() - Date.parse(at) < RECENT_MS);
-  return ['hook', 'background run'].flatMap((who) => {
+  return ['hook', 'background run', 'watch'].flatMap((who) => {
     const failed = lines.filter(({ event }) => event === `${who} failed`);
     const last = failed.at(-1);
     if (last === undefined) return [];

@@ -6,5 +6,5 @@ export interface SilentSince {
   readonly looks: number;
 }
 
-/** By the process that listens, as in `processKey`. What is missing has answered, or was never asked. */
+/** By the process that listens, as in `useKey`. What is missing has answered, or was never asked. */
 export type Silences = ReadonlyMap<string, SilentSince>;

@@ -5,7 +5,7 @@ import { crossingOf, silentMounts } from './linux/mounts.js';
 
 /**
  * What a session works on, for the hook, which has no time to wait: the git top level, else the directory itself, and as
- * typed where that lies on a file system that may not answer. Apart from find-place.ts, which would take the hook a
+ * typed where that lies on a file system that may not answer. Apart from find-directory.ts, which would take the hook a
  * millisecond to load and to run.
  */
 export function workspaceAtOnce(directory: string): string {

@@ -38,18 +38,24 @@ export async function stopServer(server: Judgement, policy: StopPolicy, world: W
   const tree = endingWith(server, survey.snapshot);
   const ending = endingFor(server, policy, world);
   const run = selfIn(survey.snapshot);
-  const fence = run && raiseFence(world.folder, record, { run, machine: survey.snapshot.machine }, tree);
-  if (fence === undefined) return { kind: 'withheld', because: 'another run is stopping it' };
+  if (run === undefined) return { kind: 'withheld', because: 'this process cannot be seen, and so cannot claim it' };
+  const fence = raiseFence(world.folder, record, { run, machine: survey.snapshot.machine }, tree);
+  if (typeof fence === 'string') return { kind: 'withheld', because: NO_FENCE[fence] };
   const stopping = { record, fence, policy, world, ending };
   const done = await stopBehindFence(stopping);
   const outcome = done.kind === 'ended' ? await stopped(done, began, stopping) : done;
   // It ended without our help, and only we know what it has left.
-  if (outcome.kind === 'gone') await endRest(tree, ending);
+  if (outcome.kind === 'gone' || outcome.kind === 'replaced') await endRest(tree, ending);
   const ended = outcome.kind === 'stopped' || outcome.kind === 'gone' || outcome.kind === 'replaced';
   if (ended) fence.close();
   else fence.withdraw();
   return outcome;
 }
+
+const NO_FENCE = {
+  taken: 'another run is stopping it',
+  changed: 'its record was changed or removed while it was judged',
+} as const;
 
 export const endingFor = ({ survey }: Judgement, { graceMs }: StopPolicy, { platform }: World): Ending => ({
   look: platform.look,

@@ -1,7 +1,7 @@
 import type { Variables } from '../common/variables.js';
 import { comparable } from '../decide/start-tokens.js';
 import type { NamedFolders } from '../model/folder-variables.js';
-import type { Written } from '../model/written.js';
+import type { Unread, Written } from '../model/written.js';
 import { bootMs } from '../observe/boot-clock.js';
 import { answers } from '../observe/directories.js';
 import type { Platform } from '../observe/platform.js';
@@ -12,6 +12,7 @@ import { chosenRoot, configDirOf, everyRoot, type StateFolder, stateFolder } fro
 import { readLastUses } from '../state/ours/last-uses.js';
 import type { Actor } from '../state/ours/log.js';
 import { readRegistry } from '../state/ours/registry.js';
+import { notedPlaces, type SessionPlaces } from '../state/ours/session-folders.js';
 import { readSilences } from '../state/ours/silences.js';
 import { type NamedWritten, readNamed, readPlugins } from '../state/plugins/read-plugins.js';
 
@@ -60,8 +61,23 @@ export async function openWorld(
   };
 }
 
+/** With the folders that sessions have noted: a caller by hand has none of their variables, and neither has the watch. */
+export function withNotedPlaces(world: World, unread: Unread[]): World {
+  const noted = notedPlaces(world.folder, unread);
+  const both = (which: keyof SessionPlaces): string[] => [...new Set([...world[which], ...noted[which]])];
+  return {
+    ...world,
+    configDirs: both('configDirs'),
+    dataDirs: both('dataDirs'),
+    pluginsDirs: both('pluginsDirs'),
+    tmpDirs: both('tmpDirs'),
+  };
+}
+
 /** Everything that we and plugins recorded. */
-export async function readWritten(world: World): Promise<Written> {
+export async function readWritten(here: World): Promise<Written> {
+  const unread: Unread[] = [];
+  const world = withNotedPlaces(here, unread);
   const host = await world.platform.host();
   const ours = readRegistry(world.folder, world.leaseFolders, world.configDirs.filter(answers));
   const plugins = await readPlugins({ ...world, answers, startTicks: world.platform.shows.startTicks });
@@ -69,7 +85,7 @@ export async function readWritten(world: World): Promise<Written> {
     ...ours,
     records: [...ours.records, ...plugins.records],
     uses: plugins.uses,
-    unread: [...ours.unread, ...plugins.unread],
+    unread: [...unread, ...ours.unread, ...plugins.unread],
     skipped: plugins.skipped,
     lastUses: readLastUses(world.folder, host.boot),
     silences: readSilences(world.folder, host.boot),
@@ -80,6 +96,6 @@ export async function readWritten(world: World): Promise<Written> {
 /** What plugins wrote down where processes say, and nobody else did. */
 export async function readWhere(named: readonly NamedFolders[], world: World): Promise<NamedWritten> {
   const { startTicks } = world.platform.shows;
-  const found = await readNamed(named, { ...world, answers, startTicks });
+  const found = await readNamed(named, { ...withNotedPlaces(world, []), answers, startTicks });
   return comparable({ ...found, witnesses: [], fences: [], kept: [] }, await world.platform.host());
 }

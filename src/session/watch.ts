@@ -12,13 +12,13 @@ import { nextUse } from '../decide/quiet.js';
 import { installedBuild } from '../install/paths.js';
 import { takeSnapshot } from '../observe/snapshot.js';
 import { reap } from '../reap.js';
-import type { World } from '../run/world.js';
+import { type World, withNotedPlaces } from '../run/world.js';
 import { jsonNames } from '../state/files/read.js';
 import { removeFile } from '../state/files/write.js';
 import { type Claim, claimWatch, type Held, isVoid, watchClaim, watcher, watchFile } from '../state/ours/claims.js';
 import { readLastUses, writeLastUses } from '../state/ours/last-uses.js';
 import { noteFailure } from '../state/ours/log.js';
-import { notedPlaces, notePlaces, placeFiles, type SessionPlaces } from '../state/ours/session-folders.js';
+import { notePlaces, placeFiles, type SessionPlaces } from '../state/ours/session-folders.js';
 import type { SweepPolicy } from './background.js';
 
 /*
@@ -158,7 +158,8 @@ export async function lookOnce(
   const claim = watchClaim(folder, token, clock);
   if (claim === undefined) return undefined;
   claim.renew();
-  const looking = await withNotedPlaces(world);
+  // Its end removes what was noted, and whoever follows needs it.
+  const looking = withNotedPlaces(world, []);
   try {
     const reaped = await lookQuietly(policy, looking);
     claim.renew();
@@ -221,18 +222,6 @@ function mayBeMore({ unread }: Reaped, { folder }: World): boolean {
 }
 
 const LOOKING = { endStrays: false, scope: { kind: 'all', port: undefined } } as const;
-
-async function withNotedPlaces(world: World): Promise<World> {
-  const noted = notedPlaces(world.folder);
-  const both = (which: keyof SessionPlaces): string[] => [...new Set([...world[which], ...noted[which]])];
-  return {
-    ...world,
-    configDirs: both('configDirs'),
-    dataDirs: both('dataDirs'),
-    pluginsDirs: both('pluginsDirs'),
-    tmpDirs: both('tmpDirs'),
-  };
-}
 
 /** Like the background run, but stops only what has been quiet for long, and writes down what it saw in use. */
 async function lookQuietly(policy: SweepPolicy, world: World): Promise<Reaped> {

@@ -24,7 +24,8 @@ if (what === 'back' || what === 'stop') {
 }
 if (what !== 'back') {
   const [record] = what === 'stop' ? readRegistry(folder, [folder], []).records : records;
-  const held = record && raiseFence(folder, record, stopper, []);
+  const raised = record && raiseFence(folder, record, stopper, []);
+  const held = typeof raised === 'object' ? raised : undefined;
   held?.note([{ pid: 2, startToken: '2' }]);
   if (what !== 'raise') held?.[what === 'stop' ? 'close' : what]();
   if (what === 'stop' && held) writeFileSync(`${root}/stopped`, '');

@@ -6,7 +6,7 @@ import { type Common, pageFor, print, printJson } from '../output.js';
 /** What was stopped or spared, and why, newest last. */
 export async function logCommand(options: Common & { readonly lines: number }): Promise<number> {
   const world = await openWorld(options.stateDir, process.env);
-  const lines = readLog(world.folder).slice(-options.lines);
+  const lines = readLog(world.folder).slice(options.lines === 0 ? Number.POSITIVE_INFINITY : -options.lines);
   const { paint } = pageFor(options);
   if (options.json) printJson(lines);
   else if (lines.length === 0) print(['nothing was stopped or spared yet']);

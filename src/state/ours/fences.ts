@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { isObject } from '../../common/json.js';
 import type { Host, Identity } from '../../model/identity.js';
@@ -27,25 +28,25 @@ export interface Stopper {
 
 /**
  * Claims a server by linking a complete file into place, then removes its record, so that a reader of the folder sees
- * either the record or the fence. Undefined when another run was first, or the record has changed.
+ * either the record or the fence. `taken` when another run was first, `changed` when the record is not what was judged.
  */
 export function raiseFence(
   folder: StateFolder,
   record: ServerRecord,
   stopper: Stopper,
   tree: readonly Identity[],
-): HeldFence | undefined {
+): HeldFence | 'taken' | 'changed' {
   const file = fenceFile(folder, record.id);
   const native = record.source.format === 'native';
   const read = native ? readSmall(record.source.file) : undefined;
-  if (native && read?.kind !== 'text') return undefined;
+  if (native && read?.kind !== 'text') return existsSync(file) ? 'taken' : 'changed';
   const original = read?.kind === 'text' ? read.text : undefined;
-  if (original !== undefined && !isAsJudged(record, original)) return undefined;
+  if (original !== undefined && !isAsJudged(record, original)) return 'changed';
   const format = (members: readonly Identity[]): string => formatFence(record, stopper, members, original);
-  if (!createFile(file, format(tree))) return undefined;
+  if (!createFile(file, format(tree))) return 'taken';
   if (original !== undefined && !isTakenAway(record.source.file, original, file)) {
     removeFile(file);
-    return undefined;
+    return 'changed';
   }
   // From here on a fence that cannot be changed or removed is finished by the next run: it is complete as it is.
   return {

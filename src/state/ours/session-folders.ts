@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Unread } from '../../model/written.js';
 import { formatOurs, parseOurs, texts } from '../files/parse.js';
 import { jsonNames } from '../files/read.js';
 import { readFolder } from '../files/read-folder.js';
@@ -15,7 +16,7 @@ export interface SessionPlaces {
   readonly tmpDirs: readonly string[];
 }
 
-/** Writes them down for the watch, which has no session's environment. Equal sets share one file. */
+/** Writes them down for looks from elsewhere, which have no session's environment. Equal sets share one file. */
 export function notePlaces(folder: StateFolder, { configDirs, dataDirs, pluginsDirs, tmpDirs }: SessionPlaces): void {
   const places = { configDirs, dataDirs, pluginsDirs, tmpDirs };
   if (Object.values(places).every((paths) => paths.length === 0)) return;
@@ -32,8 +33,9 @@ export function placeFiles({ places }: StateFolder): string[] {
 }
 
 /** Every folder that was noted. A folder that is gone holds nothing, but only its reader can tell that it is gone. */
-export function notedPlaces(folder: StateFolder): SessionPlaces {
-  const noted = readFolder('request', folder.places, parsePlaces, []);
+export function notedPlaces(folder: StateFolder, unread: Unread[]): SessionPlaces {
+  // What cannot be read may lead to a job.
+  const noted = readFolder('use', folder.places, parsePlaces, unread);
   const all = (which: keyof SessionPlaces): string[] => [...new Set(noted.flatMap((places) => places[which]))];
   return {
     configDirs: all('configDirs'),
