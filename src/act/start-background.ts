@@ -6,7 +6,7 @@ import { ownStdio } from './stdio.js';
  * Variables that the run does not inherit: those of the ending session, or of a server whose tool this may run in. Those
  * that say where plugins keep their state are excepted.
  */
-const INHERITED =
+const SESSIONS_OWN =
   /^(CLAUDE|AI_AGENT$|AGENT$|OPENCODE(?!_REAP_(OLDER_THAN|GRACE|LINGER|RETIRE_AFTER|WATCH_EVERY|STATE_DIR|TMP)$|_(COMPANION|PLUGIN|SERVER|JOBS)_.*(DIR|DATA)$|_(PLUGIN|JOBS)_DIR$))/;
 
 /** Whether there is a POSIX shell, for what is given away and for the lines that Claude Code calls hooks by. */
@@ -17,7 +17,7 @@ export const HAS_SHELL = process.platform !== 'win32';
  * at once by the shell that starts it, since a canceled hook takes down everything below it at that moment.
  */
 export function startBackground(program: string, stateDir: string | undefined, callers: Variables): void {
-  const kept = Object.entries(callers).filter(([name, value]) => value !== undefined && !INHERITED.test(name));
+  const kept = Object.entries(callers).filter(([name, value]) => value !== undefined && !SESSIONS_OWN.test(name));
   const env = Object.fromEntries(kept);
   const args = [program, 'sweep', ...(stateDir === undefined ? [] : ['--state-dir', stateDir])];
   const { stdio, done } = ownStdio('ignore');

@@ -117,7 +117,10 @@ export const GUARDS: Readonly<Record<GuardName, Guard>> = {
       ['unknown', (seen) => seen.usesUnread && 'a plugin’s list of jobs and sessions could not be read'],
       ['unknown', (seen) => seen.activity.kind === 'unknown' && seen.activity.because],
       ['unknown', (seen) => seen.activity.kind === 'silent' && 'it did not answer'],
-      ['unknown', (seen) => seen.activity.kind === 'not asked' && 'it was not asked; its answer would not change the verdict'],
+      [
+        'unknown',
+        (seen) => seen.activity.kind === 'not asked' && 'it was not asked; its answer would not change the verdict',
+      ],
       ['pass', (seen) => seen.activity.kind === 'hung' && `hung: ${seen.activity.because}`],
       [
         'pass',
