@@ -28,7 +28,7 @@ import {
   writeState,
 } from '../support/fake.js';
 import { BUILDS, callLibrary } from '../support/library.js';
-import { alive, children, descendants, environ, parent, processGroup, sessionId } from '../support/proc.js';
+import { alive, children, cmdline, descendants, environ, parent, processGroup, sessionId } from '../support/proc.js';
 import { test } from '../support/reaped.js';
 import type { Sandbox } from '../support/sandbox.js';
 import { withoutTmux } from '../support/tmux.js';
@@ -59,6 +59,8 @@ describe.concurrent('the watch (of stand-ins for servers) outlives', { timeout: 
     const options = { detached: true, stdio: 'ignore', env: sandbox.env(LATER) } as const;
     const hook = sandbox.spawn('/bin/sh', ['-c', line], options).pid ?? 0;
     const watch = await theWatch(sandbox);
+    // It is there before the server is, and would end without one.
+    await waitFor('the start is over', () => descendants(hook).every((pid) => cmdline(pid).includes('600')));
     const tree = [hook, ...descendants(hook)];
     process.kill(-hook, 'SIGTERM');
     for (const pid of tree) if (alive(pid)) process.kill(pid, 'SIGTERM');
