@@ -68,7 +68,7 @@ describe('a server that cannot be had', () => {
     [{ cwd: 5 }, /^cwd is not a non-empty string/],
     [{ workspace: 5, cwd: '/' }, /^workspace is not a non-empty string/],
     [{ command: '' }, /^command is not a non-empty string/],
-    [{ command: '/opt/opencode-1.18' }, /^\/opt\/opencode-1\.18 would not be recognized as OpenCode$/],
+    [{ command: '/opt/oc-server' }, /^\/opt\/oc-server would not be recognized as OpenCode$/],
     [{ args: '--print-logs' }, /^args is not a list of strings/],
     [{ env: { X: 'a\0b' } }, /^env is not strings by name/],
     [{ sessionId: 5 }, /^sessionId is not a non-empty string/],
