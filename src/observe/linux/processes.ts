@@ -64,7 +64,7 @@ export function linuxLook(pid: number): Seen {
 /** Which process has a pid, and which one is above it: all that a hook needs, for a third of a whole look. */
 export function linuxGlance(pid: number): Seen {
   const stat = statOf(pid);
-  return typeof stat === 'object' ? parseStat(stat.text, undefined, undefined) : stat;
+  return typeof stat === 'object' ? parseFields(stat.text, fieldsOf(stat.text), undefined) : stat;
 }
 
 function lookAt(pid: number, uptimeMs: number | undefined): Seen {
@@ -72,8 +72,9 @@ function lookAt(pid: number, uptimeMs: number | undefined): Seen {
   if (typeof stat !== 'object') return stat;
   const argv = argvOf(pid);
   const fields = fieldsOf(stat.text);
-  const seen = parseFields(stat.text, fields, argv, uptimeMs);
-  if (typeof seen === 'string') return seen;
+  const bare = parseFields(stat.text, fields, uptimeMs);
+  if (typeof bare === 'string') return bare;
+  const seen = { ...bare, command: argv && classify(argv) };
   const owner = ownerOf(pid);
   const claude = claudeRole(seen.name, argv, undefined);
   if (claude !== undefined || Number(fields[20]) < ROOMY_BYTES || owner !== process.getuid?.().toString()) {
@@ -85,8 +86,9 @@ function lookAt(pid: number, uptimeMs: number | undefined): Seen {
 }
 
 /**
- * Claude Code may run under any name, by a link to it, and so may OpenCode. Reading what each process executes would take a fifth longer
- * (7 of 40 µs), so it is read only of those with the address space of a JavaScript runtime, which none has less than.
+ * Claude Code may run under any name, by a link to it, and so may OpenCode. Reading what each process executes would
+ * take a fifth longer (7 of 40 µs), so it is read only of those with the address space of a JavaScript runtime, which
+ * none has less than.
  */
 const ROOMY_BYTES = 64 * 1024 * 1024;
 
@@ -102,18 +104,16 @@ function statOf(pid: number): { readonly text: string } | 'gone' | 'unknown' {
   }
 }
 
-export const parseStat = (stat: string, argv: readonly string[] | undefined, uptimeMs: number | undefined): Seen =>
-  parseFields(stat, fieldsOf(stat), argv, uptimeMs);
+export function parseStat(stat: string, argv: readonly string[] | undefined, uptimeMs: number | undefined): Seen {
+  const seen = parseFields(stat, fieldsOf(stat), uptimeMs);
+  return typeof seen === 'string' ? seen : { ...seen, command: argv && classify(argv) };
+}
 
 /** `stat` after the last `)`: a program may call itself `we) (ird`. Field numbers are those of proc(5), less 3. */
 const fieldsOf = (stat: string): string[] => stat.slice(stat.lastIndexOf(')') + 2).split(' ');
 
-function parseFields(
-  stat: string,
-  fields: readonly string[],
-  argv: readonly string[] | undefined,
-  uptimeMs: number | undefined,
-): Seen {
+/** Without its command line: the hook has no use for one, nor for what classifies it. */
+function parseFields(stat: string, fields: readonly string[], uptimeMs: number | undefined): Seen {
   const pid = parsePid(Number.parseInt(stat, 10));
   const startToken = fields[19];
   // A token that nothing follows may have been cut, and so be another one.
@@ -130,7 +130,7 @@ function parseFields(
     terminal: fields[4] !== '0',
     owner: undefined,
     name: stat.slice(stat.indexOf('(') + 1, stat.lastIndexOf(')')),
-    command: argv && classify(argv),
+    command: undefined,
     ageMs: uptimeMs === undefined ? undefined : uptimeMs - startedMs,
     memoryBytes: Number(fields[21]) * PAGE_BYTES,
   };
