@@ -55,10 +55,12 @@ export const LONG_SILENCE_MS = 10 * MINUTE;
 export const LONG_SILENCE_LOOKS = 3;
 /** Looks that follow each other are one: a server that has just been woken with its machine takes a while. */
 const LOOKS_APART_MS = MINUTE;
+/** Much may happen in between: silence that no one has checked for longer than this begins anew. The watch looks every ten minutes. */
+const UNCHECKED_MS = 60 * MINUTE;
 
 /** The same silence with one more look, at `nowMs` by the boot clock. */
 export function silentWith(before: SilentSince | undefined, nowMs: number): SilentSince {
-  if (before === undefined) return { sinceMs: nowMs, lastMs: nowMs, looks: 1 };
+  if (before === undefined || nowMs - before.lastMs > UNCHECKED_MS) return { sinceMs: nowMs, lastMs: nowMs, looks: 1 };
   return nowMs - before.lastMs < LOOKS_APART_MS ? before : { ...before, lastMs: nowMs, looks: before.looks + 1 };
 }
 

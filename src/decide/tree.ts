@@ -218,7 +218,7 @@ export function leftOfSpawn(
  * was noted, perhaps by a version that noted more: what belongs to others by now stays.
  */
 export function restOf(
-  { tree, machine, record }: Fence,
+  { tree, machine, record }: Pick<Fence, 'tree' | 'machine' | 'record'>,
   { machine: here, processes, named }: Snapshot,
   environments: ReadonlyMap<number, Environment>,
   listens: (pid: number) => boolean | undefined,

@@ -156,7 +156,7 @@ function afterShell(rest: readonly string[]): readonly string[] | undefined {
 }
 
 // A server's own output may be redirected anywhere (`> log 2>&1`), but not into another command, as by `> >(tee log)`.
-const DUPLICATED = /\d*[<>]&[\d-]+/g;
+const DUPLICATED = /(?<!\d)\d*[<>]&[\d-]+/g;
 const RUNS_MORE = /[;&|\r\n(){}`]/;
 
 /** Whether a line is more than one simple command. Quotes are not parsed: in doubt it is. */

@@ -43,7 +43,12 @@ const stillServes = ({ tree }: Fence, { snapshot }: Survey): boolean =>
     return seen?.command?.kind === 'serve' && sameProcess(member, seen) !== 'different';
   });
 
-async function leftBy(fence: Fence, { snapshot }: Survey, { platform }: World): Promise<Identity[]> {
+/** What is left of a noted tree, and is still its server's: much may have happened since it was noted. */
+export async function leftBy(
+  fence: Pick<Fence, 'tree' | 'machine' | 'record'>,
+  { snapshot }: Survey,
+  { platform }: World,
+): Promise<Identity[]> {
   const pids = fence.tree.map(({ pid }) => pid);
   const details = await platform.details({ environment: pids, listens: pids });
   return restOf(fence, snapshot, known('environment', pids, details), (pid) => details.get(pid)?.listens);

@@ -11,8 +11,9 @@ import { bootMs } from '../observe/boot-clock.js';
 import { dispose } from '../observe/server/ask.js';
 import { environmentsOf } from '../observe/snapshot.js';
 import { type HeldFence, raiseFence } from '../state/ours/fences.js';
+import { leftBy } from './finish-crashed.js';
 import { type Answered, type Judgement, judgeAnew, judgeOnceMore, SETTLING_MS } from './judge.js';
-import { selfIn } from './survey.js';
+import { selfIn, surveyOne } from './survey.js';
 import type { World } from './world.js';
 
 export interface StopPolicy extends Policy {
@@ -42,10 +43,20 @@ export async function stopServer(server: Judgement, policy: StopPolicy, world: W
   const fence = raiseFence(world.folder, record, { run, machine: survey.snapshot.machine }, tree);
   if (typeof fence === 'string') return { kind: 'withheld', because: NO_FENCE[fence] };
   const stopping = { record, fence, policy, world, ending };
-  const done = await stopBehindFence(stopping);
+  const done = await stopBehindFence(stopping).catch((error: unknown) => {
+    fence.withdraw();
+    throw error;
+  });
   const outcome = done.kind === 'ended' ? await stopped(done, began, stopping) : done;
   // It ended without our help, and only we know what it has left.
-  if (outcome.kind === 'gone' || outcome.kind === 'replaced') await endRest(tree, ending);
+  if (outcome.kind === 'gone' || outcome.kind === 'replaced') {
+    const left = await leftBy(
+      { tree, machine: survey.snapshot.machine, record },
+      await surveyOne(world, record),
+      world,
+    );
+    await endRest(left, ending);
+  }
   const ended = outcome.kind === 'stopped' || outcome.kind === 'gone' || outcome.kind === 'replaced';
   if (ended) fence.close();
   else fence.withdraw();

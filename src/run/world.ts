@@ -88,7 +88,7 @@ export async function readWritten(here: World): Promise<Written> {
     unread: [...unread, ...ours.unread, ...plugins.unread],
     skipped: plugins.skipped,
     lastUses: readLastUses(world.folder, host.boot),
-    silences: readSilences(world.folder, host.boot),
+    silences: readSilences(world.folder, host),
   };
   return comparable(written, host);
 }

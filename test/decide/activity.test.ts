@@ -95,6 +95,11 @@ describe('a server that is silent', () => {
     expect(twice).toEqual(first);
     expect(silentWith(twice, AT + MINUTE)).toEqual({ sinceMs: AT, lastMs: AT + MINUTE, looks: 2 });
   });
+
+  test('begins anew where no one has checked it for longer than an hour', () => {
+    const later = AT + HOUR + 1;
+    expect(silentWith(first, later)).toEqual({ sinceMs: later, lastMs: later, looks: 1 });
+  });
 });
 
 test('a server that was silent is not hung once it has a connection, or its connections cannot be seen', () => {

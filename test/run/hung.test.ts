@@ -6,7 +6,7 @@ import { describe } from 'vitest';
 import { recordOf, writeByHand } from '../support/by-hand.js';
 import { providerConfig } from '../support/config.js';
 import { createSession, installOpencode, listenerOf, prompt, releases, request, waitFor } from '../support/opencode.js';
-import { alive, cpuTicks, startToken } from '../support/proc.js';
+import { alive, connectionsOf, cpuTicks, startToken } from '../support/proc.js';
 import {
   attach,
   expectNothingLeft,
@@ -50,6 +50,8 @@ describe.concurrent('a server that does not answer', { timeout: 180_000 }, () =>
     'is ended once it is a minute old (%s)',
     async (release, { sandbox, provider, expect }) => {
       const server = await startWithMcp(sandbox, release, provider, ['stubborn']);
+      // What it fetches when it starts would stay open for as long as it is stopped.
+      await waitFor('it is connected to no one', () => connectionsOf(server.listener) === 0, 60_000);
       process.kill(server.listener, 'SIGSTOP');
       const young = await reapJson(sandbox, NOW);
       expect(young).toMatchObject({ code: 0, servers: [{ verdict: 'unsure', reasons: ['idle'], outcome: null }] });

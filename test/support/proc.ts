@@ -93,3 +93,12 @@ export const closedLately = (port: number): number => {
   const hex = port.toString(16).toUpperCase().padStart(4, '0');
   return readText('/proc/net/tcp').match(new RegExp(`:${hex} (\\S+ )?0[4569B] `, 'g'))?.length ?? 0;
 };
+
+/** How many TCP connections a process has open, in either direction. */
+export const connectionsOf = (pid: number): number => {
+  const fds = unlessVanished(() => readdirSync(`/proc/${pid}/fd`), []);
+  const links = new Set(fds.map((fd) => unlessVanished(() => readlinkSync(`/proc/${pid}/fd/${fd}`), '')));
+  const rows = ['tcp', 'tcp6'].flatMap((table) => readText(`/proc/${pid}/net/${table}`).split('\n').slice(1));
+  const established = rows.map((row) => row.trim().split(/\s+/)).filter((row) => row[3] === '01');
+  return established.filter((row) => links.has(`socket:[${row[9]}]`)).length;
+};
