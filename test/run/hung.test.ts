@@ -32,6 +32,12 @@ const ageMs = (pid: number): number => uptime() * 1000 - Number(startToken(pid))
 /** Silence says nothing about a younger server. */
 const untilOlderThanAMinute = (pid: number): Promise<void> => sleep(Math.max(0, 60_500 - ageMs(pid)));
 
+/**
+ * 1.18 fetches packages when it starts, and keeps a dozen connections to the registry for minutes: a server that is stopped
+ * in the meantime has them for as long as it is stopped.
+ */
+const OFFLINE = { npm_config_registry: 'http://127.0.0.1:1/', NPM_CONFIG_REGISTRY: 'http://127.0.0.1:1/' };
+
 /** What a run says when the machine is too busy to tell who is silent. */
 const TOO_BUSY = /this machine is too busy/;
 /** The same, or when a question of before was not reset in time. */
@@ -49,7 +55,7 @@ describe.concurrent('a server that does not answer', { timeout: 180_000 }, () =>
   test.for(releases('launcher'))(
     'is ended once it is a minute old (%s)',
     async (release, { sandbox, provider, expect }) => {
-      const server = await startWithMcp(sandbox, release, provider, ['stubborn']);
+      const server = await startWithMcp(sandbox, release, provider, ['stubborn'], OFFLINE);
       // What it fetches when it starts would stay open for as long as it is stopped.
       await waitFor('it is connected to no one', () => connectionsOf(server.listener) === 0, 60_000);
       process.kill(server.listener, 'SIGSTOP');

@@ -87,9 +87,10 @@ export const startWithMcp = async (
   release: Release,
   provider: Provider,
   kinds: readonly McpKind[],
+  settings: Changes = {},
 ): Promise<Recorded> => {
   const mcp = Object.assign({}, ...kinds.map(mcpConfig));
-  const server = await startAndLeave(sandbox, release, providerConfig(provider, { mcp }));
+  const server = await startAndLeave(sandbox, release, providerConfig(provider, { mcp }), settings);
   await request(server.url, '/mcp', { directory: sandbox.project, timeoutMs: 30_000 });
   for (const kind of kinds) await waitFor(`the ${kind} MCP server runs`, () => mcpOf(server, kind) !== undefined);
   return server;
