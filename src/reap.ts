@@ -10,7 +10,7 @@ import { registerThisRun, type Survey, survey } from './run/survey.js';
 import { tidy } from './run/tidy.js';
 import type { World } from './run/world.js';
 
-export interface Request {
+export interface RunPolicy {
   readonly dryRun: boolean;
   readonly scope: Scope;
   readonly olderThanMs: number;
@@ -23,24 +23,24 @@ export interface Request {
 }
 
 /** Surveys what was recorded and what the machine shows, judges, plans, stops, tidies up and reports. */
-export async function reap(request: Request, world: World): Promise<Reaped> {
+export async function reap(policy: RunPolicy, world: World): Promise<Reaped> {
   const at = Date.now();
   const around = await survey(world);
-  const unregister = registerThisRun(world, around, request.dryRun);
+  const unregister = registerThisRun(world, around, policy.dryRun);
   try {
-    const judged = await judgeAll(around, request, world);
-    const servers = judged.filter(({ record }) => inScope(request.scope, record, around.snapshot.places));
-    const done = request.dryRun ? servers.map(untouched) : await carryOut(servers, around, request, world);
-    const unrecorded = await judgeUnrecorded(around, request, world);
+    const judged = await judgeAll(around, policy, world);
+    const servers = judged.filter(({ record }) => inScope(policy.scope, record, around.snapshot.places));
+    const done = policy.dryRun ? servers.map(notStopped) : await carryOut(servers, around, policy, world);
+    const unrecorded = await judgeUnrecorded(around, policy, world);
     return {
-      dryRun: request.dryRun,
+      dryRun: policy.dryRun,
       at,
-      scope: request.scope,
-      policy: request,
+      scope: policy.scope,
+      policy,
       servers: done,
       unread: around.written.unread,
       skipped: around.written.skipped,
-      unrecorded: unrecorded.map(untouched),
+      unrecorded: unrecorded.map(notStopped),
       staleElsewhere: judged.filter((one) => one.verdict.kind === 'stale' && !servers.includes(one)).length,
     };
   } finally {
@@ -48,25 +48,28 @@ export async function reap(request: Request, world: World): Promise<Reaped> {
   }
 }
 
-const untouched = (server: Judgement): Judged => ({ ...server, outcome: undefined });
+const notStopped = (server: Judgement): Judged => ({ ...server, outcome: undefined });
 
 /** The only step that a dry run leaves out. */
 async function carryOut(
   servers: readonly Judgement[],
   around: Survey,
-  request: Request,
+  policy: RunPolicy,
   world: World,
 ): Promise<Judged[]> {
-  await finishCrashed(around.deadFences, servers, around, request.graceMs, world);
-  const { stop, refused } = planStops(servers, request.limit);
-  const policy = { ...request, why: request.quietForMs === undefined ? undefined : 'retired' };
+  await finishCrashed(around.deadFences, servers, around, policy.graceMs, world);
+  const { stop, refused } = planStops(servers, policy.limit);
+  // The watch says why it stopped a server that no session's end led to.
+  const stopping = { ...policy, why: policy.quietForMs === undefined ? undefined : 'retired' };
   const done = await Promise.all(
-    servers.map((server) => (stop.includes(server) ? stopAndLog(server, policy, world) : spare(server, refused))),
+    servers.map((server) =>
+      stop.includes(server) ? stopAndLog(server, stopping, world) : leaveAlone(server, refused),
+    ),
   );
   noteSilences(servers, around, world);
   await tidy(servers, around, world);
   // What the watch spares, it finds again every few minutes.
-  const news = request.quietForMs === undefined ? done.filter((server) => isNews(server, refused)) : [];
+  const news = policy.quietForMs === undefined ? done.filter((server) => isNews(server, refused)) : [];
   log(
     world,
     news.map((server) => judgedLine(server)),
@@ -74,7 +77,7 @@ async function carryOut(
   return done;
 }
 
-const spare = (server: Judgement, refused: Outcome | undefined): Judged => ({
+const leaveAlone = (server: Judgement, refused: Outcome | undefined): Judged => ({
   ...server,
   outcome: server.verdict.kind === 'stale' ? refused : undefined,
 });

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { type Found, findPlace } from './find-directory.js';
 
 /*
- * A file system that does not answer keeps whoever asks it, in a call that not even SIGKILL always ends, and a node whose
+ * A file system that does not answer blocks its caller, in a call that not even SIGKILL always ends, and a node whose
  * thread is kept cannot exit. So two processes are started: one that asks, and may stay until the file system is let
  * go, and one between that waits for it no longer than this.
  */

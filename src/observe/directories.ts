@@ -69,7 +69,7 @@ export function workspaceOf(directory: string): string {
 
 export const isDirectory = (path: string): boolean => placeAt(path).isDirectory;
 
-/** Whether what lies there can be looked at without waiting for ever. A file system that has just answered still does. */
+/** Whether what lies there can be looked at without waiting forever. A file system that has just answered still does. */
 export function answers(path: string): boolean {
   const mount = crossingOf(path, silentMounts())?.mount;
   return mount === undefined || holds(answering.get(mount)) || placeAt(path).silent.length === 0;

@@ -23,9 +23,9 @@ export interface Ground {
 
 /**
  * Where a directory leads, and which git directory it shares with its worktrees; git is not run for it. What does not
- * answer, or answers with an error, is named in `silent`. A directory that is no more is compared as it was written.
+ * answer, or answers with an error, is named in `silent`. A directory that no longer exists is compared as it was written.
  *
- * It uses nothing but its arguments: where it could wait for ever it is run as text, by a process that may (ask-disk.ts).
+ * It uses nothing but its arguments: where it could wait forever it is run as text, by a process that may (ask-disk.ts).
  */
 export function findPlace(
   directory: string,

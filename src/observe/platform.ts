@@ -33,16 +33,16 @@ export interface Shows {
   readonly startTicks: boolean;
 }
 
-/** Of which processes each is wanted: on Linux each costs reads of its own, elsewhere one tool tells it of all. */
+/** Which pids each detail is wanted for: on Linux each costs its own reads, elsewhere one tool tells it of all. */
 export type Wanted = {
   readonly [What in 'environment' | 'cwd' | 'listens']?: readonly number[];
 };
 
-/** What is known of one process, of that which was wanted. */
+/** The wanted details of one process. */
 export interface Details {
   readonly environment?: Environment | undefined;
   readonly cwd?: string | undefined;
-  /** Told with `cwd`: whether a live process keeps from us where it works. */
+  /** Told with `cwd`: whether a live process hides its working directory. */
   readonly hidesCwd?: boolean;
   /** Told with `cwd`: whether it has pids or a clock of its own, so what it writes of itself fits nothing here. */
   readonly isElsewhere?: boolean;

@@ -150,7 +150,7 @@ export async function lookAtSockets(
     places: hashedPlacesOf(paths),
     listens: new Map([...bare.listens, ...listens]),
   };
-  // Whose a process below a server is decides whose its sockets are.
+  // Which processes are the server's own decides which sockets are.
   const owners = first.map(({ record, located }) => candidateAt(record, located, listening));
   const snapshot = { ...listening, sockets: await socketsOf(owners, platform) };
   return { snapshot, candidates: records.map((record) => candidateOf(record, snapshot)) };
@@ -176,7 +176,7 @@ function mayBeApart({ located, tree }: Candidate): number[] {
     .map(({ pid }) => pid);
 }
 
-/** What is known of that of each. */
+/** That detail of each pid, where it is known. */
 export const known = <What extends 'environment' | 'listens'>(
   what: What,
   pids: readonly number[],
@@ -210,7 +210,7 @@ const clientsIn = (table: ProcessTable, us: string | undefined): Process[] =>
 
 /**
  * Sessions of people who installed no hook, and of clients that keep no list: by where they work. Their environments
- * say where their own list is, which speaks for the spares that were claimed, and for others of that account.
+ * say where their own list is, which speaks for claimed spare processes, and for other sessions of that account.
  */
 function claudesIn(
   clients: readonly Process[],

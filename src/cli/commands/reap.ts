@@ -2,7 +2,7 @@ import { VERSION } from '../../common/version.js';
 import type { Scope } from '../../decide/plan.js';
 import { workspaceOf } from '../../observe/directories.js';
 import { hashedPlaceOf } from '../../observe/hashed-directory.js';
-import { type Request, reap } from '../../reap.js';
+import { type RunPolicy, reap } from '../../reap.js';
 import { exitCode } from '../../report/exit.js';
 import { jsonReport } from '../../report/json.js';
 import { closing, table } from '../../report/table.js';
@@ -27,7 +27,7 @@ export interface ReapOptions extends Common {
 export async function reapCommand(options: ReapOptions): Promise<number> {
   const world = await openWorld(options.stateDir, process.env);
   const course = follow(world, options);
-  const reaped = await reap({ ...requestFrom(options), told: course.told }, world).finally(course.end);
+  const reaped = await reap({ ...policyFrom(options), told: course.told }, world).finally(course.end);
   if (!options.dryRun) await endWatchIfOver(process.argv[1], world);
   complainAboutUnread(reaped.unread);
   if (options.json) printJson(jsonReport(reaped, VERSION));
@@ -40,7 +40,7 @@ export async function reapCommand(options: ReapOptions): Promise<number> {
   return exitCode(reaped, options.exitCode === true);
 }
 
-function requestFrom(options: ReapOptions): Request {
+function policyFrom(options: ReapOptions): RunPolicy {
   return {
     dryRun: options.dryRun === true,
     scope: scopeFrom(options),

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { tryRead } from '../../common/errors.js';
 import { textAt } from './read.js';
 
-/** Where a path leads onto a file system that may not answer: whatever asks it may wait for ever. */
+/** Where a path leads onto a file system that may not answer: whatever asks it may wait forever. */
 export interface Crossing {
   /** Where that is mounted. */
   readonly mount: string;

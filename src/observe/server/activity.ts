@@ -109,7 +109,7 @@ export async function listenForSilence(address: Address): Promise<Silence> {
 /** A timer that is later than this was held up by the machine, and so may be the server's answer. */
 const LATE_MS = 500;
 
-/** Ends its tools, shells and MCP servers. It works on afterwards; a stubborn MCP server takes it 4.0 s. */
+/** Ends its tools, shells and MCP servers. It keeps working afterwards; a stubborn MCP server takes it 4.0 s. */
 export const askToDispose = async (address: Address): Promise<Reply> =>
   ask(address, { method: 'POST', path: '/global/dispose', deadlineMs: 6_000 });
 

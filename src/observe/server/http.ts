@@ -34,7 +34,7 @@ const MAX_BODY_BYTES = 4 * 1024 * 1024;
 
 /**
  * Asks once, on a connection of its own: a request that came too early hangs forever, while the next is answered.
- * Never follows a redirect, never leaves this machine. The connection ends with a reset, so that no row of it stays
+ * Never follows a redirect, never leaves this machine. The connection ends with a reset, so that it leaves no TIME_WAIT entry
  * behind for a minute and passes for a client's; with a stranger it ends as any other.
  */
 export function ask(

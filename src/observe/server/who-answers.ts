@@ -7,7 +7,7 @@ import { type Address, ask, type Reply } from './http.js';
  */
 export type Answering = 'opencode' | 'locked' | 'stranger' | 'silent' | 'nobody';
 
-/** Early requests hang for ever, so a probe gets this long, and the next one a connection of its own. */
+/** Early requests hang forever, so a probe gets this long, and the next one a connection of its own. */
 export const PROBE_MS = 1_500;
 
 /** `isOurs` says that it is a server that we have started: being asked by its starter is no use of it. */
