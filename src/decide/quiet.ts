@@ -45,9 +45,19 @@ export function nextUse(seen: Evidence, uses: LastUses, { at, bootMs }: Moment):
   return [key, { ms: Math.max(last.ms, bootMs - (seen.quietMs ?? 0)), aheadMs: at - bootMs, activeAt }];
 }
 
-/** A session, a client, a job or a tool of the server, or anything that might be one. */
+/**
+ * Whether a silence that was noted before is over: the server has answered, or something else spared it, so that it was
+ * not asked. A look that leaves it alone for its age, its owner or the watch's patience says nothing about it.
+ */
+export const endsSilence = (seen: Evidence): boolean => seen.activity.kind !== 'not asked' || isInUse(seen);
+
+/**
+ * A session, a client, a job or a tool of the server, or anything that might be one. Silence alone is no sign of use:
+ * what is counted towards ten minutes of it would otherwise never be asked again in time.
+ */
 function isInUse(seen: Evidence): boolean {
-  const activity: Activity = seen.activity.kind === 'not asked' ? { kind: 'idle', directories: 0 } : seen.activity;
+  const saysNothing = seen.activity.kind === 'not asked' || ('silent' in seen.activity && seen.activity.silent);
+  const activity: Activity = saysNothing ? { kind: 'idle', directories: 0 } : seen.activity;
   const asOthers = { olderThanMs: 0 };
   return (['unleased', 'idle'] as const).some(
     (name) => answer(name, { ...seen, activity }, asOthers).outcome !== 'pass',

@@ -1,12 +1,12 @@
-import { useKey } from '../decide/quiet.js';
+import { endsSilence, useKey } from '../decide/quiet.js';
 import { forgetSilence, noteSilence } from '../state/ours/silences.js';
 import type { Judgement } from './judge.js';
 import type { Survey } from './survey.js';
 import type { World } from './world.js';
 
 /**
- * Records since when servers have been silent, and forgets it of all others: of those that answered, that have gone, and
- * that something else spared, so that they were not asked. A silence is one only if every look has found it.
+ * Records since when servers have been silent, and forgets it of those that have answered, were in use, or are gone. A
+ * silence is one only if every look has found it.
  */
 export function noteSilences(servers: readonly Judgement[], { written, snapshot }: Survey, { folder }: World): void {
   const known = new Set(written.silences?.keys());
@@ -15,7 +15,7 @@ export function noteSilences(servers: readonly Judgement[], { written, snapshot 
     const key = useKey(located.server);
     const silent = 'silent' in seen.activity ? seen.activity.silent : undefined;
     if (silent) noteSilence(folder, snapshot.machine, key, silent);
-    else if (known.has(key)) forgetSilence(folder, key);
+    else if (known.has(key) && endsSilence(seen)) forgetSilence(folder, key);
   }
   const alive = new Set([...(snapshot.processes?.values() ?? [])].map(useKey));
   for (const key of known) if (snapshot.processes !== undefined && !alive.has(key)) forgetSilence(folder, key);

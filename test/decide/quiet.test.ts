@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import type { Activity } from '../../src/decide/activity.js';
 import { answer, type Policy } from '../../src/decide/guards.js';
-import { nextUse, quietMs, useKey } from '../../src/decide/quiet.js';
+import { endsSilence, nextUse, quietMs, useKey } from '../../src/decide/quiet.js';
 import { judge } from '../../src/decide/verdict.js';
 import type { LastUse } from '../../src/model/last-use.js';
-import { but, ended, leased, says } from './changes.js';
-import { evidence, HOUR, MINUTE, NOW, native, policy, SERVER, type Situation, serverProcess } from './given.js';
+import { but, client, ended, leased, says } from './changes.js';
+import { CLAUDE, evidence, HOUR, MINUTE, NOW, native, policy, SERVER, type Situation, serverProcess } from './given.js';
 
 /** The machine has been up for ten hours. */
 const UP = 10 * HOUR;
@@ -105,6 +105,26 @@ describe('what the watch remembers', () => {
     ['of which it cannot be told', but(watched(noted(HOUR)), says({ kind: 'unknown', because: 'x' }))],
     ['that did not answer', but(watched(noted(HOUR)), says({ kind: 'silent' }))],
   ])('of a server %s is that it is used now', (_, given) => expect(remembered(given)?.ms).toBe(UP));
+
+  const silence = says({
+    kind: 'unknown',
+    because: 'it does not answer, but has connections',
+    silent: { sinceMs: UP, lastMs: UP, looks: 1 },
+  });
+
+  test('of one whose silence is counted is what it knew, so that it is asked again in time', () => {
+    expect(remembered(but(watched(noted(HOUR)), silence))).toEqual(noted(HOUR).get(useKey(server)));
+    expect(remembered(but(watched(noted(HOUR)), silence, leased({ path: '/repo' })))?.ms).toBe(UP);
+    expect(remembered(but(watched(noted(HOUR)), silence, client(CLAUDE)))?.ms).toBe(UP);
+  });
+
+  test.each<[string, boolean, Situation]>([
+    ['when it has answered', true, watched(noted(HOUR))],
+    ['when it could not be heard', true, but(watched(noted(HOUR)), says({ kind: 'unknown', because: 'x' }))],
+    ['when a session held it', true, but(watched(noted(HOUR), notAsked), leased({ path: '/repo' }))],
+    ['when a client was connected', true, but(watched(noted(HOUR), notAsked), client(CLAUDE))],
+    ['not while the watch is patient', false, watched(noted(3 * MINUTE), notAsked)],
+  ])('of a silence ends %s', (_, expected, given) => expect(endsSilence(evidence(given))).toBe(expected));
 
   test('of one that was not asked is what it knew', () => {
     expect(remembered(watched(noted(3 * MINUTE), notAsked))).toEqual(noted(3 * MINUTE).get(useKey(server)));
