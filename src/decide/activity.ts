@@ -55,7 +55,7 @@ export const LONG_SILENCE_MS = 10 * MINUTE;
 export const LONG_SILENCE_LOOKS = 3;
 /** Looks that follow each other are one: a server that has just been woken with its machine takes a while. */
 const LOOKS_APART_MS = MINUTE;
-/** Much may happen in between: silence that no one has checked for longer than this begins anew. The watch looks every ten minutes. */
+/** Silence that was not checked for longer than this begins anew: much may have happened. The watch looks every ten minutes. */
 const UNCHECKED_MS = 60 * MINUTE;
 
 /** The same silence with one more look, at `nowMs` by the boot clock. */

@@ -33,20 +33,23 @@ function pathUp(process: Process, top: Process, table: ProcessTable): Process[] 
   return path;
 }
 
-/** What a script runs stands in no command line, but a second child shows it. */
+/** A command line does not show what a script runs, but a second child does. */
 const runsOnly = (launcher: Process, only: Process, { processes, listens }: Snapshot): boolean =>
   launcher.command?.kind === 'serve' &&
   listens.get(launcher.pid) !== true &&
   childrenOf(processes ?? new Map(), launcher.pid).every(({ pid }) => pid === only.pid);
 
-/** It is proved by the server that it runs, so whatever of it cannot be read, or is another's, leaves it alone. */
+/** The server that it runs proves it, so it is left alone if anything about it cannot be read or belongs to others. */
 const isOfOneKind = (launcher: Process, server: Process, { environments }: Snapshot): boolean =>
   launcher.owner !== undefined &&
   launcher.owner === server.owner &&
   environments.has(launcher.pid) === environments.has(server.pid) &&
   environments.get(launcher.pid)?.tag === environments.get(server.pid)?.tag;
 
-/** The highest process that may have launched this one: a launcher shares its command line and the group of the spawn. */
+/**
+ * The highest process that may have launched this one: a launcher has the same command line and is in the group of the
+ * spawn.
+ */
 export function topAbove(process: Process, table: ProcessTable): Process {
   const seen = new Set<number>([process.pid]);
   for (let at = process; ; ) {
@@ -59,11 +62,11 @@ export function topAbove(process: Process, table: ProcessTable): Process {
 }
 
 /**
- * Which processes below another may be its server: its children in the group that the spawn created, since tools and
- * nested servers have groups of their own. A shell or a task runner is surely no server, so below it the topmost
- * servers are meant, at any depth and, with job control, in any group: and below a script that has the name of OpenCode
- * and runs it by something else. What listens is a server itself, even where a shell has started another one and then
- * become this one.
+ * The processes below another that may be its server: its children in the group that the spawn created, since tools and
+ * nested servers have groups of their own. A shell or a task runner is certainly not a server, so below it, and below a
+ * script that is called like OpenCode and has something else run it, the topmost servers count, at any depth and,
+ * because of job control, in any group. A process that listens is a server itself, even when a shell started another
+ * one and then turned into this one.
  */
 export function servingBelow(above: Process, snapshot: Snapshot): Process[] {
   if (above.command?.kind === 'serve' && snapshot.listens.get(above.pid)) return [];
@@ -78,13 +81,13 @@ export function servingBelow(above: Process, snapshot: Snapshot): Process[] {
   return serving.filter((one) => mayServe(one, snapshot) && isOwn(one) && !within.has(one.pid));
 }
 
-/** What an agent's tool has started says that it runs in OpenCode, also in releases that do not say in which. */
+/** A process that an agent's tool started says that it runs in OpenCode, even in releases that do not say in which one. */
 const saysTheSame = (one: number, other: number, { environments }: Snapshot): boolean =>
   environments.get(one)?.inOpencode === environments.get(other)?.inOpencode;
 
 const mayRunDeeper = ({ pid, command }: Process, { listens }: Snapshot): boolean =>
   command?.kind === 'other' || (command?.kind === 'serve' && command.interpreted && listens.get(pid) === false);
 
-/** Whatever is not surely something else. What was started by another server is that server's. */
+/** Anything that is not certainly something else. A process that another server started belongs to that server. */
 export const mayServe = ({ pid, command }: Process, snapshot: Snapshot): boolean =>
   (command === undefined || command.kind === 'serve') && snapshot.environments.get(pid)?.opencodePid === undefined;
