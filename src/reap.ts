@@ -58,18 +58,18 @@ async function carryOut(
   world: World,
 ): Promise<Judged[]> {
   await finishCrashed(around.deadFences, servers, around, policy.graceMs, world);
-  const { stop, refused } = planStops(servers, policy.limit);
+  const { stop, overLimit } = planStops(servers, policy.limit);
   // The watch says why it stopped a server that no session's end led to.
   const stopping = { ...policy, why: policy.quietForMs === undefined ? undefined : 'retired' };
   const done = await Promise.all(
     servers.map((server) =>
-      stop.includes(server) ? stopAndLog(server, stopping, world) : leaveAlone(server, refused),
+      stop.includes(server) ? stopAndLog(server, stopping, world) : leaveAlone(server, overLimit),
     ),
   );
   noteSilences(servers, around, world);
   await tidy(servers, around, world);
   // What the watch spares, it finds again every few minutes.
-  const news = policy.quietForMs === undefined ? done.filter((server) => isNews(server, refused)) : [];
+  const news = policy.quietForMs === undefined ? done.filter((server) => isNews(server, overLimit)) : [];
   log(
     world,
     news.map((server) => judgedLine(server)),
@@ -77,11 +77,11 @@ async function carryOut(
   return done;
 }
 
-const leaveAlone = (server: Judgement, refused: Outcome | undefined): Judged => ({
+const leaveAlone = (server: Judgement, overLimit: Outcome | undefined): Judged => ({
   ...server,
-  outcome: server.verdict.kind === 'stale' ? refused : undefined,
+  outcome: server.verdict.kind === 'stale' ? overLimit : undefined,
 });
 
 /** What was to be stopped is already in the log. */
-const isNews = (server: Judged, refused: Outcome | undefined): boolean =>
-  !isHistory(server) && (server.verdict.kind !== 'stale' || refused !== undefined);
+const isNews = (server: Judged, overLimit: Outcome | undefined): boolean =>
+  !isHistory(server) && (server.verdict.kind !== 'stale' || overLimit !== undefined);

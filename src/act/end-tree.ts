@@ -21,7 +21,7 @@ const POLL_MS = 25;
 /** SIGKILL works at once, except for a process that waits for a disk. */
 const KILL_WAIT_MS = 2_000;
 
-type Ended =
+type EndedTree =
   | { readonly kind: 'ended'; readonly signal: 'SIGTERM' | 'SIGKILL' }
   | { readonly kind: 'late' }
   | Extract<Outcome, { kind: 'gone' | 'replaced' | 'denied' | 'survived' | 'withheld' }>;
@@ -30,7 +30,7 @@ type Ended =
  * SIGTERM to the server and its launcher (a launcher alone would leave the server running), SIGKILL to what is left
  * of them, then the same for the noted descendants that outlived them.
  */
-export async function endTree(target: Target, tree: readonly Identity[], ending: Ending): Promise<Ended> {
+export async function endTree(target: Target, tree: readonly Identity[], ending: Ending): Promise<EndedTree> {
   const heads = target.launcher ? [target.server, target.launcher] : [target.server];
   const first = await endHeads(heads, ending);
   if (first.kind !== 'ended') return first;
@@ -39,7 +39,7 @@ export async function endTree(target: Target, tree: readonly Identity[], ending:
   return others.length > 0 ? { kind: 'survived', pids: others.map(({ pid }) => pid) } : first;
 }
 
-async function endHeads(heads: readonly Identity[], ending: Ending): Promise<Ended> {
+async function endHeads(heads: readonly Identity[], ending: Ending): Promise<EndedTree> {
   const [server, ...launchers] = heads;
   const refused = refusal(server, await send(server ? [server] : [], 'SIGTERM', ending));
   // If it is not the recorded server, or must not be ended now, its launcher stays too.
@@ -96,7 +96,7 @@ async function send(
 }
 
 /** Why the server itself, the first to be signaled, did not get its signal; undefined when it did. */
-function refusal(server: Identity | undefined, [sent]: readonly Sent[]): Ended | undefined {
+function refusal(server: Identity | undefined, [sent]: readonly Sent[]): EndedTree | undefined {
   if (server === undefined || sent === 'sent') return undefined;
   if (sent === 'gone' || sent === 'late') return { kind: sent };
   if (sent === 'replaced' || sent === 'denied') return { kind: sent, pid: server.pid };

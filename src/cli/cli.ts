@@ -47,7 +47,7 @@ function unexpected(error: unknown, withStack: boolean): number {
   return 1;
 }
 
-type SweepOptions = Common & { readonly olderThan: number; readonly grace: number };
+type BackgroundOptions = Common & { readonly olderThan: number; readonly grace: number };
 
 type Finish = (code: number) => void;
 
@@ -174,7 +174,9 @@ function addHooks(program: Command, finish: Finish): void {
     .description('the background run that the hooks start')
     .addOption(olderThan())
     .addOption(grace())
-    .action(async (_, command) => finish(await (await import('./commands/sweep.js')).sweepCommand(optionsOf(command))));
+    .action(async (_, command) =>
+      finish(await (await import('./commands/background.js')).backgroundCommand(optionsOf(command))),
+    );
   common(program.command('retire <id>', { hidden: true }))
     .description('called by servers of an earlier version that have long been idle')
     .action(async (_id, _, command) =>
@@ -191,7 +193,7 @@ function addHooks(program: Command, finish: Finish): void {
     .addOption(olderThan())
     .addOption(grace())
     .action(async (token, _, command) => {
-      const { stateDir, stay, olderThan, grace } = optionsOf<SweepOptions & { stay?: boolean }>(command);
+      const { stateDir, stay, olderThan, grace } = optionsOf<BackgroundOptions & { stay?: boolean }>(command);
       const policy = { olderThanMs: olderThan, graceMs: grace, limit: DEFAULTS.limit };
       const { watchCommand } = await import('./commands/watch.js');
       const looking = { ...policy, ...(stateDir === undefined ? {} : { stateDir }), stay: stay === true };

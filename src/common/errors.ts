@@ -27,7 +27,7 @@ export function errorCode(error: unknown): string {
 export const isAbsent = (code: string | undefined): boolean => code === 'ENOENT' || code === 'ENOTDIR';
 
 /** The same in /proc, where a process may also end between the opening of its file and the reading. */
-export const hasEnded = (error: unknown): boolean => isAbsent(codeOf(error)) || codeOf(error) === 'ESRCH';
+export const isOfEndedProcess = (error: unknown): boolean => isAbsent(codeOf(error)) || codeOf(error) === 'ESRCH';
 
 /** Thrown when node looks up a user who is in no list of users: the system's own code stands in the message only. */
 export const isUnknownUser = (error: unknown): boolean =>

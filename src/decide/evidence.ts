@@ -32,7 +32,7 @@ export interface Evidence {
   readonly match: Match | undefined;
   /** Undefined when a start token or a tag ties the process to the record. */
   readonly weak: WeakProof | undefined;
-  readonly holds: readonly CoveringLease[];
+  readonly coveringLeases: readonly CoveringLease[];
   /** A lease that could not be read might cover this server. */
   readonly leasesUnread: boolean;
   readonly jobs: readonly RunningJob[];
@@ -87,7 +87,7 @@ export function evidenceOf(candidate: Candidate, written: Written, snapshot: Sna
     located,
     match: located.kind === 'present' ? matchOf(record, located, snapshot) : undefined,
     weak: weakProofOf(record, located, snapshot),
-    holds: heldFromOutside(holdsFor(keys, written, snapshot), server, snapshot),
+    coveringLeases: heldFromOutside(coveringLeasesOf(keys, written, snapshot), server, snapshot),
     leasesUnread: unread.some((file) => file.kind === 'lease'),
     jobs: jobsOn(keys, written.uses, snapshot),
     usesUnread: unread.some((file) => file.kind === 'use'),
@@ -175,7 +175,7 @@ const worst = (all: readonly Sameness[]): Sameness =>
   all.includes('different') ? 'different' : all.includes('unknown') ? 'unknown' : 'same';
 
 /** A session that has a lease and is also listed by Claude Code, or seen running, is one session. */
-function holdsFor(server: ServerKeys, written: Written, snapshot: Snapshot): CoveringLease[] {
+function coveringLeasesOf(server: ServerKeys, written: Written, snapshot: Snapshot): CoveringLease[] {
   const leases = [...leasesOn(server, written.leases, snapshot), ...pluginLeasesOn(server, written.uses, snapshot)];
   const live = new Set(leases.filter((hold) => hold.live === 'yes').map((hold) => hold.holderPid));
   for (const hold of witnessed(server, [...written.witnesses, ...snapshot.claudes], snapshot)) {
@@ -191,13 +191,13 @@ function holdsFor(server: ServerKeys, written: Written, snapshot: Snapshot): Cov
  * that only has the server's launcher above it counts: a script may have started both.
  */
 function heldFromOutside(
-  holds: readonly CoveringLease[],
+  leases: readonly CoveringLease[],
   server: Process | undefined,
   { processes }: Snapshot,
 ): CoveringLease[] {
   const below = server && processes ? descendants(processes, server.pid) : [];
   const inside = new Set<number>(below.map(({ pid }) => pid));
-  return holds.filter(({ live, holderPid }) => live !== 'yes' || holderPid === undefined || !inside.has(holderPid));
+  return leases.filter(({ live, holderPid }) => live !== 'yes' || holderPid === undefined || !inside.has(holderPid));
 }
 
 function portsOf(record: ServerRecord, snapshot: Snapshot): number[] {

@@ -194,14 +194,14 @@ function withRunningJobs(seen: Evidence, live: 'yes' | 'unknown'): string | unde
 }
 
 function leased(seen: Evidence): string | undefined {
-  const holders = seen.holds.filter((hold) => hold.live === 'yes' && hold.covers === 'yes');
+  const holders = seen.coveringLeases.filter((lease) => lease.live === 'yes' && lease.covers === 'yes');
   // A session may have several leases.
-  const pids = [...new Set(holders.map((hold) => `pid ${hold.holderPid}`))];
+  const pids = [...new Set(holders.map((lease) => `pid ${lease.holderPid}`))];
   return holders.length === 0 ? undefined : `${count(pids.length, 'live session')} may use it (${pids.join(', ')})`;
 }
 
 function doubtfullyLeased(seen: Evidence): string | undefined {
-  const doubtful = seen.holds.filter((hold) => hold.live !== 'no');
+  const doubtful = seen.coveringLeases.filter((lease) => lease.live !== 'no');
   return doubtful.length === 0
     ? undefined
     : `cannot tell whether ${count(doubtful.length, 'session')} may still use it`;

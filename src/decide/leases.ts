@@ -94,7 +94,7 @@ export function isLive(lease: Lease, snapshot: Snapshot): Answer {
 }
 
 /** Whether it can be removed: one that cannot be examined from here may hold a server elsewhere, on a shared home. */
-export function hasEnded(lease: Lease, snapshot: Snapshot): boolean {
+export function leaseHasEnded(lease: Lease, snapshot: Snapshot): boolean {
   const seen = isAlive(lease.holder, lease.machine, snapshot);
   return (lease.holder === undefined ? untilItExpires(lease, snapshot) : seen) === 'no';
 }

@@ -57,12 +57,12 @@ function inWorkspace(
 export function planStops<Server extends Pick<Judged, 'verdict'>>(
   servers: readonly Server[],
   limit: number,
-): { readonly stop: readonly Server[]; readonly refused: Outcome | undefined } {
+): { readonly stop: readonly Server[]; readonly overLimit: Outcome | undefined } {
   const stale = servers.filter(({ verdict }) => verdict.kind === 'stale');
-  if (stale.length <= limit) return { stop: stale, refused: undefined };
+  if (stale.length <= limit) return { stop: stale, overLimit: undefined };
   return {
     stop: [],
-    refused: {
+    overLimit: {
       kind: 'withheld',
       because: `${count(stale.length, 'server is', 'servers are')} stale, more than --limit ${limit}`,
       overLimit: true,

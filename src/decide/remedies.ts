@@ -33,8 +33,11 @@ function howToIdentify({ match, located }: Evidence): string {
 }
 
 /** A session that cannot be examined from here may be over, and its user is the one who knows. */
-function howToRelease({ holds, leasesUnread, waitingStarter }: Evidence): string {
-  const [yes, doubtful] = [holds.filter(({ live }) => live === 'yes'), holds.filter(({ live }) => live === 'unknown')];
+function howToRelease({ coveringLeases, leasesUnread, waitingStarter }: Evidence): string {
+  const [yes, doubtful] = [
+    coveringLeases.filter(({ live }) => live === 'yes'),
+    coveringLeases.filter(({ live }) => live === 'unknown'),
+  ];
   const files = [...new Set(doubtful.flatMap(({ file }) => file ?? []))];
   if (yes.length > 0) return 'end the session that may use it';
   if (files.length > 0)

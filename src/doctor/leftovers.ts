@@ -4,7 +4,7 @@ import { isLive } from '../decide/leases.js';
 import { type Survey, survey } from '../run/survey.js';
 import type { World } from '../run/world.js';
 import type { StateFolder } from '../state/folders.js';
-import { type Held, isVoid, sweeper } from '../state/ours/claims.js';
+import { type Held, holderOfBackgroundRun, isVoid } from '../state/ours/claims.js';
 import { readLog } from '../state/ours/log.js';
 import { pendingRequests } from '../state/ours/requests.js';
 import { type Finding, fail, ok, warn } from './finding.js';
@@ -16,7 +16,7 @@ const RECENT_MS = 7 * 24 * 3_600_000;
 /** What runs have left behind that should be gone by now. */
 export async function leftoverFindings(world: World): Promise<Finding[]> {
   const around = await survey(world);
-  const claim = sweeper(world.folder);
+  const claim = holderOfBackgroundRun(world.folder);
   const alive = claim && isAlive(claim.holder, claim.machine, around.snapshot);
   const runs = alive === 'yes' ? claim?.holder.pid : undefined;
   const old = pendingRequests(world.folder).filter(({ at }) => Date.now() - at > OLD_REQUEST_MS);

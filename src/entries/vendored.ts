@@ -8,7 +8,7 @@ import { DEFAULTS, VENDORED_FILE } from '../common/defaults.js';
 import { parseDuration } from '../common/duration.js';
 import { isSystemError } from '../common/errors.js';
 import { openWorld } from '../run/world.js';
-import { runInBackground, type SweepPolicy } from '../session/background.js';
+import { type BackgroundPolicy, runInBackground } from '../session/background.js';
 import { parseHookCall, runHook } from '../session/hook.js';
 
 /*
@@ -45,13 +45,13 @@ function stateDir(): string | undefined {
   return at < 0 ? undefined : args[at + 1];
 }
 
-function policy(): SweepPolicy {
+function policy(): BackgroundPolicy {
   const { OPENCODE_REAP_OLDER_THAN: age = '', OPENCODE_REAP_GRACE: grace = '' } = process.env;
   const olderThanMs = parseDuration(age) ?? DEFAULTS.olderThanMs;
   return { olderThanMs, graceMs: parseDuration(grace) ?? DEFAULTS.graceMs, limit: DEFAULTS.limit };
 }
 
-async function runSweep(): Promise<void> {
+async function runRequests(): Promise<void> {
   await runInBackground(policy(), await openWorld(stateDir(), process.env, 'background run'), here);
 }
 
@@ -65,7 +65,7 @@ function act(): void {
   if (word === 'hook') {
     const call = parseHookCall(args, process.env, async (stateDir) => startBackground(here, stateDir, process.env));
     runHook(call, (code) => process.exit(code));
-  } else if (word === 'sweep') void runSweep();
+  } else if (word === 'sweep') void runRequests();
   else if (word === 'watch') void runWatch();
   else if (word === 'retire') void retireCommand(stateDir(), here);
   else {

@@ -1,6 +1,6 @@
 import { askDisk } from './ask-disk.js';
 import { type Found, findWithoutWaiting } from './find-directory.js';
-import { crossingOf, silentMounts } from './linux/mounts.js';
+import { crossingOf, unsureMounts } from './linux/mounts.js';
 
 /** `performance` would have to be loaded first, which takes a look without any such file system 2 ms. */
 const nowMs = (): number => process.uptime() * 1000;
@@ -10,12 +10,12 @@ const FOUND_HOLDS_MS = 5_000;
 /** One look is kept waiting by a file system that is gone, and not each of them. */
 const SILENCE_HOLDS_MS = 60_000;
 
-interface Known {
+interface Remembered {
   readonly found: Found;
   readonly until: number;
 }
 
-const known = new Map<string, Known>();
+const known = new Map<string, Remembered>();
 /** Until when a file system is taken for one that answers, or for one that does not. */
 const answering = new Map<string, number>();
 const silence = new Map<string, number>();
@@ -24,7 +24,7 @@ const holds = (until: number | undefined): boolean => until !== undefined && unt
 
 /** What the file system says of each directory, in bounded time. What does not answer is named in `silent`. */
 export function findPlaces(directories: readonly string[]): Found[] {
-  const mounts = silentMounts();
+  const mounts = unsureMounts();
   const atOnce = directories.map((directory) => findWithoutWaiting(directory, mounts));
   const waiting = atOnce.filter(({ path, silent }) => isToBeAsked(path, silent, mounts));
   if (waiting.length > 0) ask(waiting);
@@ -71,6 +71,6 @@ export const isDirectory = (path: string): boolean => placeAt(path).isDirectory;
 
 /** Whether what lies there can be looked at without waiting forever. A file system that has just answered still does. */
 export function answers(path: string): boolean {
-  const mount = crossingOf(path, silentMounts())?.mount;
+  const mount = crossingOf(path, unsureMounts())?.mount;
   return mount === undefined || holds(answering.get(mount)) || placeAt(path).silent.length === 0;
 }

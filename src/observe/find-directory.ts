@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import type { Place } from '../model/snapshot.js';
-import { type Crossing, crossingOf, silentMounts } from './linux/mounts.js';
+import { type Crossing, crossingOf, unsureMounts } from './linux/mounts.js';
 
 /** What the file system says of a directory. */
 export interface Found extends Omit<Place, 'hashes'> {
@@ -125,7 +125,7 @@ export function findPlace(
 }
 
 /** Without asking any file system that may not answer. */
-export function findWithoutWaiting(directory: string, mounts = silentMounts()): Found {
+export function findWithoutWaiting(directory: string, mounts = unsureMounts()): Found {
   const crossing = mounts.size === 0 ? undefined : (at: string) => crossingOf(at, mounts);
   return findPlace(directory, { fs, path, crossing });
 }

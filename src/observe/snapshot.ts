@@ -25,7 +25,7 @@ export interface Sources {
 }
 
 /** What the machine shows, and where each record leads in it. */
-export interface Look {
+export interface MachineLook {
   readonly snapshot: Snapshot;
   /** One for each record, in their order. */
   readonly candidates: readonly Candidate[];
@@ -36,7 +36,7 @@ export async function takeSnapshot(
   records: readonly ServerRecord[],
   leases: readonly { readonly path: string | undefined }[],
   sources: Sources,
-): Promise<Look> {
+): Promise<MachineLook> {
   return lookAtSockets(records, leases, await lookAtProcesses(records, sources), sources.platform);
 }
 
@@ -139,7 +139,7 @@ export async function lookAtSockets(
   leases: readonly { readonly path: string | undefined }[],
   bare: Snapshot,
   platform: Platform,
-): Promise<Look> {
+): Promise<MachineLook> {
   const workspaces = records.flatMap((record) => [record, ...record.alsoIn]).map(({ workspace }) => workspace);
   const paths = [...workspaces, ...[...leases, ...bare.claudes].map(({ path }) => path)].flatMap((path) => path ?? []);
   const first = records.map((record) => candidateOf(record, bare));

@@ -1,7 +1,7 @@
 import { lstatSync, realpathSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { tryRead } from '../common/errors.js';
-import { crossingOf, silentMounts } from './linux/mounts.js';
+import { crossingOf, unsureMounts } from './linux/mounts.js';
 
 /**
  * What a session works on, for the hook, which has no time to wait: the git top level, else the directory itself, and as
@@ -9,7 +9,7 @@ import { crossingOf, silentMounts } from './linux/mounts.js';
  * millisecond to load and to run.
  */
 export function workspaceAtOnce(directory: string): string {
-  const mounts = silentMounts();
+  const mounts = unsureMounts();
   if (crossingOf(directory, mounts)) return directory;
   const real = tryRead(() => realpathSync.native(directory));
   if (real === undefined) return resolve(directory);

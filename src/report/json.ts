@@ -49,7 +49,7 @@ export function jsonServer({ record, seen, verdict, outcome }: Judged) {
     verdict: verdict.kind,
     reasons: verdict.kind === 'spared' || verdict.kind === 'unsure' ? verdict.reasons : [],
     guards: verdict.guards,
-    leases: seen.holds.map(({ session, holderPid, live }) => ({
+    leases: seen.coveringLeases.map(({ session, holderPid, live }) => ({
       session: session ?? null,
       holderPid: holderPid ?? null,
       live: live === 'unknown' ? null : live === 'yes',

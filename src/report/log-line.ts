@@ -14,7 +14,7 @@ export interface Logged {
   readonly detail: string;
 }
 
-export interface Stopping {
+export interface StopReason {
   /** The user named this server, so most guards did not count. */
   readonly named?: boolean | undefined;
   /** Why it was stopped, if not because a run found it stale. */
@@ -22,7 +22,7 @@ export interface Stopping {
 }
 
 /** The line for a server that was judged, and stopped if it has an outcome. */
-export const judgedLine = (server: Judged, stopping: Stopping = {}): Logged =>
+export const judgedLine = (server: Judged, stopping: StopReason = {}): Logged =>
   lineOf(
     server,
     server.outcome?.kind ?? server.verdict.kind,
@@ -53,7 +53,7 @@ export const givenUpDetail = (error: string, isWhole: boolean, ended: readonly n
     isWhole ? 'nothing is left of it' : 'it could not be ended, and stays recorded',
   ].join('; ');
 
-function outcomeDetail(outcome: Outcome, { verdict }: Judged, { named, why }: Stopping): string {
+function outcomeDetail(outcome: Outcome, { verdict }: Judged, { named, why }: StopReason): string {
   if (outcome.kind !== 'stopped' && outcome.kind !== 'survived') return outcomeReason(outcome);
   const how = named ? byHand(verdict) : 'after every guard passed';
   const what =

@@ -24,7 +24,7 @@ export interface StopPolicy extends Policy {
 }
 
 /** A server that only this run may stop. */
-interface Stopping {
+interface FencedServer {
   readonly record: ServerRecord;
   readonly fence: HeldFence;
   readonly policy: StopPolicy;
@@ -74,14 +74,14 @@ export const endingFor = ({ survey }: Judgement, { graceMs }: StopPolicy, { plat
   graceMs,
 });
 
-interface Ended {
+interface EndedServer {
   readonly kind: 'ended';
   readonly signal: 'SIGTERM' | 'SIGKILL';
   readonly cleared: Clearance;
 }
 
 /** A server that was asked to dispose keeps working, so anything that arrived in the meantime keeps it. */
-async function stopBehindFence(stopping: Stopping): Promise<Ended | Outcome> {
+async function stopBehindFence(stopping: FencedServer): Promise<EndedServer | Outcome> {
   const first = await clearFreshly(stopping);
   if (first.kind !== 'may stop') return first;
   const { hung } = first.target;
@@ -95,7 +95,7 @@ async function stopBehindFence(stopping: Stopping): Promise<Ended | Outcome> {
 const ATTEMPTS = 3;
 const TOO_LATE: Outcome = { kind: 'withheld', because: 'this machine is too busy to look right before it is stopped' };
 
-async function clearFreshly(stopping: Stopping): Promise<Clearance | Outcome> {
+async function clearFreshly(stopping: FencedServer): Promise<Clearance | Outcome> {
   for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
     const cleared = await clearAnew(stopping);
     if (cleared.kind !== 'may stop' || isFresh(cleared)) return cleared;
@@ -104,7 +104,7 @@ async function clearFreshly(stopping: Stopping): Promise<Clearance | Outcome> {
 }
 
 /** The tree is noted before the last look, so that nothing slow comes between that look and the first signal. */
-async function endOnSight(seen: Clearance | undefined, stopping: Stopping): Promise<Ended | Outcome> {
+async function endOnSight(seen: Clearance | undefined, stopping: FencedServer): Promise<EndedServer | Outcome> {
   const { record, fence, policy, world, ending } = stopping;
   for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
     const asked = attempt === 1 && seen ? seen : await clearAnew(stopping);
@@ -130,7 +130,7 @@ interface Clearance {
 }
 
 /** Looks again at every guard that can change, and asks the server, which may take many seconds. */
-async function clearAnew({ record, policy, world }: Stopping): Promise<Clearance | Outcome> {
+async function clearAnew({ record, policy, world }: FencedServer): Promise<Clearance | Outcome> {
   const judgement = await judgeAnew(record, policy, world, policy.named);
   const { seen, answered } = judgement;
   const unasked = { activity: seen.activity, askedAtMs: 0, answeredAtMs: bootMs() };
@@ -165,7 +165,7 @@ const isFresh = ({ judgement, answered }: Clearance): boolean =>
   bootMs() - judgement.survey.beganMs <= LOOK_COUNTS_MS && bootMs() - answered.answeredAtMs <= ANSWER_COUNTS_MS;
 
 /** Disposing ends everything that an MCP server has started, even if it belongs to others by now. */
-async function askToDispose({ judgement }: Clearance, { world }: Stopping): Promise<void> {
+async function askToDispose({ judgement }: Clearance, { world }: FencedServer): Promise<void> {
   if (judgement.tree.apart.length === 0) await dispose(judgement, judgement.survey.snapshot, world.platform);
 }
 
@@ -182,7 +182,7 @@ const ENDING_MS = 500;
 const isEnding = async ({ server }: Target, { look }: Ending): Promise<boolean> =>
   (await waitGone([server], ENDING_MS, look)).length === 0;
 
-async function stopped({ cleared, signal }: Ended, began: number, stopping: Stopping): Promise<Outcome> {
+async function stopped({ cleared, signal }: EndedServer, began: number, stopping: FencedServer): Promise<Outcome> {
   return {
     kind: 'stopped',
     signal,
@@ -204,7 +204,7 @@ const processesOf = ({ target, tree }: Clearance): number[] => [
 /** Lists what detached from the stopped server, and ends it if that was asked for and nothing forbids it. */
 async function straysAfter(
   { judgement, target, tree }: Clearance,
-  { policy, world, ending }: Stopping,
+  { policy, world, ending }: FencedServer,
 ): Promise<readonly Stray[]> {
   const { platform } = world;
   const table = (await platform.processes()) ?? new Map();
@@ -224,7 +224,7 @@ const PORT_PATIENCE_MS = 1_000;
 const POLL_MS = 25;
 
 /** The process that listens on the port once it is no longer this tree's; undefined if there is none. */
-async function successor({ tree }: Clearance, { record, world, ending }: Stopping): Promise<number | undefined> {
+async function successor({ tree }: Clearance, { record, world, ending }: FencedServer): Promise<number | undefined> {
   if (record.port === undefined) return undefined;
   const until = performance.now() + PORT_PATIENCE_MS;
   for (;;) {

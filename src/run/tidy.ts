@@ -1,6 +1,6 @@
 import { isGone } from '../act/signal.js';
 import { isAlive } from '../decide/alive.js';
-import { hasEnded } from '../decide/leases.js';
+import { leaseHasEnded } from '../decide/leases.js';
 import type { LiveRun } from '../model/written.js';
 import { forgetRecord } from '../state/ours/registry.js';
 import { removeEnded } from '../state/ours/tidy.js';
@@ -15,7 +15,7 @@ export async function tidy(
   { leaseFolders, platform }: World,
 ): Promise<void> {
   for (const { record, verdict } of servers) if (verdict.kind === 'gone') forgetRecord(record);
-  const ended = written.leases.filter((lease) => hasEnded(lease, snapshot));
+  const ended = written.leases.filter((lease) => leaseHasEnded(lease, snapshot));
   const dead: LiveRun[] = [];
   for (const run of written.runs) {
     // A run may have started since the processes were listed.

@@ -12,23 +12,15 @@ import { chosenRoot, configDirOf, everyRoot, type StateFolder, stateFolder } fro
 import { readLastUses } from '../state/ours/last-uses.js';
 import type { Actor } from '../state/ours/log.js';
 import { readRegistry } from '../state/ours/registry.js';
-import { notedPlaces, type SessionPlaces } from '../state/ours/session-folders.js';
+import { notedFolders, type SessionFolders } from '../state/ours/session-folders.js';
 import { readSilences } from '../state/ours/silences.js';
 import { type NamedWritten, readNamed, readPlugins } from '../state/plugins/read-plugins.js';
 
 /** Where this program looks and writes. */
-export interface World extends Sources {
+export interface World extends Sources, SessionFolders {
   readonly folder: StateFolder;
   /** All of our state folders: a session's hook may have chosen another one than we did. */
   readonly leaseFolders: readonly StateFolder[];
-  /** Claude Code's config folders, with its list of sessions and plugins' data. */
-  readonly configDirs: readonly string[];
-  /** Data folders of plugins that a session's hook named. */
-  readonly dataDirs: readonly string[];
-  /** Folders that list such data folders, as sessions saw them. */
-  readonly pluginsDirs: readonly string[];
-  /** Folders for temporary files of sessions' sandboxed commands. */
-  readonly tmpDirs: readonly string[];
   /** The folder that `--state-dir` named. */
   readonly stateDir: string | undefined;
   readonly env: Variables;
@@ -62,9 +54,9 @@ export async function openWorld(
 }
 
 /** With the folders that sessions have noted: a caller by hand has none of their variables, and neither has the watch. */
-export function withNotedPlaces(world: World, unread: Unread[]): World {
-  const noted = notedPlaces(world.folder, unread);
-  const both = (which: keyof SessionPlaces): string[] => [...new Set([...world[which], ...noted[which]])];
+export function withNotedFolders(world: World, unread: Unread[]): World {
+  const noted = notedFolders(world.folder, unread);
+  const both = (which: keyof SessionFolders): string[] => [...new Set([...world[which], ...noted[which]])];
   return {
     ...world,
     configDirs: both('configDirs'),
@@ -77,7 +69,7 @@ export function withNotedPlaces(world: World, unread: Unread[]): World {
 /** Everything that we and plugins recorded. */
 export async function readWritten(here: World): Promise<Written> {
   const unread: Unread[] = [];
-  const world = withNotedPlaces(here, unread);
+  const world = withNotedFolders(here, unread);
   const host = await world.platform.host();
   const ours = readRegistry(world.folder, world.leaseFolders, world.configDirs.filter(answers));
   const plugins = await readPlugins({ ...world, answers, startTicks: world.platform.shows.startTicks });
@@ -96,6 +88,6 @@ export async function readWritten(here: World): Promise<Written> {
 /** What plugins wrote down where processes say, and nobody else did. */
 export async function readWhere(named: readonly NamedFolders[], world: World): Promise<NamedWritten> {
   const { startTicks } = world.platform.shows;
-  const found = await readNamed(named, { ...withNotedPlaces(world, []), answers, startTicks });
+  const found = await readNamed(named, { ...withNotedFolders(world, []), answers, startTicks });
   return comparable({ ...found, witnesses: [], fences: [], kept: [] }, await world.platform.host());
 }

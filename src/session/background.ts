@@ -10,7 +10,7 @@ import { reap } from '../reap.js';
 import type { Told } from '../run/journal.js';
 import { selfIn } from '../run/survey.js';
 import type { World } from '../run/world.js';
-import { type Claim, claimSweep, isVoid } from '../state/ours/claims.js';
+import { type Claim, claimBackgroundRun, isVoid } from '../state/ours/claims.js';
 import { noteFailure } from '../state/ours/log.js';
 import { closeRequest, pendingRequests, type StoredRequest } from '../state/ours/requests.js';
 import { endWatchIfOver, ensureWatch, leftToWatch } from './watch.js';
@@ -20,7 +20,7 @@ import { endWatchIfOver, ensureWatch, leftToWatch } from './watch.js';
  * over, and again while a server is spared only because it is too young or busy. Then it ends.
  */
 
-export interface SweepPolicy {
+export interface BackgroundPolicy {
   readonly olderThanMs: number;
   readonly graceMs: number;
   readonly limit: number;
@@ -48,7 +48,7 @@ const CLAIM_HOLDS_MS = 5 * RENEW_MS;
 type OurClaim = Extract<Claim, { kind: 'ours' }>;
 
 /** `program` is a file that node can run, for the watch that takes over; undefined if there is none. */
-export async function runInBackground(policy: SweepPolicy, world: World, program?: string): Promise<void> {
+export async function runInBackground(policy: BackgroundPolicy, world: World, program?: string): Promise<void> {
   try {
     await serveAll(policy, world, program);
   } catch (error) {
@@ -61,7 +61,7 @@ export async function runInBackground(policy: SweepPolicy, world: World, program
  * One run per user. It gives up its claim before its last look, so a request that came too late for it starts another
  * run.
  */
-async function serveAll(policy: SweepPolicy, world: World, program: string | undefined): Promise<void> {
+async function serveAll(policy: BackgroundPolicy, world: World, program: string | undefined): Promise<void> {
   do {
     const claim = await claimRun(world);
     if (claim === undefined) return;
@@ -83,7 +83,7 @@ async function claimRun(world: World): Promise<OurClaim | undefined> {
   if (holder === undefined) return undefined;
   // Twice: once to find that the last run died or hangs, once to follow it.
   for (let attempt = 0; attempt < 2; attempt += 1) {
-    const claimed = claimSweep(folder, { holder, machine, holdsMs: CLAIM_HOLDS_MS, clock });
+    const claimed = claimBackgroundRun(folder, { holder, machine, holdsMs: CLAIM_HOLDS_MS, clock });
     if (claimed.kind === 'ours') return claimed;
     if (claimed.kind === 'unread') return undefined;
     const { by } = claimed;
@@ -99,14 +99,14 @@ async function claimRun(world: World): Promise<OurClaim | undefined> {
  * still waits for.
  */
 async function serve(
-  policy: SweepPolicy,
+  policy: BackgroundPolicy,
   claim: OurClaim,
   world: World,
   program: string | undefined,
 ): Promise<'done' | 'no longer ours'> {
   const { clock, folder } = world;
   const until = clock() + ALTOGETHER_MS;
-  const seen: Seen = new Map();
+  const seen: FirstSeen = new Map();
   let again: Again | undefined;
   let places = world;
   for (;;) {
@@ -188,12 +188,12 @@ async function leaveToWatch(reaped: Reaped, program: string | undefined, world: 
 }
 
 /** When this run first saw a request, by the boot clock, for requests that do not say since when they wait. */
-type Seen = Map<string, number>;
+type FirstSeen = Map<string, number>;
 
 /** Requests that have lingered, and whose session's process is gone or has had its time. */
 async function dueOf(
   pending: readonly StoredRequest[],
-  seen: Seen,
+  seen: FirstSeen,
   { platform, clock }: World,
 ): Promise<StoredRequest[]> {
   const { boot } = await platform.host();
@@ -218,7 +218,7 @@ async function stillThere({ ending }: StoredRequest, platform: World['platform']
   return !isOfOurTime(ending, await platform.host()) || sameProcess(ending, seen) === 'same';
 }
 
-async function look(due: readonly StoredRequest[], policy: SweepPolicy, world: World): Promise<Reaped> {
+async function look(due: readonly StoredRequest[], policy: BackgroundPolicy, world: World): Promise<Reaped> {
   const ages = due.flatMap(({ olderThanMs }) => olderThanMs ?? []);
   const olderThanMs = ages.length > 0 ? Math.min(...ages) : policy.olderThanMs;
   const request = {

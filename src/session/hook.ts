@@ -12,7 +12,7 @@ import { glance, glanceHost, glanceTimeNamespace } from '../observe/glance.js';
 import { workspaceAtOnce } from '../observe/workspace-at-once.js';
 import { port } from '../state/files/parse.js';
 import { chosenRoot, type StateFolder, stateFolder } from '../state/folders.js';
-import { isVoid, sweeper } from '../state/ours/claims.js';
+import { holderOfBackgroundRun, isVoid } from '../state/ours/claims.js';
 import { removeLeases } from '../state/ours/leases.js';
 import { leaveRequest } from '../state/ours/requests.js';
 import { holderAbove } from './holder.js';
@@ -56,7 +56,7 @@ const isUnseen = (): boolean => fstatSync(2).isCharacterDevice();
 
 async function carryOut(call: HookCall, input: HookInput): Promise<void> {
   const folder = stateFolder(chosenRoot(call.stateDir, call.env));
-  await handle(call, input, folder).catch((error: unknown) => noteFailure(call, folder, error));
+  await handle(call, input, folder).catch((error: unknown) => logFailure(call, folder, error));
 }
 
 async function handle(call: HookCall, input: HookInput, folder: StateFolder): Promise<void> {
@@ -133,7 +133,7 @@ async function request(
 
 /** A frozen run serves no requests: the one that is started then takes over its claim. */
 function isSwept(folder: StateFolder): boolean {
-  const run = sweeper(folder);
+  const run = holderOfBackgroundRun(folder);
   const seen = run && glance(run.holder.pid);
   if (run === undefined || typeof seen !== 'object' || sameProcess(run.holder, seen) !== 'same') return false;
   return sharesTime(run.machine.timeNamespace, glanceTimeNamespace()) && !isVoid(run, 'yes', now());
@@ -141,7 +141,7 @@ function isSwept(folder: StateFolder): boolean {
 
 const now = (): BootTime => ({ boot: glanceHost().boot, ms: bootMs() });
 
-async function noteFailure(call: HookCall, folder: StateFolder, error: unknown): Promise<void> {
+async function logFailure(call: HookCall, folder: StateFolder, error: unknown): Promise<void> {
   const log = await import('../state/ours/log.js');
   log.noteFailure(
     folder,

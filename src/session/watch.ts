@@ -12,14 +12,14 @@ import { nextUse } from '../decide/quiet.js';
 import { installedBuild } from '../install/paths.js';
 import { takeSnapshot } from '../observe/snapshot.js';
 import { reap } from '../reap.js';
-import { type World, withNotedPlaces } from '../run/world.js';
+import { type World, withNotedFolders } from '../run/world.js';
 import { jsonNames } from '../state/files/read.js';
 import { removeFile } from '../state/files/write.js';
 import { type Claim, claimWatch, type Held, isVoid, watchClaim, watcher, watchFile } from '../state/ours/claims.js';
 import { readLastUses, writeLastUses } from '../state/ours/last-uses.js';
 import { noteFailure } from '../state/ours/log.js';
-import { notePlaces, placeFiles, type SessionPlaces } from '../state/ours/session-folders.js';
-import type { SweepPolicy } from './background.js';
+import { folderFiles, noteFolders, type SessionFolders } from '../state/ours/session-folders.js';
+import type { BackgroundPolicy } from './background.js';
 
 /*
  * The watch: while any recorded server is alive (except those that are never to be stopped), one tiny process per user
@@ -64,7 +64,7 @@ export async function ensureWatch(program: string | undefined, retireAfterMs: nu
 async function ensure(programs: readonly string[], retireAfterMs: number, world: World): Promise<boolean> {
   // When bundled into another program there is no file of ours, and then only an installed copy can look.
   if (!programs.some((program) => existsSync(program))) return false;
-  notePlaces(world.folder, namedPlaces(world));
+  noteFolders(world.folder, foldersNamedHere(world));
   // Twice: once to find that the last watch died or finds nothing to run, once to follow it.
   for (let attempt = 0; attempt < 2; attempt += 1) {
     const held = watcher(world.folder);
@@ -136,7 +136,7 @@ function programsFor(program: string | undefined, { env }: World): string[] {
 }
 
 /** The folders that this process knows from its session's environment, which the watch does not have. */
-function namedPlaces({ env, configDirs, dataDirs, pluginsDirs, tmpDirs }: World): SessionPlaces {
+function foldersNamedHere({ env, configDirs, dataDirs, pluginsDirs, tmpDirs }: World): SessionFolders {
   const { CLAUDE_CONFIG_DIR, CLAUDE_PLUGIN_DATA, CLAUDE_CODE_PLUGIN_CACHE_DIR, CLAUDE_CODE_TMPDIR } = env;
   const isDefault = (folder: string): boolean => !CLAUDE_CONFIG_DIR && folder === configDirs[0];
   return {
@@ -150,7 +150,7 @@ function namedPlaces({ env, configDirs, dataDirs, pluginsDirs, tmpDirs }: World)
 /** One look of the watch. Returns in how many milliseconds the next one is due; undefined when the watch ends. */
 export async function lookOnce(
   token: string,
-  policy: SweepPolicy,
+  policy: BackgroundPolicy,
   program: string,
   world: World,
 ): Promise<number | undefined> {
@@ -159,7 +159,7 @@ export async function lookOnce(
   if (claim === undefined) return undefined;
   claim.renew();
   // Its end removes what was noted, and whoever follows needs it.
-  const looking = withNotedPlaces(world, []);
+  const looking = withNotedFolders(world, []);
   try {
     const reaped = await lookQuietly(policy, looking);
     claim.renew();
@@ -194,7 +194,7 @@ export async function endWatchIfOver(program: string | undefined, world: World):
  * has started no watch, and has written down places that the next one needs.
  */
 async function end(claim: Pick<OurClaim, 'release'>, program: string | undefined, world: World): Promise<void> {
-  const places = placeFiles(world.folder);
+  const places = folderFiles(world.folder);
   claim.release();
   if (await somethingIsLeft(world)) {
     await ensureWatch(program, DEFAULTS.retireAfterMs, world);
@@ -224,7 +224,7 @@ function mayBeMore({ unread }: Reaped, { folder }: World): boolean {
 const LOOKING = { endStrays: false, scope: { kind: 'all', port: undefined } } as const;
 
 /** Like the background run, but stops only what has been quiet for long, and writes down what it saw in use. */
-async function lookQuietly(policy: SweepPolicy, world: World): Promise<Reaped> {
+async function lookQuietly(policy: BackgroundPolicy, world: World): Promise<Reaped> {
   const { boot } = await world.platform.host();
   const uses = readLastUses(world.folder, boot);
   const request = { ...LOOKING, ...policy, dryRun: false, quietForMs: retireAfterIn(world) };
@@ -259,7 +259,7 @@ function nextLookMs(servers: readonly Judged[], world: World): number {
 }
 
 /** Where there is no shell to sleep in, one process makes all the looks, and that process is the watch. */
-export async function stay(token: string, policy: SweepPolicy, program: string, world: World): Promise<void> {
+export async function stay(token: string, policy: BackgroundPolicy, program: string, world: World): Promise<void> {
   for (let waitMs: number | undefined = everyMs(world); waitMs !== undefined; ) {
     await sleep(waitMs);
     waitMs = await lookOnce(token, policy, program, world);

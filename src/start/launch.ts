@@ -145,15 +145,15 @@ async function giveUp(error: string, record: NativeRecord, wanted: Wanted, world
 }
 
 /** What was ended after a failed start, and whether nothing of it is left. */
-interface Ended {
+interface Cleanup {
   readonly isWhole: boolean;
   readonly pids: readonly number[];
 }
 
-const NOT_ENDED: Ended = { isWhole: false, pids: [] };
+const NOT_ENDED: Cleanup = { isWhole: false, pids: [] };
 
 /** A command that exited may have left something running that is recorded nowhere else. */
-async function endLeft(group: number | undefined, tag: string | undefined, world: World): Promise<Ended> {
+async function endLeft(group: number | undefined, tag: string | undefined, world: World): Promise<Cleanup> {
   const { snapshot } = await takeSnapshot([], [], world);
   const { processes: table = new Map(), lineage } = snapshot;
   const environments = await environmentsOf([...table.keys()], world.platform);
@@ -162,7 +162,7 @@ async function endLeft(group: number | undefined, tag: string | undefined, world
   return { isWhole: stubborn.length === 0, pids: left.filter((one) => !stubborn.includes(one)).map(({ pid }) => pid) };
 }
 
-function forget(error: string, record: NativeRecord, ended: Ended, wanted: Wanted, world: World): Refused {
+function forget(error: string, record: NativeRecord, ended: Cleanup, wanted: Wanted, world: World): Refused {
   const { id, spawned, port, workspace } = record;
   // A command that exited without our help is only reported to the caller.
   if (ended.pids.length > 0 || !ended.isWhole) {

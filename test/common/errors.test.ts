@@ -1,6 +1,6 @@
 import { openSync, readFileSync, writeSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { errorCode, hasEnded, isAbsent, isMissing, isSystemError, tryRead } from '../../src/common/errors.js';
+import { errorCode, isAbsent, isMissing, isOfEndedProcess, isSystemError, tryRead } from '../../src/common/errors.js';
 import { attempt } from '../../src/state/files/write.js';
 
 const coded = (code: string): Error => Object.assign(new Error(code), { code });
@@ -51,6 +51,6 @@ test('which codes mean that nothing is there', () => {
   const codes = ['ENOENT', 'ENOTDIR', 'ESRCH', 'EACCES', 'ELOOP'];
   expect(codes.filter(isAbsent)).toEqual(['ENOENT', 'ENOTDIR']);
   expect(codes.filter((code) => isMissing(coded(code)))).toEqual(['ENOENT']);
-  expect(codes.filter((code) => hasEnded(coded(code)))).toEqual(['ENOENT', 'ENOTDIR', 'ESRCH']);
+  expect(codes.filter((code) => isOfEndedProcess(coded(code)))).toEqual(['ENOENT', 'ENOTDIR', 'ESRCH']);
   expect(isAbsent(undefined)).toBe(false);
 });

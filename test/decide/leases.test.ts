@@ -193,7 +193,7 @@ describe('a session that left no lease', () => {
 
   test('is one session, even if it is listed, seen running and has a lease', () => {
     const thrice = but(native, leased({ path: '/repo' }), alsoWitnessed({}), shown({ claudes: [witness] }));
-    expect(evidence(thrice).holds.filter(({ live }) => live === 'yes')).toHaveLength(1);
+    expect(evidence(thrice).coveringLeases.filter(({ live }) => live === 'yes')).toHaveLength(1);
   });
 });
 
@@ -201,7 +201,7 @@ describe('a Claude that a tool of the server itself runs', () => {
   const NESTED = 7000;
   const below = (parent: number): Change => running(process(NESTED, { claude: 'session', parent }));
   const held = (parent: number, ...changes: readonly Change[]): boolean =>
-    evidence(but(launched, below(parent), ...changes)).holds.some(
+    evidence(but(launched, below(parent), ...changes)).coveringLeases.some(
       ({ holderPid, live }) => holderPid === NESTED && live !== 'no',
     );
   const mine = { holder: identity(NESTED), path: '/repo' };

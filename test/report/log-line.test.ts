@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
 import type { Outcome } from '../../src/model/outcome.js';
-import { judgedLine, type Stopping } from '../../src/report/log-line.js';
+import { judgedLine, type StopReason } from '../../src/report/log-line.js';
 import { evidence, native, SERVER, verdict } from '../decide/given.js';
 
 /** What the log says of a server with that outcome. */
-const said = (outcome: Outcome | undefined, stopping: Stopping = {}): readonly string[] => {
+const said = (outcome: Outcome | undefined, stopping: StopReason = {}): readonly string[] => {
   const { record } = native;
   const { event, detail } = judgedLine({ record, seen: evidence(native), verdict: verdict(native), outcome }, stopping);
   return [event, detail];

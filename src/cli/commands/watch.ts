@@ -1,11 +1,15 @@
 import { openWorld } from '../../run/world.js';
-import type { SweepPolicy } from '../../session/background.js';
+import type { BackgroundPolicy } from '../../session/background.js';
 import { lookOnce, stay, WATCH_ENDS } from '../../session/watch.js';
 
 /** One look of the watch, for the shell that is the watch. Prints in how many seconds the next look is due. */
 export async function watchCommand(
   token: string,
-  { stateDir, stay: stays = false, ...policy }: SweepPolicy & { readonly stateDir?: string; readonly stay?: boolean },
+  {
+    stateDir,
+    stay: stays = false,
+    ...policy
+  }: BackgroundPolicy & { readonly stateDir?: string; readonly stay?: boolean },
   program: string,
 ): Promise<number> {
   const world = await openWorld(stateDir, process.env, 'watch');

@@ -1,5 +1,5 @@
 import { readlinkSync } from 'node:fs';
-import { hasEnded, isSystemError } from '../../common/errors.js';
+import { isOfEndedProcess, isSystemError } from '../../common/errors.js';
 import type { Environment } from '../../model/process.js';
 import { environmentFrom } from '../environment.js';
 import type { Details, Wanted } from '../platform.js';
@@ -28,7 +28,7 @@ function cwdOf(pid: number): Details {
     const cwd = readlinkSync(`/proc/${pid}/cwd`);
     return { cwd, hidesCwd: !cwd.startsWith('/') };
   } catch (error) {
-    if (isSystemError(error)) return { hidesCwd: !hasEnded(error) };
+    if (isSystemError(error)) return { hidesCwd: !isOfEndedProcess(error) };
     throw error;
   }
 }

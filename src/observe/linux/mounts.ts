@@ -28,7 +28,7 @@ let listed: { readonly mounts: ReadonlySet<string>; readonly until: number } | u
  * Where such file systems are mounted. None where the system keeps no such list. What lies at the root is none either: if
  * that does not answer, nothing runs here.
  */
-export function silentMounts(): ReadonlySet<string> {
+export function unsureMounts(): ReadonlySet<string> {
   const now = process.uptime() * 1000;
   if (listed === undefined || listed.until < now) listed = { mounts: readMounts(), until: now + LIST_HOLDS_MS };
   return listed.mounts;

@@ -1,6 +1,6 @@
 import { closeSync, openSync, readdirSync, readSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { hasEnded, isSystemError, tryRead } from '../../common/errors.js';
+import { isOfEndedProcess, isSystemError, tryRead } from '../../common/errors.js';
 import { sharesTime, timeNamespaceFrom } from '../../decide/start-tokens.js';
 import { claudeRole } from '../../model/claude-process.js';
 import { classify } from '../../model/command-line.js';
@@ -98,7 +98,7 @@ function statOf(pid: number): { readonly text: string } | 'gone' | 'unknown' {
   try {
     return { text: slurp(`/proc/${pid}/stat`) };
   } catch (error) {
-    if (hasEnded(error)) return 'gone';
+    if (isOfEndedProcess(error)) return 'gone';
     if (isSystemError(error)) return 'unknown';
     throw error;
   }

@@ -8,7 +8,7 @@ const MAX_DIRECTORIES = 50;
 /** Two clocks and a slow start are never further apart than this. */
 const MARGIN_MS = 10 * 60_000;
 
-export interface Known {
+export interface AskedServer {
   /** Epoch milliseconds: the earlier of when the process started and when the record says so. */
   readonly startedAt: number;
   /** Directories from records and jobs, for releases that cannot list their sessions. */
@@ -16,7 +16,7 @@ export interface Known {
 }
 
 /** Asks a server whether anything in it is busy. Whatever is not a clear answer is `unknown`. */
-export async function askActivity(address: Address, known: Known): Promise<Activity> {
+export async function askActivity(address: Address, known: AskedServer): Promise<Activity> {
   const health = await ask(address, { path: '/global/health', deadlineMs: ANSWER_MS });
   if (health.kind === 'silent') return { kind: 'silent' };
   if (health.kind === 'json' && health.status === 200 && isObject(health.body) && health.body.healthy === true) {
@@ -46,7 +46,7 @@ async function askSecondGeneration(address: Address): Promise<Activity> {
   return sessions === 0 ? { kind: 'idle', directories: 0 } : { kind: 'busy', sessions, directory: 'the whole server' };
 }
 
-async function askDirectories(address: Address, known: Known): Promise<Activity> {
+async function askDirectories(address: Address, known: AskedServer): Promise<Activity> {
   const sessions = await recentSessions(address, known.startedAt - MARGIN_MS);
   if (typeof sessions === 'string') return unknown(sessions);
   const directories =

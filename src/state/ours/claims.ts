@@ -47,7 +47,8 @@ export const claimStart = (folder: StateFolder, port: number, claimant: Claimant
   claim(startFile(folder, port), claimant);
 
 /** The right to be this user's background run. */
-export const claimSweep = (folder: StateFolder, claimant: Claimant): Claim => claim(sweepFile(folder), claimant);
+export const claimBackgroundRun = (folder: StateFolder, claimant: Claimant): Claim =>
+  claim(sweepFile(folder), claimant);
 
 /** The right to be this user's watch. */
 export const claimWatch = (folder: StateFolder, claimant: Claimant): Claim => claim(watchFile(folder), claimant);
@@ -67,7 +68,7 @@ export function isVoid({ seenAt, seen, holdsMs }: Held, lives: Answer, now: Boot
 export const starterOn = (folder: StateFolder, port: number): Held | undefined => holderOf(startFile(folder, port));
 
 /** The background run that is running now; undefined when there is no claim. */
-export const sweeper = (folder: StateFolder): Held | undefined => holderOf(sweepFile(folder));
+export const holderOfBackgroundRun = (folder: StateFolder): Held | undefined => holderOf(sweepFile(folder));
 
 /** The watch that is running now; undefined when there is no claim. */
 export const watcher = (folder: StateFolder): Held | undefined => holderOf(watchFile(folder));

@@ -12,7 +12,7 @@ import type { StateFolder } from '../folders.js';
 export type Ending = Identity & Pick<Host, 'timeNamespace'>;
 
 /** "A session began or ended: look again." */
-export interface SweepRequest {
+export interface BackgroundRequest {
   /** Epoch milliseconds, for display only: that clock may be set while the request waits. */
   readonly at: number;
   /** The same by the boot clock; undefined for requests of earlier versions. */
@@ -34,12 +34,12 @@ export interface SweepRequest {
   readonly olderThanMs: number | undefined;
 }
 
-export interface StoredRequest extends SweepRequest {
+export interface StoredRequest extends BackgroundRequest {
   readonly file: string;
   readonly content: string;
 }
 
-export function leaveRequest(folder: StateFolder, { since, ...request }: SweepRequest): void {
+export function leaveRequest(folder: StateFolder, { since, ...request }: BackgroundRequest): void {
   const when = { at: isoTime(request.at), boot: since?.boot, bootMs: since?.ms };
   const content = formatOurs({ ...request, ...when });
   // One process leaves one request at a time, so the name is unique.

@@ -9,15 +9,19 @@ import { createFile } from '../files/write.js';
 import type { StateFolder } from '../folders.js';
 
 /** Folders in which plugins keep their state, as sessions named them. */
-export interface SessionPlaces {
+export interface SessionFolders {
+  /** Claude Code's config folders, with its list of sessions and plugins' data. */
   readonly configDirs: readonly string[];
+  /** Data folders of plugins that a session's hook named. */
   readonly dataDirs: readonly string[];
+  /** Folders that list such data folders, as sessions saw them. */
   readonly pluginsDirs: readonly string[];
+  /** Folders for temporary files of sessions' sandboxed commands. */
   readonly tmpDirs: readonly string[];
 }
 
 /** Writes them down for looks from elsewhere, which have no session's environment. Equal sets share one file. */
-export function notePlaces(folder: StateFolder, { configDirs, dataDirs, pluginsDirs, tmpDirs }: SessionPlaces): void {
+export function noteFolders(folder: StateFolder, { configDirs, dataDirs, pluginsDirs, tmpDirs }: SessionFolders): void {
   const places = { configDirs, dataDirs, pluginsDirs, tmpDirs };
   if (Object.values(places).every((paths) => paths.length === 0)) return;
   const text = formatOurs({ ...places });
@@ -27,16 +31,16 @@ export function notePlaces(folder: StateFolder, { configDirs, dataDirs, pluginsD
 }
 
 /** The files themselves; they are removed when the watch ends. */
-export function placeFiles({ places }: StateFolder): string[] {
+export function folderFiles({ places }: StateFolder): string[] {
   const listed = jsonNames(places);
   return listed.kind === 'names' ? listed.names.map((name) => join(places, name)) : [];
 }
 
 /** Every folder that was noted. A folder that is gone holds nothing, but only its reader can tell that it is gone. */
-export function notedPlaces(folder: StateFolder, unread: Unread[]): SessionPlaces {
+export function notedFolders(folder: StateFolder, unread: Unread[]): SessionFolders {
   // What cannot be read may lead to a job.
-  const noted = readFolder('use', folder.places, parsePlaces, unread);
-  const all = (which: keyof SessionPlaces): string[] => [...new Set(noted.flatMap((places) => places[which]))];
+  const noted = readFolder('use', folder.places, parseFolders, unread);
+  const all = (which: keyof SessionFolders): string[] => [...new Set(noted.flatMap((places) => places[which]))];
   return {
     configDirs: all('configDirs'),
     dataDirs: all('dataDirs'),
@@ -45,7 +49,7 @@ export function notedPlaces(folder: StateFolder, unread: Unread[]): SessionPlace
   };
 }
 
-function parsePlaces(_file: string, content: string): SessionPlaces | string {
+function parseFolders(_file: string, content: string): SessionFolders | string {
   const json = parseOurs(content);
   if (typeof json === 'string') return json;
   const { configDirs, dataDirs, pluginsDirs, tmpDirs } = json;

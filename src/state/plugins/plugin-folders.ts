@@ -8,7 +8,7 @@ import { isForeign } from '../files/read.js';
 import { configDirOf, homeOf } from '../folders.js';
 
 /** The folders where plugins keep their state, by layout. */
-export interface Places {
+export interface PluginFolders {
   /** Folders that have a folder per workspace, with `server.json`, `state.json`, `servers/`, `jobs/`. */
   readonly perWorkspace: readonly string[];
   /** Folders for all workspaces, with `server/`, `broker/`, `jobs/`. */
@@ -23,7 +23,7 @@ export interface Places {
   readonly unread: readonly { readonly file: string; readonly error: string }[];
 }
 
-export interface Known {
+export interface KnownFolders {
   readonly env: Variables;
   /** Claude Code's config folders, as sessions saw them. */
   readonly configDirs: readonly string[];
@@ -45,12 +45,20 @@ export interface Known {
  * Every folder that a known plugin may have written to, whichever environment it had: a plugin's commands and its hooks
  * see different variables, so its records may be in any of several places.
  */
-export function placesOf({ env, configDirs, pluginsDirs, tmpDirs, dataDirs, stateDir, answers }: Known): Places {
+export function foldersOf({
+  env,
+  configDirs,
+  pluginsDirs,
+  tmpDirs,
+  dataDirs,
+  stateDir,
+  answers,
+}: KnownFolders): PluginFolders {
   const home = homeOf(env);
   const chosen = stateDir === undefined ? [] : [stateDir];
   // Some write to `/tmp` by that name, whatever the temporary folder is; a sandboxed command of Claude Code has its own.
   const temporary = [env.TMPDIR || tmpdir(), env.OPENCODE_REAP_TMP || '/tmp', ...named(env, ['CLAUDE_CODE_TMPDIR'])];
-  return placesBelow({
+  return foldersBelow({
     // Some know only the default one, and other sessions may see other variables.
     configDirs: [configDirOf(env), join(home, '.claude'), ...configDirs],
     pluginsDirs: [...pluginsDirs, ...named(env, ['CLAUDE_CODE_PLUGIN_CACHE_DIR'])],
@@ -75,10 +83,10 @@ interface Ground {
   /** For the variables that name such a folder itself. */
   readonly env: Variables;
   readonly chosen: readonly string[];
-  readonly answers: Known['answers'];
+  readonly answers: KnownFolders['answers'];
 }
 
-function placesBelow(ground: Ground): Places {
+function foldersBelow(ground: Ground): PluginFolders {
   const { env, homes, chosen, answers } = ground;
   const silent: { file: string; error: string }[] = [];
   const distinct = (paths: readonly string[]): string[] => {
@@ -134,7 +142,7 @@ const named = (env: Variables, names: readonly string[]): string[] => names.flat
 
 interface Store {
   readonly folders: readonly string[];
-  readonly unread: Places['unread'];
+  readonly unread: PluginFolders['unread'];
 }
 
 /** Every plugin's data folder: a variable of one session may lead one plugin's state into another's folder. */
@@ -155,9 +163,9 @@ function distinctOf(paths: readonly string[]): string[] {
 /** Most are not there, and what is thrown costs four times as much as a look. */
 const realOf = (path: string): string => (existsSync(path) ? (tryRead(() => realpathSync.native(path)) ?? path) : path);
 
-/** Places that environments name, and the processes that name the one a file lies in. */
-export interface NamedPlaces {
-  readonly places: Places;
+/** PluginFolders that environments name, and the processes that name the one a file lies in. */
+export interface FoldersOfProcesses {
+  readonly places: PluginFolders;
   readonly namersOf: (file: string) => readonly NamedFolders[];
 }
 
@@ -171,15 +179,15 @@ type Kind = (typeof KINDS)[number];
  * The places that environments name beyond those that are known without them, in which we could have written. Whatever
  * an environment says, it is only where to look.
  */
-export function placesNamedBy(named: readonly NamedFolders[], known: Known): NamedPlaces {
+export function foldersNamedBy(named: readonly NamedFolders[], known: KnownFolders): FoldersOfProcesses {
   const said = saidIn(named, known);
   const found: Record<Kind, string[]> = { perWorkspace: [], shared: [], single: [], jobs: [], files: [] };
   const unread = new Map<string, string>();
   const namers = new Map<string, { readonly path: string; readonly who: NamedFolders[] }>();
-  const unnamed = said.length > 0 ? placesOf(known) : { ...found, unread: [] };
+  const unnamed = said.length > 0 ? foldersOf(known) : { ...found, unread: [] };
   const isKnown = new Set(KINDS.flatMap((kind) => unnamed[kind].map((path) => `${kind} ${realOf(path)}`)));
   for (const { name, value, who } of said) {
-    const { unread: more, ...there } = placesBelow(groundOf(name, value, known.answers));
+    const { unread: more, ...there } = foldersBelow(groundOf(name, value, known.answers));
     for (const { file, error } of more) if (error === SILENT || mayBeOurs(file)) unread.set(file, error);
     for (const kind of KINDS) {
       for (const path of there[kind].filter(mayBeOurs)) {
@@ -215,7 +223,7 @@ interface Saying {
 }
 
 /** Each once, but for what our own environment says as well: most of what a session starts has all of it in common. */
-function saidIn(named: readonly NamedFolders[], { env, answers }: Known): Saying[] {
+function saidIn(named: readonly NamedFolders[], { env, answers }: KnownFolders): Saying[] {
   const said = new Map<string, Saying>();
   const home = homeOf(env);
   const isHome = (path: string): boolean =>
@@ -237,7 +245,7 @@ function saidIn(named: readonly NamedFolders[], { env, answers }: Known): Saying
   return [...said.values()];
 }
 
-function groundOf(name: Naming, value: string, answers: Known['answers']): Ground {
+function groundOf(name: Naming, value: string, answers: KnownFolders['answers']): Ground {
   const when = (...names: readonly Naming[]): string[] => (names.includes(name) ? [value] : []);
   const root = when('CLAUDE_PLUGIN_ROOT', 'OPENCODE_CONFIG_DIR').flatMap((path) => pluginsDirAbove(path) ?? []);
   return {

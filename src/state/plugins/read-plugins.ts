@@ -7,7 +7,7 @@ import { NO_OBJECT, numbersIn, TORN } from '../files/parse.js';
 import { modifiedAt, readSmall } from '../files/read.js';
 import { type Failure, recordFrom, type Source } from './format.js';
 import { FORMATS } from './formats/index.js';
-import { type Known, type Places, placesNamedBy, placesOf } from './plugin-folders.js';
+import { foldersNamedBy, foldersOf, type KnownFolders, type PluginFolders } from './plugin-folders.js';
 import { scan } from './scan.js';
 import { readerOf } from './state-file.js';
 
@@ -17,13 +17,13 @@ export type PluginsWritten = Pick<Written, 'records' | 'uses' | 'unread' | 'skip
 /** Most plugins write in place, so a file may be seen half written. */
 const TORN_FOR_MS = 50;
 
-export async function readPlugins(known: Known): Promise<PluginsWritten> {
-  return whole(() => readOnce(placesOf(known), known));
+export async function readPlugins(known: KnownFolders): Promise<PluginsWritten> {
+  return whole(() => readOnce(foldersOf(known), known));
 }
 
 /** The same in the folders that environments name, and of each record who named its folder. */
-export async function readNamed(named: readonly NamedFolders[], known: Known): Promise<NamedWritten> {
-  const { places, namersOf } = placesNamedBy(named, known);
+export async function readNamed(named: readonly NamedFolders[], known: KnownFolders): Promise<NamedWritten> {
+  const { places, namersOf } = foldersNamedBy(named, known);
   const written = await whole(() => readOnce(places, known));
   return { ...written, namersOf: ({ source }) => namersOf(source.file) };
 }
@@ -39,7 +39,7 @@ async function whole(read: () => PluginsWritten): Promise<PluginsWritten> {
   return read();
 }
 
-function readOnce(places: Places, known: Known): PluginsWritten {
+function readOnce(places: PluginFolders, known: KnownFolders): PluginsWritten {
   const found = scan(places, known.answers);
   const unread: Unread[] = [...found.unread];
   const skipped: Skipped[] = [...found.skipped];

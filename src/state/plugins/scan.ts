@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { errorCode, isAbsent } from '../../common/errors.js';
 import type { Skipped, Unread } from '../../model/written.js';
 import { isForeign } from '../files/read.js';
-import { type Known, type Places, SILENT } from './plugin-folders.js';
+import { type KnownFolders, type PluginFolders, SILENT } from './plugin-folders.js';
 
 /** Files that may say something about a server or its users; their content decides whether they do. */
 export interface Scan {
@@ -25,7 +25,7 @@ const JSON_FILE = /^[^.].*\.json$/;
  * Lists each folder once, one level at a time. No record is read through a link; jobs and sessions are, since they only
  * spare.
  */
-export function scan(places: Places, answers: Known['answers']): Scan {
+export function scan(places: PluginFolders, answers: KnownFolders['answers']): Scan {
   const unread: Unread[] = places.unread.map((one) => ({ ...one, kind: 'use' }));
   const skipped: Skipped[] = [];
   const list = (folder: string, links = skipped): Entry[] => listed(folder, answers, unread, skipped, links);
@@ -74,7 +74,7 @@ interface Entry {
 
 function listed(
   folder: string,
-  answers: Known['answers'],
+  answers: KnownFolders['answers'],
   unread: Unread[],
   skipped: Skipped[],
   links: Skipped[],

@@ -5,7 +5,7 @@ import { follow } from '../course.js';
 import type { Common } from '../output.js';
 
 /** The background run that the hooks start. It prints nothing: there is no reader. */
-export async function sweepCommand(
+export async function backgroundCommand(
   options: Common & { readonly olderThan: number; readonly grace: number },
 ): Promise<number> {
   const world = await openWorld(options.stateDir, process.env, 'background run');
