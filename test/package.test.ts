@@ -56,7 +56,7 @@ test('the package works where it is unpacked', () => {
   const run = (...args: string[]): string =>
     execFileSync(process.execPath, args, { cwd: sandbox.project, env: sandbox.env(), encoding: 'utf8' });
   expect(run(join(folder, 'bin/opencode-reap.js'), '--version')).toMatch(/^\d+\.\d+\.\d+\n$/);
-  expect(run(join(folder, 'bin/opencode-reap.js'), 'log')).toBe('nothing was stopped or spared yet\n');
+  expect(run(join(folder, 'bin/opencode-reap.js'), 'log')).toBe('nothing has been stopped or spared yet\n');
   const script = `import { reap } from '${join(folder, 'dist/index.js')}'; console.log(typeof reap);`;
   expect(run('--input-type=module', '-e', script)).toBe('function\n');
   const vendored = "import { reap } from 'opencode-reap/vendor'; console.log(typeof reap);";

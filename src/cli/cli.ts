@@ -68,7 +68,9 @@ function describe(finish: Finish): Command {
     .addOption(new Option('--port <port>', 'only servers on this port').argParser(port))
     .option('--workspace <dir>', 'a workspace other than the current one')
     .addOption(
-      new Option('--limit <n>', 'stop nothing when more are stale').argParser(wholeNumber).default(DEFAULTS.limit),
+      new Option('--limit <n>', 'stop nothing if more servers than this are stale')
+        .argParser(wholeNumber)
+        .default(DEFAULTS.limit),
     )
     .option('--strays', 'also end processes that detached from a stopped server')
     .option('--exit-code', 'with --dry-run: exit 3 when something is stale')
@@ -146,14 +148,14 @@ function addActing(program: Command, finish: Finish): void {
     );
   common(program.command('stop <server>'))
     .description('end one of your servers, no matter what started it (id, pid or port)')
-    .option('-y, --yes', 'even when it may be in use')
+    .option('-y, --yes', 'stop it without asking, even if it may be in use')
     .option('--strays', 'also end processes that detached from it')
     .addOption(grace())
     .action(async (server, _, command) =>
       finish(await (await import('./commands/stop.js')).stopCommand(server, optionsOf(command))),
     );
   common(program.command('adopt <server>'))
-    .description('declare that a running server may be reaped from now on (pid or port)')
+    .description('allow a running server to be reaped from now on (pid or port)')
     .action(async (server, _, command) =>
       finish(await (await import('./commands/marks.js')).adoptCommand(server, optionsOf(command))),
     );
@@ -211,7 +213,7 @@ function addHooks(program: Command, finish: Finish): void {
       finish(await (await import('./commands/install.js')).uninstallCommand(optionsOf(command))),
     );
   common(program.command('doctor'))
-    .description('check that everything is in place, with a hint where it is not')
+    .description('check that everything is in place, with hints where it is not')
     .action(async (_, command) =>
       finish(await (await import('./commands/doctor.js')).doctorCommand(optionsOf(command))),
     );

@@ -37,7 +37,7 @@ export function complainAboutUnread(unread: readonly Unread[]): void {
   for (const { file, error } of unread) {
     complain(
       `could not read ${file}: ${error}`,
-      'what it might say spares servers; fix it, or remove it if nothing uses it',
+      'servers that it may be about are left alone; fix it, or remove it if nothing uses it',
     );
   }
 }

@@ -82,7 +82,7 @@ export function activityOfSilence(
   });
   if (silence.answered) return unknown('it answers slowly');
   if (!(ageMs !== undefined && ageMs >= SILENCE_COUNTS_AFTER_MS))
-    return unknown('it does not answer yet, and is younger than a minute');
+    return unknown('it does not answer yet, but is less than a minute old');
   if (!silence.onTime) return unknown('this machine is too busy to tell whether it answers');
   if (silence.probes < HUNG_PROBES || silence.spanMs < HUNG_SPAN_MS) return unknown('it did not answer');
   if (sockets === undefined) return unknown('it does not answer, and its connections cannot be seen');
@@ -92,7 +92,10 @@ export function activityOfSilence(
     const because = `silent for ${duration(nowMs - since.sinceMs)}, over ${count(since.looks, 'look')}`;
     return { kind: 'hung', because, ...long(since) };
   }
-  return { kind: 'hung', because: `silent on ${silence.probes} connections in ${Math.round(silence.spanMs / 1000)} s` };
+  return {
+    kind: 'hung',
+    because: `no answer on ${silence.probes} connections in ${Math.round(silence.spanMs / 1000)} s`,
+  };
 }
 
 const isLong = ({ sinceMs, looks }: SilentSince, nowMs: number): boolean =>
@@ -104,7 +107,7 @@ const long = (silent: SilentSince) => ({ whateverOutbound: true, silent });
 function soFar({ sinceMs, looks }: SilentSince, nowMs: number): string {
   if (nowMs === sinceMs) return '';
   const until = `${duration(LONG_SILENCE_MS)} over ${LONG_SILENCE_LOOKS} looks`;
-  return `; silent for ${duration(nowMs - sinceMs)} over ${count(looks, 'look')}, and hung after ${until}`;
+  return `; silent for ${duration(nowMs - sinceMs)} over ${count(looks, 'look')}; counts as hung after ${until}`;
 }
 
 /** A server that now has connections is not known to hang, no matter how long it was silent. */
@@ -134,13 +137,13 @@ export function activityWithoutListener(
   if (sockets === undefined) return { kind: 'unknown', because: 'its sockets cannot be seen' };
   if (sockets.listening.length > 0) return undefined;
   if (!(ageMs !== undefined && ageMs >= LISTENING_ON_NOTHING_COUNTS_AFTER_MS)) {
-    return { kind: 'unknown', because: 'it listens on nothing yet' };
+    return { kind: 'unknown', because: 'it is not listening yet' };
   }
   if (sockets.inbound.length > 0 || (sockets.outbound > 0 && !isLong(since, nowMs)))
     return {
       kind: 'unknown',
-      because: `it listens on nothing, but has connections${soFar(since, nowMs)}`,
+      because: `it is not listening, but has connections${soFar(since, nowMs)}`,
       silent: since,
     };
-  return { kind: 'hung', because: 'it still listens on nothing', ...(sockets.outbound > 0 && long(since)) };
+  return { kind: 'hung', because: 'it is still not listening on any port', ...(sockets.outbound > 0 && long(since)) };
 }

@@ -39,7 +39,10 @@ export const GUARDS: Readonly<Record<GuardName, Guard>> = {
       ['veto', (seen) => seen.ownership === 'unrecorded' && 'it is not recorded'],
       ['veto', (seen) => seen.ownership === 'user' && 'the record says that the user started it'],
       ['veto', (seen) => seen.ownership === 'unmarked' && 'the record does not say that a plugin started it'],
-      ['veto', (seen) => seen.ownership === 'withdrawn' && 'its record was changed or removed while it was judged'],
+      [
+        'veto',
+        (seen) => seen.ownership === 'withdrawn' && 'its record was changed or removed while it was being judged',
+      ],
       ['veto', (seen) => seen.trust.kind === 'untrusted' && `the record cannot be trusted: ${seen.trust.because}`],
       ['veto', (seen) => seen.sharedDaemon === 'yes' && 'it is a shared daemon (--service or --stdio)'],
       ['unknown', (seen) => seen.trust.kind === 'unexamined' && `the record cannot be examined: ${seen.trust.because}`],
@@ -167,7 +170,8 @@ export function answer(name: GuardName, seen: Evidence, policy: Policy): GuardAn
 function tooSoon({ quietMs = 0 }: Evidence, wantedMs: number): string | undefined {
   if (wantedMs === 0) return 'the watch leaves it alone (--retire-after 0)';
   if (quietMs >= wantedMs) return undefined;
-  return `used ${duration(quietMs)} ago, and the watch waits for ${duration(wantedMs)} of quiet`;
+  const lastUsed = quietMs < 1_000 ? 'may just have been used' : `last used ${duration(quietMs)} ago`;
+  return `${lastUsed}, and the watch waits for ${duration(wantedMs)} of quiet`;
 }
 
 /** What of a record without a start token matches the process. */

@@ -8,7 +8,7 @@ import type { GuardName } from './guards.js';
 export const REMEDIES: Readonly<Record<GuardName, (seen: Evidence) => string>> = {
   owned: howToOwn,
   local: () =>
-    'run opencode-reap on the machine or in the container that started it; if that has gone, remove the record',
+    'run opencode-reap on the machine or in the container that started it; if that no longer exists, remove the record',
   identity: howToIdentify,
   unleased: howToRelease,
   idle: howToQuiet,
@@ -25,10 +25,10 @@ export const mayBeHandedOver = ({ ownership, isOurs, trust, sharedDaemon }: Evid
 
 function howToIdentify({ match, located }: Evidence): string {
   if (located.kind === 'unknown' && located.unlike)
-    return `nothing needs to be done unless it is a server: then end it yourself (kill ${located.unlike.pid})`;
-  if (match?.user === 'different') return 'the user whose process it is can stop it';
+    return `nothing to do unless it is a server: then end it yourself (kill ${located.unlike.pid})`;
+  if (match?.user === 'different') return 'the user who owns the process can stop it';
   if (match?.command === 'other')
-    return 'nothing needs to be done unless it is a server: then end it yourself, and its record goes with it';
+    return 'nothing to do unless it is a server: then end it yourself, and its record goes with it';
   return 'only you can tell: `opencode-reap adopt` lets the process be reaped, `opencode-reap stop` ends it';
 }
 
@@ -41,7 +41,7 @@ function howToRelease({ coveringLeases, leasesUnread, waitingStarter }: Evidence
   const files = [...new Set(doubtful.flatMap(({ file }) => file ?? []))];
   if (yes.length > 0) return 'end the session that may use it';
   if (files.length > 0)
-    return `remove ${files.join(', ')} if that session has ended; it counts for a day at most after its last sign of life`;
+    return `remove ${files.join(', ')} if that session has ended; it counts for at most a day after its last sign of life`;
   if (waitingStarter !== undefined) return 'wait until it has started';
   return leasesUnread ? 'fix or remove the lease that `opencode-reap doctor` names' : 'end the session that may use it';
 }
@@ -53,7 +53,7 @@ function howToQuiet({ usesUnread, jobs, activity, clients, ownSessions, apart, l
   if (doubtful.length > 0) return `fix or remove ${[...new Set(doubtful)].join(', ')} if that job is over`;
   if (jobs.length > 0) return 'wait until its work is done, or disconnect its clients';
   if (usesUnread) return 'fix or remove the list that `opencode-reap doctor` names';
-  if (activity.kind === 'unknown') return 'if nothing uses it any more, `opencode-reap stop` ends it';
+  if (activity.kind === 'unknown') return 'if nothing uses it anymore, `opencode-reap stop` ends it';
   return 'wait until its work is done, or disconnect its clients';
 }
 

@@ -30,7 +30,7 @@ const run = ([command = '', ...args]: readonly string[]): Ran => runOnce(command
 
 function whatIsWrong(words: readonly string[]): Finding | undefined {
   const { failure, printed } = run(words);
-  if (failure === 'ETIMEDOUT') return fail('hook time', `${spelled(words)}: not done in 1.5 s`, SLOW);
+  if (failure === 'ETIMEDOUT') return fail('hook time', `${spelled(words)}: did not finish within 1.5 s`, SLOW);
   if (failure) return fail('hook time', `${spelled(words)}: ${failure}`, OLD_NODE);
   return printed
     ? fail('hook time', `${spelled(words)}: it printed something`, 'opencode-reap install fixes it')
@@ -45,4 +45,4 @@ function timed(words: readonly string[]): Finding {
 }
 
 const OLD_NODE = `Claude Code must find node on its PATH, ${OLDEST_NODE} or newer`;
-const SLOW = 'Claude Code would cut it off at the end of a session; find out what slows this machine down';
+const SLOW = 'Claude Code would cancel it at the end of a session; find out what is slowing this machine down';

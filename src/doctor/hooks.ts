@@ -20,7 +20,7 @@ interface Handler extends Invocation {
 export function hookFindings(workspace: string, env: Variables): Finding[] {
   const registered = registeredIn(workspace, env);
   const read = registered.map(({ json }) => json);
-  const carriers = carriersIn(read, env).map((plugin) => ok('hooks', `carried by the plugin ${plugin}`));
+  const carriers = carriersIn(read, env).map((plugin) => ok('hooks', `provided by the plugin ${plugin}`));
   const handlers = registered.flatMap(({ scope, found }) =>
     typeof found === 'string' ? [] : found.filter(({ form }) => form !== 'remnant').map((one) => ({ ...one, scope })),
   );
@@ -55,15 +55,21 @@ function inSettings({ scope, path, found, json }: Registered): Finding[] {
   const events = EVENT_NAMES.filter((name) => working.some((one) => one.name === name));
   const missing = EVENT_NAMES.filter((name) => !events.includes(name));
   return [
-    ...(off ? [warn('hooks', `${path} switches all hooks off`, 'remove disableAllHooks from it')] : []),
+    ...(off ? [warn('hooks', `${path} turns all hooks off`, 'remove disableAllHooks from it')] : []),
     ...(events.length > 0 ? [ok('hooks', `${events.join(' and ')} in ${path}`)] : []),
     ...(working.length < found.length
-      ? [fail('hooks', `${path} has what an old client left of our hooks, which fails in each session`, mending(scope))]
+      ? [
+          fail(
+            'hooks',
+            `${path} has what an older Claude Code left of our hooks, and that fails in every session`,
+            mending(scope),
+          ),
+        ]
       : []),
     ...(isOld(working)
-      ? [warn('hooks', `${path} has our hooks in a form that fails in older clients`, mending(scope))]
+      ? [warn('hooks', `${path} has our hooks in a form that fails in older versions of Claude Code`, mending(scope))]
       : []),
-    ...(events.length === 1 ? [warn('hooks', `${missing.join()} is missing in ${path}`, mending(scope))] : []),
+    ...(events.length === 1 ? [warn('hooks', `${missing.join()} is missing from ${path}`, mending(scope))] : []),
   ];
 }
 

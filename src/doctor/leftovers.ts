@@ -28,7 +28,11 @@ export async function leftoverFindings(world: World): Promise<Finding[]> {
     ...deadFences(around),
     ...unexaminedLeases(around),
     ...around.written.unread.map(({ file, error }) =>
-      fail('state', `could not read ${file}: ${error}`, 'what it might say spares servers; fix it or remove it'),
+      fail(
+        'state',
+        `could not read ${file}: ${error}`,
+        'servers that it may be about are left alone; fix it or remove it',
+      ),
     ),
     ...failures(world.folder),
   ];
@@ -45,7 +49,7 @@ const unexamined = ({ holder, holdsMs }: Held): Finding =>
 const oldRequests = (n: number): Finding =>
   warn(
     'requests',
-    `${count(n, 'request')} of ended sessions ${n === 1 ? 'is' : 'are'} still waiting, but there is no background run`,
+    `${count(n, 'request')} from ended sessions ${n === 1 ? 'is' : 'are'} still waiting, but there is no background run`,
     'the next session’s hook starts one; opencode-reap --all-stale looks now',
   );
 
@@ -62,7 +66,7 @@ function unexaminedLeases({ written, snapshot }: Survey): Finding[] {
     const leftMs = Math.max(0, (lease.expiresAt ?? lease.seenAt + UNSEEN_COUNTS_MS) - snapshot.at);
     return warn(
       'leases',
-      `cannot tell whether the session of ${lease.file} is still there`,
+      `cannot tell whether the session behind ${lease.file} is still running`,
       `remove that file if it has ended; it counts for another ${duration(leftMs)}`,
     );
   });

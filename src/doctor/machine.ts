@@ -3,12 +3,12 @@ import { type Probe, startProbe } from '../act/probe.js';
 import type { Platform } from '../observe/platform.js';
 import { type Finding, fail, ok, warn } from './finding.js';
 
-const HINT = 'what cannot be seen makes every server unsure, so none is stopped; look at how /proc is mounted here';
+const HINT = 'without them every server is unsure, so none is stopped; check how /proc is mounted here';
 
 /** Whether this machine shows us what we decide by, tried on a process of our own. */
 export async function machineFindings(platform: Platform): Promise<Finding[]> {
   if (!platform.shows.clients) {
-    const detail = `on ${platform.name} servers are listed, and never stopped: what they do cannot be seen yet`;
+    const detail = `on ${platform.name} servers are listed but never stopped: whether they are in use cannot be determined yet`;
     return [warn('machine', detail, 'opencode-reap stop ends one that you name')];
   }
   const probe = await startProbe(randomUUID());

@@ -8,7 +8,7 @@ export function programFindings(nodeVersion: string): Finding[] {
   return [
     build
       ? ok('program', `opencode-reap ${VERSION} in ${build.folder}`)
-      : fail('program', `opencode-reap ${VERSION} has no hook.cjs beside it`, 'npm run build makes it'),
+      : fail('program', `opencode-reap ${VERSION} has no hook.cjs beside it`, 'npm run build creates it'),
     Number.parseInt(nodeVersion, 10) >= OLDEST_NODE
       ? ok('node', nodeVersion)
       : fail('node', `${nodeVersion} is too old`, `install Node ${OLDEST_NODE} or newer`),

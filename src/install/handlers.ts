@@ -157,7 +157,7 @@ export const property = ({ value }: Member, key: string): Member | undefined =>
 
 /** Why our hooks cannot be put into or removed from this file, as a sentence; undefined if they can. */
 export function whyNot(root: Member): string | undefined {
-  if (root.value.kind !== 'object') return 'it does not hold an object';
+  if (root.value.kind !== 'object') return 'it is not a JSON object';
   const hooks = property(root, 'hooks');
   if (hooks && hooks.value.kind !== 'object') return '`hooks` in it is not an object';
   const events = EVENT_NAMES.flatMap((name) => (hooks && property(hooks, name)) ?? []);

@@ -26,7 +26,7 @@ const shutOut = (user: number, { settings, home }: Said): string =>
 const nothingToDo = ({ settings, home, installing }: Said): string =>
   installing
     ? `already installed: ${tilde(settings, home)} and what it calls are up to date`
-    : `nothing to remove: no hook of ours is in ${tilde(settings, home)}`;
+    : `nothing to remove: ${tilde(settings, home)} has none of our hooks`;
 
 function copies({ files }: Change, { home, installing, dryRun }: Said): string[] {
   const [first] = files;

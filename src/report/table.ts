@@ -89,7 +89,7 @@ export function closing(reaped: Reaped, page: Page): string[] {
 }
 
 function summary({ servers, dryRun }: Reaped): string {
-  if (servers.length === 0) return 'no server is recorded here';
+  if (servers.length === 0) return 'no servers are recorded here';
   const tally = new Map<string, number>();
   for (const server of servers) tally.set(state(server), (tally.get(state(server)) ?? 0) + 1);
   const counted = [...tally].map(([word, n]) => `${n} ${word}`).join(', ');

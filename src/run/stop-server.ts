@@ -39,7 +39,8 @@ export async function stopServer(server: Judgement, policy: StopPolicy, world: W
   const tree = endingWith(server, survey.snapshot);
   const ending = endingFor(server, policy, world);
   const run = selfIn(survey.snapshot);
-  if (run === undefined) return { kind: 'withheld', because: 'this process cannot be seen, and so cannot claim it' };
+  if (run === undefined)
+    return { kind: 'withheld', because: 'this process cannot see itself, so it cannot claim the server' };
   const fence = raiseFence(world.folder, record, { run, machine: survey.snapshot.machine }, tree);
   if (typeof fence === 'string') return { kind: 'withheld', because: NO_FENCE[fence] };
   const stopping = { record, fence, policy, world, ending };
@@ -65,7 +66,7 @@ export async function stopServer(server: Judgement, policy: StopPolicy, world: W
 
 const NO_FENCE = {
   taken: 'another run is stopping it',
-  changed: 'its record was changed or removed while it was judged',
+  changed: 'its record was changed or removed while it was being judged',
 } as const;
 
 export const endingFor = ({ survey }: Judgement, { graceMs }: StopPolicy, { platform }: World): Ending => ({
@@ -93,7 +94,10 @@ async function stopBehindFence(stopping: FencedServer): Promise<EndedServer | Ou
 
 /** If this run was held up, or the machine suspended, this often between a look and its act, it has no time to act. */
 const ATTEMPTS = 3;
-const TOO_LATE: Outcome = { kind: 'withheld', because: 'this machine is too busy to look right before it is stopped' };
+const TOO_LATE: Outcome = {
+  kind: 'withheld',
+  because: 'this machine is too busy for a last look right before the stop',
+};
 
 async function clearFreshly(stopping: FencedServer): Promise<Clearance | Outcome> {
   for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {

@@ -49,7 +49,7 @@ type Tried = Started | Refused | { readonly kind: 'again'; readonly because: str
 async function tryOnce(wanted: Wanted, world: World): Promise<Tried> {
   if (wanted.port === 0) return launch(wanted, world);
   const around = await survey(world);
-  if (isClosing(wanted.port, around)) return { ...again('the server on it is being stopped'), isClosing: true };
+  if (isClosing(wanted.port, around)) return { ...again('the server there is being stopped'), isClosing: true };
   const who = await whoAnswers(wanted.hostname, wanted.port);
   const listener = who === 'nobody' ? undefined : await world.platform.listener(wanted.port, wanted.hostname);
   if (listener?.owner !== undefined && listener.owner !== around.snapshot.owner)
@@ -85,7 +85,7 @@ async function claimAndLaunch(wanted: Wanted, { snapshot }: Survey, world: World
   }
   const renewing = setInterval(claim.renew, RENEW_MS).unref();
   try {
-    if (!(await isFree(wanted))) return again('another process was faster');
+    if (!(await isFree(wanted))) return again('another process took it first');
     const launched = await launch(wanted, world, claim.isOurs);
     // A server started by hand, or with another state folder, comes without a claim that we could see.
     const isTaken = launched.kind === 'refused' && (!claim.isOurs() || (await isStillHeld(wanted)));
@@ -150,7 +150,7 @@ async function taken(
   return isFrozen ? running(wanted, pid, record) : beingStarted(starter);
 }
 
-const beingStarted = (pid: number): Tried => again(`process ${pid} is starting a server on it`);
+const beingStarted = (pid: number): Tried => again(`process ${pid} is starting a server there`);
 
 /** A password is meant to keep others out, so a server that lets everyone in does not count as having one. */
 async function running(wanted: Wanted, pid: number | undefined, record: ServerRecord | undefined): Promise<Tried> {
@@ -158,10 +158,13 @@ async function running(wanted: Wanted, pid: number | undefined, record: ServerRe
   const password = isOurs ? record.password : undefined;
   // The starter may have died before checking.
   const lock = password && wanted.secure ? await lockOn(wanted.hostname, wanted.port, password) : 'locked';
-  if (lock === 'unclear') return again('the OpenCode on it rejects its recorded password');
+  if (lock === 'unclear') return again('the OpenCode server there rejects its recorded password');
   if (wanted.secure && !(password && lock === 'locked')) {
     const how = password ? 'does not ask for its password' : 'was not started with a password of its own';
-    return refused(`the OpenCode on port ${wanted.port} ${how}`, 'stop it, choose another port, or leave out `secure`');
+    return refused(
+      `the OpenCode server on port ${wanted.port} ${how}`,
+      'stop it, choose another port, or leave out `secure`',
+    );
   }
   return {
     kind: 'started',
@@ -200,7 +203,7 @@ function heldByStranger(wanted: Wanted, pid: number | undefined, around: Survey)
 /** An OpenCode that does not answer may still be starting; anything else that is silent will not become an OpenCode. */
 function heldBySilent(wanted: Wanted, pid: number | undefined, around: Survey): Tried {
   if (isOther(pid, around)) return heldByStranger(wanted, pid, around);
-  return again(`the OpenCode on it${pid === undefined ? '' : ` (pid ${pid})`} does not answer`);
+  return again(`the OpenCode server there${pid === undefined ? '' : ` (pid ${pid})`} does not answer`);
 }
 
 const isOther = (pid: number | undefined, { snapshot }: Survey): boolean =>

@@ -45,8 +45,8 @@ export const refused = (error: string, hint: string): Refused => ({ kind: 'refus
 /** A server that could not be recognized later is not started. */
 export const unlisted = (): Refused =>
   refused(
-    'the processes of this machine cannot be listed with their start times',
-    'where they cannot, as on Windows, start opencode serve yourself',
+    'cannot list the processes of this machine with their start times',
+    'a server started here could not be recognized later, so start opencode serve yourself',
   );
 
 /** The arguments after the command. */

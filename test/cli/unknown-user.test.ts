@@ -86,7 +86,7 @@ describe.skipIf(skipped)(`a user without a passwd entry${skipped}`, () => {
     chmodSync(sandbox.home, 0o700);
     chownSync(sandbox.home, 0, 0);
     const { code, stdout, stderr } = await run(['list'], NOWHERE);
-    expect([code, stdout]).toEqual([1, 'no server is recorded here\n']);
+    expect([code, stdout]).toEqual([1, 'no servers are recorded here\n']);
     expect(stderr).toMatch(/^(error: could not read .+: EACCES\nhint: .+\n)+$/);
     expect(await run(['session-start'], NOWHERE, HOOK)).toEqual({ code: 0, stdout: '', stderr: '' });
   });

@@ -86,7 +86,7 @@ describe('a server that is silent', () => {
     expect(hears({}, HOUR, connecting)).toMatchObject({ because: 'it does not answer, but has connections' });
     expect(hears({}, HOUR, connecting, { sinceMs: AT - 2 * MINUTE, lastMs: AT, looks: 2 })).toMatchObject({
       because:
-        'it does not answer, but has connections; silent for 2 min over 2 looks, and hung after 10 min over 3 looks',
+        'it does not answer, but has connections; silent for 2 min over 2 looks; counts as hung after 10 min over 3 looks',
     });
   });
 

@@ -279,7 +279,7 @@ const unleased: readonly Case[] = [
   ],
 ];
 
-const HUNG = { kind: 'hung', because: 'silent on 3 connections in 6 s' } as const;
+const HUNG = { kind: 'hung', because: 'no answer on 3 connections in 6 s' } as const;
 
 const idle: readonly Case[] = [
   ['it says that it is idle', native, 'pass', 'stale', []],

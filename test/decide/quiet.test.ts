@@ -67,11 +67,16 @@ const notAsked: Activity = { kind: 'not asked' };
 
 describe('the guard `idle`', () => {
   test('waits for quiet in the watch alone', () => {
-    const detail = 'used 3 min ago, and the watch waits for 30 min of quiet';
+    const detail = 'last used 3 min ago, and the watch waits for 30 min of quiet';
     const given = watched(noted(3 * MINUTE));
     expect(idleGuard(given)).toEqual({ name: 'idle', outcome: 'veto', detail });
     expect(idleGuard(given, policy).outcome).toBe('pass');
     expect(idleGuard(watched(noted(31 * MINUTE))).outcome).toBe('pass');
+  });
+
+  test('says of a server that it sees for the first time only what it knows', () => {
+    const detail = 'may just have been used, and the watch waits for 30 min of quiet';
+    expect(idleGuard(watched(new Map()))).toEqual({ name: 'idle', outcome: 'veto', detail });
   });
 
   test('goes by what the record says, and 0 is never', () => {

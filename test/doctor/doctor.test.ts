@@ -73,7 +73,7 @@ describe('of the hooks, doctor says', () => {
     const text = (await read(userSettings(sandbox))).replaceAll('/.local/share/', '/gone/');
     await write(userSettings(sandbox), text.replace('"SessionEnd"', '"Stop"'));
     expect(await complaints(sandbox)).toEqual([
-      'warn hooks: SessionEnd is missing in /home/.claude/settings.json',
+      'warn hooks: SessionEnd is missing from /home/.claude/settings.json',
       'fail hooks: /home/gone/opencode-reap/hook.cjs does not exist',
     ]);
   });
@@ -90,7 +90,7 @@ describe('of the hooks, doctor says', () => {
   test.for([
     ['prints', 'console.log("hello")', 'it printed something'],
     ['fails', 'process.exit(3)', 'exit code 3'],
-    ['does not end', 'setInterval(() => {}, 1000)', 'not done in 1.5 s'],
+    ['does not end', 'setInterval(() => {}, 1000)', 'did not finish within 1.5 s'],
   ] as const)('when it %s', async ([, script, said], { sandbox }) => {
     await run(sandbox, ['install']);
     await writeFile(join(copies(sandbox), 'hook.cjs'), script);
@@ -127,9 +127,9 @@ describe('of the hooks, doctor says', () => {
     const hooks = { SessionStart: [execGroup(script, 'session-start')], SessionEnd: [bare] };
     await write(userSettings(sandbox), JSON.stringify({ hooks }));
     expect(await complaints(sandbox)).toEqual([
-      'fail hooks: /home/.claude/settings.json has what an old client left of our hooks, which fails in each session',
-      'warn hooks: /home/.claude/settings.json has our hooks in a form that fails in older clients',
-      'warn hooks: SessionEnd is missing in /home/.claude/settings.json',
+      'fail hooks: /home/.claude/settings.json has what an older Claude Code left of our hooks, and that fails in every session',
+      'warn hooks: /home/.claude/settings.json has our hooks in a form that fails in older versions of Claude Code',
+      'warn hooks: SessionEnd is missing from /home/.claude/settings.json',
     ]);
     await run(sandbox, ['install']);
     expect(await complaints(sandbox)).toEqual([]);
@@ -143,7 +143,8 @@ describe('of the hooks, doctor says', () => {
     const hooks = { SessionStart: [{ hooks: [handler] }], SessionEnd: [{ hooks: [handler] }] };
     await write(join(sandbox.project, '.claude/settings.json'), JSON.stringify({ hooks }));
     const other = 'warn hooks: /project/opencode-reap/hook.cjs is a different build from this one';
-    const old = 'warn hooks: /project/.claude/settings.json has our hooks in a form that fails in older clients';
+    const old =
+      'warn hooks: /project/.claude/settings.json has our hooks in a form that fails in older versions of Claude Code';
     expect(await complaints(sandbox)).toEqual([old, other]);
     // With the copies there, so that something is run at all.
     await run(sandbox, ['install'], { env: { CLAUDE_CONFIG_DIR: join(sandbox.root, 'other') } });
@@ -165,7 +166,7 @@ describe('of the hooks, doctor says', () => {
     await write(userSettings(sandbox), '{ "disableAllHooks": true }');
     await write(join(sandbox.project, '.claude/settings.json'), '{,}');
     expect(await complaints(sandbox)).toEqual([
-      'warn hooks: /home/.claude/settings.json switches all hooks off',
+      'warn hooks: /home/.claude/settings.json turns all hooks off',
       'fail hooks: could not read /project/.claude/settings.json: it is not valid JSON',
     ]);
   });
@@ -180,7 +181,7 @@ describe('of the hooks, doctor says', () => {
     await write(join(sandbox.home, '.claude/plugins/installed_plugins.json'), JSON.stringify({ version: 2, plugins }));
     await write(userSettings(sandbox), JSON.stringify({ enabledPlugins: { 'p@m': true } }));
     const { findings } = await examine(sandbox);
-    expect(findings).toContainEqual({ level: 'ok', about: 'hooks', detail: 'carried by the plugin p@m' });
+    expect(findings).toContainEqual({ level: 'ok', about: 'hooks', detail: 'provided by the plugin p@m' });
     await write(join(sandbox.project, '.claude/settings.json'), JSON.stringify({ enabledPlugins: { 'p@m': false } }));
     expect(await complaints(sandbox)).toEqual([UNCALLED]);
   });
@@ -224,7 +225,7 @@ describe('of the state folder, doctor says', () => {
   test('that requests wait without a background run, or which run is there', async ({ sandbox }) => {
     const at = new Date(Date.now() - 11 * 60_000).toISOString();
     await writeState(state(sandbox), 'requests/a.json', { schema: 'opencode-reap/1', at, lingerMs: 3_600_000 });
-    const said = 'warn requests: 1 request of ended sessions is still waiting, but there is no background run';
+    const said = 'warn requests: 1 request from ended sessions is still waiting, but there is no background run';
     expect(await complaints(sandbox)).toEqual([UNCALLED, said]);
     const sweep = sandbox.spawn(
       process.execPath,

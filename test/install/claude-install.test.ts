@@ -63,7 +63,7 @@ test.skipIf(noOld)(
       expect(settingsOf(box).hooks.SessionStart).toEqual([
         { hooks: [{ type: 'command', command: 'node', timeout: 5 }] },
       ]);
-      expect(run(box, 'opencode-reap', 'doctor').stdout).toContain('what an old client left of our hooks');
+      expect(run(box, 'opencode-reap', 'doctor').stdout).toContain('what an older Claude Code left of our hooks');
       expect(run(box, 'opencode-reap', 'install').status).toBe(0);
       expect(settingsOf(box).hooks).toEqual(before);
       await expectCovered(box);

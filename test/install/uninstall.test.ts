@@ -55,7 +55,7 @@ describe('uninstall', () => {
   });
 
   test('has nothing to do where nothing was installed', async ({ sandbox }) => {
-    const said = 'nothing to remove: no hook of ours is in ~/.claude/settings.json\n';
+    const said = 'nothing to remove: ~/.claude/settings.json has none of our hooks\n';
     expect(await run(sandbox, ['uninstall'])).toEqual({ code: 0, stdout: said, stderr: '' });
     expect(await names(join(sandbox.home, '.claude'))).toEqual([]);
   });

@@ -115,7 +115,7 @@ describe('a server that cannot be had', () => {
     };
     const port = await sandbox.reserve();
     const { error } = await callLibrary(sandbox, 'ensureServer', [{ port }], { env, build });
-    const message = 'the processes of this machine cannot be listed with their start times';
+    const message = 'cannot list the processes of this machine with their start times';
     expect(error).toEqual({ message, hint: expect.any(String) });
     expect([filesIn(sandbox.stateDir), inhabitants(sandbox)]).toEqual([[], []]);
   });

@@ -89,7 +89,7 @@ test('no caller gets a server that its starter may still end', async () => {
   const { port, pid } = fake;
   const ask = async () => callLibrary(sandbox, 'ensureServer', [{ port, readyTimeout: 300 }]);
   await writeRecord(sandbox, 'aaaaaaaaaa', fake, { state: 'starting', starter: identityOf(process.pid) });
-  expect((await ask()).error?.message).toMatch(`process ${process.pid} is starting a server on it`);
+  expect((await ask()).error?.message).toMatch(`process ${process.pid} is starting a server there`);
   await writeRecord(sandbox, 'aaaaaaaaaa', fake, { state: 'starting', starter: { pid: process.pid, startToken: '1' } });
   expect((await ask()).value).toMatchObject({ alreadyRunning: true, pid, id: 'aaaaaaaaaa' });
 });

@@ -112,7 +112,7 @@ describe.skipIf(!UNSHARE)(`a real server in another network${withoutNetworks}`, 
     expect(report, JSON.stringify(report.servers)).toMatchObject({
       servers: [{ verdict: 'unsure', reasons: ['idle'], serverPid: pid }],
     });
-    expect((await runCli(sandbox, ['why', 'known'])).stdout).toContain('it listens in another network');
+    expect((await runCli(sandbox, ['why', 'known'])).stdout).toContain('it listens in another network namespace');
     expect([connections, alive(pid)]).toEqual([0, true]);
     // Nor is it asked to dispose when the user stops it.
     expect((await runCli(sandbox, ['stop', 'known', '--yes'])).stdout).toMatch(/^stopped: /);

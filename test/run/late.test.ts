@@ -144,7 +144,7 @@ describe.concurrent('a stand-in stays when, while it is', () => {
     await server.held();
     writeFileSync(file, JSON.stringify({ lastServerPid: null, lastServerStartedAt: null }));
     server.go();
-    expectLeftAlone(expect, server, await run, /^its record was changed or removed while it was judged$/);
+    expectLeftAlone(expect, server, await run, /^its record was changed or removed while it was being judged$/);
   });
 });
 

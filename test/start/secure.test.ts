@@ -79,7 +79,7 @@ test('a server that asks for no password is not taken for one that does', async 
   expect(error?.message).toBe('opencode does not ask for its password');
   expect([inhabitants(sandbox), recordsIn(sandbox.stateDir)]).toEqual([[], []]);
   expect((await ensure({})).value).not.toHaveProperty('password');
-  const refused = `the OpenCode on port ${port} was not started with a password of its own`;
+  const refused = `the OpenCode server on port ${port} was not started with a password of its own`;
   expect((await ensure({ secure: true })).error?.message).toBe(refused);
   expect(environ(portHolder(port) ?? 0)).toContain('OPENCODE_SERVER_PASSWORD=everybody-knows');
 });

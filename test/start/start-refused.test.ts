@@ -108,7 +108,7 @@ test('an OpenCode on the port that does not answer is waited for no longer than 
   const began = performance.now();
   const result = await runCli(sandbox, ['start', '--port', `${port}`, '--ready-timeout', '1s']);
   expect(performance.now() - began).toBeLessThan(8_000);
-  expectRefusal(result, new RegExp(`the OpenCode on it .pid ${pid}. does not answer`), /another port/);
+  expectRefusal(result, new RegExp(`the OpenCode server there .pid ${pid}. does not answer`), /another port/);
 });
 
 describe('a server that cannot be started', () => {
@@ -203,9 +203,9 @@ describe('a claim on the port', () => {
     const port = await sandbox.reserve();
     const start = () => runCli(sandbox, ['start', '--port', `${port}`, '--ready-timeout', '500ms']);
     const file = await claimBy(port, identityOf(process.pid), { holdsMs: 60_000 });
-    expectRefusal(await start(), /process \d+ is starting a server on it/, /./);
+    expectRefusal(await start(), /process \d+ is starting a server there/, /./);
     await claimBy(port, identityOf(process.pid), { ...ELSEWHERE, holdsMs: 60_000 });
-    expectRefusal(await start(), /process \d+ is starting a server on it/, /./);
+    expectRefusal(await start(), /process \d+ is starting a server there/, /./);
     expect(filesIn(sandbox.stateDir)).toEqual([file]);
   });
 
@@ -218,7 +218,7 @@ describe('a claim on the port', () => {
     const made = { at: at.toISOString(), bootMs: Math.round(uptime() * 1000) - silentMs };
     const file = await claimBy(port, identityOf(process.pid), { ...made, holdsMs: silentMs + 30_000 });
     await utimes(file, at, at);
-    expectRefusal(await start(), /process \d+ is starting a server on it/, /./);
+    expectRefusal(await start(), /process \d+ is starting a server there/, /./);
     await claimBy(port, identityOf(process.pid), { ...made, holdsMs: silentMs - 10_000 });
     await utimes(file, at, at);
     expect(await start()).toMatchObject({ code: 0, stderr: '' });

@@ -13,7 +13,7 @@ export async function installCommand(options: InstallOptions): Promise<number> {
   const setting = settingFor(options, process.env);
   const from = runningBuild();
   if (from) return changed(() => report(install(from, setting, options.dryRun === true), setting, options, true));
-  complain('this copy of opencode-reap has no hook.cjs beside it', 'npm run build makes it');
+  complain('this copy of opencode-reap has no hook.cjs beside it', 'npm run build creates it');
   return 1;
 }
 

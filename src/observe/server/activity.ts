@@ -31,7 +31,7 @@ function whyNot(reply: Reply): string {
   if (reply.kind === 'silent') return 'it stopped answering';
   return reply.status === 401
     ? 'it requires a password that is not known'
-    : `it answered ${reply.status} to a question about its health`;
+    : `its health check returned ${reply.status}`;
 }
 
 /** OpenCode 2 answers the old paths with its web page; it counts sessions for the whole process. */

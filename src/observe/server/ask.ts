@@ -55,7 +55,7 @@ async function addressOf(candidate: Candidate, snapshot: Snapshot, platform: Pla
   const now = await platform.look(located.server.pid);
   if (typeof now === 'string' || sameProcess(located.server, now) !== 'same') return 'its process has changed';
   const sockets = await socketsNow(candidate, platform);
-  if (!sockets?.ourNetwork) return 'it listens in another network';
+  if (!sockets?.ourNetwork) return 'it listens in another network namespace';
   const hosts = sockets.listening.flatMap(({ host, port }) => {
     const loopback = loopbackOf(host);
     return loopback === undefined ? [] : [{ host: loopback, port }];

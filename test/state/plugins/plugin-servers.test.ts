@@ -63,7 +63,7 @@ test('the server whose launcher a plugin killed is found in its group, and stopp
   expect(report.unrecorded.filter((one) => one.pid === pid || one.pid === listener)).toEqual([]);
   expect([inhabitants(sandbox), portHolder(port), isUntouched(written)]).toEqual([[], undefined, true]);
   // The record stays, and would be said in every run.
-  expect((await runCli(sandbox, NOW)).stdout).toMatch(/^no server is recorded here$/m);
+  expect((await runCli(sandbox, NOW)).stdout).toMatch(/^no servers are recorded here$/m);
   expect((await runCli(sandbox, [...NOW, '--verbose'])).stdout).toMatch(new RegExp(`^gone +${pid} `, 'm'));
 });
 
@@ -109,7 +109,7 @@ test('a server that its plugin did not write down is named with all that helps t
   expect(first).toMatchObject({ code: 0, stderr: '' });
   const [summary, ...others] = first.stdout.trimEnd().split('\n');
   const line = others.find((one) => one.includes(`pid ${pid},`));
-  expect(summary).toBe('no server is recorded here');
+  expect(summary).toBe('no servers are recorded here');
   expect(line).toMatch(
     new RegExp(
       `^not recorded: pid ${pid}, port ${port}, \\d+ s old, \\d+ MB, in .*project; left alone \\(opencode-reap stop ${pid} ends it, opencode-reap adopt ${pid} lets it be reaped\\)$`,
