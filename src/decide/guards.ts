@@ -192,7 +192,7 @@ function withRunningJobs(seen: Evidence, live: 'yes' | 'unknown'): string | unde
   const flights = seen.jobs.filter((flight) => flight.live === live);
   const named = flights.map(({ name, holderPid }) => (holderPid === undefined ? name : `${name}, pid ${holderPid}`));
   const more = named.length > MOST_NAMED ? [`and ${named.length - MOST_NAMED} more`] : [];
-  const jobs = `${count(flights.length, 'job')} of a plugin (${[...named.slice(0, MOST_NAMED), ...more].join('; ')})`;
+  const jobs = `${count(flights.length, 'plugin job')} (${[...named.slice(0, MOST_NAMED), ...more].join('; ')})`;
   if (flights.length === 0) return undefined;
   return live === 'yes' ? `${jobs} in flight` : `${jobs} may still be running`;
 }

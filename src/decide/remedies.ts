@@ -64,5 +64,5 @@ function howToOwn(seen: Evidence): string {
     return 'a server that you started is stopped only by `opencode-reap stop`';
   if (seen.sharedDaemon === 'yes') return 'a shared daemon is stopped only by `opencode-reap stop`';
   if (seen.alsoUnread.length > 0) return `fix ${seen.alsoUnread.join(', ')}, or remove it if nothing uses it`;
-  return 'make sure that no one else can write the record';
+  return 'make sure that no one else can write to the record';
 }

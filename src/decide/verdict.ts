@@ -27,7 +27,7 @@ export function judge(seen: Evidence, policy: Policy): Verdict {
   const guards = GUARD_NAMES.map((name) => answer(name, seen, policy));
   const named = (outcome: GuardAnswer['outcome']) =>
     guards.filter((guard) => guard.outcome === outcome).map(({ name }) => name);
-  if (isEarlierBoot(seen)) return { kind: 'gone', because: 'this machine has booted since', guards };
+  if (isEarlierBoot(seen)) return { kind: 'gone', because: 'this machine has rebooted since', guards };
   if (named('veto').includes('local')) return { kind: 'spared', reasons: named('veto'), guards };
   // When the record's machine cannot be determined, the server may be running there.
   const isHere = !named('unknown').includes('local');

@@ -159,10 +159,10 @@ export const property = ({ value }: Member, key: string): Member | undefined =>
 export function whyNot(root: Member): string | undefined {
   if (root.value.kind !== 'object') return 'it is not a JSON object';
   const hooks = property(root, 'hooks');
-  if (hooks && hooks.value.kind !== 'object') return '`hooks` in it is not an object';
+  if (hooks && hooks.value.kind !== 'object') return 'its `hooks` is not an object';
   const events = EVENT_NAMES.flatMap((name) => (hooks && property(hooks, name)) ?? []);
   const wrong = events.find(({ value }) => value.kind !== 'array');
-  if (wrong) return `\`hooks.${wrong.key}\` in it is not a list`;
+  if (wrong) return `its \`hooks.${wrong.key}\` is not a list`;
   const twice = [repeated(root, 'hooks'), ...EVENT_NAMES.map((name) => hooks && repeated(hooks, name))].find(Boolean);
   return twice && `it has \`${twice}\` twice`;
 }

@@ -51,6 +51,6 @@ function difference({ line, removed, added }: Step): string[] {
 function closing({ installing, dryRun }: Said): string {
   if (dryRun) return 'nothing was changed';
   return installing
-    ? 'sessions that start from now on are covered; opencode-reap doctor checks it'
-    : 'sessions that start from now on no longer call it';
+    ? 'sessions started from now on are covered; opencode-reap doctor checks this'
+    : 'sessions started from now on no longer call it';
 }

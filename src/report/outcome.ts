@@ -16,7 +16,7 @@ export function outcomeReason(outcome: Outcome): string {
     case 'denied':
       return `no permission to signal pid ${outcome.pid}`;
     case 'survived':
-      return `still there after SIGKILL: ${outcome.pids.map((pid) => `pid ${pid}`).join(', ')}`;
+      return `still running after SIGKILL: ${outcome.pids.map((pid) => `pid ${pid}`).join(', ')}`;
     case 'withheld':
       return outcome.because;
   }

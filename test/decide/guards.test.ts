@@ -48,7 +48,7 @@ const detailOf = (given: Situation, name: GuardName) => answer(name, evidence(gi
 test('of many jobs only the first few are named', () => {
   const jobs = [1, 2, 3, 4, 5].map((number) => ({ ...job, name: `task-${number}`, holder: undefined }));
   const given = but(native, recorded({ source: { format: 'a plugin', file: '/x' } }), written({ uses: jobs }));
-  expect(detailOf(given, 'idle')).toBe('5 jobs of a plugin (task-1; task-2; task-3; and 2 more) in flight');
+  expect(detailOf(given, 'idle')).toBe('5 plugin jobs (task-1; task-2; task-3; and 2 more) in flight');
 });
 
 test('another password is named before a time that is not there', () => {

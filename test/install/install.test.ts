@@ -144,8 +144,8 @@ describe('install', () => {
     ['comments, for which Claude Code ignores the file', '{\n  // mine\n  "a": 1\n}', 'it is not valid JSON'],
     ['a comma too many', '{"a": 1,}', 'it is not valid JSON'],
     ['a list', '[]', 'it is not a JSON object'],
-    ['hooks that are a list', '{"hooks": []}', '`hooks` in it is not an object'],
-    ['an event that is not a list', '{"hooks": {"SessionEnd": {}}}', '`hooks.SessionEnd` in it is not a list'],
+    ['hooks that are a list', '{"hooks": []}', 'its `hooks` is not an object'],
+    ['an event that is not a list', '{"hooks": {"SessionEnd": {}}}', 'its `hooks.SessionEnd` is not a list'],
     ['hooks twice', '{"hooks": {}, "hooks": {}}', 'it has `hooks` twice'],
   ])('touches nothing where there is %s', async ([, text = '', because], { sandbox }) => {
     const file = await write(userSettings(sandbox), text);

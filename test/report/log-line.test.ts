@@ -35,7 +35,7 @@ test.each<[Outcome, string]>([
   [{ kind: 'gone' }, 'it had already ended'],
   [{ kind: 'replaced', pid: 3 }, 'pid 3 now belongs to another process'],
   [{ kind: 'denied', pid: 3 }, 'no permission to signal pid 3'],
-  [{ kind: 'survived', pids: [3, 4] }, 'not ended after every guard passed; still there after SIGKILL: pid 3, pid 4'],
+  [{ kind: 'survived', pids: [3, 4] }, 'not ended after every guard passed; still running after SIGKILL: pid 3, pid 4'],
   [{ kind: 'withheld', because: '21 servers are stale', overLimit: true }, '21 servers are stale'],
 ])('the log says what became of a server: %j', (outcome, detail) => {
   expect(said(outcome)).toEqual([outcome.kind, detail]);

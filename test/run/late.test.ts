@@ -87,7 +87,7 @@ const ARRIVALS: readonly [string, Arrival, RegExp][] = [
   ['a client', client, /^1 client connection open/],
   ['a keep mark', keepMark, /^the user wants it kept$/],
   ['a lease', lease, /^1 live session may use it/],
-  ['a job of a plugin', job, /^1 job of a plugin/],
+  ['a job of a plugin', job, /^1 plugin job/],
 ];
 
 /**

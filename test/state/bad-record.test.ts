@@ -118,7 +118,7 @@ describe('records that lead to a server', () => {
     const record = recordOf(sandbox, id, { pid: bystander, port: 4321 });
     const file = await writeState(sandbox.stateDir, `servers/${name}.json`, record);
     const { unread, servers } = JSON.parse((await run('list', '--json')).stdout);
-    expect(unread).toContainEqual({ file, error: 'its id does not match its name' });
+    expect(unread).toContainEqual({ file, error: 'its id does not match its file name' });
     expect(servers.map((one: Fields) => one.id)).not.toContain(id);
   });
 

@@ -42,18 +42,18 @@ describe('a file is trusted', () => {
 describe('a file is not trusted', () => {
   test.each([0o602, 0o622, 0o666])('that anyone can write (%o)', (mode) => {
     chmodSync(file, mode);
-    expect(trust()).toBe('anyone can write the file');
+    expect(trust()).toBe('anyone can write to the file');
   });
 
   test.each([0o702, 0o777])('in a folder that anyone can write, and where nothing is kept (%o)', (mode) => {
     chmodSync(folder, mode);
-    expect(trust()).toBe('anyone can write its folder');
+    expect(trust()).toBe('anyone can write to its folder');
   });
 
   test('in a folder like /tmp, when it has another name there, which may be from elsewhere', () => {
     chmodSync(folder, 0o1777);
     linkSync(file, join(root, 'other'));
-    expect(trust()).toBe('anyone can write its folder');
+    expect(trust()).toBe('anyone can write to its folder');
   });
 });
 
@@ -82,7 +82,7 @@ describe.skipIf(skipped)(`what only root can set up${skipped}`, () => {
     chownSync(file, US, GROUP);
     chmodSync(file, 0o660);
     chmodSync(folder, 0o755);
-    expect(trust({ uid: US, gid: NOBODY })).toBe(`group ${GROUP} can write the file`);
+    expect(trust({ uid: US, gid: NOBODY })).toBe(`group ${GROUP} can write to the file`);
   });
 
   /** Runs it where these lists of users and groups stand in for the machine's own. */
@@ -97,18 +97,18 @@ describe.skipIf(skipped)(`what only root can set up${skipped}`, () => {
 
   test.each([
     ['has no other member', 'root:x:0:0::/root:/bin/sh\n', 'root:x:0:\n', 'trusted'],
-    ['has another member', 'root:x:0:0::/root:/bin/sh\n', 'root:x:0:alice\n', 'group 0 can write the file'],
+    ['has another member', 'root:x:0:0::/root:/bin/sh\n', 'root:x:0:alice\n', 'group 0 can write to the file'],
     [
       'is another user’s own, too',
       'root:x:0:0::/root:/bin/sh\nbob:x:9:0::/:/bin/sh\n',
       'root:x:0:\n',
-      'group 0 can write the file',
+      'group 0 can write to the file',
     ],
     [
       'has members that no list here has',
       'alice:x:7:7::/:/bin/sh\nroot:x:0:5::/root:/bin/sh\n',
       'root:x:0:\n',
-      'group 0 can write the file',
+      'group 0 can write to the file',
     ],
   ])('our group may write it, and %s', (_, passwd, group, expected) => {
     chownSync(file, US, GROUP);
@@ -135,11 +135,11 @@ describe.skipIf(skipped)(`what only root can set up${skipped}`, () => {
   test.each<[string, string, string, string, number, string]>([
     ['has nobody', ROOT, 'root:x:0:\n', FILES, 4242, 'trusted'],
     ['is root’s, as in OpenShift', ROOT, 'root:x:0:root\n', FILES, 0, 'trusted'],
-    ['has a member', ROOT, 'shared:x:4242:bob\n', FILES, 4242, 'group 4242 can write the file'],
-    ['is somebody’s own', `${ROOT}bob:x:9:4242::/:/bin/sh\n`, '', FILES, 4242, 'group 4242 can write the file'],
-    ['is root’s and somebody’s', `${ROOT}sync:x:5:0::/:/bin/sh\n`, '', FILES, 0, 'group 0 can write the file'],
-    ['may have members elsewhere', ROOT, '', 'passwd: files sss\n', 4242, 'group 4242 can write the file'],
-    ['may have them there', ROOT, '', 'passwd: files\ngroup: files ldap\n', 4242, 'group 4242 can write the file'],
+    ['has a member', ROOT, 'shared:x:4242:bob\n', FILES, 4242, 'group 4242 can write to the file'],
+    ['is somebody’s own', `${ROOT}bob:x:9:4242::/:/bin/sh\n`, '', FILES, 4242, 'group 4242 can write to the file'],
+    ['is root’s and somebody’s', `${ROOT}sync:x:5:0::/:/bin/sh\n`, '', FILES, 0, 'group 0 can write to the file'],
+    ['may have members elsewhere', ROOT, '', 'passwd: files sss\n', 4242, 'group 4242 can write to the file'],
+    ['may have them there', ROOT, '', 'passwd: files\ngroup: files ldap\n', 4242, 'group 4242 can write to the file'],
   ])('the group of a user whom nobody knows may write it, and %s', (_, passwd, group, nsswitch, gid, expected) => {
     expect(trustOfUnknown(passwd, group, nsswitch, gid)).toBe(expected);
   });

@@ -18,9 +18,9 @@ export function trustOf(file: Stats, folder: Stats): Trust {
   const places = [['the file', file] as const, ...(isKept ? [] : [['its folder', folder] as const])];
   for (const [what, stat] of places) {
     if (stat.uid !== us) return { kind: 'untrusted', because: `${what} belongs to user ${stat.uid}` };
-    if (stat.mode & WORLD_WRITE) return { kind: 'untrusted', because: `anyone can write ${what}` };
+    if (stat.mode & WORLD_WRITE) return { kind: 'untrusted', because: `anyone can write to ${what}` };
     if (stat.mode & GROUP_WRITE && !isPrivateGroup(stat.gid)) {
-      return { kind: 'untrusted', because: `group ${stat.gid} can write ${what}` };
+      return { kind: 'untrusted', because: `group ${stat.gid} can write to ${what}` };
     }
   }
   return { kind: 'trusted' };

@@ -162,7 +162,7 @@ export function parseClaimant(content: string): (Omit<Held, 'seenAt' | 'seen'> &
   if (typeof json === 'string') return json;
   const holder = isObject(json.holder) ? identity(json.holder.pid, json.holder.startToken) : undefined;
   const here = machine(json.machine);
-  if (holder === undefined || here === undefined) return 'it names no process';
+  if (holder === undefined || here === undefined) return 'it does not name a process';
   const claimant = { holder, machine: here, holdsMs: wholeNumber(json.holdsMs) ?? UNSAID_MS, token: text(json.token) };
   const [at, ms] = [time(json.at), wholeNumber(json.bootMs)];
   return at === undefined || ms === undefined ? claimant : { ...claimant, made: { at, ms } };

@@ -166,9 +166,9 @@ export function parseFence(
   const here = machine(json.machine);
   const id = text(json.id);
   if (run === undefined || here === undefined || id === undefined || !Array.isArray(json.tree))
-    return 'it names no run';
+    return 'it does not name a run';
   const taker = takerIn(basename(file), id);
-  if (taker === 'another name') return 'its id does not match its name';
+  if (taker === 'another name') return 'its id does not match its file name';
   const tree = json.tree.flatMap((member) => (isObject(member) ? (identity(member.pid, member.startToken) ?? []) : []));
   const original = text(json.record);
   const record = original === undefined ? undefined : parseRecord(join(folder.servers, `${id}.json`), original, trust);

@@ -54,15 +54,15 @@ export function parseRecord(file: string, content: string, trust: Trust): Server
   const json = parseOurs(content);
   if (typeof json === 'string') return json;
   const id = text(json.id);
-  if (id === undefined || basename(file) !== `${id}.json`) return 'its id does not match its name';
+  if (id === undefined || basename(file) !== `${id}.json`) return 'its id does not match its file name';
   const state = json.state;
   if (state !== 'spawning' && state !== 'starting' && state !== 'ready') return 'its state is unknown';
   if (typeof json.startedByPlugin !== 'boolean' && json.adopted !== true)
     return 'it does not say who started the server';
   const here = machine(json.machine);
-  if (here === undefined) return 'it does not say on which machine';
+  if (here === undefined) return 'it does not say which machine it is from';
   const spawned = identity(json.pid, json.startToken);
-  if (spawned?.startToken === undefined && state !== 'spawning') return 'it names no process';
+  if (spawned?.startToken === undefined && state !== 'spawning') return 'it does not name a process';
   return { ...described(json), id, state, spawned, machine: here, source: { format: 'native', file }, trust };
 }
 

@@ -72,7 +72,7 @@ function parseRun(file: string, content: string, trust: Trust): LiveRun | string
   const json = parseOurs(content);
   if (typeof json === 'string') return json;
   const holder = isObject(json.holder) ? identity(json.holder.pid, json.holder.startToken) : undefined;
-  return holder ? { file, holder, machine: machine(json.machine) } : 'it names no process';
+  return holder ? { file, holder, machine: machine(json.machine) } : 'it does not name a process';
 }
 
 /**

@@ -56,7 +56,7 @@ export function parseRequest(file: string, content: string): StoredRequest | str
   const json = parseOurs(content);
   if (typeof json === 'string') return json;
   const at = time(json.at);
-  if (at === undefined) return 'it has no time';
+  if (at === undefined) return 'it has no timestamp';
   const bootMs = wholeNumber(json.bootMs);
   return {
     file,

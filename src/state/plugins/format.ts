@@ -66,7 +66,7 @@ export interface Source {
 
 export function recordFrom({ name, plugin }: Format, source: Source, said: Server): ServerRecord | string {
   const pid = parsePid(said.pid);
-  if (pid === undefined && !said.byPort) return 'it names no process';
+  if (pid === undefined && !said.byPort) return 'it does not name a process';
   return {
     // Until its process is known, its id comes from the file's path, which is unique.
     id: `${name}-${createHash('sha256').update(source.file).digest('hex').slice(0, 10)}`,

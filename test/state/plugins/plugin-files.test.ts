@@ -272,7 +272,7 @@ test('an owner that anyone could have written is reported', async () => {
   put({ [`${SHARED}/broker/port.json`]: broker, [`${SHARED}/broker/owner.json`]: broker });
   const file = join(root, SHARED, 'broker/owner.json');
   chmodSync(file, 0o666);
-  expect(await read()).toMatchObject({ records: [], unread: [{ file, error: 'anyone can write the file' }] });
+  expect(await read()).toMatchObject({ records: [], unread: [{ file, error: 'anyone can write to the file' }] });
 });
 
 type Row = [sentence: string, path: string, content: unknown, expected: object];

@@ -94,7 +94,7 @@ test('a server that two plugins wrote down is judged once, and a job of one spar
   const spared = await reapJson(sandbox, NOW);
   expect(spared.servers).toMatchObject([{ verdict: 'spared', reasons: ['idle'], alsoIn: [{ format: 'naicud' }] }]);
   expect(spared.servers[0]?.guards.find(({ name }) => name === 'idle')?.detail).toBe(
-    `1 job of a plugin (task-lx3k9-ab12cd, pid ${runner.pid}) in flight`,
+    `1 plugin job (task-lx3k9-ab12cd, pid ${runner.pid}) in flight`,
   );
   process.kill(runner.pid, 'SIGKILL');
   await waitFor('the job has ended', () => !alive(runner.pid));

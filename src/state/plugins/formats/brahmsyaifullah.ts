@@ -18,7 +18,7 @@ export const brahmsyaifullah: Format = {
     if (name !== 'pid') return undefined;
     return /^\d+\s*$/.test(text)
       ? { ownership: 'plugin', pid: Number(text), startedAt: undefined }
-      : 'it names no process';
+      : 'it does not name a process';
   },
   usesIn: (source) => {
     const { name, folder } = source;
