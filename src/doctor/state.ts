@@ -9,11 +9,9 @@ const ELSEWHERE = 'choose another folder with OPENCODE_REAP_STATE_DIR, or fix it
 
 /** Whether we can write our state, and no one else can. */
 export function stateFindings(folder: StateFolder): Finding[] {
-  const { root, servers, closing, leases, requests, runs, starts, keep, places } = folder;
+  const { root, lastUses: _, log: __, ...others } = folder;
   if (!existsSync(root)) return [notThereYet(root)];
-  const folders = [root, servers, closing, leases, requests, runs, starts, keep, places].filter((path) =>
-    existsSync(path),
-  );
+  const folders = [root, ...Object.values<string>(others)].filter((path) => existsSync(path));
   const wrong = folders.flatMap((path) => problemWith(path) ?? []);
   return wrong.length > 0 ? wrong : [ok('state', `${root}, private to this user`)];
 }

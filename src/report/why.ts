@@ -1,9 +1,10 @@
-import { GUARDS } from '../decide/guards.js';
+import { GUARD_NAMES, GUARDS } from '../decide/guards.js';
 import type { Judged } from '../decide/plan.js';
 import { REMEDIES } from '../decide/remedies.js';
-import { reason } from './table.js';
+import { type Page, reason } from './table.js';
 import { clean, type Paint } from './text.js';
 
+const WIDEST = Math.max(...GUARD_NAMES.map((name) => name.length));
 const MARKS = { pass: '✓', veto: '✗', unknown: '?' } as const;
 
 /** Every guard with what was seen, and what would change the verdict. */
@@ -18,7 +19,7 @@ export function why(server: Judged, paint: Paint): string[] {
     ...record.alsoIn.map(({ source }) => `and in ${clean(source.file)}`),
     ...verdict.guards.map(
       ({ name: guard, outcome, detail }) =>
-        `  ${colour[outcome](`${MARKS[outcome]} ${guard.padEnd(9)}`)} ${GUARDS[guard].asks}  ${paint.dim(clean(detail))}`,
+        `  ${colour[outcome](`${MARKS[outcome]} ${guard.padEnd(WIDEST)}`)}  ${GUARDS[guard].asks}  ${paint.dim(clean(detail))}`,
     ),
     ...(verdict.kind === 'stale' ? ['every guard passed: the next run stops it'] : []),
     ...(verdict.kind === 'stale' || verdict.kind === 'gone'
@@ -26,3 +27,7 @@ export function why(server: Judged, paint: Paint): string[] {
       : open.map(({ name: guard }) => `to change ${guard}: ${clean(REMEDIES[guard](seen))}`)),
   ];
 }
+
+/** The same of many servers, for `--verbose` below their table. */
+export const everyGuard = (servers: readonly Judged[], { verbose, paint }: Page): string[] =>
+  verbose ? servers.flatMap((server) => ['', ...why(server, paint)]) : [];

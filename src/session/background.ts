@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { DEFAULTS } from '../common/defaults.js';
 import { isAlive } from '../decide/alive.js';
 import type { Judged, Reaped } from '../decide/plan.js';
 import { isOfOurTime } from '../decide/start-tokens.js';
@@ -13,7 +12,7 @@ import type { World } from '../run/world.js';
 import { type Claim, claimBackgroundRun, isVoid } from '../state/ours/claims.js';
 import { noteFailure } from '../state/ours/log.js';
 import { closeRequest, pendingRequests, type StoredRequest } from '../state/ours/requests.js';
-import { endWatchIfOver, ensureWatch, leftToWatch } from './watch.js';
+import { endWatchIfOver, ensureWatch, leftToWatch, retireAfterIn } from './watch.js';
 
 /*
  * The background run: what Claude Code's hooks ask for, done after they have returned. It looks once the session is
@@ -172,7 +171,7 @@ const isRetiring = ({ event }: StoredRequest): boolean => event === 'retire';
 
 async function handToWatch(request: StoredRequest, program: string | undefined, world: World): Promise<void> {
   closeRequest(request);
-  await ensureWatch(program, DEFAULTS.retireAfterMs, world);
+  await ensureWatch(program, undefined, world);
 }
 
 /** Whether the watch looks after whatever this look has left. It ends with the last server, and so does its claim. */
@@ -182,7 +181,7 @@ async function leaveToWatch(reaped: Reaped, program: string | undefined, world: 
     await endWatchIfOver(program, world);
     return false;
   }
-  const soonestMs = Math.min(...left.map(({ seen }) => seen.retireAfterMs ?? DEFAULTS.retireAfterMs));
+  const soonestMs = Math.min(...left.map(({ seen }) => seen.retireAfterMs ?? retireAfterIn(world)));
   const isThere = await ensureWatch(program, soonestMs, world);
   return isThere && reaped.servers.filter(mayBecomeStale).every((server) => left.includes(server));
 }

@@ -42,16 +42,21 @@ function everyMs({ env }: World): number {
   return said === undefined || said === 0 ? EVERY_MS : Math.min(said, EVERY_MS);
 }
 
-/** How long a server must be quiet if its record does not say. */
-const retireAfterIn = ({ env }: World): number =>
+/** How long a server must be quiet if its record does not say; 0 for never. */
+export const retireAfterIn = ({ env }: World): number =>
   parseDuration(env.OPENCODE_REAP_RETIRE_AFTER ?? '') ?? DEFAULTS.retireAfterMs;
 
 /**
  * Makes sure that a watch is running. Of several callers at the same time, one starts it. `program` is a file that node
  * can run for a look; if there is none, as in a program that the library was bundled into, the installed copy is used.
+ * `retireAfterMs` is that of the server which it is for, and 0 asks for no watch; undefined is for whatever is there.
  * Returns false if no watch will look.
  */
-export async function ensureWatch(program: string | undefined, retireAfterMs: number, world: World): Promise<boolean> {
+export async function ensureWatch(
+  program: string | undefined,
+  retireAfterMs: number | undefined,
+  world: World,
+): Promise<boolean> {
   try {
     return retireAfterMs !== 0 && (await ensure(programsFor(program, world), retireAfterMs, world));
   } catch (error) {
@@ -61,7 +66,7 @@ export async function ensureWatch(program: string | undefined, retireAfterMs: nu
   }
 }
 
-async function ensure(programs: readonly string[], retireAfterMs: number, world: World): Promise<boolean> {
+async function ensure(programs: readonly string[], retireAfterMs: number | undefined, world: World): Promise<boolean> {
   // When bundled into another program there is no file of ours, and then only an installed copy can look.
   if (!programs.some((program) => existsSync(program))) return false;
   noteFolders(world.folder, foldersNamedHere(world));
@@ -110,12 +115,13 @@ async function claimNow({ folder, platform, clock }: World): Promise<WatchClaim 
 async function begin(
   claim: Extract<WatchClaim, { kind: 'ours' }>,
   programs: readonly string[],
-  retireAfterMs: number,
+  retireAfterMs: number | undefined,
   world: World,
 ): Promise<boolean> {
   const { folder, env, platform } = world;
   const every = everyMs(world);
-  const firstMs = Math.min(every, Math.max(SOONEST_MS, retireAfterMs));
+  // A user's 0 is for servers that do not say otherwise, so it is no reason to hurry, nor one not to look.
+  const firstMs = Math.min(every, Math.max(SOONEST_MS, retireAfterMs ?? (retireAfterIn(world) || every)));
   const { token } = claim;
   const watching = { token, claim: watchFile(folder), stateDir: folder.root, everyMs: every, firstMs, programs };
   const pid = await startWatch(watching, env);
@@ -197,7 +203,7 @@ async function end(claim: Pick<OurClaim, 'release'>, program: string | undefined
   const places = folderFiles(world.folder);
   claim.release();
   if (await somethingIsLeft(world)) {
-    await ensureWatch(program, DEFAULTS.retireAfterMs, world);
+    await ensureWatch(program, undefined, world);
     return;
   }
   writeLastUses(world.folder, undefined, new Map());

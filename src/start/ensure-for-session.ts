@@ -55,7 +55,7 @@ async function ensureHeld(wanted: Wanted, claudePid: string | undefined, world: 
  * A reused server keeps the settings of its starter; for a server that we started, the watch is already taken care of.
  */
 async function watched({ program }: Wanted, started: Started, world: World): Promise<Started> {
-  if (started.alreadyRunning && started.id !== undefined) await ensureWatch(program, DEFAULTS.retireAfterMs, world);
+  if (started.alreadyRunning && started.id !== undefined) await ensureWatch(program, undefined, world);
   return started;
 }
 

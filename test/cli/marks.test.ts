@@ -89,6 +89,19 @@ describe('keep and unkeep', () => {
     expect(await reap('--dry-run')).toMatchObject({ servers: [{ verdict: 'stale' }] });
   });
 
+  test('say with --json what they have done, and nothing where they fail', async () => {
+    await record();
+    const { pid, port } = server;
+    for (const [command, kept] of [
+      ['keep', true],
+      ['unkeep', false],
+    ] as const) {
+      const { code, stdout } = await run(command, `${pid}`, '--json', '--quiet');
+      expect([code, JSON.parse(stdout)]).toEqual([0, { id: 'known', pid, port, kept }]);
+      expect(await run(command, 'unknown', '--json')).toMatchObject({ code: 1, stdout: '' });
+    }
+  });
+
   test('count in a run that keeps its records elsewhere, too', async () => {
     const mark = { schema: 'opencode-reap/1', id: 'known' };
     await writeState(join(sandbox.home, '.local/state/opencode-reap'), 'keep/known.json', mark);
@@ -148,6 +161,15 @@ describe('adopt', () => {
     const { servers } = await reap();
     expect(servers).toMatchObject([{ workspace: sandbox.project, port: server.port, outcome: { kind: 'stopped' } }]);
     expect(alive(server.pid)).toBe(false);
+  });
+
+  test('says with --json which record it has written', async () => {
+    const { code, stdout } = await run('adopt', `${server.port}`, '--json');
+    const id = `adopted-${server.pid}-${identityOf(server.pid).startToken}`;
+    const record = join(sandbox.stateDir, `servers/${id}.json`);
+    expect([code, JSON.parse(stdout)]).toEqual([0, { id, pid: server.pid, port: server.port, adopted: true, record }]);
+    expect(existsSync(record)).toBe(true);
+    expect(await run('adopt', `${server.port}`, '--json')).toMatchObject({ code: 1, stdout: '' });
   });
 
   test('refuses a shared daemon, and is not said to be a way for one', async () => {

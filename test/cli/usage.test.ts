@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parseDuration } from '../../src/common/duration.js';
+import { GUARD_NAMES } from '../../src/decide/guards.js';
 import { runCli } from '../support/cli.js';
 import { type Fake, recordOf, startFake, writeState } from '../support/fake.js';
 import { createSandbox, type Sandbox } from '../support/sandbox.js';
@@ -116,6 +117,43 @@ describe('options', () => {
     expect(await runCli(sandbox, quiet)).toEqual({ code: 0, stdout: '', stderr: '' });
     expect(await runCli(sandbox, ['-qn', '--exit-code', '--older-than', '1d'])).toMatchObject({ code: 0 });
     expect(await runCli(sandbox, ['-q', '--exit-code', '--older-than', '1d'])).toMatchObject({ code: 0 });
+  });
+});
+
+describe('--quiet', () => {
+  test.each([['list'], ['list', '--all'], ['list', '--verbose'], ['log'], ['why', 'one'], ['--dry-run']])(
+    'prints errors only: %s %s',
+    async (...args) => {
+      expect((await runCli(sandbox, args)).stdout).not.toBe('');
+      expect(await runCli(sandbox, [...args, '--quiet'])).toEqual({ code: 0, stdout: '', stderr: '' });
+    },
+  );
+
+  test('leaves a command that fails its error, and one with --json its answer', async () => {
+    expect(await runCli(sandbox, ['why', 'two', '--quiet'])).toMatchObject({ code: 1, stdout: '' });
+    expect((await runCli(sandbox, ['why', 'two', '--quiet'])).stderr).toMatch(/^error: .+\nhint: .+\n$/);
+    const answer = JSON.parse((await runCli(sandbox, ['why', 'one', '--quiet', '--json'])).stdout);
+    expect(answer).toMatchObject({ id: 'one', verdict: 'spared' });
+  });
+});
+
+describe('list', () => {
+  test('prints every guard with --verbose, as `why` does', async () => {
+    const age = ['--older-than', '0s'];
+    const { stdout } = await runCli(sandbox, ['why', 'one', ...age]);
+    expect(stdout.split('\n').length).toBeGreaterThan(GUARD_NAMES.length);
+    const listed = (await runCli(sandbox, ['list', '--verbose', ...age])).stdout;
+    expect(listed).toMatch(/^VERDICT /);
+    expect(listed.endsWith(`\n\n${stdout}`)).toBe(true);
+    expect((await runCli(sandbox, ['list', ...age])).stdout).not.toContain('one is ');
+  });
+
+  test('says so when there is nothing to list', async () => {
+    const empty = ['--state-dir', `${sandbox.root}/empty`];
+    expect((await runCli(sandbox, ['list', ...empty])).stdout).toMatch(/^no servers are recorded here\n/);
+    // A server that another test has started just now is one that is not recorded.
+    const { stdout } = await runCli(sandbox, ['list', '--all', ...empty], { env: { HOME: `${sandbox.root}/empty` } });
+    expect(stdout).toMatch(/^(no servers are recorded here\n$|VERDICT )/);
   });
 });
 

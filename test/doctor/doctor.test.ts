@@ -1,6 +1,7 @@
 import { chmod, mkdir, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
+import { stateFolder } from '../../src/state/folders.js';
 import { machine, writeState } from '../support/fake.js';
 import { copies, execGroup, jsonOf, names, read, run, test, userSettings, write } from '../support/installed.js';
 import { oldNode, withoutOldNode } from '../support/old-node.js';
@@ -196,6 +197,19 @@ describe('of the state folder, doctor says', () => {
     await chmod(state(sandbox), mode);
     expect(await complaints(sandbox)).toEqual([said, UNCALLED]);
     expect((await stat(state(sandbox))).mode & 0o777).toBe(mode);
+  });
+
+  test('that a folder in it is open to others, whichever it is', async ({ sandbox }) => {
+    const { root, lastUses, log, ...folders } = stateFolder(state(sandbox));
+    expect([lastUses, log].filter((file) => !/\.\w+$/.test(file))).toEqual([]);
+    await mkdir(root, { recursive: true, mode: 0o700 });
+    const open = (folder: string) =>
+      `fail state: others can write to ${folder.replace(sandbox.root, '')} (mode 777), so nothing in it is trusted`;
+    for (const folder of Object.values(folders)) {
+      await mkdir(folder);
+      await chmod(folder, 0o777);
+    }
+    expect((await complaints(sandbox)).sort()).toEqual([...Object.values(folders).map(open), UNCALLED].sort());
   });
 
   test('that it is not a folder', async ({ sandbox }) => {

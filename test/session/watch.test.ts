@@ -18,7 +18,7 @@ import {
 import { type McpKind, mcpConfig } from '../support/mcp.js';
 import { abort, createSession, prompt, releases, request, spawnServer } from '../support/opencode.js';
 import { isPatient, withoutPatience } from '../support/patience.js';
-import { alive, startToken } from '../support/proc.js';
+import { alive, cmdline, startToken } from '../support/proc.js';
 import type { Mode, Provider } from '../support/provider.js';
 import { attach, expectNothingLeft, mcpOf, type Recorded, reapJson, startAndLeave, test } from '../support/reaped.js';
 import type { Changes, Sandbox } from '../support/sandbox.js';
@@ -143,6 +143,22 @@ describe.concurrent('the watch looks after servers of every origin', { timeout: 
     expect([code, watchesOf(sandbox).length]).toEqual([0, 1]);
     await waitFor('it retires', () => !alive(pid));
     await waitFor('the watch ends', () => watchesOf(sandbox).length === 0);
+  });
+
+  test('one that was adopted, first once the user’s own retirement time may have passed', async ({ sandbox, expect }) => {
+    const { pid } = await startFake(sandbox);
+    const every = async (after: string): Promise<string[]> => {
+      await runCli(sandbox, ['adopt', `${pid}`], { env: { OPENCODE_REAP_RETIRE_AFTER: after } });
+      const [watch = 0] = await waitFor('the watch', () => watchesOf(sandbox).length === 1 && watchesOf(sandbox));
+      const [everyS = '', firstS = ''] = cmdline(watch).slice(7);
+      process.kill(watch, 'SIGTERM');
+      await waitFor('it ends', () => !alive(watch));
+      rmSync(sandbox.stateDir, { recursive: true });
+      return [everyS, firstS];
+    };
+    expect(await every('42s')).toEqual(['600', '42']);
+    expect(await every('1s')).toEqual(['600', '10']);
+    expect(await every('0')).toEqual(['600', '600']);
   });
 
   test('what does not look like a server, and so is never stopped, is no reason to watch', async ({

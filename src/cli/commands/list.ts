@@ -2,6 +2,7 @@ import { VERSION } from '../../common/version.js';
 import { reap } from '../../reap.js';
 import { jsonReport } from '../../report/json.js';
 import { closing, table } from '../../report/table.js';
+import { everyGuard } from '../../report/why.js';
 import { openWorld } from '../../run/world.js';
 import { type Common, complainAboutUnread, pageFor, print, printJson } from '../output.js';
 
@@ -17,11 +18,11 @@ export async function listCommand(options: ListOptions): Promise<number> {
   const reaped = await reap({ ...policy, dryRun: true, scope: { kind: 'all', port: undefined } }, world);
   complainAboutUnread(reaped.unread);
   if (options.json) printJson(jsonReport(reaped, VERSION));
-  else if (options.all) print(table([...reaped.servers, ...reaped.unrecorded], pageFor(options)));
   else if (!options.quiet) {
     const page = pageFor(options);
-    const lines = table(reaped.servers, page);
-    print(lines.length > 0 ? lines : closing(reaped, page));
+    const servers = options.all ? [...reaped.servers, ...reaped.unrecorded] : reaped.servers;
+    const lines = table(servers, page);
+    print(lines.length > 0 ? [...lines, ...everyGuard(servers, page)] : closing(reaped, page));
   }
   return reaped.unread.length > 0 ? 1 : 0;
 }

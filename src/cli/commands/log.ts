@@ -9,6 +9,7 @@ export async function logCommand(options: Common & { readonly lines: number }): 
   const lines = readLog(world.folder).slice(options.lines === 0 ? Number.POSITIVE_INFINITY : -options.lines);
   const { paint } = pageFor(options);
   if (options.json) printJson(lines);
+  else if (options.quiet) return 0;
   else if (lines.length === 0) print(['nothing has been stopped or spared yet']);
   else {
     print(

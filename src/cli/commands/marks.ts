@@ -1,4 +1,3 @@
-import { DEFAULTS } from '../../common/defaults.js';
 import { marksOn } from '../../decide/keep-marks.js';
 import { processesOf } from '../../decide/locate.js';
 import { mayBeHandedOver } from '../../decide/remedies.js';
@@ -13,9 +12,21 @@ import { openWorld, type World } from '../../run/world.js';
 import { ensureWatch } from '../../session/watch.js';
 import { keep, recordFile, unkeep, writeRecord } from '../../state/ours/registry.js';
 import { type Chosen, choose } from '../choose.js';
-import { type Common, complain, print } from '../output.js';
+import { type Common, complain, print, printJson } from '../output.js';
 
 const POLICY = { olderThanMs: 0 };
+
+/** What was done, in one line; with `--json`, as fields. */
+function report(fields: object, line: string, options: Common): void {
+  if (options.json) printJson(fields);
+  else if (!options.quiet) print([clean(line)]);
+}
+
+const known = ({ server: { record, seen } }: Chosen) => ({
+  id: record.id,
+  pid: (seen.located.kind === 'present' ? seen.located.server.pid : record.server?.pid) ?? null,
+  port: record.port ?? null,
+});
 
 /**
  * Marks a server to be left alone. A server without a record is left alone anyway, but a plugin may still record it
@@ -29,7 +40,7 @@ export async function keepCommand(name: string, options: Common): Promise<number
   const processes = processesOf(chosen.server.seen.located).map(identityOf);
   keep(world.folder, { id, processes, machine: chosen.server.survey.snapshot.machine });
   log(world, [lineOf(chosen.server, 'kept', `until opencode-reap unkeep ${id}`)]);
-  if (!options.quiet) print([clean(`${id} is kept until opencode-reap unkeep ${id}`)]);
+  report({ ...known(chosen), kept: true }, `${id} is kept until opencode-reap unkeep ${id}`, options);
   return 0;
 }
 
@@ -47,7 +58,7 @@ export async function unkeepCommand(name: string, options: Common): Promise<numb
     log(world, [lineOf(chosen.server, 'unkept', 'its keep mark was removed')]);
   for (const [error, hint] of because) complain(`${id} is still kept: ${error}`, hint);
   if (because.length > 0) return 1;
-  if (!options.quiet) print([clean(`${id} is no longer kept`)]);
+  report({ ...known(chosen), kept: false }, `${id} is no longer kept`, options);
   return 0;
 }
 
@@ -86,8 +97,10 @@ export async function adoptCommand(name: string, options: Common): Promise<numbe
   const id = adopt(chosen, world);
   const { record, seen } = chosen.server;
   log(world, [lineOf({ record: { ...record, id }, seen }, 'adopted', 'it may be reaped from now on')]);
-  await ensureWatch(process.argv[1], DEFAULTS.retireAfterMs, world);
-  if (!options.quiet) print([clean(`${id} may be reaped from now on, recorded in ${recordFile(world.folder, id)}`)]);
+  await ensureWatch(process.argv[1], undefined, world);
+  const file = recordFile(world.folder, id);
+  const adopted = { ...known(chosen), id, adopted: true, record: file };
+  report(adopted, `${id} may be reaped from now on, recorded in ${file}`, options);
   return 0;
 }
 

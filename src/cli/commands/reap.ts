@@ -6,7 +6,7 @@ import { type RunPolicy, reap } from '../../reap.js';
 import { exitCode } from '../../report/exit.js';
 import { jsonReport } from '../../report/json.js';
 import { closing, table } from '../../report/table.js';
-import { why } from '../../report/why.js';
+import { everyGuard } from '../../report/why.js';
 import { openWorld } from '../../run/world.js';
 import { endWatchIfOver } from '../../session/watch.js';
 import { follow } from '../course.js';
@@ -34,7 +34,7 @@ export async function reapCommand(options: ReapOptions): Promise<number> {
   else if (!options.quiet) {
     const page = pageFor(options);
     print(table(reaped.servers, page));
-    if (options.verbose) print(reaped.servers.flatMap((server) => ['', ...why(server, page.paint)]));
+    print(everyGuard(reaped.servers, page));
     print(closing(reaped, page));
   }
   return exitCode(reaped, options.exitCode === true);

@@ -1,4 +1,3 @@
-import { DEFAULTS } from '../../common/defaults.js';
 import { openWorld } from '../../run/world.js';
 import { ensureWatch } from '../../session/watch.js';
 
@@ -7,6 +6,6 @@ import { ensureWatch } from '../../session/watch.js';
  * They keep that plugin as long as they live; the watch looks after them now.
  */
 export async function retireCommand(stateDir: string | undefined, program: string): Promise<number> {
-  await ensureWatch(program, DEFAULTS.retireAfterMs, await openWorld(stateDir, process.env));
+  await ensureWatch(program, undefined, await openWorld(stateDir, process.env));
   return 0;
 }

@@ -10,6 +10,6 @@ export async function whyCommand(name: string, options: Common & { readonly olde
   if (chosen === undefined) return 1;
   const judged = { ...chosen.server, outcome: undefined };
   if (options.json) printJson(jsonServer(judged));
-  else print(why(judged, pageFor(options).paint));
+  else if (!options.quiet) print(why(judged, pageFor(options).paint));
   return 0;
 }
