@@ -6,7 +6,7 @@ import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { acceptingIn, linuxListens } from '../../src/observe/linux/listens.js';
-import { linuxLook, parseStat } from '../../src/observe/linux/processes.js';
+import { linuxLook, parseStat, parseStatus } from '../../src/observe/linux/processes.js';
 import {
   isEndOf,
   linuxListener,
@@ -265,7 +265,15 @@ describe('the status of a process', () => {
   test.each(['node', 'we) (ird\nx', ') Z 1 1 1 0 (', '', ' ', '((('])('whatever it calls itself: %j', (name) => {
     const seen = parseStat(`4242 (${name}) ${REST}`, ['opencode', 'serve'], 3_150_000);
     expect(seen).toMatchObject({ name, pid: 4242, startToken: '314587', command: { kind: 'serve' }, ageMs: 4_130 });
-    expect(seen).toMatchObject({ parent: 1, group: 4241, session: 4240, terminal: false, memoryBytes: 3586 * 4096 });
+    expect(seen).toMatchObject({ parent: 1, group: 4241, session: 4240, terminal: false });
+  });
+
+  test('tells its effective user, and its memory whatever a page is', () => {
+    const status =
+      'Name:\tnode\nUid:\t1000\t1001\t1002\t1003\nVmHWM:\t   99999 kB\nVmRSS:\t   14344 kB\nRssAnon:\t 4 kB\n';
+    expect(parseStatus(status)).toEqual({ owner: '1001', memoryBytes: 14_688_256 });
+    expect(parseStatus('Name:\tkthreadd\nUid:\t0\t0\t0\t0\n')).toEqual({ owner: '0', memoryBytes: undefined });
+    expect(parseStatus('')).toEqual({ owner: undefined, memoryBytes: undefined });
   });
 
   test.each(['Z', 'X'])('in state %s it is gone', (state) => {
@@ -309,6 +317,14 @@ describe('a look at a real process', () => {
     const seen = { pid, startToken: startToken(pid), parent: process.pid, owner: String(process.getuid?.()) };
     expect(linuxLook(pid)).toMatchObject({ ...seen, group: processGroup(pid), session: sessionId(pid) });
     expect(linuxLook(pid)).toMatchObject({ command: { kind: 'other' }, terminal: expect.any(Boolean) });
+  });
+
+  test('that is this one, whose memory Node knows as well', () => {
+    const seen = linuxLook(process.pid);
+    const ours = process.memoryUsage.rss();
+    expect(seen).toMatchObject({ memoryBytes: expect.any(Number) });
+    const memoryBytes = (typeof seen === 'object' && seen.memoryBytes) || 0;
+    expect(Math.abs(memoryBytes - ours)).toBeLessThan(ours / 4);
   });
 
   test('that has ended and is not waited for', async () => {

@@ -145,7 +145,10 @@ describe.concurrent('the watch looks after servers of every origin', { timeout: 
     await waitFor('the watch ends', () => watchesOf(sandbox).length === 0);
   });
 
-  test('one that was adopted, first once the user’s own retirement time may have passed', async ({ sandbox, expect }) => {
+  test('one that was adopted, first once the user’s own retirement time may have passed', async ({
+    sandbox,
+    expect,
+  }) => {
     const { pid } = await startFake(sandbox);
     const every = async (after: string): Promise<string[]> => {
       await runCli(sandbox, ['adopt', `${pid}`], { env: { OPENCODE_REAP_RETIRE_AFTER: after } });

@@ -10,7 +10,6 @@ import { linkAt, textAt } from './read.js';
 
 /** USER_HZ, which is 100 on every Linux that Node runs on, whatever the kernel's own tick is. */
 const TICKS_PER_SECOND = 100;
-const PAGE_BYTES = 4096;
 /** A command line of 64 KiB says enough; a longer one is read no further. */
 const buffer = Buffer.alloc(65_536);
 
@@ -74,8 +73,8 @@ function lookAt(pid: number, uptimeMs: number | undefined): Seen {
   const fields = fieldsOf(stat.text);
   const bare = parseFields(stat.text, fields, uptimeMs);
   if (typeof bare === 'string') return bare;
-  const seen = { ...bare, command: argv && classify(argv) };
-  const owner = ownerOf(pid);
+  const { owner, memoryBytes } = statusOf(pid);
+  const seen = { ...bare, memoryBytes, command: argv && classify(argv) };
   const claude = claudeRole(seen.name, argv, undefined);
   if (claude !== undefined || Number(fields[20]) < ROOMY_BYTES || owner !== process.getuid?.().toString()) {
     return { ...seen, owner, claude };
@@ -112,7 +111,7 @@ export function parseStat(stat: string, argv: readonly string[] | undefined, upt
 /** `stat` after the last `)`: a program may call itself `we) (ird`. Field numbers are those of proc(5), less 3. */
 const fieldsOf = (stat: string): string[] => stat.slice(stat.lastIndexOf(')') + 2).split(' ');
 
-/** Without its command line: the hook has no use for one, nor for what classifies it. */
+/** Without its command line, which the hook has no use for, and what is in `status`. */
 function parseFields(stat: string, fields: readonly string[], uptimeMs: number | undefined): Seen {
   const pid = parsePid(Number.parseInt(stat, 10));
   const startToken = fields[19];
@@ -132,7 +131,7 @@ function parseFields(stat: string, fields: readonly string[], uptimeMs: number |
     name: stat.slice(stat.indexOf('(') + 1, stat.lastIndexOf(')')),
     command: undefined,
     ageMs: uptimeMs === undefined ? undefined : uptimeMs - startedMs,
-    memoryBytes: Number(fields[21]) * PAGE_BYTES,
+    memoryBytes: undefined,
   };
 }
 
@@ -142,10 +141,18 @@ function uptime(): number | undefined {
   return Number.isFinite(seconds) ? seconds * 1000 : undefined;
 }
 
-/** By its effective uid. */
-function ownerOf(pid: number): string | undefined {
-  const status = readShort(`/proc/${pid}/status`);
-  return /^Uid:\t\d+\t(\d+)/m.exec(status ?? '')?.[1];
+const statusOf = (pid: number) => parseStatus(readShort(`/proc/${pid}/status`) ?? '');
+
+/**
+ * The effective uid, and the memory in use. `stat` counts memory in pages, whose size Node does not tell (4 to 64 KiB);
+ * this is in kB. A kernel thread has none.
+ */
+export function parseStatus(status: string): Pick<Process, 'owner' | 'memoryBytes'> {
+  const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1];
+  return {
+    owner: /^Uid:\t\d+\t(\d+)/m.exec(status)?.[1],
+    memoryBytes: kilobytes === undefined ? undefined : Number(kilobytes) * 1024,
+  };
 }
 
 /** Undefined when it cannot be read; a kernel thread has an empty one. */
