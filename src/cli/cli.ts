@@ -138,7 +138,7 @@ function addActing(program: Command, finish: Finish): void {
     )
     .addOption(new Option('--hostname <address>', 'loopback address').argParser(loopback).default(DEFAULTS.hostname))
     .addOption(
-      new Option('--ready-timeout <duration>', 'how long it may take to answer')
+      new Option('--ready-timeout <duration>', 'how long the server may take to answer')
         .argParser(duration)
         .default(DEFAULTS.readyTimeoutMs, '60s'),
     )
@@ -223,7 +223,9 @@ const inSettings = (command: Command): Command =>
   common(command)
     .option('-n, --dry-run', 'show what would change, change nothing')
     .option('--workspace <dir>', 'the project, if not the current one')
-    .addOption(new Option('--scope <scope>', 'whose settings').choices(['user', 'project', 'local']).default('user'));
+    .addOption(
+      new Option('--scope <scope>', 'which settings to change').choices(['user', 'project', 'local']).default('user'),
+    );
 
 /** A command's own options, and those given before its name: `opencode-reap --state-dir x list`. */
 function optionsOf<T>(command: Command): T {

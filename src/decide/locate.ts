@@ -66,7 +66,7 @@ function locateByTime(record: ServerRecord, snapshot: Snapshot): Located {
   if (recorded) return below(recorded, topAbove(recorded, tableOf(snapshot)), 'start time', record, snapshot);
   const left = leftBehind(record, snapshot);
   const unlike = left.kind === 'gone' ? unlikeServer(record, snapshot) : undefined;
-  const because = `process ${unlike?.pid} is there, but does not look like a server`;
+  const because = `process ${unlike?.pid} is running, but does not look like a server`;
   return unlike ? { kind: 'unknown', because, unlike } : left;
 }
 
@@ -76,7 +76,7 @@ function leftBehind(record: ServerRecord, snapshot: Snapshot): Located {
   const top = topmost(left, record);
   if (top === undefined) return { kind: 'gone', because: record.spawned ? 'its process has ended' : NOBODY_LISTENS };
   if (top === 'several') return unknown(SEVERAL);
-  if (!isClear(top, snapshot)) return unknown(`process ${top.pid} may be it, but cannot be examined`);
+  if (!isClear(top, snapshot)) return unknown(`process ${top.pid} may be the server, but cannot be examined`);
   return below(top, top, 'start time', record, snapshot);
 }
 
@@ -150,7 +150,7 @@ function below(from: Process, top: Process, proof: Proof, record: ServerRecord, 
     // Another user's process counts as well: then neither it nor its launcher is a server of ours.
     const serving = servingBelow(at, snapshot);
     const doubtful = serving.find((child) => !isClear(child, snapshot));
-    if (doubtful) return unknown(`process ${doubtful.pid} may be it, but cannot be examined`);
+    if (doubtful) return unknown(`process ${doubtful.pid} may be the server, but cannot be examined`);
     const next = oneOf(serving, record);
     if (next === 'several') return unknown(SEVERAL);
     if (next === undefined) return present(top, at, proof, snapshot);
@@ -177,7 +177,7 @@ function byTag(record: ServerRecord, snapshot: Snapshot): Located {
   if (top === 'several') return unknown(SEVERAL);
   if (top) return below(top, top, 'tag', record, snapshot);
   const doubtful = left.find((process) => record.tag === undefined || !isClear(process, snapshot));
-  if (doubtful) return unknown(`process ${doubtful.pid} may be it, but nothing proves it`);
+  if (doubtful) return unknown(`process ${doubtful.pid} may be the server, but nothing proves it`);
   return { kind: 'gone', because: record.spawned ? 'its process has ended' : 'it was never started' };
 }
 

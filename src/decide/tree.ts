@@ -153,13 +153,13 @@ function whyApart(
   const surely = (because: string) => ({ because, isSure: true });
   const maybe = (because: string) => ({ because, isSure: false });
   const kind = process.command?.kind;
-  if (kind === 'serve') return surely('is an `opencode serve` of its own');
+  if (kind === 'serve') return surely('is another `opencode serve`');
   const named = namedAs(process, snapshot);
   if (named === 'same') return surely('has a record or a keep mark of its own');
   const own = environments.get(server.pid);
   const its = environments.get(process.pid);
   if (its?.tag !== undefined && its.tag !== own?.tag && its.tag !== record.tag) return surely('has a tag of its own');
-  if (its?.keep && !own?.keep) return surely('is to be kept');
+  if (its?.keep && !own?.keep) return surely('asks to be kept');
   // Many processes other than OpenCode hide their environment (for example a node that may open low ports), so a hidden
   // environment alone is not a reason.
   if (kind === undefined || named === 'unknown' || (kind === 'opencode' && its === undefined))
@@ -168,7 +168,7 @@ function whyApart(
   // ended.
   if (server.session === undefined || inServersGroup(process, server)) return undefined;
   const listening = listens.get(process.pid);
-  if (listening !== false) return listening ? surely('listens') : maybe('may listen');
+  if (listening !== false) return listening ? surely('listens') : maybe('may be listening');
   const parent = processes?.get(process.parent);
   const detached = !inSession(process, server) && parent && parent.pid !== server.pid && inSession(parent, server);
   return detached ? surely(`was detached by pid ${parent.pid}`) : undefined;

@@ -43,14 +43,14 @@ const unexamined = ({ holder, holdsMs }: Held): Finding =>
   warn(
     'background run',
     `pid ${holder.pid} claims to be it, but cannot be examined from here`,
-    `its claim expires ${duration(holdsMs)} after its last sign of life; opencode-reap --all-stale looks now`,
+    `its claim expires ${duration(holdsMs)} after its last sign of life; opencode-reap --all-stale checks now`,
   );
 
 const oldRequests = (n: number): Finding =>
   warn(
     'requests',
     `${count(n, 'request')} from ended sessions ${n === 1 ? 'is' : 'are'} still waiting, but there is no background run`,
-    'the next session’s hook starts one; opencode-reap --all-stale looks now',
+    'the next session’s hook starts one; opencode-reap --all-stale checks now',
   );
 
 function deadFences({ deadFences }: Survey): Finding[] {

@@ -8,11 +8,12 @@ const HINT = 'without them every server is unsure, so none is stopped; check how
 /** Whether this machine shows us what we decide by, tried on a process of our own. */
 export async function machineFindings(platform: Platform): Promise<Finding[]> {
   if (!platform.shows.clients) {
-    const detail = `on ${platform.name} servers are listed but never stopped: whether they are in use cannot be determined yet`;
+    const detail = `on ${platform.name}, servers are listed but never stopped: whether they are in use cannot be determined yet`;
     return [warn('machine', detail, 'opencode-reap stop ends one that you name')];
   }
   const probe = await startProbe(randomUUID());
-  if (probe === undefined) return [fail('machine', 'no process can be started', 'look at the limits (ulimit -u)')];
+  if (probe === undefined)
+    return [fail('machine', 'cannot start a process', 'check the limit on processes (ulimit -u)')];
   const hidden = await hiddenFrom(probe, platform);
   probe.end();
   if (hidden.length > 0) return [fail('machine', `cannot be read: ${hidden.join(', ')}`, HINT)];

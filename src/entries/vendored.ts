@@ -69,7 +69,9 @@ function act(): void {
   else if (word === 'watch') void runWatch();
   else if (word === 'retire') void retireCommand(stateDir(), here);
   else {
-    process.stderr.write('error: this file is for plugins: hook session-start, hook session-end, or import it\n');
+    process.stderr.write(
+      'error: this file is for plugins: run it with hook session-start or hook session-end, or import it\n',
+    );
     process.stderr.write('hint: npx opencode-reap is the program\n');
     process.exitCode = 2;
   }

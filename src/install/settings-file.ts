@@ -161,7 +161,7 @@ function writeInPlace(file: SettingsFile, next: string): Unwritten | undefined {
       fill(opened, before);
       fsyncSync(opened);
     });
-    const because = failed ?? 'it does not hold what was written';
+    const because = failed ?? 'reading it back gave something else than was written';
     return { because, kind: lost === undefined && holds(file.real, before) ? 'failed' : 'torn' };
   } finally {
     closeSync(opened);

@@ -44,7 +44,7 @@ export const variables = (name: string, value: Variables | undefined): Variables
     name,
     value,
     (all) => typeof all === 'object' && all !== null && Object.values(all).every(isValue),
-    'strings by name',
+    'an object with string values',
   );
 
 const isValue = (value: unknown): boolean => value === undefined || value === '' || isText(value);

@@ -95,7 +95,7 @@ function summary({ servers, dryRun }: Reaped): string {
   const counted = [...tally].map(([word, n]) => `${n} ${word}`).join(', ');
   const stale = tally.get('stale');
   if (dryRun && stale)
-    return `${counted}; nothing was changed, run without --dry-run to stop ${stale === 1 ? 'it' : 'them'}`;
+    return `${counted}; nothing was changed; run without --dry-run to stop ${stale === 1 ? 'it' : 'them'}`;
   return dryRun ? `${counted}; nothing was changed` : counted;
 }
 

@@ -119,7 +119,7 @@ async function unseen(
   if (seen === 'unknown')
     return refused(`process ${spawned.pid} cannot be seen`, 'npx opencode-reap doctor shows more');
   await sleep(PROBE_EVERY_MS);
-  const error = endedEarly(wanted, spawned.ended() ?? 'it was not seen to end');
+  const error = endedEarly(wanted, spawned.ended() ?? 'how it ended was not seen');
   const left = await endLeft(spawned.pid, record.tag, world);
   return forget(error, { ...record, spawned: { pid: spawned.pid, startToken: undefined } }, left, wanted, world);
 }

@@ -101,11 +101,11 @@ describe('with a server ends what an MCP server has started, but not', () => {
       'what may listen there',
       on(running(process(6, { parent: MCP, group: 6, session: SERVER }))),
       [],
-      ['6 may listen'],
+      ['6 may be listening'],
     ],
     ['less than what does not', on(below(6, { group: 6 })), [6], []],
     ['what shares that group', on(below(6, { group: 6 }, true), below(7, { group: 6 })), [], ['6 listens']],
-    ['another server', on(below(6, { command: serve }), child(7, 6, {})), [], ['6 is an `opencode serve` of its own']],
+    ['another server', on(below(6, { command: serve }), child(7, 6, {})), [], ['6 is another `opencode serve`']],
     [
       'another OpenCode with a record',
       on(below(6, opencode), spawnedWith(6, {}), shown({ named: [identity(6)] })),
@@ -123,7 +123,7 @@ describe('with a server ends what an MCP server has started, but not', () => {
       'another OpenCode that is to be kept',
       on(below(6, opencode), spawnedWith(6, { keep: true })),
       [],
-      ['6 is to be kept'],
+      ['6 asks to be kept'],
     ],
     ['another OpenCode that cannot be examined', on(below(6, opencode)), [], ['6 cannot be examined']],
   ])('%s', (_sentence, given, more, apart) => {

@@ -70,7 +70,7 @@ describe('a server that cannot be had', () => {
     [{ command: '' }, /^command is not a non-empty string/],
     [{ command: '/opt/oc-server' }, /^\/opt\/oc-server would not be recognized as OpenCode$/],
     [{ args: '--print-logs' }, /^args is not a list of strings/],
-    [{ env: { X: 'a\0b' } }, /^env is not strings by name/],
+    [{ env: { X: 'a\0b' } }, /^env is not an object with string values/],
     [{ sessionId: 5 }, /^sessionId is not a non-empty string/],
     [{ secure: 'no' }, /^secure is not true or false/],
   ])('is an error when it is asked for with %j', async (options, message) => {

@@ -79,7 +79,7 @@ function stillKept({ server: { seen, survey } }: Chosen, marks: readonly KeepMar
 
 const BY_ITS_ENVIRONMENT: [string, string] = [
   'it was started with OPENCODE_REAP=keep',
-  'start it without that, or end it with opencode-reap stop',
+  'start it without that variable, or end it with opencode-reap stop',
 ];
 
 const identityOf = ({ pid, startToken }: Identity): Identity => ({ pid, startToken });
@@ -91,7 +91,7 @@ export async function adoptCommand(name: string, options: Common): Promise<numbe
   if (chosen === undefined) return 1;
   const refusal = whyNotAdopt(chosen);
   if (refusal) {
-    complain(`${name} is not adopted: ${refusal}`, `opencode-reap why ${name} shows what was seen`);
+    complain(`${name} was not adopted: ${refusal}`, `opencode-reap why ${name} shows what was seen`);
     return 1;
   }
   const id = adopt(chosen, world);

@@ -29,8 +29,9 @@ export async function askActivity(address: Address, known: AskedServer): Promise
 function whyNot(reply: Reply): string {
   if (reply.kind === 'refused') return `it refused the connection (${reply.code})`;
   if (reply.kind === 'silent') return 'it stopped answering';
-  return reply.status === 401
-    ? 'it requires a password that is not known'
+  if (reply.status === 401) return 'it requires a password that is not known';
+  return reply.status === 200
+    ? 'its health check does not say that it is healthy'
     : `its health check returned ${reply.status}`;
 }
 
@@ -68,7 +69,7 @@ const withActivity = (activity: Activity, lastActiveAt: number | undefined): Act
 
 async function askEach(address: Address, directories: ReadonlySet<string | undefined>): Promise<Activity> {
   const { size } = directories;
-  if (size > MAX_DIRECTORIES) return unknown(`it works in more than ${MAX_DIRECTORIES} directories`);
+  if (size > MAX_DIRECTORIES) return unknown(`it is working in more than ${MAX_DIRECTORIES} directories`);
   const words = await askInTurn([...directories], (directory) => askDirectory(address, directory));
   const telling = words.find(({ kind }) => kind === 'busy') ?? words.find(({ kind }) => kind === 'unknown');
   return telling ?? { kind: 'idle', directories: size };

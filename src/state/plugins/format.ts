@@ -111,13 +111,13 @@ export function portIn(url: unknown): number | undefined {
 /** A server whose record names its port. */
 export function onPort(value: unknown, server: Server): Said {
   const number = port(value);
-  return number === undefined ? 'it names no port' : { ...server, port: number };
+  return number === undefined ? 'it does not name a port' : { ...server, port: number };
 }
 
 /** A server whose record names its URL. */
 export function atUrl(url: unknown, server: Server): Said {
   const number = ownPortIn(url);
-  return number === undefined ? 'its URL names no port of this machine' : { ...server, port: number };
+  return number === undefined ? 'its URL does not name a port on this machine' : { ...server, port: number };
 }
 
 export const passwordIn = (value: unknown): Secret | undefined => {

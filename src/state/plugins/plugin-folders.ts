@@ -210,7 +210,7 @@ export function foldersNamedBy(named: readonly NamedFolders[], known: KnownFolde
   };
 }
 
-const TOO_MANY = `only ${MOST_PLACES} folders that environments name are read`;
+const TOO_MANY = `only ${MOST_PLACES} of the folders that environments name were read`;
 
 type Naming = Exclude<keyof Folders, 'HOME'>;
 const NAMING = FOLDER_VARIABLES.filter((name): name is Naming => name !== 'HOME');

@@ -300,13 +300,13 @@ test.each<Row>([
     'a plugin’s own server listens here',
     'shared/oc-bridge-state.json',
     { url: 'http://127.0.0.1.example:4999', sessionID: 's', cwd: '/', startedAt: AT },
-    { records: [], unread: [{ error: 'its URL names no port of this machine' }] },
+    { records: [], unread: [{ error: 'its URL does not name a port on this machine' }] },
   ],
   [
     'a broker without a port is not understood',
     `${SHARED}/broker/port.json`,
     { port: '4999', pid: 99, password: { toString: 1 }, startedAt: AT },
-    { records: [], unread: [{ error: 'it names no port' }] },
+    { records: [], unread: [{ error: 'it does not name a port' }] },
   ],
   [
     'a broker whose password is none is not proven to be the plugin’s',

@@ -169,7 +169,7 @@ describe('an environment that names', () => {
     for (const name of names) put(`${name}/${HASH}/server.json`, JV);
     const { records, unread } = await writtenWhere(...names.map((name) => ({ KUSABI_STATE_DIR: name })));
     expect(records).toHaveLength(64);
-    expect(unread[0]).toMatchObject({ kind: 'use', error: 'only 64 folders that environments name are read' });
+    expect(unread[0]).toMatchObject({ kind: 'use', error: 'only 64 of the folders that environments name were read' });
   });
 
   const skipped = process.getuid?.() === 0 ? '' : ' (skipped: only root can give folders away)';
