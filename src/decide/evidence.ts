@@ -8,7 +8,7 @@ import { type Answer, isAlive } from './alive.js';
 import type { Candidate } from './candidate.js';
 import { mayConcernNow } from './earlier-boot.js';
 import { marksOn } from './keep-marks.js';
-import { type CoveringLease, leasesOn, type ServerKeys, witnessed } from './leases.js';
+import { type CoveringLease, leasesOn, type ServerKeys, sessionsAbove, witnessed } from './leases.js';
 import { type Located, type Present, processesOf } from './locate.js';
 import { quietMs } from './quiet.js';
 import { type Apart, identified } from './tree.js';
@@ -87,7 +87,7 @@ export function evidenceOf(candidate: Candidate, written: Written, snapshot: Sna
     located,
     match: located.kind === 'present' ? matchOf(record, located, snapshot) : undefined,
     weak: weakProofOf(record, located, snapshot),
-    coveringLeases: heldFromOutside(coveringLeasesOf(keys, written, snapshot), server, snapshot),
+    coveringLeases: heldFromOutside(coveringLeasesOf(keys, server, written, snapshot), server, snapshot),
     leasesUnread: unread.some((file) => file.kind === 'lease'),
     jobs: jobsOn(keys, written.uses, snapshot),
     usesUnread: unread.some((file) => file.kind === 'use'),
@@ -175,10 +175,16 @@ const worst = (all: readonly Sameness[]): Sameness =>
   all.includes('different') ? 'different' : all.includes('unknown') ? 'unknown' : 'same';
 
 /** A session that has a lease and is also listed by Claude Code, or seen running, is one session. */
-function coveringLeasesOf(server: ServerKeys, written: Written, snapshot: Snapshot): CoveringLease[] {
+function coveringLeasesOf(
+  server: ServerKeys,
+  process: Process | undefined,
+  written: Written,
+  snapshot: Snapshot,
+): CoveringLease[] {
   const leases = [...leasesOn(server, written.leases, snapshot), ...pluginLeasesOn(server, written.uses, snapshot)];
   const live = new Set(leases.filter((hold) => hold.live === 'yes').map((hold) => hold.holderPid));
-  for (const hold of witnessed(server, [...written.witnesses, ...snapshot.claudes], snapshot)) {
+  const witnesses = witnessed(server, [...written.witnesses, ...snapshot.claudes], snapshot);
+  for (const hold of [...sessionsAbove(process, snapshot), ...witnesses]) {
     if (live.has(hold.holderPid)) continue;
     live.add(hold.holderPid);
     leases.push(hold);

@@ -1,4 +1,5 @@
 import { sameProcess } from '../model/identity.js';
+import { lineage, type Process } from '../model/process.js';
 import type { Lease, ServerRecord, Witness } from '../model/record.js';
 import type { Place, Snapshot } from '../model/snapshot.js';
 import { type Answer, isAlive, isAliveSince, UNSEEN_COUNTS_MS } from './alive.js';
@@ -45,6 +46,18 @@ export function witnessed(server: ServerKeys, witnesses: readonly Witness[], sna
     const covers = path === undefined ? 'unknown' : near(path, server, snapshot);
     return covers === 'no' ? [] : [{ file: undefined, session, holderPid: holder.pid, live: 'yes', covers }];
   });
+}
+
+/**
+ * The sessions that a server runs below. What a plugin does not detach may work elsewhere than its session, and has no
+ * lease of its own.
+ */
+export function sessionsAbove(server: Process | undefined, { processes }: Snapshot): CoveringLease[] {
+  const above = server && processes ? [...lineage(processes, server.parent)] : [];
+  const isSession = (pid: number): boolean => ['session', 'spare'].includes(processes?.get(pid)?.claude ?? '');
+  return above
+    .filter(isSession)
+    .map((pid) => ({ file: undefined, session: undefined, holderPid: pid, live: 'yes', covers: 'yes' }));
 }
 
 function covers(lease: Lease, server: ServerKeys, snapshot: Snapshot): Answer {

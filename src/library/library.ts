@@ -12,7 +12,7 @@ import { jsonReport, jsonServer } from '../report/json.js';
 import { unwritable } from '../report/unwritable.js';
 import { findServer, forbidding } from '../run/find-server.js';
 import { stopNamed } from '../run/stop-and-log.js';
-import { openWorld, type World } from '../run/world.js';
+import { inProject, openWorld, type World } from '../run/world.js';
 import { type AttachRequest, attach, release } from '../session/attach.js';
 import { endWatchIfOver } from '../session/watch.js';
 import { ensureForSession } from '../start/ensure-for-session.js';
@@ -77,7 +77,8 @@ export const reap: typeof Api.reap = (options = {}) =>
       limit: count('limit', options.limit) ?? DEFAULTS.limit,
       endStrays: flag('strays', options.strays),
     };
-    const reaped = await run(request, world);
+    const { scope } = request;
+    const reaped = await run(request, scope.kind === 'all' ? world : inProject(world, scope.workspace));
     if (!request.dryRun) await endWatchIfOver(program(), world);
     return jsonReport(reaped, VERSION);
   });

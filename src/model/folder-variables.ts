@@ -28,6 +28,8 @@ export type Folders = Readonly<Partial<Record<(typeof FOLDER_VARIABLES)[number],
 export interface NamedFolders {
   readonly pid: number;
   readonly folders: Folders;
+  /** The directory that it works in. */
+  readonly cwd?: string | undefined;
   /** A session's plugins may have started any server; a server speaks for itself alone. */
   readonly of: 'session' | 'server';
 }

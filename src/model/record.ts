@@ -48,6 +48,8 @@ export interface ServerRecord {
   readonly provenBy: ProvenBy;
   /** Its plugin has its servers read the plugin's own configuration. */
   readonly pluginConfig?: true | undefined;
+  /** Its plugin does not detach it: it shares the terminal and the group of its session. */
+  readonly isAttached?: true | undefined;
   /** Other files that are about the same server. What they say can spare it. */
   readonly alsoIn: readonly ServerRecord[];
 }

@@ -113,7 +113,7 @@ export async function withRecords(
 }
 
 /**
- * The folders that servers and clients of ours name. What runs among pids of its own, as in a container, means other
+ * The folders that servers and clients of ours name or work in. What runs among pids of its own, as in a container, means other
  * folders by the same names, and other processes by what is written there.
  */
 export async function namedFolders(
@@ -126,9 +126,9 @@ export async function namedFolders(
   if (clients.length + servers.length === 0) return [];
   const details = await platform.details({ environment: clients, cwd: [...new Set([...clients, ...servers])] });
   const named = (pid: number, of: NamedFolders['of']): NamedFolders[] => {
-    const { environment, isElsewhere } = details.get(pid) ?? {};
+    const { environment, cwd, isElsewhere } = details.get(pid) ?? {};
     const folders = (environments.get(pid) ?? environment)?.folders;
-    return folders === undefined || isElsewhere !== false ? [] : [{ pid, folders, of }];
+    return folders === undefined || isElsewhere !== false ? [] : [{ pid, folders, cwd, of }];
   };
   return [...clients.flatMap((pid) => named(pid, 'session')), ...servers.flatMap((pid) => named(pid, 'server'))];
 }

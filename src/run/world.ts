@@ -1,6 +1,8 @@
+import { tryRead } from '../common/errors.js';
 import type { Variables } from '../common/variables.js';
 import { comparable } from '../decide/start-tokens.js';
 import type { NamedFolders } from '../model/folder-variables.js';
+import type { Place } from '../model/snapshot.js';
 import type { Unread, Written } from '../model/written.js';
 import { bootMs } from '../observe/boot-clock.js';
 import { answers } from '../observe/directories.js';
@@ -23,6 +25,8 @@ export interface World extends Sources, SessionFolders {
   readonly leaseFolders: readonly StateFolder[];
   /** The folder that `--state-dir` named. */
   readonly stateDir: string | undefined;
+  /** Where sessions may work, beside those that are known: some plugins write into the project. */
+  readonly projects: readonly string[];
   readonly env: Variables;
   /** On whose behalf this runs, for the log. */
   readonly by: Actor;
@@ -45,6 +49,7 @@ export async function openWorld(
     pluginsDirs: [],
     tmpDirs: [],
     stateDir,
+    projects: [tryRead(() => process.cwd()) ?? []].flat(),
     env,
     by,
     platform: platform ?? (await thisPlatform()),
@@ -52,6 +57,12 @@ export async function openWorld(
     clock: bootMs,
   };
 }
+
+/** What is asked about a workspace is also looked for in it. */
+export const inProject = (world: World, { path, real }: Pick<Place, 'path' | 'real'>): World => ({
+  ...world,
+  projects: [...world.projects, path, real],
+});
 
 /** With the folders that sessions have noted: a caller by hand has none of their variables, and neither has the watch. */
 export function withNotedFolders(world: World, unread: Unread[]): World {
@@ -72,7 +83,9 @@ export async function readWritten(here: World): Promise<Written> {
   const world = withNotedFolders(here, unread);
   const host = await world.platform.host();
   const ours = readRegistry(world.folder, world.leaseFolders, world.configDirs.filter(answers));
-  const plugins = await readPlugins({ ...world, answers, startTicks: world.platform.shows.startTicks });
+  const worked = [...ours.leases, ...ours.witnesses].flatMap(({ path }) => path ?? []);
+  const projects = [...new Set([...world.projects, ...worked])];
+  const plugins = await readPlugins({ ...world, projects, answers, startTicks: world.platform.shows.startTicks });
   const written = {
     ...ours,
     records: [...ours.records, ...plugins.records],

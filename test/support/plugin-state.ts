@@ -3,7 +3,7 @@ import { startToken } from './proc.js';
 
 /*
  * What each known plugin writes, in its own format and without the code that reads it. Paths are below a folder that
- * stands for one user's machine: `home/`, `tmp/` ($TMPDIR) and `shared/` (what plugins call /tmp).
+ * stands for one user's machine: `home/`, `tmp/` ($TMPDIR), `shared/` (what plugins call /tmp) and `project/`.
  */
 
 /** By path. Anything but a string is written as JSON. */
@@ -350,6 +350,26 @@ export const PLUGIN_FORMATS: readonly PluginFormat[] = [
         version: 1,
         config: {},
         jobs: [codexJob(subject, runner, status)],
+      },
+    }),
+  },
+  {
+    format: 'opencode-delegate',
+    record: ({ pid, port, startedAt }) => ({
+      'project/.opencode-delegate/serve.lock': { pid, port, startedAt: iso(startedAt) },
+    }),
+    job: ({ project }, { pid, at }, state) => ({
+      'project/.opencode-delegate/jobs/ocd-mck1-a1b2/meta.json': {
+        description: 'rename the module',
+        prompt: 'do it',
+        model: 'a/b',
+        isolation: 'worktree',
+        ownerPid: pid,
+        id: 'ocd-mck1-a1b2',
+        state: state === 'completed' ? 'done' : state,
+        createdAt: iso(at),
+        ...(state === 'running' ? { opencodeSessionId: 'ses_1' } : { finishedAt: iso(at) }),
+        worktreePath: `${project}/.opencode-delegate/worktrees/ocd-mck1-a1b2`,
       },
     }),
   },

@@ -7,7 +7,7 @@ import { exitCode } from '../../report/exit.js';
 import { jsonReport } from '../../report/json.js';
 import { closing, table } from '../../report/table.js';
 import { everyGuard } from '../../report/why.js';
-import { openWorld } from '../../run/world.js';
+import { inProject, openWorld } from '../../run/world.js';
 import { endWatchIfOver } from '../../session/watch.js';
 import { follow } from '../course.js';
 import { type Common, complainAboutUnread, pageFor, print, printJson } from '../output.js';
@@ -25,9 +25,11 @@ export interface ReapOptions extends Common {
 }
 
 export async function reapCommand(options: ReapOptions): Promise<number> {
-  const world = await openWorld(options.stateDir, process.env);
+  const policy = policyFrom(options);
+  const opened = await openWorld(options.stateDir, process.env);
+  const world = policy.scope.kind === 'all' ? opened : inProject(opened, policy.scope.workspace);
   const course = follow(world, options);
-  const reaped = await reap({ ...policyFrom(options), told: course.told }, world).finally(course.end);
+  const reaped = await reap({ ...policy, told: course.told }, world).finally(course.end);
   if (!options.dryRun) await endWatchIfOver(process.argv[1], world);
   complainAboutUnread(reaped.unread);
   if (options.json) printJson(jsonReport(reaped, VERSION));

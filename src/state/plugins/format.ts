@@ -43,6 +43,8 @@ export interface Server {
   /** Only set by formats without pids: the process that listens on the port is then the server. */
   readonly byPort?: true;
   readonly pluginConfig?: true;
+  /** The plugin does not detach its server. */
+  readonly isAttached?: true;
 }
 
 /** One file, read and parsed; its neighbors on demand, each once. */
@@ -90,6 +92,7 @@ export function recordFrom({ name, plugin }: Format, source: Source, said: Serve
     state: 'ready',
     password: said.password,
     pluginConfig: said.pluginConfig,
+    isAttached: said.isAttached,
     provenBy: said.startToken === undefined ? 'start time' : 'start token',
     alsoIn: [],
   };

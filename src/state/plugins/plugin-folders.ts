@@ -19,6 +19,10 @@ export interface PluginFolders {
   readonly jobs: readonly string[];
   /** Single files that are server records. */
   readonly files: readonly string[];
+  /** Folders in a project, with `serve.lock` and a folder per job. */
+  readonly projects: readonly string[];
+  /** The same of projects that do not answer: what lies there may be a job. */
+  readonly silentProjects: readonly string[];
   /** Folders that should list others and could not be read. */
   readonly unread: readonly { readonly file: string; readonly error: string }[];
 }
@@ -35,6 +39,8 @@ export interface KnownFolders {
   readonly dataDirs: readonly string[];
   /** The folder that `--state-dir` names is searched as every kind of folder. */
   readonly stateDir: string | undefined;
+  /** Where sessions work, or may: some plugins write into the project. */
+  readonly projects: readonly string[];
   /** Whether a path can be looked at without waiting forever. */
   readonly answers: (path: string) => boolean;
   /** Whether start tokens are ticks here. */
@@ -52,6 +58,7 @@ export function foldersOf({
   tmpDirs,
   dataDirs,
   stateDir,
+  projects,
   answers,
 }: KnownFolders): PluginFolders {
   const home = homeOf(env);
@@ -66,6 +73,7 @@ export function foldersOf({
     temporary: [...temporary, ...tmpDirs],
     stateHomes: [env.XDG_STATE_HOME || join(home, '.local', 'state'), join(home, '.local', 'state')],
     homes: [home],
+    projects,
     env,
     chosen,
     answers,
@@ -80,6 +88,7 @@ interface Ground {
   readonly temporary: readonly string[];
   readonly stateHomes: readonly string[];
   readonly homes: readonly string[];
+  readonly projects: readonly string[];
   /** For the variables that name such a folder itself. */
   readonly env: Variables;
   readonly chosen: readonly string[];
@@ -103,13 +112,17 @@ function foldersBelow(ground: Ground): PluginFolders {
     join(folder, 'claude'),
     join(folder, `claude-${process.getuid?.()}`),
   ]);
+  const projects = [...new Set(ground.projects)].map((folder) => ({
+    folder: join(folder, '.opencode-delegate'),
+    answers: answers(folder),
+  }));
   const companions = temporary.map((folder) => join(folder, 'opencode-companion'));
   return {
     perWorkspace: distinct([
       ...data.flatMap((folder) => [join(folder, 'state'), join(folder, 'opencode-state')]),
       ...companions.flatMap((folder) => [folder, join(folder, 'state')]),
       ...named(env, ['KUSABI_STATE_DIR', 'OPENCODE_COMPANION_STATE_DIR']),
-      ...[below('.kusabi'), below('.opencode-plugin-cc')].flat(),
+      ...[below('.kusabi'), below('.opencode-plugin-cc'), below('.opencode-companion-codex', 'state')].flat(),
       ...chosen,
     ]),
     shared: distinct([
@@ -124,6 +137,8 @@ function foldersBelow(ground: Ground): PluginFolders {
     ]),
     jobs: distinct([...named(env, ['OPENCODE_JOBS_DIR']), ...below('.claude', 'opencode-jobs'), ...chosen]),
     files: distinct([...temporary, ...chosen].map((folder) => join(folder, 'oc-bridge-state.json'))),
+    projects: distinct(projects.flatMap((one) => (one.answers ? one.folder : []))),
+    silentProjects: projects.flatMap((one) => (one.answers ? [] : one.folder)),
     unread: [...stores.flatMap(({ unread }) => unread), ...silent],
   };
 }
@@ -172,7 +187,7 @@ export interface FoldersOfProcesses {
 /** More than anybody has accounts with plugins of this kind. What lies in others may be a job. */
 const MOST_PLACES = 64;
 
-const KINDS = ['perWorkspace', 'shared', 'single', 'jobs', 'files'] as const;
+const KINDS = ['perWorkspace', 'shared', 'single', 'jobs', 'files', 'projects'] as const;
 type Kind = (typeof KINDS)[number];
 
 /**
@@ -181,13 +196,15 @@ type Kind = (typeof KINDS)[number];
  */
 export function foldersNamedBy(named: readonly NamedFolders[], known: KnownFolders): FoldersOfProcesses {
   const said = saidIn(named, known);
-  const found: Record<Kind, string[]> = { perWorkspace: [], shared: [], single: [], jobs: [], files: [] };
+  const found: Record<Kind, string[]> = { perWorkspace: [], shared: [], single: [], jobs: [], files: [], projects: [] };
   const unread = new Map<string, string>();
   const namers = new Map<string, { readonly path: string; readonly who: NamedFolders[] }>();
-  const unnamed = said.length > 0 ? foldersOf(known) : { ...found, unread: [] };
+  const silentProjects: string[] = [];
+  const unnamed = said.length > 0 ? foldersOf(known) : { ...found, silentProjects, unread: [] };
   const isKnown = new Set(KINDS.flatMap((kind) => unnamed[kind].map((path) => `${kind} ${realOf(path)}`)));
   for (const { name, value, who } of said) {
     const { unread: more, ...there } = foldersBelow(groundOf(name, value, known.answers));
+    silentProjects.push(...there.silentProjects.filter((folder) => !unnamed.silentProjects.includes(folder)));
     for (const { file, error } of more) if (error === SILENT || mayBeOurs(file)) unread.set(file, error);
     for (const kind of KINDS) {
       for (const path of there[kind].filter(mayBeOurs)) {
@@ -205,7 +222,7 @@ export function foldersNamedBy(named: readonly NamedFolders[], known: KnownFolde
   for (const { file } of unnamed.unread) unread.delete(file);
   const holds = (path: string, file: string): boolean => file === path || file.startsWith(`${path}/`);
   return {
-    places: { ...found, unread: [...unread].map(([file, error]) => ({ file, error })) },
+    places: { ...found, silentProjects, unread: [...unread].map(([file, error]) => ({ file, error })) },
     namersOf: (file) => [...new Set([...namers.values()].flatMap(({ path, who }) => (holds(path, file) ? who : [])))],
   };
 }
@@ -215,9 +232,9 @@ const TOO_MANY = `only ${MOST_PLACES} of the folders that environments name were
 type Naming = Exclude<keyof Folders, 'HOME'>;
 const NAMING = FOLDER_VARIABLES.filter((name): name is Naming => name !== 'HOME');
 
-/** What one variable says, in the environments of those processes. */
+/** What one variable, or the directory that they work in, says of those processes. */
 interface Saying {
-  readonly name: Naming;
+  readonly name: Naming | 'cwd';
   readonly value: string;
   readonly who: NamedFolders[];
 }
@@ -232,9 +249,9 @@ function saidIn(named: readonly NamedFolders[], { env, answers }: KnownFolders):
     const { HOME, ...folders } = one.folders;
     // Whoever has another home is somebody else, if not to the system: what a build, a test or a service has started.
     if (HOME !== undefined && !isHome(HOME)) continue;
-    for (const name of NAMING) {
-      const value = folders[name];
-      const isOurs = env[name] === value && name !== 'CLAUDE_PLUGIN_ROOT' && name !== 'OPENCODE_CONFIG_DIR';
+    for (const name of [...NAMING, 'cwd'] as const) {
+      const value = name === 'cwd' ? one.cwd : folders[name];
+      const isOurs = env[name] === value && !['CLAUDE_PLUGIN_ROOT', 'OPENCODE_CONFIG_DIR', 'cwd'].includes(name);
       if (value === undefined || isOurs) continue;
       const key = `${name}=${value}`;
       const saying = said.get(key);
@@ -245,8 +262,8 @@ function saidIn(named: readonly NamedFolders[], { env, answers }: KnownFolders):
   return [...said.values()];
 }
 
-function groundOf(name: Naming, value: string, answers: KnownFolders['answers']): Ground {
-  const when = (...names: readonly Naming[]): string[] => (names.includes(name) ? [value] : []);
+function groundOf(name: Saying['name'], value: string, answers: KnownFolders['answers']): Ground {
+  const when = (...names: readonly Saying['name'][]): string[] => (names.includes(name) ? [value] : []);
   const root = when('CLAUDE_PLUGIN_ROOT', 'OPENCODE_CONFIG_DIR').flatMap((path) => pluginsDirAbove(path) ?? []);
   return {
     configDirs: when('CLAUDE_CONFIG_DIR'),
@@ -255,6 +272,7 @@ function groundOf(name: Naming, value: string, answers: KnownFolders['answers'])
     temporary: when('TMPDIR', 'CLAUDE_CODE_TMPDIR'),
     stateHomes: when('XDG_STATE_HOME'),
     homes: [],
+    projects: when('cwd'),
     env: { [name]: value },
     chosen: [],
     answers,

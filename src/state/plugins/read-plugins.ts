@@ -7,6 +7,7 @@ import { NO_OBJECT, numbersIn, TORN } from '../files/parse.js';
 import { modifiedAt, readSmall } from '../files/read.js';
 import { type Failure, recordFrom, type Source } from './format.js';
 import { FORMATS } from './formats/index.js';
+import { maybeDelegated } from './formats/opencode-delegate.js';
 import { foldersNamedBy, foldersOf, type KnownFolders, type PluginFolders } from './plugin-folders.js';
 import { scan } from './scan.js';
 import { readerOf } from './state-file.js';
@@ -63,7 +64,7 @@ function readOnce(places: PluginFolders, known: KnownFolders): PluginsWritten {
     else unread.push({ file, error: source, kind: 'use', modifiedAt: modifiedAt(file) });
     return [];
   });
-  return { records, uses, unread, skipped };
+  return { records, uses: [...uses, ...places.silentProjects.map(maybeDelegated)], unread, skipped };
 }
 
 /** Apart from these, job folders hold other files of their plugin's. */

@@ -1,6 +1,6 @@
-import { type Dirent, readdirSync, statSync } from 'node:fs';
+import { type Dirent, lstatSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { errorCode, isAbsent } from '../../common/errors.js';
+import { errorCode, isAbsent, tryRead } from '../../common/errors.js';
 import type { Skipped, Unread } from '../../model/written.js';
 import { isForeign } from '../files/read.js';
 import { type KnownFolders, type PluginFolders, SILENT } from './plugin-folders.js';
@@ -48,6 +48,8 @@ export function scan(places: PluginFolders, answers: KnownFolders['answers']): S
       ...places.shared.flatMap((path) => [join(path, 'broker', 'port.json'), ...recordsIn(join(path, 'server'))]),
       ...places.single.flatMap((path) => [join(path, 'server.json'), join(path, 'pid')]),
       ...places.files,
+      // A repository brings links along with its other files.
+      ...places.projects.flatMap((folder) => (isLink(folder, skipped) ? [] : join(folder, 'serve.lock'))),
     ],
     uses: [
       ...workspaces.flatMap(({ path }) => [join(path, 'state.json'), ...usesIn(join(path, 'jobs'))]),
@@ -57,6 +59,9 @@ export function scan(places: PluginFolders, answers: KnownFolders['answers']): S
         list(folder, []).flatMap(({ name, path }) =>
           name.startsWith('oc-') ? [join(path, 'pid'), join(path, 'started')] : [],
         ),
+      ),
+      ...places.projects.flatMap((folder) =>
+        list(join(folder, 'jobs'), []).flatMap(({ path, isFolder }) => (isFolder ? [join(path, 'meta.json')] : [])),
       ),
     ],
     unread,
@@ -107,6 +112,12 @@ function listed(
     if (isLink) links.push({ file: path, because: 'a symbolic link' });
     return [{ name: entry.name, path, isFolder, isLink }];
   });
+}
+
+function isLink(folder: string, skipped: Skipped[]): boolean {
+  const is = tryRead(() => lstatSync(folder).isSymbolicLink()) === true;
+  if (is) skipped.push({ file: folder, because: 'a symbolic link' });
+  return is;
 }
 
 function leadsToFolder(link: string): boolean {

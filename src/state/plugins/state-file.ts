@@ -30,7 +30,7 @@ function sourceOf(file: string, read: (file: string) => Read, skipped: Skipped[]
   const content = readSmall(file, MAX_BYTES);
   if (content.kind === 'absent') return undefined;
   if (content.kind === 'unread') return content.error;
-  const json = file.endsWith('.json') ? parseObject(content.text) : undefined;
+  const json = /\.(json|lock)$/.test(file) ? parseObject(content.text) : undefined;
   if (typeof json === 'string') return json;
   const folder = dirname(file);
   return {

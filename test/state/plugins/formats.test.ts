@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Judged } from '../../../src/decide/plan.js';
 import { reap } from '../../../src/reap.js';
-import { openWorld } from '../../../src/run/world.js';
+import { inProject, openWorld } from '../../../src/run/world.js';
 import { deadPid, installFake, startBystander, startFake } from '../../support/fake.js';
 import { type Files, PLUGIN_FORMATS, type PluginFormat, type Subject } from '../../support/plugin-state.js';
 import { alive, portsOf, startToken } from '../../support/proc.js';
@@ -42,7 +42,7 @@ const machineWith = (...all: readonly Files[]) => {
   machines += 1;
   const root = join(sandbox.root, `machine-${machines}`);
   const at = (path: string): string => join(root, path);
-  for (const folder of ['home', 'tmp', 'shared']) mkdirSync(at(folder), { recursive: true, mode: 0o700 });
+  for (const folder of ['home', 'tmp', 'shared', 'project']) mkdirSync(at(folder), { recursive: true, mode: 0o700 });
   for (const [path, content] of all.flatMap((files) => Object.entries(files))) {
     mkdirSync(dirname(at(path)), { recursive: true, mode: 0o700 });
     writeFileSync(at(path), typeof content === 'string' ? content : JSON.stringify(content));
@@ -51,7 +51,10 @@ const machineWith = (...all: readonly Files[]) => {
   }
   const env = { HOME: at('home'), TMPDIR: at('tmp'), OPENCODE_REAP_TMP: at('shared') };
   const run = async (dryRun = false) =>
-    reap({ ...EVERYTHING, dryRun, endStrays: false }, await openWorld(at('state'), env));
+    reap(
+      { ...EVERYTHING, dryRun, endStrays: false },
+      inProject(await openWorld(at('state'), env), { path: at('project'), real: at('project') }),
+    );
   return { at, run };
 };
 

@@ -45,6 +45,7 @@ const read = () => {
     tmpDirs: [],
     dataDirs: [],
     stateDir: undefined,
+    projects: [join(root, 'project')],
     answers: () => true,
     startTicks: true,
   });

@@ -7,6 +7,7 @@ import { joelfrancisco } from './joelfrancisco.js';
 import { johnnyvicious } from './johnnyvicious.js';
 import { masudaMasuo } from './masuda-masuo.js';
 import { naicud } from './naicud.js';
+import { opencodeDelegate } from './opencode-delegate.js';
 import { rivaldofwijaya } from './rivaldofwijaya.js';
 import { tasictLine } from './tasict-line.js';
 import { therealdinghydog } from './therealdinghydog.js';
@@ -26,6 +27,7 @@ export const FORMATS: readonly Format[] = [
   zaralcy,
   brahmsyaifullah,
   apoapps,
+  opencodeDelegate,
   tasictLine,
   codexLine,
 ];

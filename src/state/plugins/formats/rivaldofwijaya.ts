@@ -29,7 +29,7 @@ export const rivaldofwijaya: Format = {
     if (json === undefined) return undefined;
     if (name === 'refs.json' && folder === 'broker')
       return Object.entries(json).flatMap((ref) => leasesIn(source, ref));
-    if (name !== 'meta.json' || !('state' in json)) return undefined;
+    if (name !== 'meta.json' || !('state' in json) || 'createdAt' in json) return undefined;
     // Its process is started, and recorded, only once the server answers: long after `startedAt`.
     return isOver(json.state) ? [] : [alsoSeen(jobFrom(source, json, SERVER), source.touchedAt())];
   },
