@@ -10,6 +10,7 @@ import { mayConcernNow } from './earlier-boot.js';
 import { marksOn } from './keep-marks.js';
 import { type CoveringLease, leasesOn, type ServerKeys, sessionsAbove, witnessed } from './leases.js';
 import { type Located, type Present, processesOf } from './locate.js';
+import { type Owner, ownerOf } from './owner.js';
 import { quietMs } from './quiet.js';
 import { type Apart, identified } from './tree.js';
 import { jobsOn, pluginLeasesOn, type RunningJob } from './uses.js';
@@ -21,6 +22,7 @@ export interface Evidence {
   /** Recorded by us, so it has an id that leases and marks can name. */
   readonly isOurs: boolean;
   readonly plugin: string | undefined;
+  readonly owner: Owner;
   readonly trust: Trust;
   /** Records that could not be read, that may be about this server, and that may say who started it. */
   readonly alsoUnread: readonly string[];
@@ -80,6 +82,7 @@ export function evidenceOf(candidate: Candidate, written: Written, snapshot: Sna
     ownership: ownershipOf(record),
     isOurs: record.source.format === 'native',
     plugin: record.plugin,
+    owner: ownerOf({ record, processes, ports: keys.ports, registrations: written.registrations ?? [] }, snapshot),
     trust: record.trust,
     alsoUnread: mentioning([...processes.map(({ pid }) => pid), ...keys.ports], record, unread),
     sharedDaemon: server?.command?.kind === 'serve' ? (server.command.sharedDaemon ? 'yes' : 'no') : 'unknown',

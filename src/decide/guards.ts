@@ -1,6 +1,7 @@
 import { count, duration } from '../common/text.js';
 import type { Identity } from '../model/identity.js';
 import type { Evidence } from './evidence.js';
+import { sparesByOwner, whose, whyOwnerDoubted } from './owner.js';
 import { type WeakProof, whyDoubted } from './weak-proof.js';
 
 export type GuardName = 'owned' | 'local' | 'identity' | 'unleased' | 'idle' | 'aged' | 'unkept';
@@ -45,8 +46,10 @@ export const GUARDS: Readonly<Record<GuardName, Guard>> = {
       ],
       ['veto', (seen) => seen.trust.kind === 'untrusted' && `the record cannot be trusted: ${seen.trust.because}`],
       ['veto', (seen) => seen.sharedDaemon === 'yes' && 'it is a shared daemon (--service or --stdio)'],
+      ['veto', (seen) => sparesByOwner(seen.owner) === 'yes' && `it belongs to ${whose(seen.owner)}`],
       ['unknown', (seen) => seen.trust.kind === 'unexamined' && `the record cannot be examined: ${seen.trust.because}`],
       ['unknown', (seen) => seen.alsoUnread.length > 0 && 'a record that may be about it could not be read'],
+      ['unknown', (seen) => whyOwnerDoubted(seen.owner)],
       ['pass', (seen) => seen.ownership === 'adopted' && 'it was adopted with `opencode-reap adopt`'],
       ['pass', (seen) => (seen.plugin ? `started by ${seen.plugin}` : 'started by a plugin')],
     ],

@@ -1,5 +1,6 @@
 import type { Evidence } from './evidence.js';
 import type { GuardName } from './guards.js';
+import { sparesByOwner } from './owner.js';
 
 /**
  * What would change a veto or an unknown, for `why`. Kept out of guards.ts so that the vendored file does not carry
@@ -58,6 +59,11 @@ function howToQuiet({ usesUnread, jobs, activity, clients, ownSessions, apart, l
 }
 
 function howToOwn(seen: Evidence): string {
+  const { owner } = seen;
+  if (seen.ownership === 'plugin' && owner.kind === 'program' && !owner.isSure)
+    return `fix or remove what ${owner.name} wrote down; \`opencode-reap stop\` ends the server`;
+  if (seen.ownership === 'plugin' && sparesByOwner(owner) !== 'no' && owner.kind !== 'daemon')
+    return '`opencode-reap stop` ends it all the same';
   if (mayBeHandedOver(seen))
     return 'a server that no plugin started is never reaped automatically; `opencode-reap adopt` allows it';
   if (seen.isOurs && seen.ownership === 'user')

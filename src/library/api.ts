@@ -201,6 +201,12 @@ export interface ReapOptions extends ScanOptions {
 
 export type Guard = 'owned' | 'local' | 'identity' | 'unleased' | 'idle' | 'aged' | 'unkept';
 
+/** Whose a server is, as far as that can be known: in words, and how it is known. It never makes one stale. */
+export interface ReportedOwner {
+  readonly kind: string;
+  readonly says: string;
+}
+
 /** One server as it was judged. Null means not known. */
 export interface ReportedServer {
   readonly id: string;
@@ -208,6 +214,7 @@ export interface ReportedServer {
   /** Other files that are about the same server. */
   readonly alsoIn: readonly { readonly format: string; readonly file: string }[];
   readonly plugin: string | null;
+  readonly owner: ReportedOwner;
   /** The process that was spawned; the launcher if that is not the process that listens. */
   readonly pid: number | null;
   readonly serverPid: number | null;
@@ -252,6 +259,7 @@ export interface Report {
     readonly ageMs: number | null;
     readonly memoryBytes: number | null;
     readonly workspace: string | null;
+    readonly owner: ReportedOwner;
   }[];
   /** Stale servers of other workspaces, which this run left alone. */
   readonly staleElsewhere: number;

@@ -2,6 +2,7 @@ import type { ClaudeRole } from './claude-process.js';
 import type { CommandLine } from './command-line.js';
 import type { Folders } from './folder-variables.js';
 import type { Identity } from './identity.js';
+import type { Marks } from './owner.js';
 import type { Secret } from './secret.js';
 
 /** One process as the machine showed it. Undefined means "could not be read", never "none". */
@@ -10,6 +11,8 @@ export interface Process extends Identity {
   readonly group: number | undefined;
   readonly session: number | undefined;
   readonly terminal: boolean | undefined;
+  /** What its terminal is called, such as `pts/3`. */
+  readonly tty?: string | undefined;
   /** The user whose it is, as the platform writes it: on Linux the uid. */
   readonly owner: string | undefined;
   readonly name: string;
@@ -41,6 +44,7 @@ export interface Environment {
   readonly claudeConfigDir?: string | undefined;
   /** Where it, or the plugin that started it, may keep what it writes down; absolute paths only. */
   readonly folders?: Folders | undefined;
+  readonly marks?: Marks | undefined;
   readonly username: string | undefined;
   readonly password: Secret | undefined;
 }

@@ -48,5 +48,7 @@ export interface Snapshot {
   readonly listens: ReadonlyMap<number, boolean>;
   /** By record id. */
   readonly sockets: ReadonlyMap<string, Sockets>;
+  /** The unit of a service manager that each server of ours runs in; empty if it is in none. */
+  readonly units?: ReadonlyMap<number, string>;
   readonly places: ReadonlyMap<string, Place>;
 }

@@ -1,5 +1,6 @@
 import type { Host, Identity } from './identity.js';
 import type { LastUses } from './last-use.js';
+import type { Registration } from './owner.js';
 import type { Fence, KeepMark, Lease, ServerRecord, Use, Witness } from './record.js';
 import type { Silences } from './silence.js';
 
@@ -44,6 +45,8 @@ export interface Written {
   readonly kept: readonly KeepMark[];
   readonly unread: readonly Unread[];
   readonly skipped: readonly Skipped[];
+  /** What programs that are no plugins wrote down about servers. */
+  readonly registrations?: readonly Registration[];
   /** What the watch noted at its last look; undefined if it was not read. */
   readonly lastUses?: LastUses | undefined;
   /** Since when servers do not answer; undefined where nobody has read it. */

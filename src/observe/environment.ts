@@ -1,5 +1,7 @@
 import { isAbsolute, join } from 'node:path';
 import { FOLDER_VARIABLES, type Folders } from '../model/folder-variables.js';
+import { type Pid, parsePid } from '../model/identity.js';
+import type { Marks } from '../model/owner.js';
 import type { Environment } from '../model/process.js';
 import { secret } from '../model/secret.js';
 
@@ -11,6 +13,12 @@ const KEPT: ReadonlySet<string> = new Set([
   'OPENCODE_REAP_TAG',
   'OPENCODE_SERVER_PASSWORD',
   'OPENCODE_SERVER_USERNAME',
+  'ADE_OPENCODE_MANAGED',
+  'ADE_OPENCODE_OWNER_PID',
+  'CLAUDECODE',
+  'CLAUDE_PID',
+  'KIMAKI',
+  'SYSTEMD_EXEC_PID',
 ]);
 
 /** Keeps only what is asked for: the rest of an environment is nobody's business, and full of secrets. */
@@ -33,8 +41,21 @@ export function environmentFrom(variables: readonly string[]): Environment {
     keep: value('OPENCODE_REAP') === 'keep',
     claudeConfigDir: value('CLAUDE_CONFIG_DIR') || (home ? join(home, '.claude') : undefined),
     folders: foldersIn(values),
+    marks: marksIn(value),
     username: value('OPENCODE_SERVER_USERNAME'),
     password: password ? secret(password) : undefined,
+  };
+}
+
+function marksIn(value: (name: string) => string | undefined): Marks {
+  const pid = (name: string): Pid | undefined => parsePid(Number(value(name) ?? ''));
+  return {
+    kimaki: value('KIMAKI') === '1',
+    ade: value('ADE_OPENCODE_MANAGED') === '1',
+    adePid: pid('ADE_OPENCODE_OWNER_PID'),
+    claude: value('CLAUDECODE') === '1',
+    claudePid: pid('CLAUDE_PID'),
+    servicePid: pid('SYSTEMD_EXEC_PID'),
   };
 }
 

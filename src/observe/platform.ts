@@ -35,7 +35,7 @@ export interface Shows {
 
 /** Which pids each detail is wanted for: on Linux each costs its own reads, elsewhere one tool tells it of all. */
 export type Wanted = {
-  readonly [What in 'environment' | 'cwd' | 'listens']?: readonly number[];
+  readonly [What in 'environment' | 'cwd' | 'listens' | 'unit']?: readonly number[];
 };
 
 /** The wanted details of one process. */
@@ -48,6 +48,8 @@ export interface Details {
   readonly isElsewhere?: boolean;
   /** Whether it waits for connections of any kind, in whatever network namespace it is. */
   readonly listens?: boolean | undefined;
+  /** The unit of a service manager that it runs in; empty if it runs in none. */
+  readonly unit?: string | undefined;
 }
 
 /** A process, and the pids of all whose sockets are its own, itself included. */

@@ -62,10 +62,12 @@ export async function lookAtProcesses(records: readonly ServerRecord[], sources:
   const clientPids = clients.map(({ pid }) => pid);
   const launching = mayLaunch(table);
   const looked = [...interesting(records, table), ...listeners.values()];
+  const serving = servingIn(table, owner);
   const details = await platform.details({
     environment: [...new Set([...looked, ...clientPids])],
     cwd: clientPids,
     listens: launching,
+    unit: serving,
   });
   return {
     at: Date.now(),
@@ -82,6 +84,7 @@ export async function lookAtProcesses(records: readonly ServerRecord[], sources:
     questions: questionPorts(),
     named: [],
     listens: known('listens', launching, details),
+    units: known('unit', serving, details),
     sockets: new Map(),
     places: new Map(),
   };
@@ -177,7 +180,7 @@ function mayBeApart({ located, tree }: Candidate): number[] {
 }
 
 /** That detail of each pid, where it is known. */
-export const known = <What extends 'environment' | 'listens'>(
+export const known = <What extends 'environment' | 'listens' | 'unit'>(
   what: What,
   pids: readonly number[],
   details: ReadonlyMap<number, Details>,
@@ -204,6 +207,9 @@ async function listenersOf(records: readonly ServerRecord[], platform: Platform)
   );
   return mapOf(found);
 }
+
+const servingIn = (table: ProcessTable, us: string | undefined): number[] =>
+  [...table.values()].filter(({ command, owner }) => command?.kind === 'serve' && owner === us).map(({ pid }) => pid);
 
 const clientsIn = (table: ProcessTable, us: string | undefined): Process[] =>
   [...table.values()].filter(({ claude, owner }) => claude !== undefined && (owner === undefined || owner === us));

@@ -1,3 +1,4 @@
+import { type Owner, whose } from '../decide/owner.js';
 import type { Judged, Reaped } from '../decide/plan.js';
 
 export const REPORT_SCHEMA = 'opencode-reap/1';
@@ -22,6 +23,7 @@ export function jsonReport(reaped: Reaped, version: string) {
       ageMs: rounded(seen.ageMs),
       memoryBytes: (seen.located.kind === 'present' ? seen.located.server.memoryBytes : undefined) ?? null,
       workspace: record.workspace ?? null,
+      owner: jsonOwner(seen.owner),
     })),
     staleElsewhere: reaped.staleElsewhere,
     unread: reaped.unread.map(({ file, error }) => ({ file, error })),
@@ -38,6 +40,7 @@ export function jsonServer({ record, seen, verdict, outcome }: Judged) {
     source: record.source,
     alsoIn: record.alsoIn.map(({ source }) => source),
     plugin: record.plugin ?? null,
+    owner: jsonOwner(seen.owner),
     pid: located?.launcher?.pid ?? record.spawned?.pid ?? null,
     serverPid: located?.server.pid ?? record.server?.pid ?? null,
     port: record.port ?? null,
@@ -62,6 +65,8 @@ export function jsonServer({ record, seen, verdict, outcome }: Judged) {
           : outcome,
   };
 }
+
+const jsonOwner = (owner: Owner) => ({ kind: owner.kind, says: whose(owner) });
 
 function summary(servers: readonly Judged[]) {
   const verdicts = (kind: Judged['verdict']['kind']) => servers.filter(({ verdict }) => verdict.kind === kind).length;

@@ -1,8 +1,10 @@
 import { count, duration } from '../common/text.js';
+import { whose } from '../decide/owner.js';
 import { isHistory, type Judged, type Reaped } from '../decide/plan.js';
 import { mayBeHandedOver } from '../decide/remedies.js';
+import { columns, GAP, type Row, wrap } from './columns.js';
 import { outcomeReason } from './outcome.js';
-import { clean, memory, type Paint, shorten, tilde } from './text.js';
+import { clean, memory, type Paint, tilde } from './text.js';
 
 export interface Page {
   readonly paint: Paint;
@@ -12,46 +14,50 @@ export interface Page {
   readonly verbose: boolean;
 }
 
-const HEADINGS = ['VERDICT', 'PID', 'PORT', 'AGE', 'MEMORY', 'WORKSPACE', 'REASON'];
-const MAX_PATH = 40;
+const HEADINGS: Row = {
+  cells: ['VERDICT', 'PID', 'PORT', 'AGE', 'MEMORY'],
+  path: 'WORKSPACE',
+  notes: ['WHOSE', 'REASON'],
+};
 
 /**
- * One line per server: the verdict, which server, and why in words; if the reason does not fit, it gets a line of its
+ * One line per server: the verdict, which server, whose it is, and why in words; what does not fit gets a line of its
  * own.
  */
 export function table(all: readonly Judged[], page: Page): string[] {
   const servers = shown(all, page);
   if (servers.length === 0) return [];
-  const rows = [HEADINGS, ...servers.map((server) => cells(server, page))];
-  const widths = HEADINGS.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  const fits = page.width === undefined || widths.reduce((sum, width) => sum + width + GAP.length, 0) <= page.width;
-  return rows.flatMap((row, at) => {
-    const padded = row.slice(0, -1).map((cell, column) => cell.padEnd(widths[column] ?? 0));
-    const reason = row.at(-1) ?? '';
-    const [line = '', ...more] = fits ? [[...padded, reason].join(GAP)] : [padded.join(GAP).trimEnd(), GAP + reason];
+  const rows = columns([HEADINGS, ...servers.map((server) => row(server, page))], page.width);
+  return rows.flatMap(([line = '', ...more], at) => {
     const server = servers[at - 1];
-    return server ? [coloured(line, server, page.paint), ...more] : [page.paint.dim(line)];
+    return server ? [coloured(line, server, page.paint), ...more] : [line, ...more].map((one) => page.paint.dim(one));
   });
 }
-
-const GAP = '  ';
 
 const shown = (all: readonly Judged[], { verbose }: Page): readonly Judged[] =>
   verbose ? all : all.filter((server) => !isHistory(server));
 
-function cells(server: Judged, { home }: Page): string[] {
+function row(server: Judged, page: Page): Row {
   const { record, seen } = server;
+  return {
+    cells: [state(server), ...cells(server)],
+    path: pathOf(record.workspace, page),
+    notes: [clean(whose(seen.owner)), clean(reason(server))],
+  };
+}
+
+function cells({ record, seen }: Judged): string[] {
   const process = seen.located.kind === 'present' ? seen.located.server : undefined;
   return [
-    state(server),
     String(process?.pid ?? record.spawned?.pid ?? '–'),
     String(record.port ?? '–'),
     process?.ageMs === undefined ? '–' : duration(process.ageMs),
     memory(process?.memoryBytes),
-    record.workspace === undefined ? '–' : shorten(tilde(clean(record.workspace), home), MAX_PATH),
-    clean(reason(server)),
   ];
 }
+
+const pathOf = (path: string | undefined, { home }: Page): string =>
+  path === undefined ? '–' : tilde(clean(path), home);
 
 /** The outcome if something was done, else the verdict. */
 export const state = ({ verdict, outcome }: Judged): string => outcome?.kind ?? verdict.kind;
@@ -78,12 +84,12 @@ export function reason({ verdict, outcome }: Judged): string {
 
 /** The lines below the table: what was done, what was not looked at, and the next step. */
 export function closing(reaped: Reaped, page: Page): string[] {
-  const { home, verbose } = page;
+  const { verbose } = page;
   const elsewhere = reaped.staleElsewhere;
   return [
     summary({ ...reaped, servers: shown(reaped.servers, page) }),
     ...(elsewhere === 0 ? [] : [`${count(elsewhere, 'stale server')} in other workspaces: opencode-reap --all-stale`]),
-    ...reaped.unrecorded.map((server) => clean(unrecorded(server, home))),
+    ...unrecorded(reaped.unrecorded, page),
     ...(verbose ? reaped.skipped.map(({ file, because }) => clean(`skipped: ${file}: ${because}`)) : []),
   ];
 }
@@ -99,21 +105,26 @@ function summary({ servers, dryRun }: Reaped): string {
   return dryRun ? `${counted}; nothing was changed` : counted;
 }
 
-/** Everything that helps the user to recognize it: only the user can tell whose it is. */
-function unrecorded({ record, seen }: Judged, home: string | undefined): string {
-  const process = seen.located.kind === 'present' ? seen.located.server : undefined;
-  const pid = record.server?.pid;
-  const known = [
-    `pid ${pid}`,
-    record.port === undefined ? '' : `port ${record.port}`,
-    seen.ageMs === undefined ? '' : `${duration(seen.ageMs)} old`,
-    process?.memoryBytes === undefined ? '' : memory(process.memoryBytes),
-    process?.terminal ? 'at a terminal' : '',
-    record.workspace === undefined ? '' : `in ${shorten(tilde(record.workspace, home), MAX_PATH)}`,
-  ].filter((word) => word !== '');
+/** Everything that helps the user to recognize them, and what the user can do about each. */
+function unrecorded(all: readonly Judged[], page: Page): string[] {
+  if (all.length === 0) return [];
+  const rows = all.map((server) => ({
+    cells: cells(server),
+    path: pathOf(server.record.workspace, page),
+    notes: [clean(whose(server.seen.owner))],
+  }));
+  const width = page.width === undefined ? undefined : page.width - GAP.length;
+  const lines = columns([UNRECORDED_HEADINGS, ...rows], width).flat();
+  const named = all.length === 1 ? `${all[0]?.record.server?.pid}` : 'PID';
   const ways = [
-    `opencode-reap stop ${pid} ends it`,
-    ...(mayBeHandedOver(seen) ? [`opencode-reap adopt ${pid} lets it be reaped`] : []),
+    `opencode-reap stop ${named} ends ${all.length === 1 ? 'it' : 'one'}`,
+    ...(all.some(({ seen }) => mayBeHandedOver(seen)) ? [`opencode-reap adopt ${named} lets it be reaped`] : []),
   ];
-  return `not recorded: ${known.join(', ')}; left alone (${ways.join(', ')})`;
+  return [
+    `${count(all.length, 'server')} not recorded, and left alone:`,
+    ...lines.map((line) => `${GAP}${line}`),
+    ...wrap(`${ways.join('; ')}`, page.width, ''),
+  ];
 }
+
+const UNRECORDED_HEADINGS: Row = { cells: ['PID', 'PORT', 'AGE', 'MEMORY'], path: 'WORKSPACE', notes: ['WHOSE'] };

@@ -1,4 +1,5 @@
 import { GUARD_NAMES, GUARDS } from '../decide/guards.js';
+import { whose } from '../decide/owner.js';
 import type { Judged } from '../decide/plan.js';
 import { REMEDIES } from '../decide/remedies.js';
 import { type Page, reason } from './table.js';
@@ -17,6 +18,7 @@ export function why(server: Judged, paint: Paint): string[] {
     `${paint.bold(clean(name))} is ${verdict.kind}${verdict.kind === 'gone' ? `: ${clean(reason(server))}` : ''}`,
     ...(record.source.file === '' ? [] : [`recorded in ${clean(record.source.file)}`]),
     ...record.alsoIn.map(({ source }) => `and in ${clean(source.file)}`),
+    `whose: ${clean(whose(seen.owner))}`,
     ...verdict.guards.map(
       ({ name: guard, outcome, detail }) =>
         `  ${colour[outcome](`${MARKS[outcome]} ${guard.padEnd(WIDEST)}`)}  ${GUARDS[guard].asks}  ${paint.dim(clean(detail))}`,

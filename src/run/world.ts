@@ -11,6 +11,7 @@ import type { Sources } from '../observe/snapshot.js';
 import { thisPlatform } from '../observe/this-platform.js';
 import { listedSessions } from '../state/claude-sessions.js';
 import { chosenRoot, configDirOf, everyRoot, type StateFolder, stateFolder } from '../state/folders.js';
+import { readOthers } from '../state/others/read-others.js';
 import { readLastUses } from '../state/ours/last-uses.js';
 import type { Actor } from '../state/ours/log.js';
 import { readRegistry } from '../state/ours/registry.js';
@@ -92,6 +93,7 @@ export async function readWritten(here: World): Promise<Written> {
     uses: plugins.uses,
     unread: [...unread, ...ours.unread, ...plugins.unread],
     skipped: plugins.skipped,
+    registrations: readOthers(world.env, answers),
     lastUses: readLastUses(world.folder, host.boot),
     silences: readSilences(world.folder, host),
   };

@@ -1,10 +1,11 @@
 import type { Activity } from '../../src/decide/activity.js';
 import type { Identity } from '../../src/model/identity.js';
+import type { Registration } from '../../src/model/owner.js';
 import type { Environment, Process, Sockets } from '../../src/model/process.js';
 import type { KeepMark, Lease, ServerRecord, Witness } from '../../src/model/record.js';
 import type { Snapshot } from '../../src/model/snapshot.js';
 import type { Unread } from '../../src/model/written.js';
-import { environment, lease, type Situation, sockets, witness } from './given.js';
+import { environment, lease, registration, type Situation, sockets, witness } from './given.js';
 
 /** One difference in the world. */
 export type Change = (given: Situation) => Situation;
@@ -115,6 +116,10 @@ export const keptAs = (id: string, change: Partial<KeepMark> = {}): Change =>
 /** Another run of this program that the process with this pid says it is. */
 export const announced = (holder: Identity): Change =>
   written({ runs: [{ file: '/state/runs/run.json', holder, machine: undefined }] });
+
+/** What another program wrote down: OpenChamber, unless it says more, by a process that lives. */
+export const registered = (change: Partial<Registration>): Change =>
+  written({ registrations: [{ ...registration, ...change }] });
 
 export const unread =
   (kind: Unread['kind'], modifiedAt?: number): Change =>

@@ -4,6 +4,7 @@ import { type Evidence, evidenceOf } from '../../src/decide/evidence.js';
 import type { Policy } from '../../src/decide/guards.js';
 import { judge, type Verdict } from '../../src/decide/verdict.js';
 import { type Host, type Pid, parsePid } from '../../src/model/identity.js';
+import type { Marks, Registration } from '../../src/model/owner.js';
 import type { Environment, Process, Sockets } from '../../src/model/process.js';
 import type { Lease, ServerRecord, Witness } from '../../src/model/record.js';
 import type { Place, Snapshot } from '../../src/model/snapshot.js';
@@ -127,6 +128,28 @@ export const lease: Lease = {
 
 /** Claude Code's own word that this process is a session. */
 export const witness: Witness = { holder: identity(CLAUDE), session: 'session-2', path: '/repo' };
+
+/** OpenChamber's, which lives; it does not say of which server. */
+export const registration: Registration = {
+  file: '/home/.config/openchamber/managed-opencode/x.json',
+  by: 'OpenChamber',
+  variant: 'desktop',
+  pid: undefined,
+  port: undefined,
+  holders: [pid(CLAUDE)],
+  holdersName: undefined,
+  seenAt: NOW - HOUR,
+  doubt: undefined,
+};
+
+export const marks: Marks = {
+  kimaki: false,
+  ade: false,
+  adePid: undefined,
+  claude: false,
+  claudePid: undefined,
+  servicePid: undefined,
+};
 
 export const place = (path: string, but: Partial<Place> = {}): Place => ({
   path,

@@ -14,6 +14,7 @@ import {
   leased,
   listening,
   recorded,
+  registered,
   running,
   says,
   seen,
@@ -32,6 +33,7 @@ import {
   LAUNCHER,
   MCP,
   MINUTE,
+  marks,
   NOW,
   PORT,
   pid,
@@ -71,6 +73,9 @@ export const stranger = serverProcess(6000, { command: { ...serve, port: PORT } 
 export const withStranger: Change = (given) =>
   but(given, running(stranger), spawnedWith(stranger.pid, { tag: undefined }));
 
+/** A person's word outranks what another program says. */
+const notAdopted = recorded({ ownership: 'plugin' });
+
 /** If any of these holds, the server stays. */
 export const SPARING: readonly Named[] = [
   ['a live session works in its workspace', leased({ path: '/repo' })],
@@ -107,6 +112,10 @@ export const SPARING: readonly Named[] = [
   ['it was started on another machine', recorded({ machine: { ...here, id: 'other', boot: 'other' } })],
   ['it was started in another container', recorded({ machine: { ...here, pidNamespace: 'other' } })],
   ['this machine has booted since', recorded({ machine: { ...here, boot: 'other' } })],
+  ['OpenChamber has its port and runs', every(notAdopted, registered({ port: PORT }))],
+  ['Neovim’s list is unread', every(notAdopted, registered({ by: 'Neovim', holders: [], doubt: 'x' }))],
+  ['a terminal is its own', every(notAdopted, seen(SERVER, { terminal: true }))],
+  ['ADE manages it', every(notAdopted, spawnedWith(SERVER, { marks: { ...marks, ade: true } }))],
   ['its starter waits for it', recorded({ state: 'starting', starter: identity(CLAUDE) })],
 ];
 

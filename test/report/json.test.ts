@@ -121,6 +121,7 @@ describe('the schema of the report describes', () => {
       pid: stranger.pid,
       port: stranger.port,
       ageMs: expect.any(Number),
+      owner: { kind: 'parent', says: expect.stringMatching(`^below .+, pid ${process.pid}$`) },
     });
   });
 

@@ -5,8 +5,9 @@ import { environmentFrom } from '../environment.js';
 import type { Details, Wanted } from '../platform.js';
 import { linuxListens } from './listens.js';
 import { linkAt, textAt } from './read.js';
+import { linuxUnit } from './units.js';
 
-export function linuxDetails({ environment, cwd, listens }: Wanted): ReadonlyMap<number, Details> {
+export function linuxDetails({ environment, cwd, listens, unit }: Wanted): ReadonlyMap<number, Details> {
   const found = new Map<number, Details>();
   const add = (pids: readonly number[] = [], detailsOf: (pid: number) => Details): void => {
     for (const pid of pids) found.set(pid, { ...found.get(pid), ...detailsOf(pid) });
@@ -14,6 +15,7 @@ export function linuxDetails({ environment, cwd, listens }: Wanted): ReadonlyMap
   add(environment, (pid) => ({ environment: linuxEnvironment(pid) }));
   add(cwd, (pid) => ({ ...cwdOf(pid), isElsewhere: isElsewhere(pid) }));
   add(listens, (pid) => ({ listens: linuxListens(pid) }));
+  add(unit, (pid) => ({ unit: linuxUnit(pid) }));
   return found;
 }
 

@@ -127,12 +127,21 @@ function parseFields(stat: string, fields: readonly string[], uptimeMs: number |
     group: Number(fields[2]),
     session: Number(fields[3]),
     terminal: fields[4] !== '0',
+    tty: ttyFrom(Number(fields[4])),
     owner: undefined,
     name: stat.slice(stat.indexOf('(') + 1, stat.lastIndexOf(')')),
     command: undefined,
     ageMs: uptimeMs === undefined ? undefined : uptimeMs - startedMs,
     memoryBytes: undefined,
   };
+}
+
+/** By the numbers of the kernel's list of devices; undefined for none and for rarer ones. */
+export function ttyFrom(device: number): string | undefined {
+  const major = (device >>> 8) & 0xfff;
+  const minor = (device & 0xff) | ((device >>> 12) & 0xfff00);
+  if (major >= 136 && major <= 143) return `pts/${minor + (major - 136) * 256}`;
+  return major === 4 && minor > 0 && minor < 64 ? `tty${minor}` : undefined;
 }
 
 /** By the boot clock, which counts suspends and which nobody sets. */
