@@ -73,6 +73,13 @@ export const stranger = serverProcess(6000, { command: { ...serve, port: PORT } 
 export const withStranger: Change = (given) =>
   but(given, running(stranger), spawnedWith(stranger.pid, { tag: undefined }));
 
+/** The process that the record leads to. */
+const onServer =
+  (change: (pid: number) => Change): Change =>
+  (given) => {
+    const { located } = evidence(given);
+    return located.kind === 'present' ? change(located.server.pid)(given) : given;
+  };
 /** A person's word outranks what another program says. */
 const notAdopted = recorded({ ownership: 'plugin' });
 
@@ -114,8 +121,20 @@ export const SPARING: readonly Named[] = [
   ['this machine has booted since', recorded({ machine: { ...here, boot: 'other' } })],
   ['OpenChamber has its port and runs', every(notAdopted, registered({ port: PORT }))],
   ['Neovim’s list is unread', every(notAdopted, registered({ by: 'Neovim', holders: [], doubt: 'x' }))],
-  ['a terminal is its own', every(notAdopted, seen(SERVER, { terminal: true }))],
-  ['ADE manages it', every(notAdopted, spawnedWith(SERVER, { marks: { ...marks, ade: true } }))],
+  [
+    'a terminal is its own',
+    every(
+      notAdopted,
+      onServer((pid) => seen(pid, { terminal: true })),
+    ),
+  ],
+  [
+    'ADE manages it',
+    every(
+      notAdopted,
+      onServer((pid) => spawnedWith(pid, { marks: { ...marks, ade: true } })),
+    ),
+  ],
   ['its starter waits for it', recorded({ state: 'starting', starter: identity(CLAUDE) })],
 ];
 
