@@ -39,10 +39,13 @@ export function columns(rows: readonly Row[], width: number | undefined): string
   });
 }
 
+/** A number stays with its unit. */
+const BETWEEN_WORDS = / (?!(?:ms|s|min|h|d|MB)\b)/;
+
 /** Breaks between words; a word that is longer than a line stays whole. */
 export function wrap(text: string, width: number | undefined, indent: string): string[] {
   const lines: string[] = [];
-  for (const word of text === '' ? [] : text.split(' ')) {
+  for (const word of text === '' ? [] : text.split(BETWEEN_WORDS)) {
     const line = lines.at(-1);
     if (line !== undefined && line.length + 1 + word.length <= (width ?? Infinity))
       lines[lines.length - 1] = `${line} ${word}`;
