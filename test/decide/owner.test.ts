@@ -229,6 +229,18 @@ test.each<[string, Situation, string, string]>([
     'opencode-web.service',
     'spared',
   ],
+  [
+    'a plugin’s, and Neovim’s list is unreadable since before this boot',
+    but(native, neovim({ port: undefined, holders: [], doubt: 'x', seenAt: 0 }), shown({ bootMs: HOUR })),
+    'opencode-plugin-cc',
+    'stale',
+  ],
+  [
+    'one that others could have recorded',
+    but(native, recorded({ trust: { kind: 'untrusted', because: 'x' } })),
+    'unknown',
+    'spared',
+  ],
 ])('of a recorded server, %s', (_, given, expected, kind) => {
   expect(whose(ownerOf(given))).toBe(expected);
   expect(verdict(given).kind).toBe(kind);

@@ -311,7 +311,7 @@ describe('what other programs wrote down (servers, owners and editors are stand-
     expect(await verdict()).toEqual([
       [
         'unsure',
-        expect.stringMatching(/^cannot tell whether it is OpenChamber \(desktop\)’s: .*anyone can write the file$/),
+        expect.stringMatching(/^cannot tell whether it is OpenChamber \(desktop\)’s: .*anyone can write to the file$/),
       ],
     ]);
   });
@@ -320,8 +320,12 @@ describe('what other programs wrote down (servers, owners and editors are stand-
     await installFake(sandbox);
     const evil = 'x\u001b[2J';
     const server = await below(evil);
-    const { stdout } = await runCli(sandbox, ['list', '--all']);
-    expect(stdout.split('\n').find((line) => line.includes(` ${server.pid} `))).toContain('below x\\u001b[2J, pid ');
+    const stdout = [await runCli(sandbox, ['list', '--all']), await runCli(sandbox, NOW)]
+      .map((ran) => ran.stdout)
+      .join('');
+    const named = stdout.split('\n').filter((line) => line.includes(` ${server.pid} `));
+    expect(named).toHaveLength(2);
+    for (const line of named) expect(line).toContain('below x\\u001b[2J, pid ');
     // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
     expect(stdout).not.toMatch(/\u001b/);
   });

@@ -36,7 +36,7 @@ const put = (files: Record<string, unknown>): void => {
   }
 };
 
-const read = () => {
+const read = (answers = (_path: string): boolean => true) => {
   const env = { HOME: join(root, 'home'), TMPDIR: join(root, 'tmp'), OPENCODE_REAP_TMP: join(root, 'shared') };
   return readPlugins({
     env,
@@ -46,7 +46,7 @@ const read = () => {
     dataDirs: [],
     stateDir: undefined,
     projects: [join(root, 'project')],
-    answers: () => true,
+    answers,
     startTicks: true,
   });
 };
@@ -58,6 +58,19 @@ const usesOf = async (path: string, content: unknown): Promise<readonly Use[]> =
 
 const running = { id: 'task-1', status: 'running' };
 const nothingKnown = { holder: undefined, seenAt: undefined };
+
+test('a project that does not answer may hold a job of opencode-delegate, and of no other plugin', async () => {
+  const { uses, unread } = await read((path) => !path.startsWith(join(root, 'project')));
+  expect(unread).toEqual([]);
+  const covers = { kind: 'plugins', formats: ['opencode-delegate'], ports: [4573] };
+  expect(uses).toMatchObject([{ kind: 'job', covers, holder: undefined, seenAt: undefined, modifiedAt: undefined }]);
+});
+
+test('what looks alike in two plugins is one job: rivaldofwijaya’s has no `createdAt`, opencode-delegate’s has', async () => {
+  const meta = { id: 'ocd-1', state: 'running', createdAt: new Date(AT).toISOString(), ownerPid: 99 };
+  const uses = await usesOf('project/.opencode-delegate/jobs/ocd-1/meta.json', meta);
+  expect(uses).toMatchObject([{ covers: { formats: ['opencode-delegate'] }, holder: { pid: 99 } }]);
+});
 
 describe('of a file that says too little, nothing is taken for over:', () => {
   test('a session of rivaldofwijaya’s whose Claude process was not found lasts until it expires', async () => {
