@@ -239,6 +239,10 @@ describe('what other programs wrote down (servers, owners and editors are stand-
     expect(await verdict()).toEqual([
       ['unsure', `cannot tell whether it is Neovim’s: ${join(sandbox.home, NEOVIM)}: its process cannot be compared`],
     ]);
+    // The port has a new server, of which the editor does not know the process.
+    const stale = Object.values(mapTo({ ...fake, pid: 2 ** 22 }, called('nvim-again')))[0];
+    await put(NEOVIM, { [fake.port]: stale });
+    expect((await verdict())[0]?.[0]).toBe('spared');
     // Early versions list bare pids, and no server.
     await put(NEOVIM, {
       [fake.port]: { directory: '/', nvim_pids: [called('nvim-early')], auto_kill: true, started_by_nvim: true },

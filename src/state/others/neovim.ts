@@ -25,8 +25,7 @@ export function neovimFiles(env: Variables): string[] {
 }
 
 /**
- * opencode.nvim's list of ports: which editors use the server there, and perhaps the server's process. It is written in
- * place and says no times.
+ * opencode.nvim's list of ports: which editors use the server there. It is written in place and says no times.
  */
 export function neovims(file: string): Registration[] {
   const read = readSmall(file);
@@ -59,7 +58,8 @@ function mapped(key: string, mapping: unknown, empty: Registration): Registratio
   if (port === undefined) return [];
   if (!isObject(mapping)) return [{ ...empty, port, doubt: 'it does not say whose' }];
   const editors = editorsIn(mapping);
-  const known = { ...empty, port, pid: parsePid(mapping.server_pid) };
+  // Its `server_pid` stays when another server has the port: it is not removed where the new one’s is not known.
+  const known = { ...empty, port };
   return editors === undefined ? [{ ...known, doubt: 'it does not say whose' }] : [{ ...known, holders: editors }];
 }
 
