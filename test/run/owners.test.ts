@@ -327,7 +327,7 @@ describe('what other programs wrote down (servers, owners and editors are stand-
     const stdout = [await runCli(sandbox, ['list', '--all']), await runCli(sandbox, NOW)]
       .map((ran) => ran.stdout)
       .join('');
-    const named = stdout.split('\n').filter((line) => line.includes(` ${server.pid} `));
+    const named = stdout.split('\n').filter((line) => new RegExp(`^\\w* +${server.pid} `).test(line));
     expect(named).toHaveLength(2);
     for (const line of named) expect(line).toContain('below x\\u001b[2J, pid ');
     // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
