@@ -28,25 +28,31 @@ type EndedTree =
 
 /**
  * SIGTERM to the server and its launcher (a launcher alone would leave the server running), SIGKILL to what is left
- * of them, then the same for the noted descendants that outlived them.
+ * of them, then the same for the noted descendants that outlived them. `staying` is what else runs below the server: it is
+ * left alone, and while any of it ends, the server is taken to be closing.
  */
-export async function endTree(target: Target, tree: readonly Identity[], ending: Ending): Promise<EndedTree> {
+export async function endTree(
+  target: Target,
+  tree: readonly Identity[],
+  ending: Ending,
+  staying: readonly Identity[] = [],
+): Promise<EndedTree> {
   const heads = target.launcher ? [target.server, target.launcher] : [target.server];
-  const first = await endHeads(heads, ending);
-  if (first.kind !== 'ended') return first;
   const rest = tree.filter((member) => !heads.some((head) => head.pid === member.pid));
+  const first = await endHeads(heads, [...rest, ...staying], ending);
+  if (first.kind !== 'ended') return first;
   const others = await endRest(rest, afterFirst(ending));
   return others.length > 0 ? { kind: 'survived', pids: others.map(({ pid }) => pid) } : first;
 }
 
-async function endHeads(heads: readonly Identity[], ending: Ending): Promise<EndedTree> {
+async function endHeads(heads: readonly Identity[], below: readonly Identity[], ending: Ending): Promise<EndedTree> {
   const [server, ...launchers] = heads;
   const refused = refusal(server, await send(server ? [server] : [], 'SIGTERM', ending));
   // If it is not the recorded server, or must not be ended now, its launcher stays too.
   if (refused && refused.kind !== 'gone' && refused.kind !== 'replaced') return refused;
   await send(launchers, 'SIGTERM', afterFirst(ending));
   if (refused) return refused;
-  const stubborn = await insist(heads, afterFirst(ending));
+  const stubborn = await insist(heads, afterFirst(ending), below);
   if (stubborn.length === 0) return { kind: 'ended', signal: 'SIGTERM' };
   const refusedKill = refusal(stubborn[0], await send(stubborn, 'SIGKILL', afterFirst(ending)));
   const left = await waitGone(stubborn, KILL_WAIT_MS, ending.look);
@@ -58,14 +64,33 @@ async function endHeads(heads: readonly Identity[], ending: Ending): Promise<End
 const AGAIN_MS = 500;
 
 /**
- * OpenCode has no handler for SIGTERM, but its runtime, Bun, catches it while waiting for a child of `spawnSync`,
- * passes it to that child, and goes on: seen on 1.14 and 1.18, for seconds on a busy machine. So it is sent again.
+ * OpenCode 2 ends what it runs before it ends itself, one directory after another: an MCP server that ignores its SIGTERM
+ * takes it 4.0 s. Killed before it is done, it leaves the others behind.
  */
-async function insist(heads: readonly Identity[], ending: Ending): Promise<readonly Identity[]> {
-  const until = performance.now() + ending.graceMs;
+const CLOSING_STEP_MS = 5_000;
+const CLOSING_MS = 20_000;
+
+/**
+ * OpenCode 1 has no handler for SIGTERM, but its runtime, Bun, catches it while waiting for a child of `spawnSync`,
+ * passes it to that child, and goes on: seen on 1.14 and 1.18, for seconds on a busy machine. So it is sent again; a
+ * second one changes nothing for OpenCode 2. Longer than the grace is waited only while what runs below gets less.
+ */
+async function insist(
+  heads: readonly Identity[],
+  ending: Ending,
+  below: readonly Identity[] = [],
+): Promise<readonly Identity[]> {
+  const began = performance.now();
+  let until = began + ending.graceMs;
+  let running = below;
   for (let left = heads; ; await send(left, 'SIGTERM', ending)) {
     left = await waitGone(left, Math.min(AGAIN_MS, Math.max(0, until - performance.now())), ending.look);
-    if (left.length === 0 || performance.now() >= until) return left;
+    if (left.length === 0) return left;
+    const still = await waitGone(running, 0, ending.look);
+    const nowMs = performance.now();
+    if (still.length < running.length) until = Math.max(until, Math.min(nowMs + CLOSING_STEP_MS, began + CLOSING_MS));
+    running = still;
+    if (nowMs >= until) return left;
   }
 }
 

@@ -9,12 +9,25 @@ export type Activity =
       readonly directories: number;
       /**
        * When one of its sessions last did something, in epoch milliseconds by the server's clock; undefined when none
-       * did.
+       * did, `unknown` when that cannot be told.
        */
-      readonly lastActiveAt?: number | undefined;
+      readonly lastActiveAt?: number | 'unknown' | undefined;
+      /** It is an OpenCode 2. */
+      readonly isSecond?: true;
     }
-  | { readonly kind: 'busy'; readonly sessions: number; readonly directory: string }
-  | { readonly kind: 'silent' }
+  | {
+      readonly kind: 'busy';
+      readonly sessions: number;
+      readonly directory: string;
+      /** What runs there, if it is not a session. */
+      readonly what?: 'shell' | 'terminal';
+      readonly isSecond?: true;
+    }
+  | {
+      readonly kind: 'silent';
+      /** The path that it did not answer, if that is not its health. */
+      readonly at?: string;
+    }
   | {
       readonly kind: 'hung';
       readonly because: string;

@@ -1,5 +1,5 @@
 import { compare, type Identity, type Sameness } from '../model/identity.js';
-import { type Connection, descendants, type Process, type Sockets } from '../model/process.js';
+import { type Connection, childrenOf, descendants, type Process, type Sockets } from '../model/process.js';
 import type { Ownership, ServerRecord, Trust } from '../model/record.js';
 import type { Snapshot } from '../model/snapshot.js';
 import type { LiveRun, Unread, Written } from '../model/written.js';
@@ -10,6 +10,7 @@ import { mayConcernNow } from './earlier-boot.js';
 import { marksOn } from './keep-marks.js';
 import { type CoveringLease, leasesOn, type ServerKeys, sessionsAbove, witnessed } from './leases.js';
 import { type Located, type Present, processesOf } from './locate.js';
+import { leadsMcpSession } from './mcp-sessions.js';
 import { type Owner, ownerOf } from './owner.js';
 import { quietMs } from './quiet.js';
 import { type Apart, identified } from './tree.js';
@@ -26,7 +27,8 @@ export interface Evidence {
   readonly trust: Trust;
   /** Records that could not be read, that may be about this server, and that may say who started it. */
   readonly alsoUnread: readonly string[];
-  readonly sharedDaemon: Answer;
+  /** Somebody's daemon, whatever a record says of it. */
+  readonly sharedDaemon: 'service' | 'stdio' | 'no' | 'unknown';
   /** Undefined when the record does not say where it was written. */
   readonly where: { readonly machine: Sameness; readonly boot: Sameness; readonly pidNamespace: Sameness } | undefined;
   readonly located: Located;
@@ -46,6 +48,8 @@ export interface Evidence {
   /** How many connections were closed within the last minute; undefined where none are shown. */
   readonly lately: number | undefined;
   readonly ownSessions: readonly Process[] | undefined;
+  /** What leads a session of its own and is an MCP server if this is an OpenCode 2, and else a tool. */
+  readonly mcpSessions: readonly Process[];
   /** Processes that run below it and are not its own. */
   readonly apart: readonly Apart[];
   /** This very command was started by the server. */
@@ -85,7 +89,7 @@ export function evidenceOf(candidate: Candidate, written: Written, snapshot: Sna
     owner: ownerOf({ record, processes, ports: keys.ports, registrations: written.registrations ?? [] }, snapshot),
     trust: record.trust,
     alsoUnread: mentioning([...processes.map(({ pid }) => pid), ...keys.ports], record, unread),
-    sharedDaemon: server?.command?.kind === 'serve' ? (server.command.sharedDaemon ? 'yes' : 'no') : 'unknown',
+    sharedDaemon: server?.command?.kind === 'serve' ? (server.command.sharedDaemon ?? 'no') : 'unknown',
     where: whereFrom(record, snapshot),
     located,
     match: located.kind === 'present' ? matchOf(record, located, snapshot) : undefined,
@@ -98,6 +102,7 @@ export function evidenceOf(candidate: Candidate, written: Written, snapshot: Sna
     clients: located.kind === 'present' ? clientsOf(candidate, written.runs, snapshot) : undefined,
     lately: usesLately(snapshot.sockets.get(record.id)?.lately, server?.ageMs),
     ownSessions: located.kind === 'present' ? ownSessionsBelow(located.server, snapshot) : undefined,
+    mcpSessions: server ? mcpSessionsOf(server, snapshot) : [],
     apart: tree.apart,
     runsUs: server !== undefined && snapshot.lineage.has(server.pid),
     activity,
@@ -266,23 +271,30 @@ export function withoutQuestions(seen: Evidence, askedForMs: number): Evidence {
     ...seen,
     clients: seen.clients?.filter(({ mayOnlyAsk }) => !mayOnlyAsk),
     ownSessions: seen.ownSessions?.filter(isOlder),
+    mcpSessions: seen.mcpSessions.filter(isOlder),
     apart: seen.apart.filter(({ process }) => isOlder(process)),
   };
 }
 
 /**
  * An agent's tool, a user's shell and a pty have sessions of their own, and so does anything that they or an MCP server
- * detached; MCP servers share the server's session. Each session is represented by the highest process in it.
+ * detached; MCP servers share the server's session, or have one that can be told from a tool's. Each session is
+ * represented by the highest process in it.
  */
-function ownSessionsBelow(server: Process, { processes }: Snapshot): readonly Process[] | undefined {
+function ownSessionsBelow(server: Process, snapshot: Snapshot): readonly Process[] | undefined {
+  const { processes } = snapshot;
   const below = descendants(processes ?? new Map(), server.pid);
   // A process whose group cannot be read may be in the group that the spawn created.
   const isHidden = [...(processes?.values() ?? [])].some(({ group }) => group === undefined);
   if (server.session === undefined || isHidden || below.some(({ session }) => session === undefined)) return undefined;
-  return below.filter(
+  const heads = below.filter(
     ({ session, parent }) => session !== server.session && session !== processes?.get(parent)?.session,
   );
+  return heads.filter((head) => !leadsMcpSession(head, server, snapshot));
 }
+
+const mcpSessionsOf = (server: Process, snapshot: Snapshot): readonly Process[] =>
+  childrenOf(snapshot.processes ?? new Map(), server.pid).filter((one) => leadsMcpSession(one, server, snapshot));
 
 function keptOf(candidate: Candidate, server: Process | undefined, written: Written, snapshot: Snapshot): Answer {
   const environment = server && snapshot.environments.get(server.pid);

@@ -45,7 +45,11 @@ export const GUARDS: Readonly<Record<GuardName, Guard>> = {
         (seen) => seen.ownership === 'withdrawn' && 'its record was changed or removed while it was being judged',
       ],
       ['veto', (seen) => seen.trust.kind === 'untrusted' && `the record cannot be trusted: ${seen.trust.because}`],
-      ['veto', (seen) => seen.sharedDaemon === 'yes' && 'it is a shared daemon (--service or --stdio)'],
+      [
+        'veto',
+        (seen) => seen.sharedDaemon === 'service' && 'it is the user’s shared daemon (`opencode serve --service`)',
+      ],
+      ['veto', (seen) => seen.sharedDaemon === 'stdio' && 'it ends with its own starter (`opencode serve --stdio`)'],
       ['veto', (seen) => sparesByOwner(seen.owner) === 'yes' && `it belongs to ${whose(seen.owner)}`],
       ['unknown', (seen) => seen.trust.kind === 'unexamined' && `the record cannot be examined: ${seen.trust.because}`],
       ['unknown', (seen) => seen.alsoUnread.length > 0 && 'a record that may be about it could not be read'],
@@ -112,7 +116,16 @@ export const GUARDS: Readonly<Record<GuardName, Guard>> = {
         'veto',
         (seen) =>
           seen.activity.kind === 'busy' &&
-          `${count(seen.activity.sessions, 'session')} busy in ${seen.activity.directory}`,
+          `${count(seen.activity.sessions, seen.activity.what ?? 'session')} ${seen.activity.what ? 'running' : 'busy'} in ${seen.activity.directory}`,
+      ],
+      // Only OpenCode 2 has MCP servers with a session of their own.
+      [
+        'veto',
+        (seen) =>
+          seen.activity.kind === 'idle' &&
+          !seen.activity.isSecond &&
+          seen.mcpSessions.length > 0 &&
+          runningIn(seen.mcpSessions, seen.apart),
       ],
       ['veto', (seen) => Boolean(seen.lately) && 'it was used within the last minute'],
       ['veto', (seen, { quietForMs }) => quietForMs !== undefined && tooSoon(seen, seen.retireAfterMs ?? quietForMs)],
@@ -123,6 +136,14 @@ export const GUARDS: Readonly<Record<GuardName, Guard>> = {
       ['unknown', (seen) => seen.usesUnread && 'a plugin’s list of jobs and sessions could not be read'],
       ['unknown', (seen) => seen.activity.kind === 'unknown' && seen.activity.because],
       ['unknown', (seen) => seen.activity.kind === 'silent' && 'it did not answer'],
+      [
+        'unknown',
+        (seen, { quietForMs }) =>
+          quietForMs !== undefined &&
+          seen.activity.kind === 'idle' &&
+          seen.activity.lastActiveAt === 'unknown' &&
+          'it does not say when it was last used',
+      ],
       [
         'unknown',
         (seen) => seen.activity.kind === 'not asked' && 'it was not asked; its answer would not change the verdict',

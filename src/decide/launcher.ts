@@ -73,12 +73,15 @@ export function servingBelow(above: Process, snapshot: Snapshot): Process[] {
   const table = snapshot.processes ?? new Map<number, Process>();
   const isIn = ({ group }: Process): boolean =>
     group === undefined || above.group === undefined || group === above.group;
-  const children = childrenOf(table, above.pid).filter((child) => isIn(child) && mayServe(child, snapshot));
+  const isOther = ({ pid }: Process): boolean => isNested(pid, above.pid, snapshot);
+  const children = childrenOf(table, above.pid).filter(
+    (child) => isIn(child) && mayServe(child, snapshot) && !isOther(child),
+  );
   if (children.length > 0 || !mayRunDeeper(above, snapshot)) return children;
   const serving = descendants(table, above.pid).filter(({ command }) => command?.kind === 'serve');
   const within = new Set(serving.flatMap(({ pid }) => descendants(table, pid).map((one) => one.pid)));
   const isOwn = ({ pid }: Process): boolean => above.command?.kind === 'other' || saysTheSame(pid, above.pid, snapshot);
-  return serving.filter((one) => mayServe(one, snapshot) && isOwn(one) && !within.has(one.pid));
+  return serving.filter((one) => mayServe(one, snapshot) && isOwn(one) && !isOther(one) && !within.has(one.pid));
 }
 
 /** A process that an agent's tool started says that it runs in OpenCode, even in releases that do not say in which one. */
@@ -87,6 +90,10 @@ const saysTheSame = (one: number, other: number, { environments }: Snapshot): bo
 
 const mayRunDeeper = ({ pid, command }: Process, { listens }: Snapshot): boolean =>
   command?.kind === 'other' || (command?.kind === 'serve' && command.interpreted && listens.get(pid) === false);
+
+/** OpenCode 2 says it of its tools alone. What a tool started may launch another server, all of which says so. */
+const isNested = (one: number, above: number, { environments }: Snapshot): boolean =>
+  environments.get(one)?.inTerminal === true && environments.get(above)?.inTerminal !== true;
 
 /** Anything that is not certainly something else. A process that another server started belongs to that server. */
 export const mayServe = ({ pid, command }: Process, snapshot: Snapshot): boolean =>

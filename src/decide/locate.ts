@@ -1,8 +1,9 @@
 import { compare, type Identity, type Sameness } from '../model/identity.js';
-import type { Process, ProcessTable } from '../model/process.js';
+import { type Process, type ProcessTable, passwordsIn } from '../model/process.js';
 import { MAY_START_AFTER_MS, type ServerRecord } from '../model/record.js';
 import { sameSecret } from '../model/secret.js';
 import type { Snapshot } from '../model/snapshot.js';
+import { givenPassword, isByPassword } from './given-password.js';
 import { launcherOf, mayServe, servingBelow, topAbove } from './launcher.js';
 import { whyIncomparable } from './start-tokens.js';
 
@@ -59,13 +60,15 @@ const isPlugins = ({ source, machine }: ServerRecord): boolean => source.format 
  */
 function locateByTime(record: ServerRecord, snapshot: Snapshot): Located {
   const server = find(record.server, snapshot);
-  const recorded = recordedProcess(record, snapshot);
+  const recorded = isByPassword(record) ? givenPassword(record, snapshot) : recordedProcess(record, snapshot);
+  if (typeof recorded === 'string') return unknown(recorded);
   // Found earlier in this run, so known by its start token from now on.
   if (server.kind === 'same') return present(recorded, server.process, 'start time', snapshot);
   if (server.kind === 'unknown') return unknown(whyIncomparable(record, snapshot));
   if (recorded) return below(recorded, topAbove(recorded, tableOf(snapshot)), 'start time', record, snapshot);
   const left = leftBehind(record, snapshot);
   const unlike = left.kind === 'gone' ? unlikeServer(record, snapshot) : undefined;
+  if (isByPassword(record)) return { kind: 'gone', because: 'no `opencode serve` was given its password' };
   const because = `process ${unlike?.pid} is running, but does not look like a server`;
   return unlike ? { kind: 'unknown', because, unlike } : left;
 }
@@ -120,9 +123,8 @@ function unlikeServer({ spawned, startedAt, password }: ServerRecord, snapshot: 
   if (process === undefined || compare(spawned?.startToken, process.startToken) === 'different') return undefined;
   if (startedAt !== undefined) return wasThere(process, startedAt, snapshot) ? process : undefined;
   const its = snapshot.environments.get(process.pid);
-  const mayCarry =
-    its === undefined || (its.password !== undefined && sameSecret(its.password, password ?? its.password));
-  return password !== undefined && mayCarry ? process : undefined;
+  if (password === undefined) return undefined;
+  return its === undefined || passwordsIn(its).some((one) => sameSecret(one, password)) ? process : undefined;
 }
 
 type Found =
@@ -191,10 +193,12 @@ const hasTag = (process: Process, record: ServerRecord, snapshot: Snapshot): boo
 function remains(record: ServerRecord, snapshot: Snapshot): Process[] {
   const all = [...(snapshot.processes?.values() ?? [])];
   const group = record.spawned?.pid;
+  // A tool's server has inherited the tag, and OpenCode 2 says no more of it than that it is a tool's.
+  const isTools = ({ pid }: Process): boolean => snapshot.environments.get(pid)?.inTerminal === true;
   const pool = all.filter((process) => group === undefined || process.group === undefined || process.group === group);
   const isOurs = ({ owner }: Process): boolean =>
     owner === undefined || snapshot.owner === undefined || owner === snapshot.owner;
-  return pool.filter((process) => isOurs(process) && mayServe(process, snapshot));
+  return pool.filter((process) => isOurs(process) && mayServe(process, snapshot) && !isTools(process));
 }
 
 const isClear = ({ pid, command, owner, group }: Process, { environments }: Snapshot): boolean =>

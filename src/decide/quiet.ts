@@ -26,11 +26,15 @@ export function quietMs(server: Process, activity: Activity, uses: LastUses, { a
   if (last === undefined || bootMs === undefined || at === undefined) return 0;
   if (last.busy && activity.kind === 'idle') return 0;
   const seenMs = Math.max(0, Math.min(bootMs - last.ms, server.ageMs ?? 0));
-  const activeAt = activity.kind === 'idle' ? activity.lastActiveAt : undefined;
+  const activeAt = activeAtOf(activity);
   if (activeAt === undefined || activeAt === last.activeAt) return seenMs;
   const isSteady = Math.abs(at - bootMs - last.aheadMs) < STEADY_MS;
   return isSteady ? Math.max(0, Math.min(seenMs, at - activeAt)) : 0;
 }
+
+/** Where it cannot be told, a guard says so. */
+const activeAtOf = (activity: Activity): number | undefined =>
+  activity.kind !== 'idle' || activity.lastActiveAt === 'unknown' ? undefined : activity.lastActiveAt;
 
 /** What the watch remembers about a server after it was judged. */
 export function nextUse(seen: Evidence, uses: LastUses, { at, bootMs }: Moment): [string, LastUse] | undefined {
@@ -38,7 +42,7 @@ export function nextUse(seen: Evidence, uses: LastUses, { at, bootMs }: Moment):
   const key = useKey(seen.located.server);
   const last = uses.get(key);
   const { activity } = seen;
-  const activeAt = (activity.kind === 'idle' ? activity.lastActiveAt : undefined) ?? last?.activeAt;
+  const activeAt = activeAtOf(activity) ?? last?.activeAt;
   const busy = activity.kind === 'busy' || (activity.kind === 'not asked' && last?.busy) ? true : undefined;
   if (last === undefined || isInUse(seen)) return [key, { ms: bootMs, aheadMs: at - bootMs, activeAt, busy }];
   if (activity.kind !== 'idle') return [key, last];
@@ -57,7 +61,8 @@ export const endsSilence = (seen: Evidence): boolean => seen.activity.kind !== '
  */
 function isInUse(seen: Evidence): boolean {
   const saysNothing = seen.activity.kind === 'not asked' || ('silent' in seen.activity && seen.activity.silent);
-  const activity: Activity = saysNothing ? { kind: 'idle', directories: 0 } : seen.activity;
+  // What may be an MCP server is taken to be one: if it were a tool, the server would have said that it is busy.
+  const activity: Activity = saysNothing ? { kind: 'idle', directories: 0, isSecond: true } : seen.activity;
   const asOthers = { olderThanMs: 0 };
   return (['unleased', 'idle'] as const).some(
     (name) => answer(name, { ...seen, activity }, asOthers).outcome !== 'pass',

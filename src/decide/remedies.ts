@@ -22,7 +22,11 @@ export const REMEDIES: Readonly<Record<GuardName, (seen: Evidence) => string>> =
  * ours would have another id, and whatever names the first one would no longer spare the server.
  */
 export const mayBeHandedOver = ({ ownership, isOurs, trust, sharedDaemon }: Evidence): boolean =>
-  sharedDaemon !== 'yes' && !isOurs && ownership !== 'adopted' && !(ownership === 'plugin' && trust.kind === 'trusted');
+  sharedDaemon !== 'service' &&
+  sharedDaemon !== 'stdio' &&
+  !isOurs &&
+  ownership !== 'adopted' &&
+  !(ownership === 'plugin' && trust.kind === 'trusted');
 
 function howToIdentify({ match, located }: Evidence): string {
   if (located.kind === 'unknown' && located.unlike)
@@ -68,7 +72,9 @@ function howToOwn(seen: Evidence): string {
     return 'a server that no plugin started is never reaped automatically; `opencode-reap adopt` allows it';
   if (seen.isOurs && seen.ownership === 'user')
     return 'a server that you started is stopped only by `opencode-reap stop`';
-  if (seen.sharedDaemon === 'yes') return 'a shared daemon is stopped only by `opencode-reap stop`';
+  if (seen.sharedDaemon === 'service')
+    return 'a shared daemon is stopped only by `opencode service stop` or `opencode-reap stop`';
+  if (seen.sharedDaemon === 'stdio') return 'end what started it; `opencode-reap stop` ends it too';
   if (seen.alsoUnread.length > 0) return `fix ${seen.alsoUnread.join(', ')}, or remove it if nothing uses it`;
   return 'make sure that no one else can write to the record';
 }

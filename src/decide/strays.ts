@@ -1,5 +1,6 @@
 import { type Identity, sameProcess } from '../model/identity.js';
-import type { Environment, Process, ProcessTable } from '../model/process.js';
+import { type Environment, lineage, type Process, type ProcessTable, passwordsIn } from '../model/process.js';
+import { type Secret, sameSecret } from '../model/secret.js';
 import type { Snapshot } from '../model/snapshot.js';
 
 /** What is remembered about a stopped server. */
@@ -11,12 +12,14 @@ export interface Stopped {
   readonly apart: readonly Identity[];
   /** How old the server was when the tree was noted. */
   readonly ageMs: number | undefined;
+  /** Those of its environment. */
+  readonly passwords?: readonly Secret[];
 }
 
 /**
  * Processes that left the tree before it was noted (reparented, in sessions of their own) and are known only by what
- * they inherited in their environment: the tag, or the pid of the server that started them; and processes that were
- * below it and stay.
+ * they inherited in their environment: the tag, the pid of the server that started them, or, for tools of OpenCode 2,
+ * its password; and processes that were below it and stay.
  */
 export function straysOf(
   stopped: Stopped,
@@ -31,9 +34,22 @@ export function straysOf(
     if (environment === undefined || known.has(process.pid) || snapshot.lineage.has(process.pid)) return false;
     const tagged = stopped.tag !== undefined && environment.tag === stopped.tag;
     const started = environment.opencodePid === String(stopped.server.pid) && isYounger(process, stopped);
-    return tagged || started;
+    return (
+      tagged || started || (isToolOf(environment, stopped) && isYounger(process, stopped) && isLost(process, table))
+    );
   });
 }
+
+/** Enough to name it, but not to end it: servers of one user may have the same password. What has a tag is known by that. */
+const isToolOf = (environment: Environment, { tag, passwords = [] }: Stopped): boolean =>
+  tag === undefined &&
+  environment.tag === undefined &&
+  environment.inTerminal &&
+  passwordsIn(environment).some((one) => passwords.some((its) => sameSecret(one, its)));
+
+/** Below no server that is still there. */
+const isLost = ({ pid, command }: Process, table: ProcessTable): boolean =>
+  command?.kind !== 'serve' && [...lineage(table, pid)].every((above) => table.get(above)?.command?.kind !== 'serve');
 
 const isApart = (process: Process, { apart }: Stopped): boolean =>
   apart.some((one) => sameProcess(one, process) === 'same');
@@ -52,8 +68,11 @@ export function mayEnd(
   listens: boolean | undefined,
   environments: ReadonlyMap<number, Environment>,
 ): boolean {
-  const tag = environments.get(stray.pid)?.tag;
+  const environment = environments.get(stray.pid);
+  const tag = environment?.tag;
+  const isProved = tag !== undefined || environment?.opencodePid === String(stopped.server.pid);
   return (
+    isProved &&
     !isApart(stray, stopped) &&
     stray.terminal === false &&
     listens === false &&

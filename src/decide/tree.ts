@@ -4,12 +4,14 @@ import {
   descendants,
   type Environment,
   inGroup,
+  lineage,
   type Process,
   type ProcessTable,
 } from '../model/process.js';
 import type { Fence, ServerRecord } from '../model/record.js';
 import type { Snapshot } from '../model/snapshot.js';
 import type { Present } from './locate.js';
+import { leadsMcpSession, precedes } from './mcp-sessions.js';
 
 /** What ends with a server, and what runs below it and stays. */
 export interface Tree {
@@ -41,12 +43,12 @@ export function treeOf(record: ServerRecord, located: Present, snapshot: Snapsho
   const table = snapshot.processes ?? new Map<number, Process>();
   const all = everythingOf(record, located, table);
   const heads = headsOf(located, table);
-  const beside = new Map(
-    [...besideOf(located.server, snapshot), ...strangersIn(all, located, heads, snapshot)]
-      .flatMap((process) => [process, ...descendants(table, process.pid)])
-      .map((one) => [one.pid as number, one]),
-  );
-  const others = all.filter(({ pid }) => !heads.has(pid) && !beside.has(pid));
+  const unmarked = besideOf(located.server, snapshot);
+  const strangers = strangersIn(all, located, heads, snapshot);
+  const beside = withBelow([...unmarked, ...strangers], table);
+  // The server ends an MCP server that it has not marked, with everything below that.
+  const earlier = withBelow([...unmarked.filter((one) => precedes(one, located.server)), ...strangers], table);
+  const others = all.filter(({ pid }) => !heads.has(pid) && !earlier.has(pid));
   const apart = others.flatMap((process): Apart[] => {
     const why = whyApart(process, record, located.server, snapshot);
     return why === undefined ? [] : [{ ...why, process, members: unitOf(process, located.server, others, table) }];
@@ -56,16 +58,24 @@ export function treeOf(record: ServerRecord, located: Present, snapshot: Snapsho
   return { members: all.filter(({ pid }) => !left.has(pid)), apart: apart.filter(isFirst), left: [...left.values()] };
 }
 
+const withBelow = (roots: readonly Process[], table: ProcessTable): ReadonlyMap<number, Process> =>
+  new Map(
+    roots.flatMap((root) => [root, ...descendants(table, root.pid)]).map((one) => [one.pid as number, one] as const),
+  );
+
 /**
  * A shell may start another program and then turn into the server. OpenCode marks everything that it starts, so a
  * process without the mark is not ended with it; but such a process does not spare the server either, since a wrapper
- * may only have hidden the mark. A server that an interpreter runs launches nothing but the native server.
+ * may only have hidden the mark. OpenCode 2 marks its tools alone; its MCP servers are known by their sessions, and
+ * those of releases that made none are left to the server, which ends them. A server that an interpreter runs launches nothing but the native server.
  */
-function besideOf(server: Process, { processes, environments }: Snapshot): Process[] {
+function besideOf(server: Process, snapshot: Snapshot): Process[] {
+  const { processes, environments } = snapshot;
   if (server.command?.kind !== 'serve' || server.command.interpreted) return [];
-  return childrenOf(processes ?? new Map(), server.pid).filter(({ pid }) => {
-    const environment = environments.get(pid);
-    if (environment === undefined) return false;
+  return childrenOf(processes ?? new Map(), server.pid).filter((child) => {
+    const environment = environments.get(child.pid);
+    if (environment === undefined || leadsMcpSession(child, server, snapshot)) return false;
+    if (environment.inTerminal && !environments.get(server.pid)?.inTerminal) return false;
     const { opencodePid, inOpencode } = environment;
     return opencodePid === undefined ? !inOpencode : opencodePid !== String(server.pid);
   });
@@ -167,11 +177,22 @@ function whyApart(
   // Where sessions cannot be seen, no guard lets anything be stopped; but a server that was just spawned may still be
   // ended.
   if (server.session === undefined || inServersGroup(process, server)) return undefined;
+  const mcp = mcpAbove(process, server, snapshot);
+  if (mcp !== undefined && process.session === mcp.session && process.group === mcp.group) return undefined;
   const listening = listens.get(process.pid);
   if (listening !== false) return listening ? surely('listens') : maybe('may be listening');
   const parent = processes?.get(process.parent);
-  const detached = !inSession(process, server) && parent && parent.pid !== server.pid && inSession(parent, server);
+  const isBelowMcp = mcp !== undefined && process.session !== mcp.session && parent?.session === mcp.session;
+  const detached =
+    parent && parent.pid !== server.pid && !inSession(process, server) && (isBelowMcp || inSession(parent, server));
   return detached ? surely(`was detached by pid ${parent.pid}`) : undefined;
+}
+
+/** The MCP server that a process belongs to, if it has a session of its own. */
+function mcpAbove(process: Process, server: Process, snapshot: Snapshot): Process | undefined {
+  const above = lineage(snapshot.processes ?? new Map(), process.pid);
+  const children = childrenOf(snapshot.processes ?? new Map(), server.pid);
+  return children.find((child) => above.has(child.pid) && leadsMcpSession(child, server, snapshot));
 }
 
 /** A record with a bare pid may have meant an earlier process, and certainly did if this one is not an OpenCode. */

@@ -1,5 +1,5 @@
 import type { Sameness } from '../model/identity.js';
-import type { Process } from '../model/process.js';
+import { type Process, passwordsIn } from '../model/process.js';
 import { MAY_START_AFTER_MS, MAY_START_BEFORE_MS, type ServerRecord } from '../model/record.js';
 import { sameSecret } from '../model/secret.js';
 import type { Snapshot } from '../model/snapshot.js';
@@ -49,17 +49,19 @@ function passwordOf(
   if (!showsEnvironments) return 'hidden';
   const carried = processes.map(({ pid }) => environments.get(pid));
   if (carried.some((environment) => environment === undefined)) return 'unknown';
-  return carried.every((environment) => environment?.password && sameSecret(environment.password, password))
+  return carried.every(
+    (environment) => environment && passwordsIn(environment).some((one) => sameSecret(one, password)),
+  )
     ? 'same'
     : 'different';
 }
 
 /**
- * Anything that runs inside such a server inherits the configuration, but also has the server's pid in its environment.
+ * Anything that runs inside such a server inherits the configuration, but its environment also says that it does.
  */
 function hasPluginConfig(pid: number, { environments }: Snapshot): boolean {
   const environment = environments.get(pid);
-  return environment?.pluginConfig === true && environment.opencodePid === undefined;
+  return environment?.pluginConfig === true && environment.opencodePid === undefined && !environment.inTerminal;
 }
 
 /** Why the process may not be the recorded one; undefined when everything matches. */

@@ -6,7 +6,8 @@ export type CommandLine =
   | {
       readonly kind: 'serve';
       readonly port: number | undefined;
-      readonly sharedDaemon: boolean;
+      /** OpenCode 2: `service` is the user's shared daemon, `stdio` belongs to whoever holds its standard input. */
+      readonly sharedDaemon: 'service' | 'stdio' | undefined;
       /** Run by an interpreter or a shell, so it may be only a launcher. */
       readonly interpreted: boolean;
     }
@@ -53,8 +54,9 @@ export function classify(argv: readonly string[], executable?: string): CommandL
   const at = firstPlainWord(found.rest);
   if (at === undefined || found.rest[at] !== 'serve') return { kind: 'opencode' };
   const args = found.rest.slice(at + 1);
-  // OpenCode 2: `--service` is the user's shared daemon, `--stdio` belongs to whoever holds its stdin.
-  const sharedDaemon = args.some((arg) => /^--(service|stdio)(=|$)/.test(arg));
+  const sharedDaemon = (['service', 'stdio'] as const).find((mode) =>
+    args.some((arg) => arg === `--${mode}` || arg.startsWith(`--${mode}=`)),
+  );
   return { kind: 'serve', port: portOf(args), sharedDaemon, interpreted: found.interpreted };
 }
 

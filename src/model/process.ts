@@ -45,9 +45,16 @@ export interface Environment {
   /** Where it, or the plugin that started it, may keep what it writes down; absolute paths only. */
   readonly folders?: Folders | undefined;
   readonly marks?: Marks | undefined;
+  /** Set by an OpenCode 2 for every tool and terminal, and for nothing else that it starts. */
+  readonly inTerminal: boolean;
   readonly username: string | undefined;
   readonly password: Secret | undefined;
+  /** What an OpenCode 2 wants before it looks at the other one. */
+  readonly passwordOfSecond: Secret | undefined;
 }
+
+export const passwordsIn = ({ password, passwordOfSecond }: Environment): Secret[] =>
+  [password, passwordOfSecond].flatMap((one) => one ?? []);
 
 /** A connection to a listening port of a server. The client is undefined when no process here owns the other end. */
 export interface Connection {

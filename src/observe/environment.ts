@@ -8,6 +8,7 @@ import { secret } from '../model/secret.js';
 const KEPT: ReadonlySet<string> = new Set([
   ...FOLDER_VARIABLES,
   'OPENCODE',
+  'OPENCODE_PASSWORD',
   'OPENCODE_PID',
   'OPENCODE_REAP',
   'OPENCODE_REAP_TAG',
@@ -19,6 +20,7 @@ const KEPT: ReadonlySet<string> = new Set([
   'CLAUDE_PID',
   'KIMAKI',
   'SYSTEMD_EXEC_PID',
+  'OPENCODE_TERMINAL',
 ]);
 
 /** Keeps only what is asked for: the rest of an environment is nobody's business, and full of secrets. */
@@ -32,7 +34,6 @@ export function environmentFrom(variables: readonly string[]): Environment {
   }
   const value = (name: string): string | undefined => values.get(name);
   const home = value('HOME');
-  const password = value('OPENCODE_SERVER_PASSWORD');
   return {
     tag: value('OPENCODE_REAP_TAG'),
     opencodePid: value('OPENCODE_PID'),
@@ -42,8 +43,10 @@ export function environmentFrom(variables: readonly string[]): Environment {
     claudeConfigDir: value('CLAUDE_CONFIG_DIR') || (home ? join(home, '.claude') : undefined),
     folders: foldersIn(values),
     marks: marksIn(value),
+    inTerminal: value('OPENCODE_TERMINAL') === '1',
     username: value('OPENCODE_SERVER_USERNAME'),
-    password: password ? secret(password) : undefined,
+    password: secretIn(value('OPENCODE_SERVER_PASSWORD')),
+    passwordOfSecond: secretIn(value('OPENCODE_PASSWORD')),
   };
 }
 
@@ -58,6 +61,9 @@ function marksIn(value: (name: string) => string | undefined): Marks {
     servicePid: pid('SYSTEMD_EXEC_PID'),
   };
 }
+
+/** An empty one counts as none. */
+const secretIn = (value: string | undefined) => (value ? secret(value) : undefined);
 
 /** A relative path means something to its own process alone. */
 const foldersIn = (values: ReadonlyMap<string, string>): Folders =>

@@ -1,11 +1,13 @@
 import { type Ending, endRest, endTree, waitGone } from '../act/end-tree.js';
 import { endStrays } from '../act/strays.js';
+import type { Activity } from '../decide/activity.js';
 import { endingWith, stayingAfter } from '../decide/evidence.js';
 import type { Policy } from '../decide/guards.js';
 import { mayEnd, straysOf } from '../decide/strays.js';
 import { type Target, targetNamed, type Verdict } from '../decide/verdict.js';
 import { type Identity, sameProcess } from '../model/identity.js';
 import type { Outcome, Stray } from '../model/outcome.js';
+import { passwordsIn } from '../model/process.js';
 import type { ServerRecord } from '../model/record.js';
 import { bootMs } from '../observe/boot-clock.js';
 import { dispose } from '../observe/server/ask.js';
@@ -117,7 +119,8 @@ async function endOnSight(seen: Clearance | undefined, stopping: FencedServer): 
     const cleared = clearanceOf(await judgeOnceMore(record, asked.answered, policy, world), asked.answered, policy);
     if (cleared.kind !== 'may stop') return cleared;
     if (!isSameTree(cleared.tree, asked.tree)) fence.note(cleared.tree);
-    const done = await endTree(cleared.target, cleared.tree, { ...ending, mayBegin: () => isFresh(cleared) });
+    const whileFresh = { ...ending, mayBegin: () => isFresh(cleared) };
+    const done = await endTree(cleared.target, cleared.tree, whileFresh, stayingAfter(cleared.judgement));
     if (done.kind === 'ended') return { ...done, cleared };
     if (done.kind !== 'late') return done;
   }
@@ -168,9 +171,13 @@ const ANSWER_COUNTS_MS = SETTLING_MS + LOOK_COUNTS_MS;
 const isFresh = ({ judgement, answered }: Clearance): boolean =>
   bootMs() - judgement.survey.beganMs <= LOOK_COUNTS_MS && bootMs() - answered.answeredAtMs <= ANSWER_COUNTS_MS;
 
+/** OpenCode 2 has no such route, and ends all that it runs when it gets its signal. */
+const isSecond = (activity: Activity): boolean => 'isSecond' in activity && activity.isSecond === true;
+
 /** Disposing ends everything that an MCP server has started, even if it belongs to others by now. */
 async function askToDispose({ judgement }: Clearance, { world }: FencedServer): Promise<void> {
-  if (judgement.tree.apart.length === 0) await dispose(judgement, judgement.survey.snapshot, world.platform);
+  if (judgement.tree.apart.length === 0 && !isSecond(judgement.seen.activity))
+    await dispose(judgement, judgement.survey.snapshot, world.platform);
 }
 
 const isSameTree = (one: readonly Identity[], other: readonly Identity[]): boolean =>
@@ -214,7 +221,10 @@ async function straysAfter(
   const table = (await platform.processes()) ?? new Map();
   const environments = await environmentsOf([...table.keys()], platform);
   const { ageMs } = judgement.seen;
-  const left = { server: target.server, tag: judgement.record.tag, tree, apart: stayingAfter(judgement), ageMs };
+  const own = judgement.survey.snapshot.environments.get(target.server.pid);
+  const passwords = own ? passwordsIn(own) : [];
+  const { tag } = judgement.record;
+  const left = { server: target.server, tag, tree, apart: stayingAfter(judgement), ageMs, passwords };
   const strays = straysOf(left, table, environments, judgement.survey.snapshot);
   const details = await platform.details({ listens: policy.endStrays ? strays.map(({ pid }) => pid) : [] });
   const mayGo = strays.filter(

@@ -65,7 +65,7 @@ export function process(value: number, but: Partial<Process> = {}): Process {
   };
 }
 
-export const serve = { kind: 'serve', port: PORT, sharedDaemon: false, interpreted: false } as const;
+export const serve = { kind: 'serve', port: PORT, sharedDaemon: undefined, interpreted: false } as const;
 export const serverProcess = (value: number, but: Partial<Process> = {}): Process =>
   process(value, { name: 'opencode', command: serve, ...but });
 
@@ -77,6 +77,8 @@ export const environment: Environment = {
   pluginConfig: false,
   keep: false,
   username: undefined,
+  inTerminal: false,
+  passwordOfSecond: undefined,
   password: undefined,
 };
 
@@ -251,4 +253,16 @@ export const spawning: Situation = {
   record: { ...starting.record, spawned: undefined, state: 'spawning' },
 };
 
-export const everyStale = { native, launched, starting, orphaned, spawning };
+/** An OpenCode 2, whose MCP servers have sessions of their own, and no mark. */
+export const second: Situation = {
+  ...native,
+  snapshot: {
+    ...snapshot,
+    processes: tableOf(...us, serverProcess(SERVER), process(MCP, { parent: SERVER, ageMs: HOUR - MINUTE })),
+    environments: new Map([SERVER, MCP].map((one) => [one, environment])),
+    listens: new Map([[MCP, false]]),
+  },
+  activity: { kind: 'idle', directories: 1, isSecond: true },
+};
+
+export const everyStale = { native, launched, starting, orphaned, spawning, second };

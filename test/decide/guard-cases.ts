@@ -1,4 +1,5 @@
 import type { GuardName, GuardOutcome } from '../../src/decide/guards.js';
+import { useKey } from '../../src/decide/quiet.js';
 import type { Verdict } from '../../src/decide/verdict.js';
 import type { Process } from '../../src/model/process.js';
 import {
@@ -25,6 +26,7 @@ import {
   spawnedWith,
   unread,
   witnessed,
+  written,
 } from './changes.js';
 import {
   CLAUDE,
@@ -45,6 +47,7 @@ import {
   SELF,
   SERVER,
   type Situation,
+  second,
   serve,
   sockets,
   starting,
@@ -74,6 +77,12 @@ const beside = but(
   seen(LAUNCHER, { command: { kind: 'other' } }),
   running(process(5003, { parent: LAUNCHER, group: LAUNCHER, session: LAUNCHER })),
 );
+const DAY = 24 * 60 * MINUTE;
+/** A server that the watch has long known, and that nothing has used since. */
+const watchedLongAgo: Change = every(
+  shown({ bootMs: DAY }),
+  written({ lastUses: new Map([[useKey(identity(SERVER)), { ms: 0, aheadMs: NOW - DAY, activeAt: undefined }]]) }),
+);
 const ownGroup = { group: 5003 };
 const ownSession = { group: 5003, session: 5003 };
 
@@ -99,8 +108,15 @@ const owned: readonly Case[] = [
     ['owned'],
   ],
   [
+    'it lives as long as its standard input',
+    on(seen(SERVER, { command: { ...serve, sharedDaemon: 'stdio' } })),
+    'veto',
+    'spared',
+    ['owned'],
+  ],
+  [
     'it is a shared daemon',
-    on(seen(SERVER, { command: { ...serve, sharedDaemon: true } })),
+    on(seen(SERVER, { command: { ...serve, sharedDaemon: 'service' } })),
     'veto',
     'spared',
     ['owned'],
@@ -389,6 +405,24 @@ const idle: readonly Case[] = [
   ['a hung server has a client', on(client(FREE), says({ kind: 'hung', because: 'x' })), 'veto', 'spared', ['idle']],
   ['a tool runs in a session of its own', on(running(tool(5002))), 'veto', 'spared', ['idle']],
   ['a session is busy', on(says({ kind: 'busy', sessions: 1, directory: '/repo' })), 'veto', 'spared', ['idle']],
+  ['what OpenCode 2 gives sessions of their own are MCP servers', second, 'pass', 'stale', []],
+  ['it has such sessions, and is no OpenCode 2', but(second, says(native.activity)), 'veto', 'spared', ['idle']],
+  ['it has them, and hangs', but(second, says({ kind: 'hung', because: 'x' })), 'pass', 'stale', []],
+  ['it has them, and does not answer', but(second, says({ kind: 'silent' })), 'unknown', 'unsure', ['idle']],
+  [
+    'an OpenCode 2 runs a shell',
+    but(second, says({ kind: 'busy', sessions: 1, directory: '/repo', what: 'shell', isSecond: true })),
+    'veto',
+    'spared',
+    ['idle'],
+  ],
+  [
+    'it does not say when it was last used, which matters to the watch',
+    but(second, says({ kind: 'idle', directories: 1, lastActiveAt: 'unknown', isSecond: true }), watchedLongAgo),
+    'pass',
+    'stale',
+    [],
+  ],
   ['its connections cannot be seen', on(shown({ sockets: new Map() })), 'unknown', 'unsure', ['idle']],
   ['its own session cannot be seen', on(seen(SERVER, { session: undefined })), 'unknown', 'unsure', ['idle']],
   ['an MCP server has started something', on(below()), 'pass', 'stale', []],

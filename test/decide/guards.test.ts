@@ -58,7 +58,7 @@ test('another password is named before a time that is not there', () => {
 
 const unreadable = written({ unread: [{ file: '/x', error: 'x', kind: 'server', mentions: new Set([SERVER]) }] });
 const untrusted = recorded({ trust: { kind: 'untrusted', because: 'x' } });
-const daemon = seen(SERVER, { command: { ...serve, sharedDaemon: true } });
+const daemon = seen(SERVER, { command: { ...serve, sharedDaemon: 'service' } });
 const theirs = recorded({ source: { format: 'a plugin', file: '/x' } });
 const ours = recorded({ source: native.record.source });
 const owner = (ownership: ServerRecord['ownership']): Change => recorded({ ownership });

@@ -66,7 +66,7 @@ test.each<[string, Change, string]>([
   ['what takes in orphans has taken it in', below('systemd'), 'unknown'],
   [
     'it is a shared daemon',
-    seen(SERVER, { command: { kind: 'serve', port: PORT, sharedDaemon: true, interpreted: false } }),
+    seen(SERVER, { command: { kind: 'serve', port: PORT, sharedDaemon: 'service', interpreted: false } }),
     'OpenCode’s own daemon',
   ],
   ['Kimaki marked it', marked({ kimaki: true }), 'Kimaki'],

@@ -61,7 +61,7 @@ const belowMcp =
     if (located.kind !== 'present') return given;
     const { group, session } = located.server;
     return running(
-      process(MCP, { parent: located.server.pid, group, session }),
+      process(MCP, { parent: located.server.pid, group, session, ageMs: HOUR - MINUTE }),
       process(5003, { parent: MCP, group, session, ...but }),
     )(given);
   };
@@ -208,7 +208,7 @@ export const SPOILING: readonly Named[] = [
   ['the launcher ended', ended(LAUNCHER)],
   ['the listener ended', ended(SERVER)],
   ['it is another command', seen(SERVER, { command: { kind: 'opencode' } })],
-  ['it is a shared daemon', seen(SERVER, { command: { ...serve, sharedDaemon: true } })],
+  ['it is a shared daemon', seen(SERVER, { command: { ...serve, sharedDaemon: 'service' } })],
   ['its launcher is another program', seen(LAUNCHER, { command: { kind: 'other' } })],
   ['its launcher belongs to another user', seen(LAUNCHER, { owner: '0' })],
   ['its launcher carries another tag', spawnedWith(LAUNCHER, { tag: 'other' })],

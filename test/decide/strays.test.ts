@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { mayEnd, straysOf } from '../../src/decide/strays.js';
-import { environment, HOUR, identity, native, process, SERVER, TAG, tableOf } from './given.js';
+import { secret } from '../../src/model/secret.js';
+import { environment, HOUR, identity, native, process, SERVER, serverProcess, TAG, tableOf } from './given.js';
 
 const server = identity(SERVER);
 const stopped = {
@@ -24,4 +25,28 @@ test('what ran below a server and is not its own is named with what it has lost,
 test('of these only what it has lost may be ended', () => {
   const strays = straysOf(stopped, table, environments, native.snapshot);
   expect(strays.map((stray) => mayEnd(stray, stopped, false, environments))).toEqual([false, true]);
+});
+
+const its = { ...environment, tag: undefined, inTerminal: true, password: secret('x') };
+
+test('a tool of an OpenCode 2 without a tag is named by the password that it has inherited, and never ended', () => {
+  const untagged = { ...stopped, tag: undefined, apart: [], passwords: [secret('x')] };
+  const left = tableOf(
+    process(20, { ageMs: 1 }),
+    process(21, { ageMs: 2 * HOUR }),
+    process(22, { ageMs: 1 }),
+    process(23, { ageMs: 1 }),
+    serverProcess(30),
+    process(24, { ageMs: 1, parent: 30 }),
+    serverProcess(25, { ageMs: 1 }),
+  );
+  const carried = new Map([
+    ...[20, 21, 24, 25].map((pid) => [pid, its] as const),
+    [22, { ...its, inTerminal: false }] as const,
+    [23, { ...its, password: secret('y') }] as const,
+  ]);
+  const strays = straysOf(untagged, left, carried, native.snapshot);
+  expect(strays.map(({ pid }) => pid)).toEqual([20]);
+  expect(strays.map((stray) => mayEnd(stray, untagged, false, carried))).toEqual([false]);
+  expect(straysOf({ ...untagged, tag: TAG }, left, carried, native.snapshot)).toEqual([]);
 });

@@ -5,7 +5,7 @@ const words = (text: string): string[] => text.split(' ');
 const serves = (port: number | undefined, interpreted: boolean) => ({
   kind: 'serve',
   port,
-  sharedDaemon: false,
+  sharedDaemon: undefined,
   interpreted,
 });
 
@@ -119,12 +119,13 @@ describe('a server is', () => {
     expect(classify(argv)).toEqual({ kind: 'other' });
   });
 
-  test.each(['opencode serve --service', 'opencode serve --stdio', 'opencode serve --port 1 --stdio=true'])(
-    'shared by others as %s',
-    (text) => {
-      expect(classify(words(text))).toMatchObject({ kind: 'serve', sharedDaemon: true });
-    },
-  );
+  test.each([
+    ['opencode serve --service', 'service'],
+    ['opencode serve --stdio', 'stdio'],
+    ['opencode serve --port 1 --stdio=true', 'stdio'],
+  ])('shared by others as %s', (text, sharedDaemon) => {
+    expect(classify(words(text))).toMatchObject({ kind: 'serve', sharedDaemon });
+  });
 });
 
 describe('another command of opencode is', () => {

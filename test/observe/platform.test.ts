@@ -36,7 +36,7 @@ const processOf = (pid: number, but: Partial<Process> = {}): Process => ({
   terminal: false,
   owner: US,
   name: 'opencode',
-  command: { kind: 'serve', port: undefined, sharedDaemon: false, interpreted: false },
+  command: { kind: 'serve', port: undefined, sharedDaemon: undefined, interpreted: false },
   ageMs: HOUR,
   memoryBytes: undefined,
   ...but,
@@ -86,6 +86,8 @@ const environmentOf = (tag: string | undefined) => ({
   pluginConfig: false,
   keep: false,
   username: undefined,
+  inTerminal: false,
+  passwordOfSecond: undefined,
   password: undefined,
 });
 

@@ -123,12 +123,24 @@ export const first = (routes: Routes = {}): Routes => ({
   ...routes,
 });
 
-/** An idle OpenCode 2, except for these routes. It answers the old paths with its web page. */
+/** Answers for the directory that is asked about; nothing runs in the others. */
+export const inDirectory =
+  (running: Readonly<Record<string, readonly unknown[]>> = {}): Handler =>
+  (request, response) => {
+    const directory = queryOf(request, 'location[directory]') ?? 'its own';
+    json({ location: { directory }, data: running[directory] ?? [] })(request, response);
+  };
+
+/** An idle OpenCode 2 that has loaded nothing, except for these routes. It answers the old paths with its web page. */
 export const second = (routes: Routes = {}): Routes => ({
   '/global/health': webPage,
   '/session/status': webPage,
   '/api/info': json({ version: '2.0.22', pid: 4242 }),
   '/api/session/active': json({ data: {} }),
+  '/api/session': json({ data: [], cursor: { previous: null, next: null } }),
+  '/api/debug/location': json([]),
+  '/api/shell': inDirectory(),
+  '/api/pty': inDirectory(),
   ...routes,
 });
 

@@ -1,8 +1,11 @@
 import { isObject } from '../../common/json.js';
 import type { Activity, Silence } from '../../decide/activity.js';
+import type { Secret } from '../../model/secret.js';
 import { type Address, ask, type Reply } from './http.js';
+import { askSecond } from './second.js';
 import { askInTurn, recentSessions, STATUS_MS, unlistedDirectories, workplacesOf } from './sessions.js';
 
+const HEALTH = '/global/health';
 const ANSWER_MS = 2_000;
 const MAX_DIRECTORIES = 50;
 /** Two clocks and a slow start are never further apart than this. */
@@ -13,18 +16,42 @@ export interface AskedServer {
   readonly startedAt: number;
   /** Directories from records and jobs, for releases that cannot list their sessions. */
   readonly directories: readonly string[];
+  /** The process that is known to listen there. */
+  readonly pid: number;
+  /** What an OpenCode 2 wants, if it differs from what an OpenCode 1 does. */
+  readonly passwordOfSecond: Secret | undefined;
 }
 
 /** Asks a server whether anything in it is busy. Whatever is not a clear answer is `unknown`. */
 export async function askActivity(address: Address, known: AskedServer): Promise<Activity> {
-  const health = await ask(address, { path: '/global/health', deadlineMs: ANSWER_MS });
+  const health = await ask(address, { path: HEALTH, deadlineMs: ANSWER_MS });
   if (health.kind === 'silent') return { kind: 'silent' };
   if (health.kind === 'json' && health.status === 200 && isObject(health.body) && health.body.healthy === true) {
     return askDirectories(address, known);
   }
-  if (health.kind === 'other' && health.status === 200) return askSecondGeneration(address);
-  return unknown(whyNot(health));
+  const second = asSecond(address, known);
+  return mayBeSecond(health, address, second) ? askSecond(second, known.pid) : unknown(whyNot(health));
 }
+
+/**
+ * OpenCode 2 answers the old paths with its web page; some releases want the password first, which may be another than an
+ * OpenCode 1 in the same environment would want, or are not ready for any question.
+ */
+const mayBeSecond = (health: Reply, asFirst: Address, second: Address): boolean =>
+  'status' in health &&
+  ((health.kind === 'other' && health.status === 200) ||
+    health.status === 503 ||
+    (health.status === 401 && !saysTheSame(asFirst, second)));
+
+const saysTheSame = (one: Address, other: Address): boolean =>
+  one.username === other.username && one.password?.reveal() === other.password?.reveal();
+
+/** Its user is always `opencode`. */
+const asSecond = (address: Address, { passwordOfSecond }: AskedServer): Address => ({
+  ...address,
+  username: undefined,
+  password: passwordOfSecond ?? address.password,
+});
 
 function whyNot(reply: Reply): string {
   if (reply.kind === 'refused') return `it refused the connection (${reply.code})`;
@@ -33,18 +60,6 @@ function whyNot(reply: Reply): string {
   return reply.status === 200
     ? 'its health check does not say that it is healthy'
     : `its health check returned ${reply.status}`;
-}
-
-/** OpenCode 2 answers the old paths with its web page; it counts sessions for the whole process. */
-async function askSecondGeneration(address: Address): Promise<Activity> {
-  const info = await ask(address, { path: '/api/info', deadlineMs: ANSWER_MS });
-  if (info.kind !== 'json' || info.status !== 200 || !isObject(info.body))
-    return unknown('it is not a known version of OpenCode');
-  const active = await ask(address, { path: '/api/session/active', deadlineMs: ANSWER_MS });
-  const data = active.kind === 'json' && active.status === 200 && isObject(active.body) ? active.body.data : undefined;
-  if (!isObject(data)) return unknown('its answer about active sessions was not understood');
-  const sessions = Object.keys(data).length;
-  return sessions === 0 ? { kind: 'idle', directories: 0 } : { kind: 'busy', sessions, directory: 'the whole server' };
 }
 
 async function askDirectories(address: Address, known: AskedServer): Promise<Activity> {
@@ -95,13 +110,14 @@ async function askDirectory(address: Address, directory: string | undefined): Pr
 }
 
 /** Three fresh connections over at least five seconds, and whether our own timers were on time meanwhile. */
-export async function listenForSilence(address: Address): Promise<Silence> {
+export async function listenForSilence(address: Address, path = HEALTH): Promise<Silence> {
   const began = performance.now();
   let onTime = true;
   for (let probe = 1; probe <= 3; probe += 1) {
     const asked = performance.now();
-    const reply = await ask(address, { path: '/global/health', deadlineMs: ANSWER_MS });
-    if (reply.kind !== 'silent') return { probes: probe, answered: true, spanMs: performance.now() - began, onTime };
+    const reply = await ask(address, { path, deadlineMs: ANSWER_MS });
+    if (reply.kind !== 'silent' || reply.hasBegun)
+      return { probes: probe, answered: true, spanMs: performance.now() - began, onTime };
     onTime &&= performance.now() - asked < ANSWER_MS + LATE_MS;
   }
   return { probes: 3, answered: false, spanMs: performance.now() - began, onTime };

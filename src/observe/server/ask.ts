@@ -26,7 +26,7 @@ export async function askServer(
 ): Promise<Activity> {
   const { record, located } = candidate;
   if (located.kind !== 'present') return { kind: 'not asked' };
-  const { ageMs } = located.server;
+  const { ageMs, pid } = located.server;
   const askedMs = Math.round(bootMs());
   const since = silentWith(before, askedMs);
   const mute = activityWithoutListener(ageMs, await socketsNow(candidate, platform), since, askedMs);
@@ -34,10 +34,13 @@ export async function askServer(
   const address = await addressOf(candidate, snapshot, platform);
   if (typeof address === 'string') return { kind: 'unknown', because: address };
   const startedAt = Math.min(snapshot.at - (ageMs ?? 0), record.startedAt ?? Number.POSITIVE_INFINITY);
-  const activity = await askActivity(address, { startedAt, directories });
+  const passwordOfSecond = record.password ?? snapshot.environments.get(pid)?.passwordOfSecond;
+  const activity = await askActivity(address, { startedAt, directories, pid, passwordOfSecond });
   if (activity.kind !== 'silent') return activity;
   const tooYoung = ageMs === undefined || ageMs < SILENCE_COUNTS_AFTER_MS;
-  const silence = tooYoung ? { probes: 1, answered: false, spanMs: 0, onTime: true } : await listenForSilence(address);
+  const silence = tooYoung
+    ? { probes: 1, answered: false, spanMs: 0, onTime: true }
+    : await listenForSilence(address, activity.at);
   const nowMs = Math.round(bootMs());
   return activityOfSilence(silence, ageMs, await socketsNow(candidate, platform), silentWith(before, nowMs), nowMs);
 }

@@ -5,12 +5,13 @@ import { forgetQuestion, noteQuestion } from './questions.js';
 
 /**
  * One answer of a server, parsed, with the realm that wants a password where it does. `garbled` calls itself JSON and is
- * cut off, too large or malformed; `silent` is a deadline that passed, `refused` a connection that never was.
+ * cut off, too large or malformed; `silent` is a deadline that passed, perhaps in the middle of an answer;
+ * `refused` a connection that never was.
  */
 export type Reply =
   | { readonly kind: 'json'; readonly status: number; readonly realm: string | undefined; readonly body: unknown }
   | { readonly kind: 'other' | 'garbled'; readonly status: number; readonly realm: string | undefined }
-  | { readonly kind: 'silent' }
+  | { readonly kind: 'silent'; readonly hasBegun: boolean }
   | { readonly kind: 'refused'; readonly code: string };
 
 export interface Address {
@@ -55,6 +56,7 @@ export function ask(
     });
     outgoing.on('socket', noteQuestion);
     let isDone = false;
+    let hasBegun = false;
     const done = (reply: Reply): void => {
       if (isDone) return;
       isDone = true;
@@ -67,9 +69,10 @@ export function ask(
       resolve(reply);
     };
     // What has come by now comes first: a connection that is there already can be reset, and an answer is no silence.
-    const timer = setTimeout(() => setImmediate(() => done({ kind: 'silent' })), deadlineMs);
+    const timer = setTimeout(() => setImmediate(() => done({ kind: 'silent', hasBegun })), deadlineMs);
     outgoing.on('error', (error: NodeJS.ErrnoException) => done({ kind: 'refused', code: error.code ?? 'broken' }));
     outgoing.on('response', (incoming) => {
+      hasBegun = true;
       const status = incoming.statusCode ?? 0;
       const realm = /^Basic realm="([^"]*)"/i.exec(incoming.headers['www-authenticate'] ?? '')?.[1];
       const garbled = { kind: 'garbled', status, realm } as const;

@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import type { Activity } from '../../../src/decide/activity.js';
-import { secret } from '../../../src/model/secret.js';
+import { type Secret, secret } from '../../../src/model/secret.js';
 import { askActivity } from '../../../src/observe/server/activity.js';
 import { type Address, ask } from '../../../src/observe/server/http.js';
 import { type Answering, whoAnswers } from '../../../src/observe/server/who-answers.js';
@@ -36,8 +36,17 @@ const at = ({ host, port }: say.Listening, password?: string): Address => ({
   password: password === undefined ? undefined : secret(password),
 });
 
+/** As `second` says of itself. */
+const PID = 4242;
+const known = (directories: readonly string[], passwordOfSecond?: Secret) => ({
+  startedAt: STARTED,
+  directories,
+  pid: PID,
+  passwordOfSecond,
+});
+
 const wordOf = async (routes: Routes, directories: readonly string[] = []): Promise<Activity> =>
-  askActivity(at(await handMade(routes)), { startedAt: STARTED, directories });
+  askActivity(at(await handMade(routes)), known(directories));
 
 const idle = (directories: number): Activity => ({ kind: 'idle', directories });
 const busy = (sessions: number, directory: string): Activity => ({ kind: 'busy', sessions, directory });
@@ -47,7 +56,6 @@ const unknown = (because: RegExp) => ({ kind: 'unknown', because: expect.stringM
 const HEALTH = '/global/health';
 const LIST = '/experimental/session';
 const STATUS = '/session/status';
-const ACTIVE = '/api/session/active';
 
 test.each<[string, Routes, object]>([
   ['nothing was ever done in it', {}, idle(1)],
@@ -76,24 +84,10 @@ test.each<[string, Routes, object]>([
   expect(await wordOf(first(routes))).toEqual(expect.objectContaining(expected));
 });
 
-test.each<[string, Routes, unknown]>([
-  ['no session is active', {}, idle(0)],
-  ['two sessions are active', { [ACTIVE]: json({ data: { a: {}, b: {} } }) }, busy(2, 'the whole server')],
-  ['it says nothing of sessions', { [ACTIVE]: json({}) }, unknown(/not understood/)],
-  ['its sessions are a list', { [ACTIVE]: json({ data: [] }) }, unknown(/not understood/)],
-  ['its sessions are a web page', { [ACTIVE]: webPage }, unknown(/not understood/)],
-  ['its sessions are a secret', { [ACTIVE]: json({ data: {} }, 401) }, unknown(/not understood/)],
-  ['it says nothing about itself', { '/api/info': webPage }, unknown(/not a known version of OpenCode/)],
-  ['it only shows the way', { [HEALTH]: redirect('/api/info') }, unknown(/302/)],
-  ['its page never ends', { [HEALTH]: say.drip('text/html') }, idle(0)],
-])('OpenCode 2: %s', async (_sentence, routes, expected) => {
-  expect(await wordOf(second(routes))).toEqual(expected);
-});
-
 describe('the directories it is asked about', () => {
   const askedAbout = async (routes: Routes): Promise<(string | null)[]> => {
     const server = await handMade(routes);
-    await askActivity(at(server), { startedAt: STARTED, directories: ['/known'] });
+    await askActivity(at(server), known(['/known']));
     const asked = server.asked.filter(({ pathname }) => pathname === STATUS);
     return asked.map(({ searchParams }) => searchParams.get('directory')).sort();
   };
@@ -167,7 +161,7 @@ describe('the directories it is asked about', () => {
 test.each(Object.entries({ first, second }))('the password of a %s opens it, and never shows', async (_, routes) => {
   const server = await handMade(say.guarded(routes(), 'hunter2'));
   const addresses = [at(server), at(server, 'wrong'), at(server, 'hunter2')];
-  const words = await Promise.all(addresses.map((one) => askActivity(one, { startedAt: STARTED, directories: [] })));
+  const words = await Promise.all(addresses.map((one) => askActivity(one, known([]))));
   expect(words).toEqual([
     unknown(/requires a password/),
     unknown(/requires a password/),
@@ -180,7 +174,7 @@ test.each(Object.entries({ first, second }))('the password of a %s opens it, and
 
 test('nothing is asked where nothing listens', async () => {
   const nobody = at({ host: '127.0.0.1', port: await reservePort() });
-  expect(await askActivity(nobody, { startedAt: STARTED, directories: [] })).toEqual(unknown(/ECONNREFUSED/));
+  expect(await askActivity(nobody, known([]))).toEqual(unknown(/ECONNREFUSED/));
 });
 
 describe('a server that keeps its client waiting', () => {
@@ -188,7 +182,7 @@ describe('a server that keeps its client waiting', () => {
     const server = await handMade(first({ [HEALTH]: handler }));
     const began = performance.now();
     const asked = ask(at(server), { path: HEALTH, deadlineMs: 200 }).then(() => performance.now() - began);
-    expect(await askActivity(at(server), { startedAt: STARTED, directories: [] })).toEqual({ kind: 'silent' });
+    expect(await askActivity(at(server), known([]))).toEqual({ kind: 'silent' });
     expect(performance.now() - began).toBeLessThan(3_000);
     expect(await asked).toBeLessThan(1_500);
   });

@@ -1,0 +1,27 @@
+import { descendants, type Process, passwordsIn } from '../model/process.js';
+import type { ServerRecord } from '../model/record.js';
+import { sameSecret } from '../model/secret.js';
+import type { Snapshot } from '../model/snapshot.js';
+
+/** A record that says nothing of its server but the password that it was given. */
+export const isByPassword = ({ spawned, port, password }: ServerRecord): boolean =>
+  spawned === undefined && port === undefined && password !== undefined;
+
+/**
+ * The server that was given a record's password: all that a server starts inherits it, so the one that is below no other
+ * and not a tool's. Undefined when none was; a sentence when it cannot be told.
+ */
+export function givenPassword({ password }: ServerRecord, snapshot: Snapshot): Process | string | undefined {
+  const { processes = new Map<number, Process>(), environments, owner } = snapshot;
+  const servers = [...processes.values()].filter((one) => one.owner === owner && one.command?.kind === 'serve');
+  const given = servers.filter(({ pid }) => {
+    const its = environments.get(pid);
+    const isTools = its?.opencodePid !== undefined || its?.inTerminal;
+    return its && !isTools && passwordsIn(its).some((one) => password && sameSecret(one, password));
+  });
+  const below = new Set(given.flatMap(({ pid }) => descendants(processes, pid).map((one) => one.pid)));
+  const [first, second] = given.filter(({ pid }) => !below.has(pid));
+  if (second) return 'several servers have its password, and it may be any of them';
+  const hidden = servers.find(({ pid }) => !environments.has(pid) && !below.has(pid));
+  return hidden ? `process ${hidden.pid} may have its password, but its environment cannot be read` : first;
+}
