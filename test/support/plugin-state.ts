@@ -49,6 +49,8 @@ export interface PluginFormat {
 const hash = (text: string, digits: number): string => createHash('sha256').update(text).digest('hex').slice(0, digits);
 const iso = (ms: number): string => new Date(ms).toISOString();
 const url = (port: number): string => `http://127.0.0.1:${port}`;
+/** Its own, since nothing else ties the server to the record. */
+const BASE64URL = 'Zm9yIHRoZSBzZXJ2ZXJzIG9mIGJyaWFu';
 export const HEX = '0123456789abcdef0123456789abcdef';
 
 const DATA = 'home/.claude/plugins/data';
@@ -336,6 +338,16 @@ export const PLUGIN_FORMATS: readonly PluginFormat[] = [
     job: (_, { pid }, status) => ({
       'home/.claude/opencode-jobs/oc-1/pid': `${pid}\n`,
       ...(status === 'running' ? {} : { 'home/.claude/opencode-jobs/oc-1/exit-code': '0\n' }),
+    }),
+  },
+  {
+    format: 'brian250713',
+    password: BASE64URL,
+    anyPort: true,
+    withoutPid: true,
+    record: () => ({ 'tmp/opencode-companion/server-auth.json': { password: BASE64URL } }),
+    job: ({ project }, runner, status) => ({
+      [`tmp/opencode-companion/${hash(project, 16)}/state.json`]: { config: {}, jobs: [taskJob(runner, status)] },
     }),
   },
   {

@@ -42,6 +42,8 @@ export interface Server {
   readonly password?: Secret | undefined;
   /** Only set by formats without pids: the process that listens on the port is then the server. */
   readonly byPort?: true;
+  /** The same, where the server is whatever `opencode serve` was given the password. */
+  readonly byPassword?: true;
   readonly pluginConfig?: true;
   /** The plugin does not detach its server. */
   readonly isAttached?: true;
@@ -68,7 +70,7 @@ export interface Source {
 
 export function recordFrom({ name, plugin }: Format, source: Source, said: Server): ServerRecord | string {
   const pid = parsePid(said.pid);
-  if (pid === undefined && !said.byPort) return 'it does not name a process';
+  if (pid === undefined && !said.byPort && !said.byPassword) return 'it does not name a process';
   return {
     // Until its process is known, its id comes from the file's path, which is unique.
     id: `${name}-${createHash('sha256').update(source.file).digest('hex').slice(0, 10)}`,

@@ -19,6 +19,9 @@ const MOST_ENTRIES = 5_000;
 /** `<hash>` or `<slug>-<hash>`, with 12 or 16 hex digits. */
 const WORKSPACE = /^([^/]*-)?[0-9a-f]{12}([0-9a-f]{4})?$/;
 
+/** About the servers of all workspaces, next to their folders. */
+const FOR_ALL = 'server-auth.json';
+
 const JSON_FILE = /^[^.].*\.json$/;
 
 /**
@@ -29,9 +32,9 @@ export function scan(places: PluginFolders, answers: KnownFolders['answers']): S
   const unread: Unread[] = places.unread.map((one) => ({ ...one, kind: 'use' }));
   const skipped: Skipped[] = [];
   const list = (folder: string, links = skipped): Entry[] => listed(folder, answers, unread, skipped, links);
-  const workspaces = places.perWorkspace.flatMap((folder) =>
-    list(folder).filter((entry) => entry.isFolder && WORKSPACE.test(entry.name)),
-  );
+  const entries = places.perWorkspace.flatMap((folder) => list(folder));
+  const workspaces = entries.filter((entry) => entry.isFolder && WORKSPACE.test(entry.name));
+  const forAll = entries.filter(({ name, isFolder, isLink }) => name === FOR_ALL && !isFolder && !isLink);
   const recordsIn = (folder: string): string[] =>
     list(folder).flatMap((entry) =>
       entry.isFolder || entry.isLink || !JSON_FILE.test(entry.name) ? [] : [entry.path],
@@ -45,6 +48,7 @@ export function scan(places: PluginFolders, answers: KnownFolders['answers']): S
   return {
     servers: [
       ...own.flatMap(({ path }) => [join(path, 'server.json'), ...recordsIn(join(path, 'servers'))]),
+      ...forAll.map(({ path }) => path),
       ...places.shared.flatMap((path) => [join(path, 'broker', 'port.json'), ...recordsIn(join(path, 'server'))]),
       ...places.single.flatMap((path) => [join(path, 'server.json'), join(path, 'pid')]),
       ...places.files,

@@ -1,6 +1,7 @@
 import type { Format } from '../format.js';
 import { apoapps } from './apoapps.js';
 import { brahmsyaifullah } from './brahmsyaifullah.js';
+import { brian250713 } from './brian250713.js';
 import { codexLine } from './codex-line.js';
 import { dalong0514 } from './dalong0514.js';
 import { joelfrancisco } from './joelfrancisco.js';
@@ -27,6 +28,7 @@ export const FORMATS: readonly Format[] = [
   zaralcy,
   brahmsyaifullah,
   apoapps,
+  brian250713,
   opencodeDelegate,
   tasictLine,
   codexLine,

@@ -4,7 +4,7 @@ import type { Format } from '../format.js';
 import { jobsIn } from '../jobs.js';
 
 /** All plugins of that line use port 4096, and reuse one another's servers; a job does not say which one it uses. */
-const COVERS: Coverage = { kind: 'plugins', formats: ['johnnyvicious', 'naicud'], ports: [4096] };
+const COVERS: Coverage = { kind: 'plugins', formats: ['johnnyvicious', 'naicud', 'brian250713'], ports: [4096] };
 
 /** The job lists of tasict and the plugins derived from it: `state.json`, and a file for each job next to it. */
 export const tasictLine: Format = {
