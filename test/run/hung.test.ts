@@ -5,8 +5,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe } from 'vitest';
 import { recordOf, writeByHand } from '../support/by-hand.js';
 import { providerConfig } from '../support/config.js';
+import { logOf, writeRecord } from '../support/fake.js';
 import { createSession, installOpencode, listenerOf, prompt, releases, request, waitFor } from '../support/opencode.js';
-import { alive, connectionsOf, cpuTicks, startToken } from '../support/proc.js';
+import { startSecond } from '../support/opencode-2.js';
+import { alive, cmdline, connectionsOf, cpuTicks, descendants, startToken } from '../support/proc.js';
 import {
   attach,
   expectNothingLeft,
@@ -100,6 +102,28 @@ describe.concurrent('a server that does not answer', { timeout: 180_000 }, () =>
     const report = await reapWhenQuiet(sandbox, WITH_TIME);
     expect(report).toMatchObject({ code: 0, servers: [{ outcome: { kind: 'stopped', signal: 'SIGTERM' } }] });
     expectNothingLeft(expect, sandbox, { port });
+  });
+
+  test('is ended once it is a minute old, with its MCP servers, as a stand-in for OpenCode 2', async ({
+    sandbox,
+    expect,
+  }) => {
+    // One answers nothing at all, the other one still has its page.
+    const all = await Promise.all([
+      startSecond(sandbox, { settings: { states: ['loaded', 'hung'], mcp: ['plain', 'stubborn'] } }),
+      startSecond(sandbox, { settings: { states: ['loaded'], mcp: ['plain'], answers: { '/api/info': 'silent' } } }),
+    ]);
+    const below = all.flatMap(({ pid }) => descendants(pid));
+    expect(below.length).toBeGreaterThan(2);
+    for (const [at, server] of all.entries()) {
+      await writeRecord(sandbox, `second-${at}`, server, { command: cmdline(server.pid) });
+    }
+    const young = await reapJson(sandbox, NOW);
+    expect(young.servers).toMatchObject([{ verdict: 'unsure' }, { verdict: 'unsure' }]);
+    for (const { pid } of all) await untilOlderThanAMinute(pid);
+    expect(await reapWhenQuiet(sandbox, WITH_TIME)).toMatchObject({ code: 0 });
+    expect(logOf(sandbox.stateDir).filter(({ event }) => event === 'stopped')).toHaveLength(2);
+    expect([...below, ...all.map(({ pid }) => pid)].filter(alive)).toEqual([]);
   });
 
   test('is spared while a client is connected to it', async ({ sandbox, expect, onTestFinished }) => {

@@ -37,7 +37,13 @@ export interface Reported {
   readonly verdict: 'stale' | 'spared' | 'unsure' | 'gone';
   readonly reasons: readonly string[];
   readonly guards: readonly { readonly name: string; readonly detail: string }[];
-  readonly outcome: { readonly kind: string; readonly signal?: string; readonly because?: string } | null;
+  readonly outcome: {
+    readonly kind: string;
+    readonly signal?: string;
+    readonly because?: string;
+    readonly tookMs?: number;
+    readonly leftBehind?: readonly { readonly pid: number }[];
+  } | null;
 }
 
 export interface Report {
