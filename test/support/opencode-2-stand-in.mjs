@@ -301,6 +301,7 @@ const server = createServer((request, response) => {
   if (settings.askedFile) appendFileSync(settings.askedFile, `${request.method} ${path}\n`);
   if (isSwallowing || states.includes('hung')) return;
   if (answers[path] in WRONG) return void WRONG[answers[path]](response);
+  if (settings.refusesPages && !isAllowed(request, asked)) return void REFUSE[refusal](response);
   if (!isApi(path)) {
     if (request.method !== 'GET' && request.method !== 'HEAD') return void empty(response, 405);
     return void WRONG.page(response);

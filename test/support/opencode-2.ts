@@ -51,6 +51,8 @@ export interface Settings {
   readonly answers?: Readonly<Record<string, Answer>>;
   /** How it refuses who has no password: with an empty body (2.0.16), in JSON, or without a realm. */
   readonly refusal?: 'empty' | 'json' | 'bare';
+  /** Up to 2.0.16 it refuses every path, and not only those of its API. */
+  readonly refusesPages?: boolean;
   /** `ignore` is a wedged one; `default` dies at once and leaves its children. */
   readonly onSigterm?: 'end' | 'ignore' | 'default';
   readonly stubbornShells?: boolean;
