@@ -143,6 +143,11 @@ function addActing(program: Command, finish: Finish): void {
         .default(DEFAULTS.readyTimeoutMs, '60s'),
     )
     .addOption(retireAfter())
+    .addOption(
+      new Option('--print-env', 'print shell lines to evaluate: its URL, and the password if it has one').conflicts(
+        'json',
+      ),
+    )
     .action(async (args, _, command) =>
       finish(await (await import('./commands/start.js')).startCommand(args, optionsOf(command))),
     );

@@ -57,7 +57,10 @@ export interface ServerOptions extends SessionOptions, StateOptions {
    * 1,800,000 (30 min).
    */
   readonly retireAfter?: number | undefined;
-  /** Gives the server a random password of its own. Default: false. */
+  /**
+   * Requires a random password of the server's own. Default: false. Without it, OpenCode 2 still gets one unless `env`
+   * has the user's, and OpenCode 1 has none unless `env` has the user's.
+   */
   readonly secure?: boolean | undefined;
 }
 
@@ -75,8 +78,9 @@ export interface EnsuredServer {
   /** Names the server in calls to the other functions; undefined for a server that is not recorded. */
   readonly id: string | undefined;
   /**
-   * The password of a server that was started with `secure`, by this call or an earlier one; the user name is
-   * `opencode`. Absent for any other server. Keep it out of logs and arguments.
+   * The password that every request needs (HTTP Basic, the user name is `opencode`): of any OpenCode 2, and of an
+   * OpenCode 1 that was started with `secure`, by this call or an earlier one. Absent for any other server. Keep it out
+   * of logs and arguments.
    */
   readonly password?: string;
 }
@@ -94,8 +98,9 @@ export interface ReapError extends Error {
  * When there is a session, it is attached to the server, as by `attachSession`.
  *
  * Rejects with a `ReapError` when no server can be had: an option is invalid; the program is missing, exits, or stays
- * silent; the port is held by something that is not OpenCode, by another user, or by an OpenCode that does not answer;
- * or `secure` is set and the server on the port has no password known here.
+ * silent; the port is held by something that is not OpenCode, by another user, by an OpenCode that does not answer, or
+ * by an OpenCode 2 whose password is not known here; or `secure` is set and the server on the port has no password of
+ * its own that is.
  */
 export declare function ensureServer(options?: ServerOptions): Promise<EnsuredServer>;
 

@@ -6,13 +6,14 @@ import { processesOf } from '../decide/locate.js';
 import { weakProofOf, whyDoubted } from '../decide/weak-proof.js';
 import type { ServerRecord } from '../model/record.js';
 import type { Snapshot } from '../model/snapshot.js';
-import { lockOn, whoAnswers } from '../observe/server/who-answers.js';
+import { type Answering, lockOn, whoAnswers } from '../observe/server/who-answers.js';
 import { type Survey, selfIn, survey } from '../run/survey.js';
 import type { World } from '../run/world.js';
 import { claimStart, type Held, isVoid, starterOn } from '../state/ours/claims.js';
 import { urlOf } from '../state/ours/record-file.js';
 import { launch } from './launch.js';
 import { type Refused, refused, type Started, unlisted, type Wanted } from './request.js';
+import { isOurs, isSecond, runningSecond } from './running-second.js';
 
 /** Long enough for a server that is being stopped on this port to end. */
 const CLOSING_MS = 20_000;
@@ -57,6 +58,7 @@ async function tryOnce(wanted: Wanted, world: World): Promise<Tried> {
   switch (who) {
     case 'opencode':
     case 'locked':
+    case 'opencode 2':
       return reused(wanted, who, listener?.pid, around, world);
     case 'stranger':
       return heldByStranger(wanted, listener?.pid, around);
@@ -111,24 +113,26 @@ async function isStillHeld({ hostname, port }: Wanted): Promise<boolean> {
   }
 }
 
+type Running = Extract<Answering, 'opencode' | 'locked' | 'opencode 2'>;
+
 /** A record may be written only just now; its writer holds a claim on the port until it is there. */
 async function reused(
   wanted: Wanted,
-  who: 'opencode' | 'locked',
+  who: Running,
   pid: number | undefined,
   around: Survey,
   world: World,
 ): Promise<Tried> {
   const known = around.candidates.find((one) => isServerOf(one, pid, wanted, around));
-  if (known) return taken(wanted, pid, known.record, around, world);
+  if (known) return taken(wanted, who, pid, known.record, around, world);
   const starter = starterOn(world.folder, wanted.port);
   const now = await survey(world);
   const isStarting = starter && isAlive(starter.holder, starter.machine, now.snapshot) === 'yes';
   if (isStarting && counts(starter, now.snapshot, world)) return beingStarted(starter.holder.pid);
   const found = now.candidates.find((one) => isServerOf(one, pid, wanted, now));
-  if (found) return taken(wanted, pid, found.record, now, world);
-  if (who === 'locked' && isOther(pid, now)) return heldByStranger(wanted, pid, now);
-  return running(wanted, pid, undefined);
+  if (found) return taken(wanted, who, pid, found.record, now, world);
+  if (who !== 'opencode' && isOther(pid, now)) return heldByStranger(wanted, pid, now);
+  return running(wanted, who, pid, undefined, now);
 }
 
 /**
@@ -137,25 +141,37 @@ async function reused(
  */
 async function taken(
   wanted: Wanted,
+  who: Running,
   pid: number | undefined,
   record: ServerRecord,
-  { snapshot }: Survey,
+  around: Survey,
   world: World,
 ): Promise<Tried> {
+  const { snapshot } = around;
   const starter = waitingStarter(record, snapshot);
-  if (starter === undefined) return running(wanted, pid, record);
+  if (starter === undefined) return running(wanted, who, pid, record, around);
   // A waiting starter renews its claim on the port. If it has not, it is frozen, and its server answers without it.
   const claim = starterOn(world.folder, wanted.port);
   const isFrozen = claim?.holder.pid === starter && !counts(claim, snapshot, world);
-  return isFrozen ? running(wanted, pid, record) : beingStarted(starter);
+  return isFrozen ? running(wanted, who, pid, record, around) : beingStarted(starter);
 }
 
 const beingStarted = (pid: number): Tried => again(`process ${pid} is starting a server there`);
 
 /** A password is meant to keep others out, so a server that lets everyone in does not count as having one. */
-async function running(wanted: Wanted, pid: number | undefined, record: ServerRecord | undefined): Promise<Tried> {
-  const isOurs = record?.source.format === 'native' && record.trust.kind === 'trusted';
-  const password = isOurs ? record.password : undefined;
+async function running(
+  wanted: Wanted,
+  who: Running,
+  pid: number | undefined,
+  record: ServerRecord | undefined,
+  { snapshot }: Survey,
+): Promise<Tried> {
+  if (await isSecond(wanted, who, pid, record, snapshot)) {
+    const second = await runningSecond(wanted, pid, record, snapshot);
+    return typeof second === 'string' ? again(second) : second;
+  }
+  // An OpenCode 1 whose starter died before it had seen that it is one does not know the password that is recorded.
+  const password = isOurs(record) && (who === 'locked' || wanted.secure) ? record.password : undefined;
   // The starter may have died before checking.
   const lock = password && wanted.secure ? await lockOn(wanted.hostname, wanted.port, password) : 'locked';
   if (lock === 'unclear') return again('the OpenCode server there rejects its recorded password');
@@ -173,6 +189,7 @@ async function running(wanted: Wanted, pid: number | undefined, record: ServerRe
     alreadyRunning: true,
     startedByPlugin: record?.ownership === 'plugin',
     id: record?.id,
+    major: 1,
     password,
   };
 }

@@ -16,8 +16,8 @@ import type { World } from '../run/world.js';
 import { ensureWatch } from '../session/watch.js';
 import { type NativeRecord, urlOf } from '../state/ours/record-file.js';
 import { asServerRecord, dropRecord, writeRecord } from '../state/ours/registry.js';
-import { newPassword, withPassword } from './password.js';
-import { endedEarly, PROBE_EVERY_MS, passwordOf, waitReady } from './ready.js';
+import { passwordFor, withPassword } from './password.js';
+import { endedEarly, PROBE_EVERY_MS, waitReady } from './ready.js';
 import { argsFor, type Refused, refused, type Started, unlisted, type Wanted } from './request.js';
 import { spawnEnvironment } from './spawn-environment.js';
 
@@ -42,7 +42,7 @@ export async function launch(wanted: Wanted, world: World, mayStart = () => true
     command: wanted.command,
     args: argsFor(wanted),
     cwd: wanted.workspace,
-    env: withPassword(spawnEnvironment(wanted.env, spawning.tag), spawning.password),
+    env: withPassword(spawnEnvironment(wanted.env, spawning.tag), spawning.password, wanted.secure),
   });
   if (typeof spawned === 'string') {
     dropRecord(world.folder, spawning.id);
@@ -60,12 +60,13 @@ export async function launch(wanted: Wanted, world: World, mayStart = () => true
   if (typeof ready === 'string') return giveUp(ready, starting, wanted, world);
   return {
     kind: 'started',
-    url: urlOf(ready.hostname, ready.port ?? 0),
-    pid: ready.server?.pid,
+    url: urlOf(ready.record.hostname, ready.record.port ?? 0),
+    pid: ready.record.server?.pid,
     alreadyRunning: false,
     startedByPlugin: true,
-    id: ready.id,
-    password: passwordOf(ready),
+    id: ready.record.id,
+    major: ready.major,
+    password: ready.password,
   };
 }
 
@@ -90,17 +91,17 @@ function newRecord(
     startedBySession: wanted.sessionId,
     startedAt: Date.now(),
     state: 'spawning',
-    password: wanted.secure ? newPassword() : undefined,
+    password: passwordFor(wanted.env, wanted.secure),
     retireAfterMs: wanted.retireAfterMs,
   };
 }
 
-/** The record once the server is ready, and on disk; a server that cannot be recorded is ended. */
+/** The server once it is ready, and its record on disk; one that cannot be recorded is ended. */
 async function recorded(starting: NativeRecord, spawned: Spawned, wanted: Wanted, world: World) {
   try {
     writeRecord(world.folder, starting);
     const ready = await waitReady(starting, spawned, wanted, world);
-    if (typeof ready !== 'string') writeRecord(world.folder, ready);
+    if (typeof ready !== 'string') writeRecord(world.folder, ready.record);
     return ready;
   } catch (error) {
     await giveUp('its record could not be written', starting, wanted, world);

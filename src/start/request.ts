@@ -30,7 +30,9 @@ export interface Started {
   readonly startedByPlugin: boolean;
   /** Undefined for a server that is not recorded. */
   readonly id: string | undefined;
-  /** The password of a server that was started with one of its own. */
+  /** Which OpenCode it is. */
+  readonly major: 1 | 2;
+  /** What lets a caller in: any OpenCode 2, and an OpenCode 1 that was started with a password of its own. */
   readonly password?: Secret | undefined;
 }
 

@@ -17,12 +17,21 @@ export const OWN_PASSWORD = 'opencode-reap-';
 
 /** The environment of a server: the caller's, without what belongs only to the caller, and with the tag. */
 export function spawnEnvironment(callers: Variables, tag: string): Record<string, string> {
+  const isNested = isBelowSecond(callers);
   const kept = Object.entries(callers).filter(
-    ([name, value]) => !SESSION.test(name) && !OUTER_SERVER.test(name) && !isOuterPassword(name, value),
+    ([name, value]) => !SESSION.test(name) && !OUTER_SERVER.test(name) && !isOuterPassword(name, value, isNested),
   );
   const strings = kept.flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as const]));
   return { ...Object.fromEntries(strings), OPENCODE_REAP_TAG: tag };
 }
 
-const isOuterPassword = (name: string, value: string | undefined): boolean =>
-  name === 'OPENCODE_SERVER_PASSWORD' && `${value}`.startsWith(OWN_PASSWORD);
+/**
+ * OpenCode 2 hands its password down to its tools, whoever it is from: a server that a plugin started has that plugin's.
+ * A new one gets its own. OpenCode 1 has no password that is not the user's, unless it is one of ours.
+ */
+const isOuterPassword = (name: string, value: string | undefined, isNested: boolean): boolean =>
+  /^OPENCODE_(SERVER_)?PASSWORD$/.test(name) && (isNested || `${value}`.startsWith(OWN_PASSWORD));
+
+/** The tools and terminals of OpenCode 2 have nothing else of its own; those of OpenCode 1 have these two as well. */
+const isBelowSecond = ({ OPENCODE_TERMINAL, OPENCODE, OPENCODE_PID }: Variables): boolean =>
+  Boolean(OPENCODE_TERMINAL) && OPENCODE === undefined && OPENCODE_PID === undefined;

@@ -1,11 +1,14 @@
 import type { Secret } from '../../model/secret.js';
-import { type Address, ask, type Reply } from './http.js';
+import { type Address, ask, type Question, type Reply } from './http.js';
+import { askInfo } from './info.js';
 
 /**
- * Who answers on a port. `locked` wants a password in OpenCode's way, which is also that of a common web framework;
- * `silent` may be a server that is only starting, or one that is stuck.
+ * Who answers on a port. An `opencode` is OpenCode 1; `locked` wants a password in OpenCode's way, which is also that of
+ * a common web framework. An `opencode 2` may not be ready, and wants a password that nobody said; a program that
+ * refuses `/api/info` for reasons of its own looks like one. `silent` may be a server that is only starting, or one that
+ * is stuck.
  */
-export type Answering = 'opencode' | 'locked' | 'stranger' | 'silent' | 'nobody';
+export type Answering = 'opencode' | 'locked' | 'opencode 2' | 'stranger' | 'silent' | 'nobody';
 
 /** Early requests hang forever, so a probe gets this long, and the next one a connection of its own. */
 export const PROBE_MS = 1_500;
@@ -24,12 +27,26 @@ export async function whoAnswers(
   if (isHealthy(health)) return 'opencode';
   if (health.realm === 'Secure Area') return 'locked';
   // OpenCode 2 answers unknown paths with its web page.
-  const info = await ask(address, { path: '/api/info', deadlineMs, ofStranger: !isOurs });
-  const second = info.kind === 'json' && (info.status === 401 || (info.status === 200 && hasVersion(info.body)));
-  return second ? 'opencode' : 'stranger';
+  const info = await askInfo(address, { deadlineMs, ofStranger: !isOurs });
+  if (info.kind === 'silent') return 'silent';
+  return info.kind === 'other' ? 'stranger' : 'opencode 2';
 }
 
-/** Whether a server keeps out whoever does not say its password, and lets in who does. */
+/** What is behind a lock, if one of these passwords opens it: 1.18 and OpenCode 2 up to 2.0.16 refuse us alike. */
+export async function whoIsBehind(
+  at: Pick<Address, 'host' | 'port'>,
+  passwords: readonly Secret[],
+  how: Pick<Question, 'deadlineMs' | 'ofStranger'>,
+): Promise<'opencode' | 'opencode 2' | 'locked' | 'silent'> {
+  for (const password of passwords) {
+    const health = await ask({ ...at, username: undefined, password }, { path: '/global/health', ...how });
+    if (health.kind === 'silent' || health.kind === 'refused') return 'silent';
+    if (health.status !== 401) return isHealthy(health) ? 'opencode' : 'opencode 2';
+  }
+  return 'locked';
+}
+
+/** Whether an OpenCode 1 keeps out whoever does not say its password, and lets in who does. */
 export async function lockOn(host: string, port: number, password: Secret): Promise<'locked' | 'open' | 'unclear'> {
   const health = (known: Secret | undefined): Promise<Reply> =>
     ask({ host, port, username: undefined, password: known }, { path: '/global/health', deadlineMs: PROBE_MS });
@@ -45,5 +62,3 @@ const isHealthy = (reply: Reply): boolean =>
   reply.body !== null &&
   'healthy' in reply.body &&
   reply.body.healthy === true;
-
-const hasVersion = (body: unknown): boolean => typeof body === 'object' && body !== null && 'version' in body;
