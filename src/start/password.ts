@@ -20,7 +20,7 @@ const newPassword = (): string => OWN_PASSWORD + randomBytes(24).toString('base6
  * Without `secure` it is known only after the start whether the server wants it.
  */
 export const passwordFor = (callers: Variables, secure: boolean | undefined): string | undefined =>
-  secure || passwordsIn(spawnEnvironment(callers, '')).length === 0 ? newPassword() : undefined;
+  secure || passwordsFrom(spawnEnvironment(callers, '')).length === 0 ? newPassword() : undefined;
 
 /**
  * A server's environment with the password that it is given. With `secure` it is for both, and a user name from the
@@ -37,8 +37,8 @@ export function withPassword(
   return { ...rest, OPENCODE_PASSWORD: password, OPENCODE_SERVER_PASSWORD: password };
 }
 
-/** The passwords that an environment has for OpenCode 2, the one that it prefers first. An empty variable is none. */
-export const passwordsIn = ({ OPENCODE_PASSWORD, OPENCODE_SERVER_PASSWORD }: Variables): readonly Secret[] =>
+/** The passwords that a caller's environment has for OpenCode 2, the one that it prefers first. An empty one is none. */
+export const passwordsFrom = ({ OPENCODE_PASSWORD, OPENCODE_SERVER_PASSWORD }: Variables): readonly Secret[] =>
   unique([OPENCODE_PASSWORD, OPENCODE_SERVER_PASSWORD].flatMap((text) => (text ? [secret(text)] : [])));
 
 export const unique = (passwords: readonly Secret[]): readonly Secret[] =>

@@ -9,7 +9,7 @@ import { lookAtRecord } from '../observe/snapshot.js';
 import type { World } from '../run/world.js';
 import type { NativeRecord } from '../state/ours/record-file.js';
 import { asServerRecord } from '../state/ours/registry.js';
-import { passwordsIn } from './password.js';
+import { passwordsFrom } from './password.js';
 import type { Wanted } from './request.js';
 import { spawnEnvironment } from './spawn-environment.js';
 
@@ -84,6 +84,7 @@ async function hear(record: NativeRecord, found: Found, wanted: Wanted, deadline
 function hearSecond(found: Found, { secure }: Wanted, entered: Entered): Heard {
   // That is not final: nothing says that no release refuses everybody until it is ready.
   if (entered.kind === 'locked') return { kind: 'not yet', because: 'did not accept its password' };
+  if (entered.kind === 'other') return { kind: 'not yet', because: 'gave no answer that is understood' };
   if (entered.kind !== 'ready') return NOTHING;
   // Who has answered is proved by what only that process knows: the socket was looked at a moment before.
   if (!found.pids.includes(entered.pid))
@@ -93,7 +94,7 @@ function hearSecond(found: Found, { secure }: Wanted, entered: Entered): Heard {
 
 /** The password that the server was given, or has from the caller's environment. */
 const givenTo = ({ password }: NativeRecord, { env }: Wanted): readonly Secret[] =>
-  password === undefined ? passwordsIn(spawnEnvironment(env, '')) : [secret(password)];
+  password === undefined ? passwordsFrom(spawnEnvironment(env, '')) : [secret(password)];
 
 interface Found {
   readonly port: number;

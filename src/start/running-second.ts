@@ -4,7 +4,7 @@ import type { Snapshot } from '../model/snapshot.js';
 import { enter } from '../observe/server/info.js';
 import { type Answering, PROBE_MS, whoIsBehind } from '../observe/server/who-answers.js';
 import { urlOf } from '../state/ours/record-file.js';
-import { passwordsIn, unique } from './password.js';
+import { passwordsFrom, unique } from './password.js';
 import { type Refused, refused, type Started, type Wanted } from './request.js';
 
 /** Whether it is an OpenCode 2. One up to 2.0.16 whose password is not known here cannot be told from an OpenCode 1. */
@@ -86,7 +86,7 @@ function passwordsFor(
   const process = processes?.get(pid);
   const isServer = process?.command?.kind === 'serve' && process.owner === owner;
   const its = isOurs(record) ? [record.password, environments.get(pid)?.password] : [];
-  return unique([...its.flatMap((one) => one ?? []), ...(isServer ? passwordsIn(env) : [])]);
+  return unique([...its.flatMap((one) => one ?? []), ...(isServer ? passwordsFrom(env) : [])]);
 }
 
 const lockedOut = (port: number, pid: number | undefined): Refused =>

@@ -1,7 +1,5 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
-import { createServer, type IncomingMessage } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -14,6 +12,7 @@ import { doneBy, installSecond, type Settings, standIn, startSecond } from '../s
 import { alive, cmdline, environ, portHolder } from '../support/proc.js';
 import { type Changes, createSandbox, type Sandbox } from '../support/sandbox.js';
 import { killedAt, sweepSteps } from '../support/steps.js';
+import { waitFor } from '../support/wait.js';
 import { watchesOf } from '../support/watching.js';
 
 // No OpenCode 2 can be installed here: every server is a stand-in that speaks its routes.
@@ -272,30 +271,38 @@ describe('a stand-in for OpenCode 2 that is already on the port', () => {
   });
 
   test('is waited for while it starts', async () => {
-    const settings: Settings = { bootMs: 600, startsForMs: 1_000 };
+    const settings: Settings = { bootMs: 400, startsForMs: 2_000 };
     const other = await startSecond(sandbox, { password: 'known', settings, untilReady: false });
     port = other.port;
-    const { value } = await ensure({}, { env: { OPENCODE_PASSWORD: 'known' } });
+    const env = { OPENCODE_PASSWORD: 'known' };
+    await waitFor('it answers', () => statusFor(other.url, 'known').catch(() => undefined));
+    const { error } = await ensure({ readyTimeout: 0 }, { env });
+    expect(error?.message).toBe(`port ${port} cannot be used: the OpenCode on it is starting or stopping`);
+    const { value } = await ensure({}, { env });
     expect([value?.pid, (await doneBy(other)).phase]).toEqual([other.pid, 'ready']);
   });
 });
 
-test('the user’s password is not told to a program that asks for it on the port as OpenCode 2 would', async () => {
-  const told: (string | undefined)[] = [];
-  const answer = ({ headers, url = '' }: IncomingMessage) => {
-    told.push(headers.authorization);
-    return url.startsWith('/api') ? 401 : 200;
-  };
-  const server = createServer((asked, reply) => void reply.writeHead(answer(asked)).end());
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  port = (server.address() as AddressInfo).port;
+/** Refuses everyone below /api, as OpenCode 2 does, and writes down what it is told. */
+const ASKS = `const [port, file] = process.argv.slice(1);
+require('node:http').createServer(({ url, headers }, reply) => {
+  require('node:fs').appendFileSync(file, url + ' ' + (headers.authorization ?? 'nothing') + '\n');
+  reply.writeHead(url.startsWith('/api') ? 401 : 200).end();
+}).listen(Number(port), '127.0.0.1');`;
+
+test.each([
+  ['node', 'is held by something that is not OpenCode'],
+  // A terminal's client may listen as well, and anything may be called that.
+  ['opencode', 'wants a password that is not known here'],
+])('the user’s password is not told to what only asks for it as OpenCode 2 does: %s', async (argv0, error) => {
+  const file = join(sandbox.root, 'told');
+  sandbox.spawn(process.execPath, ['-e', ASKS, '--', `${port}`, file], { argv0, stdio: 'ignore' });
+  await waitFor('it listens', () => portHolder(port) !== undefined);
   const { code, stderr } = await started([], { env: { OPENCODE_PASSWORD: 'the-user-s' } });
-  server.close();
-  expect([code, stderr]).toEqual([
-    1,
-    expect.stringContaining(`port ${port} is held by something that is not OpenCode`),
-  ]);
-  expect(new Set(told)).toEqual(new Set([undefined]));
+  expect([code, stderr]).toEqual([1, expect.stringContaining(error)]);
+  const told = readFileSync(file, 'utf8').trim().split('\n');
+  expect(told).toContain('/api/info nothing');
+  expect(told.filter((line) => !line.endsWith(' nothing'))).toEqual([]);
 });
 
 test('SIGKILL before any step of `start`: the next one has a stand-in for OpenCode 2, and its password', {
