@@ -230,6 +230,12 @@ describe('a stand-in for OpenCode 2 is ready', () => {
   });
 });
 
+/** Undefined where it swallows the question, as it does at first. */
+const infoSoon = async (url: string, password: string): Promise<number | undefined> => {
+  const answer = request(url, '/api/info', { password, timeoutMs: 300 });
+  return answer.then(({ status }) => status).catch(() => undefined);
+};
+
 describe('a stand-in for OpenCode 2 that is already on the port', () => {
   const locked = (pid: number): string =>
     `error: the OpenCode on port ${port} (pid ${pid}) wants a password that is not known here\n` +
@@ -275,7 +281,7 @@ describe('a stand-in for OpenCode 2 that is already on the port', () => {
     const other = await startSecond(sandbox, { password: 'known', settings, untilReady: false });
     port = other.port;
     const env = { OPENCODE_PASSWORD: 'known' };
-    await waitFor('it answers', () => statusFor(other.url, 'known').catch(() => undefined));
+    await waitFor('it answers', async () => (await infoSoon(other.url, 'known')) === 503);
     const { error } = await ensure({ readyTimeout: 0 }, { env });
     expect(error?.message).toBe(`port ${port} cannot be used: the OpenCode on it is starting or stopping`);
     const { value } = await ensure({}, { env });
@@ -286,7 +292,7 @@ describe('a stand-in for OpenCode 2 that is already on the port', () => {
 /** Refuses everyone below /api, as OpenCode 2 does, and writes down what it is told. */
 const ASKS = `const [port, file] = process.argv.slice(1);
 require('node:http').createServer(({ url, headers }, reply) => {
-  require('node:fs').appendFileSync(file, url + ' ' + (headers.authorization ?? 'nothing') + '\n');
+  require('node:fs').appendFileSync(file, url + ' ' + (headers.authorization ?? 'nothing') + '\\n');
   reply.writeHead(url.startsWith('/api') ? 401 : 200).end();
 }).listen(Number(port), '127.0.0.1');`;
 
