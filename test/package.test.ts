@@ -40,6 +40,7 @@ test('the package is these files', () => {
     'docs/claude-code.md',
     'docs/deciding.md',
     'docs/design.md',
+    'docs/opencode-2.md',
     'docs/platforms.md',
     'docs/plugin-authors.md',
     'docs/report.schema.json',

@@ -23,8 +23,7 @@ function infoIn(reply: Reply): Info {
   if (reply.status === 401) return { kind: 'locked' };
   if (reply.kind !== 'json') return { kind: 'other' };
   if (reply.status === 503) return { kind: 'starting' };
-  const said = reply.status === 200 && isObject(reply.body) ? reply.body : undefined;
-  const pid = typeof said?.version === 'string' ? parsePid(said.pid) : undefined;
+  const pid = reply.status === 200 && isObject(reply.body) ? parsePid(reply.body.pid) : undefined;
   return pid === undefined ? { kind: 'other' } : { kind: 'ready', pid };
 }
 
