@@ -85,8 +85,9 @@ function passwordsFor(
   if (pid === undefined) return [];
   const process = processes?.get(pid);
   const isServer = process?.command?.kind === 'serve' && process.owner === owner;
-  const its = isOurs(record) ? [record.password, environments.get(pid)?.password] : [];
-  return unique([...its.flatMap((one) => one ?? []), ...(isServer ? passwordsFrom(env) : [])]);
+  const its = environments.get(pid);
+  const known = isOurs(record) ? [record.password, its?.passwordOfSecond, its?.password] : [];
+  return unique([...known.flatMap((one) => one ?? []), ...(isServer ? passwordsFrom(env) : [])]);
 }
 
 const lockedOut = (port: number, pid: number | undefined): Refused =>

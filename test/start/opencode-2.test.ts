@@ -115,21 +115,24 @@ describe('a stand-in for OpenCode 2', () => {
     expect((await started(['--print-env', '--json'])).code).toBe(2);
   });
 
-  test('has the user’s password where there is one, however odd, and it is not written down', async () => {
-    const odd = `it's $HOME "and" \\ more`;
-    const how = { env: { OPENCODE_SERVER_PASSWORD: odd } };
-    const { password, pid, url } = await startedJson(how);
-    expect([password, passwordsOf(pid)]).toEqual([odd, [`OPENCODE_SERVER_PASSWORD=${odd}`]]);
-    expect([await statusFor(url, odd), recordIn()]).toEqual([200, expect.not.objectContaining({ password: odd })]);
-    const { stdout } = await started(['--print-env'], how);
-    const script = 'eval "$1"; printf %s "$OPENCODE_PASSWORD"';
-    expect(execFileSync('/bin/sh', ['-c', script, 'sh', stdout], { encoding: 'utf8' })).toBe(odd);
-    // Another caller does not have it; the server's environment does.
-    expect((await ensure()).value).toMatchObject({ alreadyRunning: true, password: odd });
-    expect(filesIn(sandbox.stateDir).filter((file) => readFileSync(file, 'utf8').includes("it's"))).toEqual([]);
-    const refused = `the OpenCode on port ${port} was not started with a password of its own`;
-    expect((await ensure({ secure: true }, how)).error?.message).toBe(refused);
-  });
+  test.each(['OPENCODE_PASSWORD', 'OPENCODE_SERVER_PASSWORD'])(
+    'has the user’s password where %s has one, however odd, and it is not written down',
+    async (name) => {
+      const odd = `it's $HOME "and" \\ more`;
+      const how = { env: { [name]: odd } };
+      const { password, pid, url } = await startedJson(how);
+      expect([password, passwordsOf(pid)]).toEqual([odd, [`${name}=${odd}`]]);
+      expect([await statusFor(url, odd), recordIn()]).toEqual([200, expect.not.objectContaining({ password: odd })]);
+      const { stdout } = await started(['--print-env'], how);
+      const script = 'eval "$1"; printf %s "$OPENCODE_PASSWORD"';
+      expect(execFileSync('/bin/sh', ['-c', script, 'sh', stdout], { encoding: 'utf8' })).toBe(odd);
+      // Another caller does not have it; the server's environment does.
+      expect((await ensure()).value).toMatchObject({ alreadyRunning: true, password: odd });
+      expect(filesIn(sandbox.stateDir).filter((file) => readFileSync(file, 'utf8').includes("it's"))).toEqual([]);
+      const refused = `the OpenCode on port ${port} was not started with a password of its own`;
+      expect((await ensure({ secure: true }, how)).error?.message).toBe(refused);
+    },
+  );
 
   test('prints no password that would control a terminal', async () => {
     const how = { env: { OPENCODE_PASSWORD: 'a\u001b[2Jb' } };
