@@ -28,6 +28,8 @@ import { spawnEnvironment } from './spawn-environment.js';
 export async function launch(wanted: Wanted, world: World, mayStart = () => true): Promise<Started | Refused> {
   if (!isDirectory(wanted.workspace))
     return refused(`the workspace ${wanted.workspace} is not a directory`, 'name one that exists');
+  const whose = belongsToOthers(wanted);
+  if (whose !== undefined) return refused(whose, 'leave that argument out');
   const { snapshot: began } = await takeSnapshot([], [], world);
   const spawning = newRecord(wanted, began);
   if (spawning === undefined) return unlisted();
@@ -68,6 +70,12 @@ export async function launch(wanted: Wanted, world: World, mayStart = () => true
     major: ready.major,
     password: ready.password,
   };
+}
+
+/** Neither would be ended: the clients of OpenCode 2 share the one, and the other ends with its standard input. */
+function belongsToOthers({ args }: Wanted): string | undefined {
+  const mode = args.find((arg) => /^--(service|stdio)(=|$)/.test(arg));
+  return mode && `opencode serve ${mode} is not a server that can be reaped later`;
 }
 
 function newRecord(

@@ -173,6 +173,13 @@ describe('a stand-in for OpenCode 2', () => {
     expect([code, await statusFor(url, password), portHolder(Number(new URL(url).port))]).toEqual([0, 200, pid]);
   });
 
+  test.each(['--service', '--stdio'])('is not started where it would belong to others: %s', async (mode) => {
+    const { code, stdout, stderr } = await started(['--', mode]);
+    const error = `error: opencode serve ${mode} is not a server that can be reaped later\n`;
+    expect([code, stdout, stderr]).toEqual([1, '', `${error}hint: leave that argument out\n`]);
+    expectNothingLeft();
+  });
+
   test('is one server with one password for all who start it at the same moment', async () => {
     const delays = [0, 0, 300, 600];
     const all = await Promise.all(
