@@ -65,6 +65,7 @@ type Answered = Found & Omit<Ready, 'record'>;
 type Heard = ({ readonly kind: 'ready' } & Answered) | { readonly kind: 'wrong' | 'not yet'; readonly because: string };
 
 const NOTHING = { kind: 'not yet', because: 'did not answer' } as const;
+const STRANGE = { kind: 'not yet', because: 'gave no answer that is understood' } as const;
 const OPEN = { kind: 'wrong', because: 'does not ask for its password' } as const;
 
 async function hear(record: NativeRecord, found: Found, wanted: Wanted, deadlineMs: number): Promise<Heard> {
@@ -73,6 +74,7 @@ async function hear(record: NativeRecord, found: Found, wanted: Wanted, deadline
   const first = await whoAnswers(at.host, at.port, deadlineMs, true);
   const who = first === 'locked' ? await whoIsBehind(at, given, { deadlineMs }) : first;
   if (who === 'opencode 2') return hearSecond(found, wanted, await enter(at, given, { deadlineMs }));
+  if (who === 'stranger') return STRANGE;
   // A password that the user's own `opencode` brings with it is not known here.
   if (who !== 'opencode' && who !== 'locked') return NOTHING;
   const password = wanted.secure ? given[0] : undefined;
@@ -84,7 +86,7 @@ async function hear(record: NativeRecord, found: Found, wanted: Wanted, deadline
 function hearSecond(found: Found, { secure }: Wanted, entered: Entered): Heard {
   // That is not final: nothing says that no release refuses everybody until it is ready.
   if (entered.kind === 'locked') return { kind: 'not yet', because: 'did not accept its password' };
-  if (entered.kind === 'other') return { kind: 'not yet', because: 'gave no answer that is understood' };
+  if (entered.kind === 'other') return STRANGE;
   if (entered.kind !== 'ready') return NOTHING;
   // Who has answered is proved by what only that process knows: the socket was looked at a moment before.
   if (!found.pids.includes(entered.pid))

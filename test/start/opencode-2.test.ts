@@ -210,6 +210,12 @@ describe('a stand-in for OpenCode 2 is ready', () => {
     expectNothingLeft();
   });
 
+  test('never when its release has no such route, and is ended', async () => {
+    const { stderr } = await started(['--ready-timeout', '1s'], { settings: { answers: { '/api/info': 'missing' } } });
+    expect(stderr).toMatch(/^error: opencode gave no answer that is understood within 1 s\n/);
+    expectNothingLeft();
+  });
+
   test('never when it says that it is another process, and is ended', async () => {
     const { code, stderr } = await started([], { settings: { pid: process.pid } });
     const error = `error: opencode says that it is process ${process.pid}, which was not started here\nhint: `;
