@@ -6,7 +6,7 @@ import { OWN_PASSWORD, spawnEnvironment } from './spawn-environment.js';
 /*
  * OpenCode 2 always wants a password: OPENCODE_PASSWORD, else OPENCODE_SERVER_PASSWORD, else one that it makes up and
  * prints where nobody reads it. OpenCode 1 wants OPENCODE_SERVER_PASSWORD if that is set, and does not know the other
- * variable (1.1.53, 1.14.41 and 1.18.33 do not even contain its name). So a password in OPENCODE_PASSWORD alone is one
+ * variable (1.14.41 and 1.18.33 do not even contain its name). So a password in OPENCODE_PASSWORD alone is one
  * for OpenCode 2 only, and nobody has to find out before the spawn which of the two it is: `opencode --version` would
  * take half a second of every start, and what a version manager puts on the PATH may answer differently from one
  * directory to the next; a server that is found out afterwards would have to be ended and started again.
