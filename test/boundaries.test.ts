@@ -117,7 +117,7 @@ describe('each dependency has one door', () => {
 
 describe('other processes', () => {
   /** What runs a program to its end, to learn something from it. */
-  const RUNS_TO_ITS_END = ['src/act/run-once.ts', 'src/observe/ask-disk.ts'];
+  const RUNS_TO_ITS_END = ['src/act/run-once.ts', 'src/observe/ask-disk.ts', 'src/observe/run-tool.ts'];
 
   const openers = [...new Set(foreign.filter(({ to }) => /^(node:)?child_process$/.test(to)).map(({ from }) => from))];
 
