@@ -47,6 +47,15 @@ const SHELLS_WITH_VALUE = /^([-+][oO]|--(rc|init-)file)$/;
 /** Then what follows is not run, or is a text that is. */
 const EVALUATES = /^(-e|-p|-pe|--eval|--print|--test|-c|--check|--call)(=|$)/;
 
+/** Whether a file of that name is OpenCode. */
+export const isOpencode = (name: string): boolean => PROGRAM.test(name);
+
+/** Whether a program of that name runs a program named in its arguments. */
+export const isRunner = (name: string): boolean =>
+  [RUNTIME, LOADER, FETCHES, MANAGES].some((kind) => kind.test(name)) || isShell(name);
+
+export const isShell = (name: string): boolean => SHELL.test(name);
+
 /** What is known of the file that a process executes says what it is where its first argument says something else. */
 export function classify(argv: readonly string[], executable?: string): CommandLine {
   const found = programIn(argv, executable);

@@ -23,6 +23,8 @@ const KEPT: ReadonlySet<string> = new Set([
   'OPENCODE_TERMINAL',
 ]);
 
+export const isAsked = (name: string): boolean => KEPT.has(name);
+
 /** Keeps only what is asked for: the rest of an environment is nobody's business, and full of secrets. */
 export function environmentFrom(variables: readonly string[]): Environment {
   const values = new Map<string, string>();

@@ -14,7 +14,9 @@ const onLinux = (): Omit<Platform, 'name'> => ({
   listener: async (port, host) => linuxListener(port, host),
 });
 
-/** The packages behind it take 60 ms to load, so they are loaded only where they are needed. */
+/** What is behind another platform may take 60 ms to load, so it is loaded only where it is needed. */
 export async function thisPlatform(name = process.platform): Promise<Platform> {
-  return { name, ...(name === 'linux' ? onLinux() : (await import('./other.js')).otherPlatform) };
+  if (name === 'linux') return { name, ...onLinux() };
+  if (name === 'darwin') return { name, ...(await import('./macos/macos.js')).macosPlatform() };
+  return { name, ...(await import('./other.js')).otherPlatform };
 }

@@ -1,0 +1,83 @@
+import { decoded, linesOf } from './tools.js';
+
+/** A file that a process has open, as `lsof -F` shows it; a field that was not asked for is empty. */
+export interface OpenFile {
+  readonly pid: number;
+  readonly fd: string;
+  /** `IPv4`, `IPv6`, `unix`, `DIR` … */
+  readonly type: string;
+  readonly name: string;
+  /** Of a TCP socket: `LISTEN`, `ESTABLISHED` … */
+  readonly state: string;
+}
+
+/**
+ * One line for each field, in a fixed order: `p` once for each process, `f` before what is said of a file. Undefined when
+ * any line is none of those, or the last one was cut: half an answer would hide a client.
+ */
+export function parseLsof(stdout: string): OpenFile[] | undefined {
+  const files: Writable<OpenFile>[] = [];
+  let pid: number | undefined;
+  let file: Writable<OpenFile> | undefined;
+  for (const line of linesOf(stdout) ?? ['cut']) {
+    const value = line.slice(1);
+    if (line[0] === 'p' && /^\d+$/.test(value)) {
+      pid = Number(value);
+      file = undefined;
+    } else if (line[0] === 'f' && pid !== undefined) {
+      file = { pid, fd: value, type: '', name: '', state: '' };
+      files.push(file);
+    } else if (file === undefined || !'tnT'.includes(line[0] ?? '?')) {
+      return undefined;
+    } else if (line[0] === 't') file.type = value;
+    else if (line[0] === 'n') file.name = decoded(unescaped(value));
+    else if (value.startsWith('ST=')) file.state = value.slice(3);
+  }
+  return files;
+}
+
+type Writable<T> = { -readonly [Field in keyof T]: T[Field] };
+
+/** Control characters, backslashes and, in some languages, bytes above 127 are spelled out. */
+const unescaped = (name: string): string =>
+  name.replace(/\\(x[0-9a-f]{2}|[\\ntrbf])/g, (_, code: string) =>
+    code.length > 1 ? String.fromCharCode(Number.parseInt(code.slice(1), 16)) : (ESCAPED[code] ?? code),
+  );
+
+const ESCAPED: Readonly<Record<string, string>> = { n: '\n', t: '\t', r: '\r', b: '\b', f: '\f' };
+
+/** One end of a connection, or what is listened on. */
+export interface End {
+  /** `0.0.0.0` where lsof prints `*`, which is both families; IPv6 without brackets. */
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface TcpSocket {
+  readonly pid: number;
+  readonly state: string;
+  readonly local: End;
+  readonly peer: End | undefined;
+}
+
+/** Undefined for a name that is not understood; an unbound socket has no place here and is left out. */
+export function tcpSockets(files: readonly OpenFile[]): TcpSocket[] | undefined {
+  const sockets: TcpSocket[] = [];
+  for (const { pid, state, name } of files) {
+    const [local = '', peer] = name.split('->');
+    if (local === '*:*' || state === 'CLOSED') continue;
+    const ends = { local: endOf(local), peer: peer === undefined ? undefined : endOf(peer) };
+    if (ends.local === undefined || (peer !== undefined && ends.peer === undefined)) return undefined;
+    sockets.push({ pid, state, local: ends.local, peer: ends.peer });
+  }
+  return sockets;
+}
+
+/** `127.0.0.1:4096`, `[::1]:4096`, `*:4096` */
+function endOf(text: string): End | undefined {
+  const [, host = '', port] = /^(\*|[\d.]+|\[[^\]]+\]):(\d{1,5})$/.exec(text) ?? [];
+  if (port === undefined) return undefined;
+  return { host: host === '*' ? ANY : host.replace(/^\[|\]$/g, ''), port: Number(port) };
+}
+
+export const ANY = '0.0.0.0';
