@@ -1,11 +1,12 @@
-import { copyFileSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { copyFileSync, existsSync, readFileSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
 /*
  * What the package consists of, made of `src`: `node build/build.mjs` puts all of it into dist. With the name of a part
- * and a folder, that part alone is put there. A build depends on nothing but the sources and package-lock.json, so two of
+ * and a folder, that part alone is put there; with a second folder, for tests, its files in place of the modules of `src`
+ * that are called the same. A build depends on nothing but the sources and package-lock.json, so two of
  * them are the same to the byte.
  *
  * dist/modules is the output of tsc: the declarations are taken from it, and tests run single modules of it. It is not
@@ -47,6 +48,16 @@ const atOnce = {
       return { contents: imports.join('') + code, loader: 'ts' };
     }),
 };
+
+/** Puts each file of that folder in the place of the module of `src` that has its name. */
+const replacedBy = (folder) => ({
+  name: 'replaced',
+  setup: ({ onResolve }) =>
+    onResolve({ filter: /^\.\.?\/.*\.js$/ }, ({ path, importer }) => {
+      const file = join(folder, `${basename(path, '.js')}.ts`);
+      return dirname(importer) !== folder && existsSync(file) ? { path: file } : undefined;
+    }),
+});
 
 const COMMON = {
   absWorkingDir: ROOT,
@@ -106,14 +117,16 @@ const VENDORED = {
 
 const PARTS = { program: PROGRAM, library: LIBRARY, vendored: VENDORED };
 
-const [part, folder] = process.argv.slice(2);
+const [part, folder, replacing] = process.argv.slice(2);
 if (part === undefined) {
   const outdir = join(ROOT, 'dist');
   await Promise.all(Object.values(PARTS).map((options) => build({ ...options, outdir })));
   copyFileSync(join(outdir, 'modules/library/api.d.ts'), join(outdir, 'opencode-reap.d.mts'));
 } else if (PARTS[part] && folder) {
-  await build({ ...PARTS[part], outdir: folder });
+  const { plugins } = PARTS[part];
+  const replaced = replacing ? [replacedBy(resolve(replacing))] : [];
+  await build({ ...PARTS[part], outdir: folder, plugins: [...replaced, ...plugins] });
 } else {
-  process.stderr.write(`usage: node build/build.mjs [${Object.keys(PARTS).join('|')} FOLDER]\n`);
+  process.stderr.write(`usage: node build/build.mjs [${Object.keys(PARTS).join('|')} FOLDER [FOLDER]]\n`);
   process.exitCode = 2;
 }

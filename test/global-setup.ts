@@ -1,9 +1,11 @@
 import type { TestProject } from 'vitest/node';
 import { fetchClaude, OLD_CLAUDE } from './support/claude-release.js';
 import { fetchOldNodes } from './support/old-node.js';
+import { buildThroughMacos } from './support/program.js';
 import { fetchReleases, RELEASES } from './support/releases.js';
 
 export const setup = ({ name }: TestProject): void => {
+  if (name === 'all') buildThroughMacos();
   fetchReleases();
   const all = Object.values(RELEASES).join(' and ');
   const said = process.env.EVERY_RELEASE

@@ -35,7 +35,7 @@ export interface Shows {
 
 /** Which pids each detail is wanted for: on Linux each costs its own reads, elsewhere one tool tells it of all. */
 export type Wanted = {
-  readonly [What in 'environment' | 'cwd' | 'listens' | 'unit']?: readonly number[];
+  readonly [What in 'environment' | 'cwd' | 'listens' | 'unit' | 'elsewhere']?: readonly number[];
 };
 
 /** The wanted details of one process. */
@@ -44,7 +44,7 @@ export interface Details {
   readonly cwd?: string | undefined;
   /** Told with `cwd`: whether a live process hides its working directory. */
   readonly hidesCwd?: boolean;
-  /** Told with `cwd`: whether it has pids or a clock of its own, so what it writes of itself fits nothing here. */
+  /** Told with `cwd` too: whether it has pids or a clock of its own, so what it writes of itself fits nothing here. */
   readonly isElsewhere?: boolean;
   /** Whether it waits for connections of any kind, in whatever network namespace it is. */
   readonly listens?: boolean | undefined;

@@ -1,6 +1,5 @@
 import { chmodSync, existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { signal } from '../../src/act/signal.js';
 import type { Pid } from '../../src/model/identity.js';
@@ -17,10 +16,10 @@ import {
 import { type Bystanders, startBystanders } from '../support/bystanders.js';
 import { createSession, shell } from '../support/opencode.js';
 import { alive, startToken } from '../support/proc.js';
+import { PROGRAM } from '../support/program.js';
 import { attach, type Recorded, reapJson, startAndLeave } from '../support/reaped.js';
 import { createSandbox, type Sandbox } from '../support/sandbox.js';
 
-const PROGRAM = fileURLToPath(new URL('../../bin/opencode-reap.js', import.meta.url));
 const TAG = 'a tag of the user’s';
 const EVERYTHING = ['--all-stale', '--older-than', '0s', '--grace', '0s', '--strays', '--limit', '100'];
 

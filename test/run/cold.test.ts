@@ -1,14 +1,12 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { describe } from 'vitest';
 import { WITHOUT_NETWORK, withoutNamespaces } from '../support/no-network.js';
 import { installOpencode, RELEASES, type Release } from '../support/opencode.js';
+import { PROGRAM } from '../support/program.js';
 import { test } from '../support/reaped.js';
 import { inTurn } from '../support/turn.js';
-
-const PROGRAM = fileURLToPath(new URL('../../bin/opencode-reap.js', import.meta.url));
 
 /** What a user does on a new machine without a network, and how long each step took, as JSON. */
 const SCRIPT = `

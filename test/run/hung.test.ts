@@ -1,5 +1,4 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { uptime } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe } from 'vitest';
@@ -8,7 +7,7 @@ import { providerConfig } from '../support/config.js';
 import { logOf, writeRecord } from '../support/fake.js';
 import { createSession, installOpencode, listenerOf, prompt, releases, request, waitFor } from '../support/opencode.js';
 import { startSecond } from '../support/opencode-2.js';
-import { alive, cmdline, connectionsOf, cpuTicks, descendants, startToken } from '../support/proc.js';
+import { ageMs, alive, cmdline, connectionsOf, cpuTicks, descendants, startToken } from '../support/proc.js';
 import {
   attach,
   expectNothingLeft,
@@ -27,9 +26,6 @@ const WITH_TIME = ['--older-than', '0s', '--grace', '15s'];
 const withoutTenMinutes = process.env.OPENCODE_REAP_TEN_MINUTES
   ? ''
   : ' (takes eleven minutes: OPENCODE_REAP_TEN_MINUTES=1 waits for it)';
-
-/** Start tokens on Linux are hundredths of a second since the boot. */
-const ageMs = (pid: number): number => uptime() * 1000 - Number(startToken(pid)) * 10;
 
 /** Silence says nothing about a younger server. */
 const untilOlderThanAMinute = (pid: number): Promise<void> => sleep(Math.max(0, 60_500 - ageMs(pid)));

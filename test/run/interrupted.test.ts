@@ -4,17 +4,16 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { describe } from 'vitest';
 import { type CliResult, runCli } from '../support/cli.js';
 import { type Fake, logOf, startFake, writeRecord, writeState } from '../support/fake.js';
 import { alive } from '../support/proc.js';
+import { PROGRAM } from '../support/program.js';
 import { expectNothingLeft, reapJson, startAndLeave, startWithMcp, test } from '../support/reaped.js';
 import type { Sandbox } from '../support/sandbox.js';
 import { withoutTmux } from '../support/tmux.js';
 import { waitFor } from '../support/wait.js';
 
-const PROGRAM = fileURLToPath(new URL('../../bin/opencode-reap.js', import.meta.url));
 const NOW = ['--older-than', '0s', '--grace', '1s'];
 
 const fileIn = (sandbox: Sandbox, name: string): string | undefined => {

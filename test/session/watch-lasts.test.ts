@@ -12,7 +12,6 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { describe } from 'vitest';
 import { openWorld } from '../../src/run/world.js';
 import { lookOnce } from '../../src/session/watch.js';
@@ -29,6 +28,7 @@ import {
 } from '../support/fake.js';
 import { BUILDS, callLibrary } from '../support/library.js';
 import { alive, children, cmdline, descendants, environ, parent, processGroup, sessionId } from '../support/proc.js';
+import { DIST, PROGRAM } from '../support/program.js';
 import { test } from '../support/reaped.js';
 import type { Sandbox } from '../support/sandbox.js';
 import { withoutTmux } from '../support/tmux.js';
@@ -37,8 +37,7 @@ import { watchesOf } from '../support/watching.js';
 
 /* Servers are stand-ins here: what is looked at is the watch. */
 
-const PROGRAM = fileURLToPath(new URL('../../bin/opencode-reap.js', import.meta.url));
-const BUNDLE = fileURLToPath(new URL('../../dist/opencode-reap.cjs', import.meta.url));
+const BUNDLE = join(DIST, 'opencode-reap.cjs');
 const EVERY = { OPENCODE_REAP_WATCH_EVERY: '1s', OPENCODE_REAP_OLDER_THAN: '0s' };
 const LATER = { ...EVERY, OPENCODE_REAP_RETIRE_AFTER: '4s' };
 

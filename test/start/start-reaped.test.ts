@@ -1,16 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type CliResult, runCli } from '../support/cli.js';
 import { deadPid, type Fields, filesIn, installFake, recordsIn, type StateFile } from '../support/fake.js';
 import { inhabitants } from '../support/inhabitants.js';
 import { installOpencode, releases, request, waitFor } from '../support/opencode.js';
 import { alive, environ, portHolder } from '../support/proc.js';
+import { PROGRAM } from '../support/program.js';
 import { createSandbox, type Sandbox } from '../support/sandbox.js';
-
-const PROGRAM = fileURLToPath(new URL('../../bin/opencode-reap.js', import.meta.url));
 
 let sandbox: Sandbox;
 let port: number;

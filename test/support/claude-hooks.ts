@@ -1,9 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { lineOf } from './installed.js';
-
-const HOOK = fileURLToPath(new URL('../../dist/hook.cjs', import.meta.url));
+import { HOOK } from './program.js';
 
 const handler = (event: string, port: number, extra: object) => [
   { hooks: [{ type: 'command', command: lineOf(HOOK, event, '--port', String(port)), ...extra }] },

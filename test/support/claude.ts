@@ -1,10 +1,10 @@
 import { spawnSync } from 'node:child_process';
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { type ClaudeApi, startClaudeApi } from './claude-api.js';
 import { claudeBinary } from './claude-release.js';
 import { alive } from './proc.js';
+import { PROGRAM } from './program.js';
 import { type Changes, createSandbox, type Sandbox } from './sandbox.js';
 import { inTurn } from './turn.js';
 import { waitFor } from './wait.js';
@@ -43,8 +43,6 @@ export interface Terminal {
   close(): void;
   ended(): Promise<void>;
 }
-
-const PROGRAM = fileURLToPath(new URL('../../bin/opencode-reap.js', import.meta.url));
 
 export const createClaudeSandbox = async (name: string, binary = claudeBinary()): Promise<ClaudeSandbox> => {
   const sandbox = await createSandbox(`claude-${name}`);

@@ -1,7 +1,5 @@
-import { fileURLToPath } from 'node:url';
+import { PROGRAM } from './program.js';
 import type { Changes, Sandbox } from './sandbox.js';
-
-const PROGRAM = fileURLToPath(new URL('../../bin/opencode-reap.js', import.meta.url));
 
 export interface CliOptions {
   readonly env?: Changes;

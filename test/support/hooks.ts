@@ -1,9 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { HOOK } from './program.js';
 import type { Changes, Sandbox } from './sandbox.js';
 
-export const HOOK = fileURLToPath(new URL('../../dist/hook.cjs', import.meta.url));
+export { HOOK };
+
 const SESSION = fileURLToPath(new URL('session.mjs', import.meta.url));
 
 export interface Called {

@@ -1,11 +1,11 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { test as plain } from 'vitest';
 import { type CliOptions, type CliResult, runCli } from './cli.js';
+import { DIST } from './program.js';
 import { createSandbox, type Sandbox } from './sandbox.js';
 
-export const DIST = fileURLToPath(new URL('../../dist/', import.meta.url));
+export { DIST };
 
 export const test = plain.extend<{ sandbox: Sandbox }>({
   sandbox: async ({ task: _ }, use) => {

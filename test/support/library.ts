@@ -1,7 +1,8 @@
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
+import { DIST } from './program.js';
 import type { Changes, Sandbox } from './sandbox.js';
 
-const dist = (file: string): string => fileURLToPath(new URL(`../../dist/${file}`, import.meta.url));
+const dist = (file: string): string => join(DIST, file);
 
 /** The library as npm installs it, and as a plugin vendors it. */
 export const BUILDS = { package: dist('index.js'), vendored: dist('opencode-reap.mjs') } as const;

@@ -1,4 +1,6 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { uptime } from 'node:os';
+import { THROUGH_MACOS } from './program.js';
 
 // The tests look at the machine with these few lines and never with the code under test: one mistake in
 // `src/observe` would otherwise be made twice and agree with itself.
@@ -40,7 +42,17 @@ export const processState = (pid: number): string | undefined => statField(pid, 
 export const parent = (pid: number): number => Number(statField(pid, 4) ?? 0);
 export const processGroup = (pid: number): number => Number(statField(pid, 5) ?? 0);
 export const sessionId = (pid: number): number => Number(statField(pid, 6) ?? 0);
-export const startToken = (pid: number): string | undefined => statField(pid, 22);
+
+/** As the platform writes it that servers are looked at through: ticks since boot, or epoch seconds. */
+export const startToken = (pid: number): string | undefined => {
+  const ticks = statField(pid, 22);
+  return THROUGH_MACOS && ticks !== undefined ? String(bootedAt() + Math.floor(Number(ticks) / 100)) : ticks;
+};
+
+/** Since it started. */
+export const ageMs = (pid: number): number => uptime() * 1000 - Number(statField(pid, 22)) * 10;
+
+const bootedAt = (): number => Number(/^btime (\d+)$/m.exec(readText('/proc/stat'))?.[1]);
 export const cpuTicks = (pid: number): number => Number(statField(pid, 14) ?? 0) + Number(statField(pid, 15) ?? 0);
 
 const entries = (file: string): string[] => readText(file).split('\0').filter(Boolean);

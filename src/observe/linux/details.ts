@@ -7,13 +7,14 @@ import { linuxListens } from './listens.js';
 import { linkAt, textAt } from './read.js';
 import { linuxUnit } from './units.js';
 
-export function linuxDetails({ environment, cwd, listens, unit }: Wanted): ReadonlyMap<number, Details> {
+export function linuxDetails({ environment, cwd, listens, unit, elsewhere }: Wanted): ReadonlyMap<number, Details> {
   const found = new Map<number, Details>();
   const add = (pids: readonly number[] = [], detailsOf: (pid: number) => Details): void => {
     for (const pid of pids) found.set(pid, { ...found.get(pid), ...detailsOf(pid) });
   };
   add(environment, (pid) => ({ environment: linuxEnvironment(pid) }));
   add(cwd, (pid) => ({ ...cwdOf(pid), isElsewhere: isElsewhere(pid) }));
+  add(elsewhere, (pid) => ({ isElsewhere: isElsewhere(pid) }));
   add(listens, (pid) => ({ listens: linuxListens(pid) }));
   add(unit, (pid) => ({ unit: linuxUnit(pid) }));
   return found;

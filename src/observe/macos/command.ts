@@ -15,9 +15,9 @@ export function commandOf({ ucomm, args, isExiting }: Row): CommandLine | undefi
   // A process that is exiting has no arguments any more; then `ps` shows its name in parentheses.
   if (isExiting || line === '' || line === '<defunct>' || /^\(.*\)$/.test(line)) return undefined;
   if (!isOpencode(ucomm) && !/opencode/i.test(line)) return { kind: 'other' };
-  const found = readings(ucomm, line).map((argv) => classify(argv, isOpencode(ucomm) ? ucomm : undefined));
-  const [first] = found;
-  return found.every(({ kind }) => kind === first?.kind) ? first : undefined;
+  const [first, ...others] = readings(ucomm, line).map((argv) => classify(argv, isOpencode(ucomm) ? ucomm : undefined));
+  // A longer path counts only where it makes sense.
+  return others.every(({ kind }) => kind === 'other' || kind === first?.kind) ? first : undefined;
 }
 
 /** In doubt it is one: that can only spare. */

@@ -17,9 +17,7 @@ export async function directoriesOf(
   const cwds = new Map((files ?? []).flatMap((file) => (isShown(file) ? [[file.pid, file.name] as const] : [])));
   const missing = asked.filter((pid) => !cwds.has(pid));
   const isGone = missing.length === 0 ? () => false : await hasEnded(missing);
-  return new Map(
-    pids.map((pid) => [pid, { cwd: cwds.get(pid), hidesCwd: !cwds.has(pid) && !isGone(pid), isElsewhere: false }]),
-  );
+  return new Map(pids.map((pid) => [pid, { cwd: cwds.get(pid), hidesCwd: !cwds.has(pid) && !isGone(pid) }]));
 }
 
 /** Where it cannot be read, the reason stands in its place. */

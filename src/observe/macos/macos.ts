@@ -5,6 +5,7 @@ import { directoriesOf, listensOf } from './details.js';
 import { environmentsOf, type Shown } from './environments.js';
 import { readHost } from './host.js';
 import type { TcpSocket } from './lsof.js';
+import type { NetstatRow } from './netstat.js';
 import { type Listed, listProcesses, lookAtAll } from './processes.js';
 import { askable, type Row } from './ps-rows.js';
 import { everyTcp, isOthers, listenerOn, openFiles, ownTcp, SOMEBODY, socketsOf, withEveryTcp } from './sockets.js';
@@ -18,6 +19,17 @@ import { TOOLS, type Tools } from './tools.js';
 /** What one list of sockets says is taken for what the next would say for this long: one look asks several times. */
 const SOCKETS_HOLD_MS = 200;
 
+/** The TCP sockets as both lists show them. */
+interface Tcp {
+  readonly own: Promise<readonly TcpSocket[] | undefined>;
+  readonly every: Promise<readonly NetstatRow[] | undefined>;
+  readonly atMs: number;
+}
+
+const NONE: ReadonlyMap<number, never> = new Map<number, never>();
+
+const isMute = (sockets: Sockets | undefined): boolean => sockets?.listening.length === 0;
+
 /** What is different where the tests look through this adapter at another system. */
 export interface Elsewhere {
   readonly tools: Tools;
@@ -27,12 +39,12 @@ export interface Elsewhere {
 export function macosPlatform({ tools, host }: Elsewhere = { tools: TOOLS, host: once(() => readHost(TOOLS)) }) {
   /** The last list; `none` where it could not be had. */
   let listed: Listed | 'none' | undefined;
-  let own: { readonly sockets: Promise<readonly TcpSocket[] | undefined>; readonly atMs: number } | undefined;
+  let tcp: Tcp | undefined;
   let hidesOurs = false;
   const environments = new Map<number, { readonly row: Row; readonly environment: Environment }>();
 
   async function processes() {
-    own = undefined;
+    tcp = undefined;
     const found = await listProcesses(tools);
     listed = found ?? 'none';
     for (const [pid, { row }] of environments) if (!isSame(row, found?.rows.get(pid))) environments.delete(pid);
@@ -45,10 +57,12 @@ export function macosPlatform({ tools, host }: Elsewhere = { tools: TOOLS, host:
     return listed === undefined || listed === 'none' ? new Map() : listed.rows;
   }
 
-  function ownSockets(): Promise<readonly TcpSocket[] | undefined> {
+  function tcpNow(): Tcp {
     const now = performance.now();
-    if (own === undefined || now - own.atMs > SOCKETS_HOLD_MS) own = { sockets: ownTcp(tools), atMs: now };
-    return own.sockets;
+    // Both at once, for one to show what the other cannot.
+    if (tcp === undefined || now - tcp.atMs > SOCKETS_HOLD_MS)
+      tcp = { own: ownTcp(tools), every: everyTcp(tools), atMs: now };
+    return tcp;
   }
 
   /** Nothing but another program in the same process changes an environment, so it is asked for once. */
@@ -66,19 +80,26 @@ export function macosPlatform({ tools, host }: Elsewhere = { tools: TOOLS, host:
     return new Map([...environments].map(([pid, { environment }]) => [pid, environment]));
   }
 
-  async function details({ environment = [], cwd = [], listens = [] }: Wanted): Promise<ReadonlyMap<number, Details>> {
-    const [shown, working, waiting] = [
-      environment.length === 0 ? new Map<number, Environment>() : await environmentsNow(environment),
-      await directoriesOf(cwd, hasEnded, tools),
-      listens.length === 0 ? new Map<number, boolean>() : await listensOf(listens, await rows(), tools),
-    ];
-    const all = new Set([...environment, ...cwd, ...listens]);
-    return new Map(
-      [...all].map((pid) => [
-        pid,
-        { ...working.get(pid), environment: shown.get(pid), listens: waiting.get(pid) } satisfies Details,
-      ]),
-    );
+  async function details({
+    environment = [],
+    cwd = [],
+    listens = [],
+    elsewhere = [],
+  }: Wanted): Promise<ReadonlyMap<number, Details>> {
+    const [shown, working, waiting] = await Promise.all([
+      environment.length === 0 ? NONE : environmentsNow(environment),
+      directoriesOf(cwd, hasEnded, tools),
+      listens.length === 0 ? NONE : rows().then((table) => listensOf(listens, table, tools)),
+    ]);
+    const all = new Set([...environment, ...cwd, ...listens, ...elsewhere]);
+    const detailsOf = (pid: number): Details => ({
+      ...working.get(pid),
+      environment: shown.get(pid),
+      listens: waiting.get(pid),
+      // There are no namespaces here.
+      isElsewhere: false,
+    });
+    return new Map([...all].map((pid) => [pid, detailsOf(pid)]));
   }
 
   async function hasEnded(pids: readonly number[]): Promise<(pid: number) => boolean> {
@@ -92,24 +113,18 @@ export function macosPlatform({ tools, host }: Elsewhere = { tools: TOOLS, host:
     // A client that ends between two lists leaves a row that nobody owns, which a second look no longer shows.
     const isTorn = seen.map((one) => one?.inbound.some(({ clientPid }) => clientPid === undefined));
     if (!isTorn.includes(true)) return seen;
-    own = undefined;
+    tcp = undefined;
     const again = await socketsAt(trees.filter((_, at) => isTorn[at]));
     return seen.map((one, at) => (isTorn[at] ? again.shift() : one));
   }
 
   async function socketsAt(trees: readonly ServerTree[]): Promise<(Sockets | undefined)[]> {
-    const [seen, table] = [await ownSockets(), await rows()];
-    if (seen === undefined) return trees.map(() => undefined);
-    const shown = trees.map((tree) => socketsOf(tree, seen, table));
-    const [every, isReadable] = [
-      // Where a client is seen, there is no need to look for more.
-      shown.some(({ inbound }) => inbound.length === 0) ? await everyTcp(tools) : [],
-      await readable(trees.flatMap(({ server }, at) => (shown[at]?.listening.length === 0 ? server : []))),
-    ];
-    return shown.map((one, at) => {
-      if (one.listening.length === 0 && !isReadable(trees[at]?.server)) return undefined;
-      return one.inbound.length > 0 ? one : every && withEveryTcp(one, seen, every);
-    });
+    const { own, every } = tcpNow();
+    const [seen, all, table] = [await own, await every, await rows()];
+    if (seen === undefined || all === undefined) return trees.map(() => undefined);
+    const shown = trees.map((tree) => withEveryTcp(socketsOf(tree, seen, table), seen, all));
+    const isReadable = await readable(trees.flatMap(({ server }, at) => (isMute(shown[at]) ? server : [])));
+    return shown.map((one, at) => (isMute(one) && !isReadable(trees[at]?.server) ? undefined : one));
   }
 
   /** A server that listens on nothing counts as hung, so it takes proof that its files can be seen at all. */
@@ -121,11 +136,11 @@ export function macosPlatform({ tools, host }: Elsewhere = { tools: TOOLS, host:
   }
 
   async function listener(port: number, host?: string): Promise<Listener | undefined> {
-    const [seen, table] = [await ownSockets(), await rows()];
+    const { own, every } = tcpNow();
+    const [seen, all = [], table] = [await own, await every, await rows()];
     const found = seen && listenerOn(port, host, seen, table);
     if (found) return { pid: found.pid, owner: table.get(found.pid)?.owner };
-    const every = await everyTcp(tools);
-    return every && isOthers(port, host, every) ? SOMEBODY : undefined;
+    return isOthers(port, host, all) ? SOMEBODY : undefined;
   }
 
   return {
