@@ -14,6 +14,12 @@ export interface Identity {
   readonly startToken: string | undefined;
 }
 
+/**
+ * What start tokens are made of: ticks of proc(5) since boot, or epoch seconds, both of which other programs write down as
+ * well; `own` is anything that only we know.
+ */
+export type StartTokens = 'ticks' | 'seconds' | 'own';
+
 /** Where a pid is valid. Undefined fields could not be read; the name is only for display, since it changes. */
 export interface Host {
   readonly id: string | undefined;

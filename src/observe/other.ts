@@ -72,7 +72,7 @@ async function look(pid: number): Promise<Seen> {
 }
 
 export const otherPlatform: Omit<Platform, 'name'> = {
-  shows: { environments: false, clients: false, startTicks: false },
+  shows: { environments: false, clients: false, startTokens: 'own' },
   host: async () => otherHost(),
   processes: async () => portableProcesses(Date.now()),
   look,

@@ -1,4 +1,4 @@
-import type { Host } from '../model/identity.js';
+import type { Host, StartTokens } from '../model/identity.js';
 import type { Environment, ProcessTable, Seen, Sockets } from '../model/process.js';
 
 /** One platform's way of looking. Undefined always means "could not be read", never "none". */
@@ -29,8 +29,8 @@ export interface Shows {
   readonly environments: boolean;
   /** Which sockets a server has, and so who is connected to it. */
   readonly clients: boolean;
-  /** Whether its start tokens are the ticks of proc(5), which some plugins note as well. */
-  readonly startTicks: boolean;
+  /** What its start tokens are, since plugins and Claude Code write down theirs. */
+  readonly startTokens: StartTokens;
 }
 
 /** Which pids each detail is wanted for: on Linux each costs its own reads, elsewhere one tool tells it of all. */

@@ -1,6 +1,7 @@
 import { isAbsolute, join } from 'node:path';
 import { type Candidate, candidateAt, candidateOf } from '../decide/candidate.js';
 import type { NamedFolders } from '../model/folder-variables.js';
+import type { Host } from '../model/identity.js';
 import {
   descendants,
   type Environment,
@@ -21,7 +22,7 @@ import { questionPorts } from './server/questions.js';
 export interface Sources {
   readonly platform: Platform;
   /** Claude Code's own list of sessions in one of its config folders; undefined when it cannot be read. */
-  readonly claudeSessions: (configDir: string) => readonly Witness[] | undefined;
+  readonly claudeSessions: (configDir: string, host: Host) => readonly Witness[] | undefined;
 }
 
 /** What the machine shows, and where each record leads in it. */
@@ -55,6 +56,7 @@ export async function lookAtRecord(record: ServerRecord, sources: Sources): Prom
 export async function lookAtProcesses(records: readonly ServerRecord[], sources: Sources): Promise<Snapshot> {
   const { platform } = sources;
   const owner = process.getuid?.().toString();
+  const host = await platform.host();
   const processes = await platform.processes();
   const table: ProcessTable = processes ?? new Map();
   const listeners = await listenersOf(records, platform);
@@ -72,14 +74,14 @@ export async function lookAtProcesses(records: readonly ServerRecord[], sources:
   return {
     at: Date.now(),
     bootMs: bootMs(),
-    machine: await platform.host(),
+    machine: host,
     owner,
     self: process.pid,
     lineage: lineage(table, process.pid),
     processes,
     showsEnvironments: platform.shows.environments,
     environments: known('environment', looked, details),
-    claudes: claudesIn(clients, details, sources),
+    claudes: claudesIn(clients, details, (configDir) => sources.claudeSessions(configDir, host)),
     listeners,
     questions: questionPorts(),
     named: [],
@@ -221,7 +223,7 @@ const clientsIn = (table: ProcessTable, us: string | undefined): Process[] =>
 function claudesIn(
   clients: readonly Process[],
   details: ReadonlyMap<number, Details>,
-  { claudeSessions }: Sources,
+  claudeSessions: (configDir: string) => readonly Witness[] | undefined,
 ): Witness[] {
   const lists = new Map<string, readonly Witness[] | undefined>();
   const listFor = (folder: string | undefined): readonly Witness[] | undefined => {

@@ -5,7 +5,7 @@ import type { Platform } from './platform.js';
 
 const onLinux = (): Omit<Platform, 'name'> => ({
   // A process that may not even read its own is shown none.
-  shows: { environments: linuxEnvironment(process.pid) !== undefined, clients: true, startTicks: true },
+  shows: { environments: linuxEnvironment(process.pid) !== undefined, clients: true, startTokens: 'ticks' },
   host: async () => linuxHost(),
   processes: async () => linuxProcesses(),
   look: linuxLook,

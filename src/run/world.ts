@@ -42,6 +42,7 @@ export async function openWorld(
   by: Actor = 'person',
   platform?: Platform,
 ): Promise<World> {
+  const looking = platform ?? (await thisPlatform());
   return {
     folder: stateFolder(chosenRoot(stateDir, env)),
     leaseFolders: everyRoot(stateDir, env).map(stateFolder),
@@ -53,8 +54,9 @@ export async function openWorld(
     projects: [tryRead(() => process.cwd()) ?? []].flat(),
     env,
     by,
-    platform: platform ?? (await thisPlatform()),
-    claudeSessions: (configDir) => (answers(configDir) ? listedSessions(configDir) : undefined),
+    platform: looking,
+    claudeSessions: (configDir, host) =>
+      answers(configDir) ? listedSessions(configDir, { host, startTokens: looking.shows.startTokens }) : undefined,
     clock: bootMs,
   };
 }
@@ -83,10 +85,12 @@ export async function readWritten(here: World): Promise<Written> {
   const unread: Unread[] = [];
   const world = withNotedFolders(here, unread);
   const host = await world.platform.host();
-  const ours = readRegistry(world.folder, world.leaseFolders, world.configDirs.filter(answers));
+  const { startTokens } = world.platform.shows;
+  const configDirs = world.configDirs.filter(answers);
+  const ours = readRegistry(world.folder, world.leaseFolders, configDirs, { host, startTokens });
   const worked = [...ours.leases, ...ours.witnesses].flatMap(({ path }) => path ?? []);
   const projects = [...new Set([...world.projects, ...worked])];
-  const plugins = await readPlugins({ ...world, projects, answers, startTicks: world.platform.shows.startTicks });
+  const plugins = await readPlugins({ ...world, projects, answers, startTokens });
   const written = {
     ...ours,
     records: [...ours.records, ...plugins.records],
@@ -102,7 +106,7 @@ export async function readWritten(here: World): Promise<Written> {
 
 /** What plugins wrote down where processes say, and nobody else did. */
 export async function readWhere(named: readonly NamedFolders[], world: World): Promise<NamedWritten> {
-  const { startTicks } = world.platform.shows;
-  const found = await readNamed(named, { ...withNotedFolders(world, []), answers, startTicks });
+  const { startTokens } = world.platform.shows;
+  const found = await readNamed(named, { ...withNotedFolders(world, []), answers, startTokens });
   return comparable({ ...found, witnesses: [], fences: [], kept: [] }, await world.platform.host());
 }

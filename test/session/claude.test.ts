@@ -3,8 +3,11 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect } from 'vitest';
+import { linuxHost } from '../../src/observe/linux/processes.js';
+import { listedSessions } from '../../src/state/claude-sessions.js';
 import { writeUserSettings } from '../support/claude-hooks.js';
 import { test, withoutClaude } from '../support/claude-session.js';
+import { startToken } from '../support/proc.js';
 import { waitFor } from '../support/wait.js';
 
 const PLUGIN = fileURLToPath(new URL('../../.claude-plugin/opencode-reap', import.meta.url));
@@ -29,6 +32,24 @@ describe.skipIf(withoutClaude)(`inside the real Claude Code client${withoutClaud
     await terminal.ended();
     await client.isGone();
     expect(terminal.screen()).not.toMatch(/hook/i);
+  });
+
+  test('its own list of sessions names its process as we do, among our pids', async ({ client: { box } }) => {
+    const terminal = await box.open();
+    const config = join(box.home, '.claude');
+    const here = { host: linuxHost(), startTokens: 'ticks' } as const;
+    const [entry] = await waitFor('its entry', () => {
+      const listed = listedSessions(config, here) ?? [];
+      return listed.length > 0 && listed;
+    });
+    const pid = Number(entry?.holder.pid);
+    expect(entry).toMatchObject({ holder: { startToken: startToken(pid) }, path: box.project });
+    const { pidDomain } = JSON.parse(readFileSync(join(config, `sessions/${pid}.json`), 'utf8'));
+    expect(pidDomain).toMatch(/^linux:/);
+    // What would be dropped where pids are others is kept here.
+    expect(listedSessions(config, { ...here, host: { ...here.host, pidNamespace: 'pid:[1]' } })).toEqual([]);
+    await terminal.type('/exit');
+    await terminal.ended();
   });
 
   test('a client nested in another one’s shell tool leaves the outer session’s server alone', async ({ client }) => {

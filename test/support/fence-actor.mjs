@@ -8,7 +8,7 @@ const { readRegistry } = await import('../../dist/modules/state/ours/registry.js
 const { liftFence, raiseFence } = await import('../../dist/modules/state/ours/fences.js');
 
 const folder = stateFolder(root);
-const { records, fences } = readRegistry(folder, [folder], []);
+const { records, fences } = readRegistry(folder, [folder], [], undefined);
 const tokenOf = (pid) => {
   try {
     return readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1).split(' ')[19];
@@ -23,7 +23,7 @@ if (what === 'back' || what === 'stop') {
   for (const fence of fences) if (what === 'back' || isDead(fence)) liftFence(fence, true, stopper);
 }
 if (what !== 'back') {
-  const [record] = what === 'stop' ? readRegistry(folder, [folder], []).records : records;
+  const [record] = what === 'stop' ? readRegistry(folder, [folder], [], undefined).records : records;
   const raised = record && raiseFence(folder, record, stopper, []);
   const held = typeof raised === 'object' ? raised : undefined;
   held?.note([{ pid: 2, startToken: '2' }]);

@@ -2,7 +2,7 @@ import { basename, join } from 'node:path';
 import { isObject } from '../../common/json.js';
 import type { Fence, KeepMark, Lease, ServerRecord, Trust } from '../../model/record.js';
 import type { LiveRun, Unread, Written } from '../../model/written.js';
-import { readClaudeSessions } from '../claude-sessions.js';
+import { type Here, readClaudeSessions } from '../claude-sessions.js';
 import { isoTime } from '../files/iso-time.js';
 import { formatOurs, identity, machine, objects, parseOurs } from '../files/parse.js';
 import { jsonNames, readSmall } from '../files/read.js';
@@ -23,6 +23,7 @@ export function readRegistry(
   chosen: StateFolder,
   leaseFolders: readonly StateFolder[],
   configDirs: readonly string[],
+  here: Here,
 ): Written {
   const unread: Unread[] = [];
   const read = <T>(kind: Unread['kind'], folder: string, parse: Parser<T>): T[] =>
@@ -34,7 +35,7 @@ export function readRegistry(
     records: read('native', chosen.servers, parseRecord),
     leases: leaseFolders.flatMap((folder) => read<Lease>('lease', folder.leases, parseLease)),
     uses: [],
-    witnesses: readClaudeSessions(configDirs),
+    witnesses: readClaudeSessions(configDirs, here),
     fences: read<Fence>('fence', chosen.closing, (file, content, trust, seenAt) =>
       parseFence(chosen, file, content, trust, seenAt),
     ),

@@ -1,7 +1,15 @@
 import { createHash } from 'node:crypto';
 import type { Json } from '../../common/json.js';
-import { parsePid } from '../../model/identity.js';
-import type { Ownership, ServerRecord, Trust, Use } from '../../model/record.js';
+import { parsePid, type StartTokens } from '../../model/identity.js';
+import { lstartParts } from '../../model/lstart.js';
+import {
+  MAY_START_AFTER_MS,
+  MAY_START_BEFORE_MS,
+  type Ownership,
+  type ServerRecord,
+  type Trust,
+  type Use,
+} from '../../model/record.js';
 import { type Secret, secret } from '../../model/secret.js';
 import { port, text, wholeNumber } from '../files/parse.js';
 import { urlOf } from '../ours/record-file.js';
@@ -59,8 +67,8 @@ export interface Source {
   /** Undefined if it is not a JSON object. */
   readonly json: Json | undefined;
   readonly trust: Trust;
-  /** Whether start tokens are ticks here. */
-  readonly startTicks: boolean;
+  /** What start tokens are here. */
+  readonly startTokens: StartTokens;
   /** The path of a file, given relative to this one's folder. */
   readonly pathOf: (path: string) => string;
   readonly near: (path: string) => Read;
@@ -134,10 +142,32 @@ export const passwordIn = (value: unknown): Secret | undefined => {
 export const hashIn = (folder: string): string | undefined =>
   /(?:^|-)([0-9a-f]{12}(?:[0-9a-f]{4})?)$/.exec(folder)?.[1];
 
-/**
- * Linux has ticks, as a number or a string; on other platforms plugins write dates in many forms, which prove nothing.
- */
-export function tickToken({ startTicks }: Source, value: unknown): string | undefined {
+/** On Linux, plugins write down ticks, as a number or a string. */
+export function tickToken({ startTokens }: Source, value: unknown): string | undefined {
   const ticks = typeof value === 'string' ? value.replace(/^linux:/, '') : wholeNumber(value)?.toString();
-  return startTicks && ticks !== undefined && /^\d+$/.test(ticks) ? ticks : undefined;
+  return startTokens === 'ticks' && ticks !== undefined && /^\d+$/.test(ticks) ? ticks : undefined;
+}
+
+/**
+ * On macOS they write `ps -o lstart=`, which is in whatever time zone and language the plugin had. Epoch milliseconds,
+ * taken for our own time zone, so that it may be hours off; undefined for any other text, and elsewhere.
+ */
+export function lstartIn({ startTokens }: Source, value: unknown): number | undefined {
+  const text = startTokens === 'seconds' && typeof value === 'string' ? value.replace(/^darwin:/, '') : '';
+  const parts = lstartParts(text);
+  return parts && new Date(...parts).getTime();
+}
+
+/**
+ * The start token of a recorded server. A date counts only if the time of the record, which is in UTC, confirms it: with
+ * another time zone it would be another process's.
+ */
+export function serverToken(source: Source, value: unknown, startedAt: number | undefined): string | undefined {
+  const at = lstartIn(source, value);
+  const isConfirmed =
+    at !== undefined &&
+    startedAt !== undefined &&
+    at >= startedAt - MAY_START_BEFORE_MS &&
+    at <= startedAt + MAY_START_AFTER_MS;
+  return isConfirmed ? String(at / 1000) : tickToken(source, value);
 }

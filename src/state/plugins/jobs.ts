@@ -2,7 +2,7 @@ import { isObject, type Json } from '../../common/json.js';
 import { MARGIN_MS } from '../../decide/uses.js';
 import type { Coverage, Use } from '../../model/record.js';
 import { identity, text, texts, time } from '../files/parse.js';
-import { jsonOf, type Source, tickToken } from './format.js';
+import { jsonOf, lstartIn, type Source, tickToken } from './format.js';
 
 /** The final states; any other text, or none, is not final. */
 const FINAL = new Set(
@@ -22,8 +22,9 @@ export const isOver = (status: unknown): boolean => typeof status === 'string' &
 
 /** A job that may be running, whatever its format calls the fields. */
 export function jobFrom(source: Source, job: Json, covers: Coverage): Use {
-  const token = tickToken(source, job.pidStartToken ?? job.pidStartTime);
-  const times = [job.updatedAt, job.startedAt, job.started, job.createdAt];
+  const token = job.pidStartToken ?? job.pidStartTime;
+  // A date that its process began at may be hours off, so it can only show that the process lived then.
+  const times = [job.updatedAt, job.startedAt, job.started, job.createdAt, lstartIn(source, token)];
   const signs = times.flatMap((value) => heardAt(source, value) ?? []);
   return {
     kind: 'job',
@@ -31,7 +32,7 @@ export function jobFrom(source: Source, job: Json, covers: Coverage): Use {
     name: (text(job.id) ?? source.name).slice(0, 80),
     session: text(job.claudeSessionId ?? job.ccSessionId ?? job.sessionId),
     covers,
-    holder: identity(job.pid, token),
+    holder: identity(job.pid, tickToken(source, token)),
     seenAt: signs.length > 0 ? Math.max(...signs) : undefined,
     modifiedAt: source.touchedAt(),
     countsForMs: JOB_COUNTS_FOR_MS,
@@ -39,10 +40,10 @@ export function jobFrom(source: Source, job: Json, covers: Coverage): Use {
   };
 }
 
-/** The same job with additional signs of life. */
-export function alsoSeen(job: Use, ...signs: readonly (number | undefined)[]): Use {
-  const known = [job.seenAt, ...signs].filter((sign) => sign !== undefined);
-  return { ...job, seenAt: known.length > 0 ? Math.max(...known) : undefined };
+/** The same job or lease with additional signs of life. */
+export function alsoSeen(use: Use, ...signs: readonly (number | undefined)[]): Use {
+  const known = [use.seenAt, ...signs].filter((sign) => sign !== undefined);
+  return { ...use, seenAt: known.length > 0 ? Math.max(...known) : undefined };
 }
 
 /** Anything but a list, where a list should be, is taken for one item about which nothing is known. */

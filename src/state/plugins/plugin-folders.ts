@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { errorCode, isAbsent, tryRead } from '../../common/errors.js';
 import type { Variables } from '../../common/variables.js';
 import { FOLDER_VARIABLES, type Folders, type NamedFolders } from '../../model/folder-variables.js';
+import type { StartTokens } from '../../model/identity.js';
 import { isForeign } from '../files/read.js';
 import { configDirOf, homeOf } from '../folders.js';
 
@@ -43,8 +44,8 @@ export interface KnownFolders {
   readonly projects: readonly string[];
   /** Whether a path can be looked at without waiting forever. */
   readonly answers: (path: string) => boolean;
-  /** Whether start tokens are ticks here. */
-  readonly startTicks: boolean;
+  /** What start tokens are here. */
+  readonly startTokens: StartTokens;
 }
 
 /**

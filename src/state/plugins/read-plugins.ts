@@ -44,7 +44,7 @@ function readOnce(places: PluginFolders, known: KnownFolders): PluginsWritten {
   const found = scan(places, known.answers);
   const unread: Unread[] = [...found.unread];
   const skipped: Skipped[] = [...found.skipped];
-  const read = readerOf(skipped, known.startTicks);
+  const read = readerOf(skipped, known.startTokens);
   const records = [...new Set(found.servers)].flatMap((file) => {
     const source = read(file);
     if (source === undefined) return [];

@@ -1,6 +1,7 @@
 import { lstatSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { errorCode, isAbsent } from '../../common/errors.js';
+import type { StartTokens } from '../../model/identity.js';
 import type { Skipped } from '../../model/written.js';
 import { parseObject } from '../files/parse.js';
 import { isForeign, readSmall } from '../files/read.js';
@@ -10,16 +11,16 @@ import type { Read } from './format.js';
 const MAX_BYTES = 16 * 1024 * 1024;
 
 /** Reads each file once, however many formats look at it. */
-export function readerOf(skipped: Skipped[], startTicks: boolean): (file: string) => Read {
+export function readerOf(skipped: Skipped[], startTokens: StartTokens): (file: string) => Read {
   const known = new Map<string, Read>();
   const read = (file: string): Read => {
-    if (!known.has(file)) known.set(file, sourceOf(file, read, skipped, startTicks));
+    if (!known.has(file)) known.set(file, sourceOf(file, read, skipped, startTokens));
     return known.get(file);
   };
   return read;
 }
 
-function sourceOf(file: string, read: (file: string) => Read, skipped: Skipped[], startTicks: boolean): Read {
+function sourceOf(file: string, read: (file: string) => Read, skipped: Skipped[], startTokens: StartTokens): Read {
   const there = writtenAt(file);
   if (there === undefined) return undefined;
   if (isForeign(file)) {
@@ -40,7 +41,7 @@ function sourceOf(file: string, read: (file: string) => Read, skipped: Skipped[]
     text: content.text,
     json,
     trust: content.trust,
-    startTicks,
+    startTokens,
     pathOf: (path) => join(folder, path),
     near: (path) => read(join(folder, path)),
     touchedAt: (path) => {

@@ -13,7 +13,8 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { StartTokens } from '../../../src/model/identity.js';
 import type { Use } from '../../../src/model/record.js';
 import { readPlugins } from '../../../src/state/plugins/read-plugins.js';
 import { type Files, PLUGIN_FORMATS } from '../../support/plugin-state.js';
@@ -36,7 +37,7 @@ const put = (files: Record<string, unknown>): void => {
   }
 };
 
-const read = (answers = (_path: string): boolean => true) => {
+const read = (startTokens: StartTokens = 'ticks', answers = (_path: string): boolean => true) => {
   const env = { HOME: join(root, 'home'), TMPDIR: join(root, 'tmp'), OPENCODE_REAP_TMP: join(root, 'shared') };
   return readPlugins({
     env,
@@ -47,7 +48,7 @@ const read = (answers = (_path: string): boolean => true) => {
     stateDir: undefined,
     projects: [join(root, 'project')],
     answers,
-    startTicks: true,
+    startTokens,
   });
 };
 
@@ -60,7 +61,7 @@ const running = { id: 'task-1', status: 'running' };
 const nothingKnown = { holder: undefined, seenAt: undefined };
 
 test('a project that does not answer may hold a job of opencode-delegate, and of no other plugin', async () => {
-  const { uses, unread } = await read((path) => !path.startsWith(join(root, 'project')));
+  const { uses, unread } = await read('ticks', (path) => !path.startsWith(join(root, 'project')));
   expect(unread).toEqual([]);
   const covers = { kind: 'plugins', formats: ['opencode-delegate'], ports: [4573] };
   expect(uses).toMatchObject([{ kind: 'job', covers, holder: undefined, seenAt: undefined, modifiedAt: undefined }]);
@@ -382,4 +383,80 @@ test('whatever a file says, reading it never fails and never names a process or 
     }),
     { numRuns: 100 },
   );
+});
+
+describe('a start that a plugin noted on macOS, as ps prints it in some time zone', () => {
+  const BEGAN = Date.UTC(2026, 10, 24, 9, 10, 11);
+  const DATE = 'Tue Nov 24 09:10:11 2026';
+  const server = (changes: object) => ({
+    schemaVersion: 1,
+    spawnedBy: 'opc',
+    pid: 99,
+    port: 41_237,
+    startTime: DATE,
+    startedAt: new Date(BEGAN + 2_000).toISOString(),
+    ...changes,
+  });
+  /** What is read where our own time zone is this one. */
+  const inZone = async <T>(zone: string, act: () => Promise<T>): Promise<T> => {
+    vi.stubEnv('TZ', zone);
+    try {
+      return await act();
+    } finally {
+      vi.unstubAllEnvs();
+    }
+  };
+  const recordIn = async (zone: string, changes: object, form: StartTokens = 'seconds') => {
+    put({ [`${DATA}/server.json`]: server(changes) });
+    const { records } = await inZone(zone, () => read(form));
+    expect(records).toHaveLength(1);
+    return [records[0]?.spawned?.startToken, records[0]?.provenBy];
+  };
+  const PROVEN = [String(BEGAN / 1000), 'start token'];
+  const BY_TIME = [undefined, 'start time'];
+
+  test.each<[string, string, object, unknown]>([
+    ['identifies the server where the record’s own time confirms it', 'UTC', {}, PROVEN],
+    ['does so in any zone', 'Asia/Kolkata', { startTime: 'Tue Nov 24 14:40:11 2026' }, PROVEN],
+    ['says nothing in another zone than the plugin’s', 'Asia/Kolkata', {}, BY_TIME],
+    [
+      'says nothing in a zone a quarter of an hour away',
+      'Asia/Kathmandu',
+      { startTime: 'Tue Nov 24 14:40:11 2026' },
+      BY_TIME,
+    ],
+    ['says nothing without a time to confirm it', 'UTC', { startedAt: null }, BY_TIME],
+    ['says nothing after it', 'UTC', { startedAt: new Date(BEGAN - 6_000).toISOString() }, BY_TIME],
+    ['says nothing long before it', 'UTC', { startedAt: new Date(BEGAN + 121_000).toISOString() }, BY_TIME],
+    ['says nothing in another language', 'UTC', { startTime: 'Di. 24 Nov. 09:10:11 2026' }, BY_TIME],
+    ['is no tick', 'UTC', { startTime: '8812345' }, BY_TIME],
+    ['is no number', 'UTC', { startTime: BEGAN }, BY_TIME],
+  ])('%s', async (_what, zone, changes, expected) => {
+    expect(await recordIn(zone, changes)).toEqual(expected);
+  });
+
+  test('is nothing elsewhere', async () => {
+    expect(await recordIn('UTC', {}, 'ticks')).toEqual(BY_TIME);
+    expect(await recordIn('UTC', {}, 'own')).toEqual(BY_TIME);
+  });
+
+  test.each<[string, string, object]>([
+    [
+      'of a job of JohnnyVicious',
+      `${DATA}/state.json`,
+      { jobs: [{ ...running, pid: 99, pidStartToken: `darwin:${DATE}` }] },
+    ],
+    ['of a job of TheViniAlmeida', `${DATA}/jobs/task-1.json`, { ...running, pid: 99, pidStartTime: DATE }],
+    [
+      'of a session of TheViniAlmeida',
+      `${DATA}/state.json`,
+      { claudeSessions: [{ sessionId: 's', pid: 99, pidStartTime: DATE }], jobs: [] },
+    ],
+  ])('shows that its process lived then, and can only spare: %s', async (_what, path, content) => {
+    put({ [path]: content });
+    const { uses } = await inZone('UTC', () => read('seconds'));
+    expect(uses).toMatchObject([{ holder: { pid: 99, startToken: undefined }, seenAt: BEGAN }]);
+    const { uses: onLinux } = await read('ticks');
+    expect(onLinux).toMatchObject([{ holder: { pid: 99, startToken: undefined }, seenAt: undefined }]);
+  });
 });

@@ -1,8 +1,19 @@
 import { isObject, type Json } from '../../../common/json.js';
 import type { Coverage, Use } from '../../../model/record.js';
 import { identity, text, time } from '../../files/parse.js';
-import { type Format, hashIn, jsonOf, onPort, passwordIn, portIn, type Source, tickToken } from '../format.js';
-import { heardAt, isOver, jobFrom, listIn, unfinished } from '../jobs.js';
+import {
+  type Format,
+  hashIn,
+  jsonOf,
+  lstartIn,
+  onPort,
+  passwordIn,
+  portIn,
+  type Source,
+  serverToken,
+  tickToken,
+} from '../format.js';
+import { alsoSeen, heardAt, isOver, jobFrom, listIn, unfinished } from '../jobs.js';
 
 /** "opc": `server.json` with a start token, `state.json` with the sessions and jobs of its workspace, `jobs/<id>.json`. */
 export const thevinialmeida: Format = {
@@ -15,7 +26,7 @@ export const thevinialmeida: Format = {
     return onPort(json.port, {
       ownership: json.spawnedBy === 'opc' ? 'plugin' : 'unmarked',
       pid: json.pid,
-      startToken: tickToken(source, json.startTime),
+      startToken: serverToken(source, json.startTime, time(json.startedAt)),
       workspaceHash: hashIn(folder),
       startedAt: time(json.startedAt),
       password: passwordIn(json.password),
@@ -40,7 +51,7 @@ const sessionsIn = (source: Source, sessions: unknown): Use[] =>
 
 function leaseFrom(source: Source, session: Json): Use {
   const hash = hashIn(source.folder);
-  return {
+  const lease: Use = {
     kind: 'lease',
     file: source.file,
     name: text(session.sessionId) ?? 'a session',
@@ -53,6 +64,7 @@ function leaseFrom(source: Source, session: Json): Use {
     countsForMs: DAY_MS,
     directories: [],
   };
+  return alsoSeen(lease, heardAt(source, lstartIn(source, session.pidStartTime)));
 }
 
 /** How long the plugin takes a session to be live if it knows nothing more about it. */
