@@ -7,32 +7,35 @@ import { type Pid, parsePid } from '../model/identity.js';
 export interface Probe {
   readonly pid: Pid;
   readonly tag: string;
+  readonly port: number;
   /** It exits once its standard input is closed. */
   readonly end: () => void;
 }
 
 const SCRIPT = `process.stdin.on('end', () => process.exit()).resume();
-require('node:net').createServer().listen(0, '127.0.0.1', () => process.stdout.write('listens'));`;
+require('node:net').createServer().listen(0, '127.0.0.1', function () { process.stdout.write(String(this.address().port)); });`;
 const PATIENCE_MS = 5_000;
 
 /**
- * Starts a process that listens on a loopback port and has a tag, as a server would; undefined if it cannot be started.
+ * Starts a process that listens on a loopback port, has a tag and leads a session, as a server would; undefined if it
+ * cannot be started.
  */
 export async function startProbe(tag: string): Promise<Probe | undefined> {
   const child = spawn(process.execPath, ['-e', SCRIPT], {
     env: { ...process.env, OPENCODE_REAP_TAG: tag },
     stdio: ['pipe', 'pipe', 'ignore'],
+    detached: true,
     windowsHide: true,
   });
   const end = (): void => void child.stdin.end();
-  const ready = once(child.stdout, 'data').then(() => parsePid(child.pid));
+  const ready = once(child.stdout, 'data').then(([said]) => ({ pid: parsePid(child.pid), port: Number(said) }));
   const failed = Promise.race([
     once(child, 'error'),
     once(child, 'exit'),
     sleep(PATIENCE_MS, undefined, { ref: false }),
   ]);
-  const pid = await Promise.race([ready, failed.then(() => undefined)]);
-  if (pid !== undefined) return { pid, tag, end };
+  const { pid, port } = (await Promise.race([ready, failed.then(() => undefined)])) ?? {};
+  if (pid !== undefined && port !== undefined) return { pid, tag, port, end };
   end();
   return undefined;
 }

@@ -34,7 +34,7 @@ const SLICE_S = 60;
 
 /**
  * Sleeps a minute at a time, so that it ends soon after its claim is gone and looks soon after a suspend: with /proc it
- * goes by the boot clock, else it counts its minutes. A look prints in how many seconds the next one is due. When there
+ * goes by the boot clock, else, as on macOS, it counts its minutes, and a suspend may put a look off by one interval. A look prints in how many seconds the next one is due. When there
  * is nothing to run, the next look tries again, since a node or a program may come back.
  */
 const SCRIPT = `: opencode-reap, which looks after opencode servers when no hook does

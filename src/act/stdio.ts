@@ -23,7 +23,7 @@ export function ownStdio(stdout: 'ignore' | 'pipe'): { readonly stdio: Stdio; re
   return { stdio, done: () => closeSync(nothing) };
 }
 
-/** Empty where they cannot be listed. */
+/** Empty where they cannot be listed: on macOS node itself lets no program have any but those that it is given. */
 function inheritedDescriptors(): number[] {
   try {
     const open = readdirSync('/proc/self/fd').map(Number);

@@ -8,8 +8,8 @@ import type { Process, ProcessTable, Seen } from '../model/process.js';
 import type { Listener, Platform } from './platform.js';
 
 /*
- * Where there is no /proc. `ps` knows no groups and no environments, and nothing here sees connections: so guards
- * stay unknown, and nothing is ever stopped. It is enough to list servers.
+ * Platforms without an adapter of their own. `ps-list` knows no groups and no environments, and nothing here sees
+ * connections: so guards stay unknown, and nothing is ever stopped. It is enough to list servers.
  */
 
 /** Nothing here tells which machine or boot this is. */
@@ -54,6 +54,18 @@ export async function portableProcesses(now: number): Promise<ProcessTable | und
 async function listener(port: number): Promise<Listener | undefined> {
   const [pid] = await portToPid({ port, host: '*' }).then((found) => [found], noneWhereToolFails);
   return pid === undefined ? undefined : { pid, owner: undefined };
+}
+
+/**
+ * Another user's process that holds a port, for messages: where a platform shows only the sockets of one's own processes,
+ * that is who is missing. Undefined when none is found, or when it is one of ours. `pid-port` takes any end of a
+ * connection for a holder, so nothing is decided by this about a process.
+ */
+export async function foreignListener(port: number, us: string | undefined): Promise<Listener | undefined> {
+  const found = await listener(port);
+  if (found?.pid === undefined) return undefined;
+  const owner = (await portableProcesses(Date.now()))?.get(found.pid)?.owner;
+  return owner === undefined || owner === us ? undefined : { pid: found.pid, owner };
 }
 
 /**

@@ -6,6 +6,8 @@ export interface Platform {
   /** As messages call it. */
   readonly name: string;
   readonly shows: Shows;
+  /** What a person can look at where something cannot be read, as the end of a hint. */
+  readonly remedy?: string;
   readonly host: () => Promise<Host>;
   readonly processes: () => Promise<ProcessTable | undefined>;
   /** Right before a signal: on Linux at once, so that nothing comes between the two. */

@@ -4,6 +4,7 @@ import { linuxListener, linuxSockets } from './linux/sockets.js';
 import type { Platform } from './platform.js';
 
 const onLinux = (): Omit<Platform, 'name'> => ({
+  remedy: 'check how /proc is mounted here',
   // A process that may not even read its own is shown none.
   shows: { environments: linuxEnvironment(process.pid) !== undefined, clients: true, startTokens: 'ticks' },
   host: async () => linuxHost(),

@@ -44,7 +44,9 @@ describe('doctor', () => {
     expect(stdout).toContain('\nwarn  hooks           Claude Code calls none of our hooks\n');
     expect(stdout).toContain('\n                      hint: opencode-reap install, or');
     expect(stdout).toMatch(/^ok {4}hook time {7}\d+ ms \(median of 5\); all hooks together have 1\.5 s$/m);
-    expect(stdout).toContain('\nok    machine         processes, sockets and environments can be read\n');
+    expect(stdout).toContain(
+      '\nok    machine         processes, process sessions, sockets, environments, working directories and the boot can be read\n',
+    );
     expect(await names(join(sandbox.home, '.local/state'))).toEqual([]);
     expect(await names(join(sandbox.home, '.claude'))).toEqual([]);
     expect(await run(sandbox, ['doctor', '--quiet'])).toEqual({ code: 0, stdout: '', stderr: '' });
