@@ -46,7 +46,7 @@ slice=$every
 [ "$slice" -gt "$first" ] && slice=$first
 [ "$slice" -gt ${SLICE_S} ] && slice=${SLICE_S}
 up=0 due= idle=0
-now() { if read -r up rest </proc/uptime; then up=\${up%.*}; else up=$((up + slice)); fi; }
+now() { if read -r boot rest </proc/uptime; then up=\${boot%.*}; else up=$((up + slice)); fi; }
 ours() { while read -r line; do case $line in *"$token"*) return 0 ;; esac; done <"$claim"; return 1; }
 look() {
   for with in "$node" node; do
