@@ -1,4 +1,4 @@
-import { compare, type Host, type StartTokens } from '../model/identity.js';
+import { compare, type Host, MACOS_PIDS, type StartTokens } from '../model/identity.js';
 import { lstartSeconds } from '../model/lstart.js';
 
 /*
@@ -25,13 +25,10 @@ export function tokenOfProcStart(value: unknown, form: StartTokens): string | un
 export function isOfOtherPids(domain: unknown, { id, pidNamespace }: Host): boolean {
   if (typeof domain !== 'string') return false;
   const linux = /^linux:([^:]*):(.*)$/.exec(domain);
-  if (linux === null) return domain === MACOS && compare(domain, pidNamespace) === 'different';
+  if (linux === null) return domain === MACOS_PIDS && compare(domain, pidNamespace) === 'different';
   const [, machine = '', namespace = ''] = linux;
-  return pidNamespace === MACOS || differs(MACHINE_ID, machine, id) || differs(NAMESPACE, namespace, pidNamespace);
+  return pidNamespace === MACOS_PIDS || differs(MACHINE_ID, machine, id) || differs(NAMESPACE, namespace, pidNamespace);
 }
-
-/** What its client writes there, and what stands for the one namespace that macOS has. */
-const MACOS = 'darwin';
 
 /** As systemd writes it; a client that cannot read it may have something else. */
 const MACHINE_ID = /^[0-9a-f]{32}$/;

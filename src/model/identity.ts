@@ -30,6 +30,9 @@ export interface Host {
   readonly name: string;
 }
 
+/** Stands for the one namespace that pids have on macOS; Claude Code calls it the same. */
+export const MACOS_PIDS = 'darwin';
+
 export type Sameness = 'same' | 'different' | 'unknown';
 
 export const compare = (a: string | undefined, b: string | undefined): Sameness =>

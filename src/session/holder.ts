@@ -13,8 +13,8 @@ const MAX_DEPTH = 64;
 export function holderAbove(
   parent: number,
   claudePid: string | undefined,
-  look: (pid: number) => Glance,
-  mayBe: (seen: Exclude<Glance, string>) => boolean = ({ name }) => !NOT_CLAUDE.test(name),
+  look: (pid: number) => Above,
+  mayBe: (seen: Exclude<Above, string>) => boolean = ({ name }) => !NOT_CLAUDE.test(name),
 ): Identity | undefined {
   let nearest: Identity | undefined;
   let pid = parsePid(parent);
@@ -38,11 +38,11 @@ export function holderAbove(
 export const claudeAbove = (
   parent: number,
   claudePid: string | undefined,
-  look: (pid: number) => Glance,
+  look: (pid: number) => Above,
 ): Identity | undefined =>
   holderAbove(parent, claudePid, look, ({ claude }) => claude === 'session' || claude === 'spare');
 
-type Glance =
+type Above =
   | (Identity & { readonly name: string; readonly parent: number; readonly claude?: ClaudeRole | undefined })
   | 'gone'
   | 'unknown';

@@ -8,7 +8,7 @@ import type { BootTime } from '../model/boot-time.js';
 import type { Identity } from '../model/identity.js';
 import { sameProcess } from '../model/identity.js';
 import { bootMs } from '../observe/boot-clock.js';
-import { glance, glanceHost, glanceTimeNamespace } from '../observe/glance.js';
+import { type Glance, glance } from '../observe/glance.js';
 import { workspaceAtOnce } from '../observe/workspace-at-once.js';
 import { port } from '../state/files/parse.js';
 import { chosenRoot, type StateFolder, stateFolder } from '../state/folders.js';
@@ -68,34 +68,39 @@ async function handle(call: HookCall, input: HookInput, folder: StateFolder): Pr
 
 /** Writes or renews the lease of this Claude process, and requests a look at what an earlier one left behind. */
 async function sessionStart(call: HookCall, input: HookInput, folder: StateFolder): Promise<void> {
-  writeLease(leaseFor(call, input, folder));
+  const seen = await glance({ boot: true });
+  writeLease(leaseFor(call, input, folder, seen));
   // `clear` and `compact` go on in the same process, so nothing has ended.
-  if (input.source !== 'clear' && input.source !== 'compact') await request(call, input, undefined, folder);
+  if (input.source !== 'clear' && input.source !== 'compact') await request(call, input, undefined, folder, seen);
 }
 
 /** A lease with an identity ends with its process, and never here: a nested client inherits its outer one's pid. */
 async function sessionEnd(call: HookCall, input: HookInput, folder: StateFolder): Promise<void> {
   if (input.reason === 'clear' || input.reason === 'resume') return;
-  const holder = holderOf(call);
+  // A request without its boot lingers from when a run first sees it.
+  const seen = await glance({ boot: false });
+  const holder = holderOf(call, seen);
   if (holder === undefined) removeLeases(folder, undefined, sessionOf(call, input));
-  await request(call, input, holder, folder);
+  await request(call, input, holder, folder, seen);
 }
 
 /** Everything that a start does except writing, so that `doctor` can measure how long a hook takes here. */
-function rehearse(call: HookCall, input: HookInput, folder: StateFolder): void {
-  leaseFor(call, input, folder);
-  isSwept(folder);
+async function rehearse(call: HookCall, input: HookInput, folder: StateFolder): Promise<void> {
+  const seen = await glance({ boot: true });
+  leaseFor(call, input, folder, seen);
+  isSwept(folder, seen);
 }
 
-const holderOf = ({ env }: HookCall): Identity | undefined => holderAbove(process.ppid, env.CLAUDE_PID, glance);
+const holderOf = ({ env }: HookCall, { look }: Glance): Identity | undefined =>
+  holderAbove(process.ppid, env.CLAUDE_PID, look);
 
 const sessionOf = ({ env }: HookCall, { session }: HookInput): string | undefined =>
   session ?? (env.CLAUDE_CODE_SESSION_ID || undefined);
 
-function leaseFor(call: HookCall, input: HookInput, folder: StateFolder): LeaseFile {
-  const holder = holderOf(call);
+function leaseFor(call: HookCall, input: HookInput, folder: StateFolder, seen: Glance): LeaseFile {
+  const holder = holderOf(call, seen);
   const { port } = call;
-  const owner = { holder: holder && { ...holder, machine: glanceHost() }, session: sessionOf(call, input) };
+  const owner = { holder: holder && { ...holder, machine: seen.host() }, session: sessionOf(call, input) };
   const besides = port === DEFAULT_PORT ? undefined : { port };
   return leaseOf(owner, { cwd: workspaceHere(call, input), port, servers: [] }, besides, folder);
 }
@@ -114,13 +119,14 @@ async function request(
   input: HookInput,
   ending: Identity | undefined,
   folder: StateFolder,
+  seen: Glance,
 ): Promise<void> {
   leaveRequest(folder, {
     at: Date.now(),
-    since: now(),
+    since: now(seen),
     event: call.event,
     session: sessionOf(call, input),
-    ending: ending && { ...ending, timeNamespace: glanceTimeNamespace() },
+    ending: ending && { ...ending, timeNamespace: seen.host().timeNamespace },
     configDir: call.env.CLAUDE_CONFIG_DIR || undefined,
     dataDir: call.env.CLAUDE_PLUGIN_DATA || undefined,
     pluginsDir: call.env.CLAUDE_CODE_PLUGIN_CACHE_DIR || undefined,
@@ -128,18 +134,18 @@ async function request(
     lingerMs: parseDuration(call.env.OPENCODE_REAP_LINGER ?? '') ?? DEFAULT_LINGER_MS,
     olderThanMs: parseDuration(call.env.OPENCODE_REAP_OLDER_THAN ?? ''),
   });
-  if (!isSwept(folder)) await call.startBackground(call.stateDir);
+  if (!isSwept(folder, seen)) await call.startBackground(call.stateDir);
 }
 
 /** A frozen run serves no requests: the one that is started then takes over its claim. */
-function isSwept(folder: StateFolder): boolean {
+function isSwept(folder: StateFolder, seen: Glance): boolean {
   const run = holderOfBackgroundRun(folder);
-  const seen = run && glance(run.holder.pid);
-  if (run === undefined || typeof seen !== 'object' || sameProcess(run.holder, seen) !== 'same') return false;
-  return sharesTime(run.machine.timeNamespace, glanceTimeNamespace()) && !isVoid(run, 'yes', now());
+  const there = run && seen.look(run.holder.pid);
+  if (run === undefined || typeof there !== 'object' || sameProcess(run.holder, there) !== 'same') return false;
+  return sharesTime(run.machine.timeNamespace, seen.host().timeNamespace) && !isVoid(run, 'yes', now(seen));
 }
 
-const now = (): BootTime => ({ boot: glanceHost().boot, ms: bootMs() });
+const now = ({ host }: Glance): BootTime => ({ boot: host().boot, ms: bootMs() });
 
 async function logFailure(call: HookCall, folder: StateFolder, error: unknown): Promise<void> {
   const log = await import('../state/ours/log.js');

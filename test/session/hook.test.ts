@@ -1,9 +1,11 @@
-import { spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { linuxHost } from '../../src/observe/linux/processes.js';
 import { callHook, HOOK, openSession } from '../support/hooks.js';
+import { buildMacosHook } from '../support/macos-hook.js';
 import { startToken } from '../support/proc.js';
 import { createSandbox, type Sandbox } from '../support/sandbox.js';
 import { waitFor } from '../support/wait.js';
@@ -135,4 +137,66 @@ test('killed at any moment it leaves whole files, and every request that it left
     () => pending().length === 0 && !names('.').includes('sweep.json'),
     30_000,
   );
+});
+
+describe('the hook as on macOS, by Debian’s ps', () => {
+  const seconds = (): string =>
+    execFileSync('/bin/ps', ['-o', 'lstart=', '-p', `${process.pid}`], {
+      env: { LC_ALL: 'C', TZ: 'UTC' },
+      encoding: 'utf8',
+    });
+  const began = (): string => String(Date.parse(`${seconds().trim()} UTC`) / 1000);
+  const run = async (event: string, input: object, line = '"$0" "$@"'): Promise<void> => {
+    const words = [await buildMacosHook(join(box.root, 'macos')), 'hook', event];
+    writeFileSync(join(box.root, 'macos/opencode-reap.cjs'), '');
+    const env = box.env({ OPENCODE_REAP_LINGER: '60s' });
+    const ran = spawnSync('/bin/sh', ['-c', line, process.execPath, ...words], {
+      input: JSON.stringify(input),
+      env,
+      encoding: 'utf8',
+    });
+    expect([ran.status, ran.stdout, ran.stderr]).toEqual([0, '', '']);
+  };
+
+  test('names its holder by the second in which that began, and the boot', async () => {
+    await run('session-start', START, '"$0" "$@"; true');
+    expect(only('leases')).toMatchObject({
+      holder: { pid: process.pid, startToken: began(), machine: { boot: linuxHost().boot, pidNamespace: 'darwin' } },
+    });
+    expect(only('leases')).not.toHaveProperty('expiresAt');
+    expect(only('requests')).toMatchObject({ event: 'session-start', boot: linuxHost().boot });
+  });
+
+  test('says which process ends, without asking for the boot', async () => {
+    await run('session-end', END, '"$0" "$@"; true');
+    const ending = { pid: process.pid, startToken: began() };
+    expect(only('requests')).toMatchObject({ event: 'session-end', ending });
+    expect(only('requests')).not.toHaveProperty('boot');
+  });
+
+  test('asks for no run beside one that is there', async () => {
+    const holder = { pid: process.pid, startToken: began() };
+    mkdirSync(box.stateDir, { recursive: true, mode: 0o700 });
+    const claim = { schema: 'opencode-reap/1', holder, machine: { boot: linuxHost().boot, pidNamespace: 'darwin' } };
+    const started = join(box.root, 'started');
+    const program = join(box.root, 'macos/opencode-reap.cjs');
+    await buildMacosHook(join(box.root, 'macos'));
+    const end = (): void => {
+      writeFileSync(program, `require('fs').writeFileSync(${JSON.stringify(started)}, '')`);
+      spawnSync(process.execPath, [join(box.root, 'macos/hook.cjs'), 'hook', 'session-end'], {
+        input: JSON.stringify(END),
+        env: box.env(),
+      });
+    };
+    writeFileSync(join(box.stateDir, 'sweep.json'), JSON.stringify(claim));
+    end();
+    await sleep(500);
+    expect(existsSync(started)).toBe(false);
+    writeFileSync(
+      join(box.stateDir, 'sweep.json'),
+      JSON.stringify({ ...claim, holder: { ...holder, startToken: '1' } }),
+    );
+    end();
+    await waitFor('a run', () => existsSync(started));
+  });
 });

@@ -6,6 +6,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest
 import { lineOf } from '../../src/install/shell-line.js';
 import { HOOK } from '../support/hooks.js';
 import { BUILDS } from '../support/library.js';
+import { buildMacosHook } from '../support/macos-hook.js';
 import { isPatient } from '../support/patience.js';
 import { startToken } from '../support/proc.js';
 import { createSandbox, type Sandbox } from '../support/sandbox.js';
@@ -75,6 +76,16 @@ describe('the time a hook takes', () => {
     // Aimed at is 1.2; on a machine whose other half is busy even the best of forty may lie a little above.
     expect(without).toBeLessThanOrEqual(1.25);
     expect(withRun).toBeLessThanOrEqual(1.5);
+  });
+
+  test('as on macOS, with one list of processes by Debian’s ps, is below three times as much', async () => {
+    const folder = join(box.root, 'macos');
+    const hook = await buildMacosHook(folder);
+    writeFileSync(join(folder, 'opencode-reap.cjs'), '');
+    const [start, end] = ['session-start', 'session-end'].map((event) => ratio([hook, 'hook', event], 2.2));
+    process.stderr.write(`hook as on macOS to node -e 0: start ${start?.toFixed(2)}, end ${end?.toFixed(2)}\n`);
+    expect(start).toBeLessThanOrEqual(3);
+    expect(end).toBeLessThanOrEqual(3);
   });
 
   test('by the line for a shell is little more than without one', () => {

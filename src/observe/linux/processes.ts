@@ -31,7 +31,7 @@ const readMachine = (): Host => ({
 });
 
 /** The offsets are read only where there may be some: one link is all that it costs the hook. */
-export function linuxTimeNamespace(): string | undefined {
+function linuxTimeNamespace(): string | undefined {
   const link = linkAt('/proc/self/ns/time');
   const plain = timeNamespaceFrom(link, undefined);
   return plain === undefined || sharesTime(plain, undefined)

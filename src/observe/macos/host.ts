@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import type { Host } from '../../model/identity.js';
+import { type Host, MACOS_PIDS } from '../../model/identity.js';
 import { ask, type Tools } from './tools.js';
 
 /**
@@ -9,15 +9,20 @@ import { ask, type Tools } from './tools.js';
  */
 export async function readHost(tools: Tools): Promise<Host> {
   const [boot, hardware] = await Promise.all([
-    ask(tools.sysctl, ['kern.bootsessionuuid'], tools),
+    readBoot(tools),
     ask(tools.ioreg, ['-rd1', '-c', 'IOPlatformExpertDevice'], tools),
   ]);
   return {
     id: hardware.kind === 'finished' ? machineIn(hardware.stdout) : undefined,
-    boot: boot.kind === 'finished' ? bootIn(boot.stdout) : undefined,
-    pidNamespace: 'darwin',
+    boot,
+    pidNamespace: MACOS_PIDS,
     name: hostname(),
   };
+}
+
+export async function readBoot(tools: Tools, timeoutMs?: number): Promise<string | undefined> {
+  const boot = await ask(tools.sysctl, ['kern.bootsessionuuid'], tools, timeoutMs);
+  return boot.kind === 'finished' ? bootIn(boot.stdout) : undefined;
 }
 
 const UUID = '[0-9A-F]{8}-(?:[0-9A-F]{4}-){3}[0-9A-F]{12}';

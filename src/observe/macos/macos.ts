@@ -150,7 +150,7 @@ export function macosPlatform({ tools, host }: Elsewhere = { tools: TOOLS, host:
         return !hidesOurs;
       },
       clients: true,
-      startTicks: false,
+      startTokens: 'seconds',
     },
     host,
     processes,

@@ -33,13 +33,18 @@ const TIMEOUT_MS = 3_000;
 const MAX_BYTES = 64 * 1024 * 1024;
 
 /** What one of them prints, its bytes as Latin-1: what another process chose to be called need not be UTF-8. */
-export const ask = (file: string, args: readonly string[], { characters }: Tools): Promise<ToolResult> =>
+export const ask = (
+  file: string,
+  args: readonly string[],
+  { characters }: Tools,
+  timeoutMs = TIMEOUT_MS,
+): Promise<ToolResult> =>
   runTool({
     file,
     args,
     env: { LC_TIME: 'C', LC_CTYPE: characters, TZ: 'UTC0', PATH: '/usr/bin:/bin:/usr/sbin:/sbin' },
     cwd: '/',
-    timeoutMs: TIMEOUT_MS,
+    timeoutMs,
     maxBytes: MAX_BYTES,
     encoding: 'latin1',
   });
