@@ -52,9 +52,9 @@ async function tryOnce(wanted: Wanted, world: World): Promise<Tried> {
   const around = await survey(world);
   if (isClosing(wanted.port, around)) return { ...again('the server there is being stopped'), isClosing: true };
   const who = await whoAnswers(wanted.hostname, wanted.port);
-  const listener = who === 'nobody' ? undefined : await world.platform.listener(wanted.port, wanted.hostname);
+  const listener = who === 'nobody' ? undefined : await listenerOn(wanted, around, world);
   if (listener?.owner !== undefined && listener.owner !== around.snapshot.owner)
-    return refused(`port ${wanted.port} belongs to another user`, 'choose another port');
+    return refused(`port ${wanted.port} belongs to another user${named(listener.pid, around)}`, 'choose another port');
   switch (who) {
     case 'opencode':
     case 'locked':
@@ -67,6 +67,14 @@ async function tryOnce(wanted: Wanted, world: World): Promise<Tried> {
     case 'nobody':
       return claimAndLaunch(wanted, around, world);
   }
+}
+
+/** Where a platform shows little but our own sockets, other tools may say whose it is. */
+async function listenerOn({ port, hostname }: Wanted, { snapshot }: Survey, { platform }: World) {
+  const found = await platform.listener(port, hostname);
+  if (found === undefined || found.pid !== undefined) return found;
+  const { foreignListener } = await import('../observe/other.js');
+  return (await foreignListener(port, snapshot.owner)) ?? found;
 }
 
 const isClosing = (port: number, { written, snapshot }: Survey): boolean =>
@@ -209,12 +217,15 @@ function isServerOf(
 }
 
 function heldByStranger(wanted: Wanted, pid: number | undefined, around: Survey): Refused {
-  const name = pid === undefined ? undefined : around.snapshot.processes?.get(pid)?.name;
-  const who = pid === undefined ? '' : ` (pid ${pid}${name ? `, ${name}` : ''})`;
   return refused(
-    `port ${wanted.port} is held by something that is not OpenCode${who}`,
+    `port ${wanted.port} is held by something that is not OpenCode${named(pid, around)}`,
     'end it, or choose another port',
   );
+}
+
+function named(pid: number | undefined, { snapshot }: Survey): string {
+  const name = pid === undefined ? undefined : snapshot.processes?.get(pid)?.name;
+  return pid === undefined ? '' : ` (pid ${pid}${name ? `, ${name}` : ''})`;
 }
 
 /** An OpenCode that does not answer may still be starting; anything else that is silent will not become an OpenCode. */

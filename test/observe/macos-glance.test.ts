@@ -6,7 +6,8 @@ import { linuxHost } from '../../src/observe/linux/processes.js';
 import { macosGlance } from '../../src/observe/macos/glance.js';
 import { listProcesses } from '../../src/observe/macos/processes.js';
 import type { Tools } from '../../src/observe/macos/tools.js';
-import { DEBIAN, debianBoot } from '../support/debian-tools.js';
+import { debianBoot } from '../support/macos-adapter/glance.js';
+import { DEBIANS } from '../support/macos-adapter/this-platform.js';
 import { parent, startToken } from '../support/proc.js';
 
 // macOS's glance, through Debian's `ps`.
@@ -24,14 +25,14 @@ const tool = (name: string, script: string): string => {
   chmodSync(file, 0o755);
   return file;
 };
-const withPs = (script: string): Tools => ({ ...DEBIAN, ps: tool('ps', script) });
+const withPs = (script: string): Tools => ({ ...DEBIANS, ps: tool('ps', script) });
 /** Epoch seconds, which the kernel derives from its clock of now. */
 const bootedAt = (): number => Number(/^btime (\d+)$/m.exec(readFileSync('/proc/stat', 'utf8'))?.[1]);
 const here = (tools: Tools, boot = false) => macosGlance({ boot }, tools, debianBoot);
 
 describe('the glance of a hook on macOS', () => {
   test('names the processes above it, by the same tokens as a whole look', async () => {
-    const [{ look }, listed] = [await here(DEBIAN), await listProcesses(DEBIAN)];
+    const [{ look }, listed] = [await here(DEBIANS), await listProcesses(DEBIANS)];
     for (const pid of [process.pid, process.ppid]) {
       const whole = listed?.processes.get(pid);
       expect(look(pid)).toEqual({ pid, startToken: whole?.startToken, parent: parent(pid), name: whole?.name });
@@ -42,7 +43,7 @@ describe('the glance of a hook on macOS', () => {
 
   test('says which boot it is only where that is asked for, and never which machine', async () => {
     const asked = join(folder, 'asked');
-    const tools = { ...DEBIAN, sysctl: tool('sysctl', `touch ${asked}`) };
+    const tools = { ...DEBIANS, sysctl: tool('sysctl', `touch ${asked}`) };
     expect((await here(tools)).host()).toMatchObject({ id: undefined, boot: undefined, pidNamespace: 'darwin' });
     expect(existsSync(asked)).toBe(false);
     expect((await here(tools, true)).host()).toMatchObject({ id: undefined, boot: linuxHost().boot });

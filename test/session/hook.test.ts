@@ -147,7 +147,7 @@ describe('the hook as on macOS, by Debian’s ps', () => {
     });
   const began = (): string => String(Date.parse(`${seconds().trim()} UTC`) / 1000);
   const run = async (event: string, input: object, line = '"$0" "$@"'): Promise<void> => {
-    const words = [await buildMacosHook(join(box.root, 'macos')), 'hook', event];
+    const words = [buildMacosHook(join(box.root, 'macos')), 'hook', event];
     writeFileSync(join(box.root, 'macos/opencode-reap.cjs'), '');
     const env = box.env({ OPENCODE_REAP_LINGER: '60s' });
     const ran = spawnSync('/bin/sh', ['-c', line, process.execPath, ...words], {
@@ -161,7 +161,11 @@ describe('the hook as on macOS, by Debian’s ps', () => {
   test('names its holder by the second in which that began, and the boot', async () => {
     await run('session-start', START, '"$0" "$@"; true');
     expect(only('leases')).toMatchObject({
-      holder: { pid: process.pid, startToken: began(), machine: { boot: linuxHost().boot, pidNamespace: 'darwin' } },
+      holder: {
+        pid: process.pid,
+        startToken: began(),
+        machine: { boot: linuxHost().boot, pidNamespace: linuxHost().pidNamespace },
+      },
     });
     expect(only('leases')).not.toHaveProperty('expiresAt');
     expect(only('requests')).toMatchObject({ event: 'session-start', boot: linuxHost().boot });
@@ -177,10 +181,14 @@ describe('the hook as on macOS, by Debian’s ps', () => {
   test('asks for no run beside one that is there', async () => {
     const holder = { pid: process.pid, startToken: began() };
     mkdirSync(box.stateDir, { recursive: true, mode: 0o700 });
-    const claim = { schema: 'opencode-reap/1', holder, machine: { boot: linuxHost().boot, pidNamespace: 'darwin' } };
+    const claim = {
+      schema: 'opencode-reap/1',
+      holder,
+      machine: { boot: linuxHost().boot, pidNamespace: linuxHost().pidNamespace },
+    };
     const started = join(box.root, 'started');
     const program = join(box.root, 'macos/opencode-reap.cjs');
-    await buildMacosHook(join(box.root, 'macos'));
+    buildMacosHook(join(box.root, 'macos'));
     const end = (): void => {
       writeFileSync(program, `require('fs').writeFileSync(${JSON.stringify(started)}, '')`);
       spawnSync(process.execPath, [join(box.root, 'macos/hook.cjs'), 'hook', 'session-end'], {

@@ -80,7 +80,7 @@ describe('the time a hook takes', () => {
 
   test('as on macOS, with one list of processes by Debian’s ps, is below three times as much', async () => {
     const folder = join(box.root, 'macos');
-    const hook = await buildMacosHook(folder);
+    const hook = buildMacosHook(folder);
     writeFileSync(join(folder, 'opencode-reap.cjs'), '');
     const [start, end] = ['session-start', 'session-end'].map((event) => ratio([hook, 'hook', event], 2.2));
     process.stderr.write(`hook as on macOS to node -e 0: start ${start?.toFixed(2)}, end ${end?.toFixed(2)}\n`);
