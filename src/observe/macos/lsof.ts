@@ -13,7 +13,7 @@ export interface OpenFile {
 
 /**
  * One line for each field, in a fixed order: `p` once for each process, `f` before what is said of a file. Undefined when
- * any line is none of those, or the last one was cut: half an answer would hide a client.
+ * a line is no field, or the last one was cut: half an answer would hide a client.
  */
 export function parseLsof(stdout: string): OpenFile[] | undefined {
   const files: Writable<OpenFile>[] = [];
@@ -27,11 +27,13 @@ export function parseLsof(stdout: string): OpenFile[] | undefined {
     } else if (line[0] === 'f' && pid !== undefined) {
       file = { pid, fd: value, type: '', name: '', state: '' };
       files.push(file);
-    } else if (file === undefined || !'tnT'.includes(line[0] ?? '?')) {
+    } else if (pid === undefined || !/^[a-zA-Z]/.test(line)) {
       return undefined;
-    } else if (line[0] === 't') file.type = value;
-    else if (line[0] === 'n') file.name = decoded(unescaped(value));
-    else if (value.startsWith('ST=')) file.state = value.slice(3);
+    } else if (file !== undefined) {
+      if (line[0] === 't') file.type = value;
+      if (line[0] === 'n') file.name = decoded(unescaped(value));
+      if (line.startsWith('TST=')) file.state = value.slice(3);
+    }
   }
   return files;
 }

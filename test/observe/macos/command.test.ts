@@ -1,0 +1,136 @@
+import { describe, expect, test } from 'vitest';
+import { claudeOf, commandOf, nameOf } from '../../../src/observe/macos/command.js';
+import type { Row } from '../../../src/observe/macos/ps-rows.js';
+
+const rowOf = (ucomm: string, args: string, but: Partial<Row> = {}): Row => ({
+  pid: 2,
+  parent: 1,
+  group: 2,
+  owner: '501',
+  isZombie: false,
+  isExiting: false,
+  leadsSession: true,
+  terminal: false,
+  memoryBytes: 0,
+  startedAt: 0,
+  ucomm,
+  args: Buffer.from(args).toString('latin1'),
+  ...but,
+});
+
+const command = (ucomm: string, args: string) => commandOf(rowOf(ucomm, args));
+
+describe('what a row of `ps` runs', () => {
+  test.each<[string, string, string, number | undefined, boolean]>([
+    ['the installer’s', 'opencode', 'opencode serve --port 4096', 4096, false],
+    [
+      'the same by its path',
+      'opencode',
+      '/Users/a/.opencode/bin/opencode serve --hostname 127.0.0.1 --port 1',
+      1,
+      false,
+    ],
+    ['Homebrew’s', 'opencode', '/opt/homebrew/bin/opencode serve --port 49959', 49959, false],
+    [
+      'npm’s until 1.15.0, which runs the next one',
+      'node',
+      'node /opt/homebrew/bin/opencode serve --port 4096',
+      4096,
+      true,
+    ],
+    ['that one', '.opencode', '/opt/x/node_modules/opencode-ai/bin/.opencode serve --port 4096', 4096, false],
+    ['npm’s since 1.15.4', 'opencode.exe', 'opencode serve', undefined, false],
+    ['one in a folder with blanks', 'opencode', '/Users/a/My Tools/opencode serve --port 7', 7, false],
+    ['a link in a folder with blanks', 'opencode.exe', '/Users/a/My Tools/bin/opencode serve --port 7', 7, false],
+    [
+      'one under a name that is cut at 16 bytes',
+      'opencode-darwin-',
+      '/x/opencode-darwin-arm64 serve',
+      undefined,
+      false,
+    ],
+    ['one under another name', 'opencode', 'oc serve --port 7', 7, false],
+    ['one in a folder with a name beyond ASCII', 'opencode', '/Users/zoë x/opencode serve --port 7', 7, false],
+    ['Bun with OpenCode’s script', 'bun', '/usr/bin/bun /x/lib/opencode/dist/index.js serve --port 7', 7, true],
+    ['a shell that only waits for it', 'sh', 'sh -c opencode serve --port 7', 7, true],
+    ['another program that calls itself that, as on Linux', 'sleep', 'opencode serve --port 7', 7, false],
+    ['a script', 'bash', '/bin/bash /x/bin/opencode serve --port 7', 7, true],
+  ])('is `opencode serve`: %s', (_what, ucomm, args, port, interpreted) => {
+    expect(command(ucomm, args)).toEqual({ kind: 'serve', port, sharedDaemon: false, interpreted });
+  });
+
+  test.each<[string, string, string]>([
+    ['a terminal', 'opencode', 'opencode --port 4096'],
+    ['one in a folder with blanks', 'opencode', '/Users/a/My Tools/opencode run serve'],
+    ['one that is told about servers', 'opencode', 'opencode run read /x/opencode serve'],
+  ])('is another `opencode`: %s', (_what, ucomm, args) => {
+    expect(command(ucomm, args)).toEqual({ kind: 'opencode' });
+  });
+
+  test.each<[string, string, string]>([
+    ['an editor', 'vim', 'vim notes about opencode serve.md'],
+    ['an editor of its program', '/usr/bin/vim'.slice(-3), '/usr/bin/vim /x/opencode serve'],
+    ['OpenCode’s desktop', 'opencode-cli', '/Applications/OpenCode.app/Contents/MacOS/opencode-cli serve --port 63714'],
+    ['a plugin’s script', 'node', 'node /Users/a/.claude/plugins/opencode-companion.mjs serve --cwd /Users/a/opencode'],
+    ['a shell that does more', 'zsh', '/bin/zsh -l -c cd /x && opencode serve'],
+    ['a shell that does more, on two lines', 'bash', 'bash -c opencode serve\\012rm x'],
+    ['a shell with options that does more', 'bash', 'bash -o pipefail -c opencode serve | tee log'],
+    ['a shell as npm runs it', 'sh', 'sh -lc opencode serve'],
+    ['a kernel’s thread', 'kthreadd', '[kthreadd]'],
+    ['anything else', 'node', 'node /x/server.js'],
+  ])('is something else: %s', (_what, ucomm, args) => {
+    expect(command(ucomm, args)).toEqual({ kind: 'other' });
+  });
+
+  test.each<[string, string, string]>([
+    ['nothing is shown', 'opencode', ''],
+    ['it is exiting', 'opencode', '(opencode)'],
+    ['it has ended', 'opencode', '<defunct>'],
+    ['it may be in one of two folders', 'opencode', '/Users/opencode tools/bin/opencode serve'],
+    ['its script may have blanks in its path', 'node', 'node /Users/a/My Tools/opencode serve'],
+    ['its runtime may have blanks in its path', 'node', '/Users/a/node x/bin/node /Users/a/My Tools/opencode serve'],
+    ['OpenCode calls itself something else', 'opencode', '/Users/a/My Things/oc serve'],
+    ['a name that was cut runs from a folder with blanks', 'opencode-darwin-', '/Users/a/My Tools/opencode serve'],
+  ])('is unknown, and not something else, when %s', (_what, ucomm, args) => {
+    expect(command(ucomm, args)).toBeUndefined();
+  });
+
+  test('is unknown while the kernel takes it down, whatever is still shown', () => {
+    expect(commandOf(rowOf('opencode', 'opencode serve', { isExiting: true }))).toBeUndefined();
+  });
+
+  test.each<[string, string, string]>([
+    ['a million words', 'node', `node /x/opencode serve ${'/opencode '.repeat(100_000)}`],
+    ['a million blanks', 'opencode', `/x y${' '.repeat(1_000_000)}/opencode serve`],
+    ['one word of a million letters', 'sh', `sh -c ${'opencode'.repeat(125_000)}`],
+  ])('takes no time with %s', (_what, ucomm, args) => {
+    const began = performance.now();
+    command(ucomm, args);
+    claudeOf(rowOf(ucomm, args));
+    expect(performance.now() - began).toBeLessThan(1_000);
+  });
+});
+
+describe('Claude Code', () => {
+  test.each<[string, string, string, string | undefined]>([
+    ['a native install', '2.1.330', 'claude --resume', 'session'],
+    ['the same in a folder with blanks', '2.1.330', '/Users/a b/.local/share/claude/versions/2.1.330 -p x', 'session'],
+    ['npm’s', 'claude.exe', 'claude', 'session'],
+    ['npm’s of old', 'node', 'node /x/node_modules/@anthropic-ai/claude-code/cli.js', 'session'],
+    ['the same in a folder with blanks', 'node', 'node /Users/a b/x/claude-code/cli.js -p', 'session'],
+    ['one that is exiting', '2.1.330', '(2.1.330)', 'session'],
+    ['a spare', '2.1.121', 'claude bg-spare', 'spare'],
+    ['a spare by its path', '2.1.121', '/x/claude/versions/2.1.121 --bg-spare', 'spare'],
+    ['a host of terminals', '2.1.121', '/x/claude/versions/2.1.121 --bg-pty-host', 'helper'],
+    ['no Claude', 'node', 'node /x/server.js', undefined],
+    ['a program told about it', 'vim', 'vim claude.md', undefined],
+  ])('is told: %s', (_what, ucomm, args, role) => {
+    expect(claudeOf(rowOf(ucomm, args))).toBe(role);
+  });
+
+  test('is called by its own word for itself', () => {
+    expect(nameOf({ ucomm: '2.1.330', args: 'claude --resume' })).toBe('claude');
+    expect(nameOf({ ucomm: '2.1.121', args: '/x/claude/versions/2.1.121 --bg-spare' })).toBe('claude');
+    expect(nameOf({ ucomm: 'zsh', args: '-zsh' })).toBe('zsh');
+  });
+});
