@@ -1,10 +1,20 @@
 import { defineConfig } from 'vitest/config';
 import { LongestFirst } from './longest-first.js';
+import { THROUGH_MACOS } from './support/program.js';
 
 /** What is timed, and what starts look-alikes of Claude Code that any run on this machine has to take into account. */
 const ALONE = ['**/*.time.test.ts', 'observe/sessions.test.ts'];
 
+/** In the test's own process, too. */
+const replaced = THROUGH_MACOS
+  ? ['this-platform', 'glance'].map((name) => ({
+      find: new RegExp(`^\\.\\.?/(?!.*\\bmacos/).*\\b${name}\\.js$`),
+      replacement: new URL(`support/macos-adapter/${name}.ts`, import.meta.url).pathname,
+    }))
+  : [];
+
 export default defineConfig({
+  resolve: { alias: replaced },
   test: {
     root: new URL('.', import.meta.url).pathname,
     pool: 'forks',

@@ -8,7 +8,7 @@ import { runInBackground } from '../../src/session/background.js';
 import { runCli } from '../support/cli.js';
 import { deadPid, installFake, machine, SCHEMA, startBystander, startFake, writeState } from '../support/fake.js';
 import { callHook, openSession } from '../support/hooks.js';
-import { alive, cmdline, environ, pids, portHolder } from '../support/proc.js';
+import { alive, cmdline, environ, pids, portHolder, procStart } from '../support/proc.js';
 import { createSandbox, type Sandbox } from '../support/sandbox.js';
 import { waitFor } from '../support/wait.js';
 
@@ -194,11 +194,11 @@ test('a session that Claude Code lists, or that is seen running, spares its serv
   expect(await verdict()).toBe('stale');
   const sessions = join(box.home, '.claude/sessions');
   mkdirSync(sessions, { recursive: true });
-  const stat = readFileSync(`/proc/${listed.pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
-  const entry = { pid: listed.pid, sessionId: 's', cwd: box.project, procStart: stat[19] };
+  const { pid: claude = 0 } = listed;
+  const entry = { pid: claude, sessionId: 's', cwd: box.project, procStart: procStart(claude) };
   writeFileSync(join(sessions, `${listed.pid}.json`), JSON.stringify(entry));
   expect(await verdict()).toBe('spared unleased');
-  writeFileSync(join(sessions, `${listed.pid}.json`), JSON.stringify({ ...entry, procStart: '1' }));
+  writeFileSync(join(sessions, `${listed.pid}.json`), JSON.stringify({ ...entry, procStart: procStart(claude, 60) }));
   expect(await verdict()).toBe('stale');
   writeFileSync(join(sessions, `${listed.pid}.json`), '{"pid":');
   expect(await verdict()).toBe('stale');

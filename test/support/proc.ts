@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { uptime } from 'node:os';
+import { lstart } from './lstart.js';
 import { THROUGH_MACOS } from './program.js';
 
 // The tests look at the machine with these few lines and never with the code under test: one mistake in
@@ -47,6 +48,12 @@ export const sessionId = (pid: number): number => Number(statField(pid, 6) ?? 0)
 export const startToken = (pid: number): string | undefined => {
   const ticks = statField(pid, 22);
   return THROUGH_MACOS && ticks !== undefined ? String(bootedAt() + Math.floor(Number(ticks) / 100)) : ticks;
+};
+
+/** As Claude Code lists a session's process, or one that started so many seconds later. */
+export const procStart = (pid: number, seconds = 0): string => {
+  const token = Number(startToken(pid));
+  return THROUGH_MACOS ? lstart(token + seconds) : String(token + seconds * 100);
 };
 
 /** Since it started. */

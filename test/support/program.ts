@@ -21,7 +21,7 @@ export function buildThroughMacos(): void {
   if (!THROUGH_MACOS) return;
   mkdirSync(DIST, { recursive: true });
   cpSync(join(ROOT, 'bin'), join(BUILD, 'bin'), { recursive: true });
-  // What is below would be taken for parts of an ES module's package.
+  // It says that dist/index.js is an ES module.
   cpSync(join(ROOT, 'package.json'), join(BUILD, 'package.json'));
   for (const part of ['program', 'library', 'vendored']) {
     execFileSync(process.execPath, ['build/build.mjs', part, DIST, 'test/support/macos-adapter'], { cwd: ROOT });
