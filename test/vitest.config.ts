@@ -5,6 +5,17 @@ import { THROUGH_MACOS } from './support/program.js';
 /** What is timed, and what starts look-alikes of Claude Code that any run on this machine has to take into account. */
 const ALONE = ['**/*.time.test.ts', 'observe/sessions.test.ts'];
 
+/** What is run once more through macOS's adapter: whatever has servers, sessions or their stand-ins to look at. */
+const LOOKED_AT = [
+  'act/never',
+  'library/library',
+  'observe/macos/*',
+  'run/{apart,asked,beside,busy,busy-clients,cold,frozen,hung,late,meanwhile,shapes,stop,stopping,untrusted}',
+  'session/{attach,background,hook,leases,watch}',
+  'start/{secure,start,start-reaped,start-refused}',
+  'state/plugins/{formats,plugin-files,plugin-servers}',
+].map((name) => `${name}.test.ts`);
+
 /** In the test's own process, too. */
 const replaced = THROUGH_MACOS
   ? ['this-platform', 'glance'].map((name) => ({
@@ -12,6 +23,8 @@ const replaced = THROUGH_MACOS
       replacement: new URL(`support/macos-adapter/${name}.ts`, import.meta.url).pathname,
     }))
   : [];
+
+const FEW = Boolean(process.env.EVERY_RELEASE) || THROUGH_MACOS;
 
 export default defineConfig({
   resolve: { alias: replaced },
@@ -21,17 +34,28 @@ export default defineConfig({
     // No test changes what another file sees, and loading everything anew for each takes ten seconds in all.
     isolate: false,
     // Most of the time is waiting for servers and clients, so two cores carry five at a time; with two releases of each
-    // server fewer, since a machine that is also starved shows what no user sees.
-    maxWorkers: process.env.EVERY_RELEASE ? 2 : 5,
-    maxConcurrency: process.env.EVERY_RELEASE ? 3 : 5,
+    // server fewer, since a machine that is also starved shows what no user sees, and so when each look starts three programs.
+    maxWorkers: FEW ? 2 : 5,
+    maxConcurrency: FEW ? 3 : 5,
     globalSetup: './global-setup.ts',
     testTimeout: 240_000,
     hookTimeout: 240_000,
     sequence: { sequencer: LongestFirst },
     reporters: ['default'],
     projects: [
-      { extends: true, test: { name: 'all', include: ['**/*.test.ts'], exclude: ALONE, sequence: { groupOrder: 0 } } },
-      { extends: true, test: { name: 'alone', include: ALONE, maxWorkers: 1, sequence: { groupOrder: 1 } } },
+      {
+        extends: true,
+        test: {
+          name: 'all',
+          include: THROUGH_MACOS ? LOOKED_AT : ['**/*.test.ts'],
+          exclude: ALONE,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: { name: 'alone', include: THROUGH_MACOS ? [] : ALONE, maxWorkers: 1, sequence: { groupOrder: 1 } },
+      },
     ],
   },
 });

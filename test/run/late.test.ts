@@ -150,9 +150,9 @@ describe.concurrent('a stand-in stays when, while it is', () => {
 
 /**
  * Loaded before a run: it stops itself right after it has written the tree down for the last time (`fsyncSync`), or in the
- * middle of the last look, which comes next (`readdirSync`).
+ * middle of the last look, which comes next (`look`): when it reads /proc, or asks lsof.
  */
-const pauseIn = (step: 'fsyncSync' | 'readdirSync'): string => `const fs = require('node:fs');
+const pauseIn = (step: 'fsyncSync' | 'look'): string => `const fs = require('node:fs');
 let left = 3;
 const { fsyncSync, readdirSync } = fs;
 const pause = () => process.kill(process.pid, 'SIGSTOP');
@@ -160,16 +160,27 @@ fs.fsyncSync = (fd) => {
   fsyncSync(fd);
   if (--left === 0 && '${step}' === 'fsyncSync') pause();
 };
+const look = (at) => {
+  if (left !== 0 || !/^\\/proc$|\\/lsof$/.test(at) || '${step}' !== 'look') return;
+  left = -1;
+  pause();
+};
 fs.readdirSync = (...args) => {
-  if (left === 0 && args[0] === '/proc' && '${step}' === 'readdirSync') { left = -1; pause(); }
+  look(args[0]);
   return readdirSync(...args);
+};
+const tools = require('node:child_process');
+const { execFile } = tools;
+tools.execFile = (...args) => {
+  look(args[0]);
+  return execFile(...args);
 };
 require('node:module').syncBuiltinESMExports();`;
 
 describe.concurrent('a run that is paused between its last question and its signal', () => {
   const pausedRun = async (
     sandbox: Sandbox,
-    step: 'fsyncSync' | 'readdirSync',
+    step: 'fsyncSync' | 'look',
   ): Promise<{ resume: () => void; run: Promise<Report> }> => {
     const preload = join(sandbox.root, 'pause.cjs');
     writeFileSync(preload, pauseIn(step));
@@ -192,7 +203,7 @@ describe.concurrent('a run that is paused between its last question and its sign
 
   test.for([
     ['its question', 'fsyncSync', 6_000],
-    ['its last look', 'readdirSync', 3_000],
+    ['its last look', 'look', 3_000],
   ] as const)('asks the stand-in once more when %s was too long ago', async ([, step, ms], { sandbox, expect }) => {
     const server = await startAsked(sandbox, {});
     const { resume, run } = await pausedRun(sandbox, step);

@@ -1,8 +1,10 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { type Fake, filesIn, startFake, writeRecord } from '../support/fake.js';
 import { alive, portHolder, startToken } from '../support/proc.js';
+import { THROUGH_MACOS } from '../support/program.js';
 import { reapJson } from '../support/reaped.js';
 import { createSandbox, type Sandbox } from '../support/sandbox.js';
 
@@ -96,6 +98,8 @@ describe.skipIf(withoutPids !== '')(
       const fake: Fake = await startFake(sandbox);
       await writeRecord(sandbox, 'known', fake);
       const before = startToken(fake.pid);
+      // By macOS's tokens, two starts within one second are the same; there no pid can come back that soon.
+      if (THROUGH_MACOS) await sleep(1_000);
       const asked = join(sandbox.root, 'asked');
       const script = join(sandbox.root, 'replace.sh');
       writeFileSync(script, REPLACE);
