@@ -15,7 +15,8 @@ export function commandOf({ ucomm, args, isExiting }: Row): CommandLine | undefi
   // A process that is exiting has no arguments any more; then `ps` shows its name in parentheses.
   if (isExiting || line === '' || line === '<defunct>' || /^\(.*\)$/.test(line)) return undefined;
   if (!isOpencode(ucomm) && !/opencode/i.test(line)) return { kind: 'other' };
-  const [first, ...others] = readings(ucomm, line).map((argv) => classify(argv, isOpencode(ucomm) ? ucomm : undefined));
+  const executable = isItself(ucomm, line) ? ucomm : undefined;
+  const [first, ...others] = readings(ucomm, line).map((argv) => classify(argv, executable));
   // A longer path counts only where it makes sense.
   return others.every(({ kind }) => kind === 'other' || kind === first?.kind) ? first : undefined;
 }
@@ -48,12 +49,17 @@ function readings(ucomm: string, line: string): string[][] {
   const words = line.split(' ');
   // Only a path has blanks in it.
   const heads = words[0]?.startsWith('/') ? grown(words, 0) : [words];
-  const isIt = isOpencode(ucomm) ? isOpencode : (name: string) => name.startsWith(ucomm);
+  const isOpencodes = isItself(ucomm, line);
+  const isIt = isOpencodes ? isOpencode : (name: string) => name.startsWith(ucomm);
   const named = heads.filter(([head = '']) => isIt(baseName(head)));
-  if (!isOpencode(ucomm)) return (named.length > 0 ? named : heads).flatMap((argv) => afterHead(argv, ucomm));
+  if (!isOpencodes) return (named.length > 0 ? named : heads).flatMap((argv) => afterHead(argv, ucomm));
   // It may have been started by another name, which may have blanks in it, too.
   return named.length > 0 ? named : words[1] === 'serve' ? [words] : [];
 }
+
+/** Whether OpenCode's own file is executed. On Linux a script is called by its own name, even in the list of processes. */
+const isItself = (ucomm: string, line: string): boolean =>
+  isOpencode(ucomm) && !isRunner(baseName(line.split(' ', 1)[0] ?? ''));
 
 /** The same where something runs a script: a shell's line is one argument, and a script's path may have blanks. */
 function afterHead([head = '', ...rest]: readonly string[], ucomm: string): string[][] {

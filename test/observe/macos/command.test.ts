@@ -54,6 +54,7 @@ describe('what a row of `ps` runs', () => {
     ['Bun with OpenCode’s script', 'bun', '/usr/bin/bun /x/lib/opencode/dist/index.js serve --port 7', 7, true],
     ['a shell that only waits for it', 'sh', 'sh -c opencode serve --port 7', 7, true],
     ['another program that calls itself that, as on Linux', 'sleep', 'opencode serve --port 7', 7, false],
+    ['a script that Linux calls by its own name', 'opencode', '/bin/sh /x/bin/opencode serve --port 7', 7, true],
     ['a script', 'bash', '/bin/bash /x/bin/opencode serve --port 7', 7, true],
   ])('is `opencode serve`: %s', (_what, ucomm, args, port, interpreted) => {
     expect(command(ucomm, args)).toEqual({ kind: 'serve', port, sharedDaemon: false, interpreted });
