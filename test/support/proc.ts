@@ -21,7 +21,7 @@ const unlessVanished = <T>(read: () => T, otherwise: T): T => {
 const readText = (file: string): string => unlessVanished(() => readFileSync(file, 'utf8'), '');
 
 export const pids = (): number[] =>
-  readdirSync('/proc')
+  unlessVanished(() => readdirSync('/proc'), [])
     .filter((name) => /^\d+$/.test(name))
     .map(Number);
 
