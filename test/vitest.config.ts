@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 import { LongestFirst } from './longest-first.js';
 import { THROUGH_MACOS } from './support/program.js';
@@ -29,7 +30,7 @@ const FEW = Boolean(process.env.EVERY_RELEASE) || THROUGH_MACOS;
 export default defineConfig({
   resolve: { alias: replaced },
   test: {
-    root: new URL('.', import.meta.url).pathname,
+    root: fileURLToPath(new URL('.', import.meta.url)),
     pool: 'forks',
     // No test changes what another file sees, and loading everything anew for each takes ten seconds in all.
     isolate: false,

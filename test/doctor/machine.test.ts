@@ -9,7 +9,7 @@ import { pid } from '../decide/given.js';
 
 const PROBE: Probe = { pid: pid(4242), tag: 'its tag', port: 4096, end: () => undefined };
 
-const process: Process = {
+const PROCESS: Process = {
   ...{ pid: PROBE.pid, startToken: 'began', parent: 1, group: 4242, session: 4242, terminal: false, owner: '501' },
   ...{ name: 'node', command: { kind: 'other' }, ageMs: 100, memoryBytes: undefined },
 };
@@ -18,8 +18,8 @@ const environment = {
   ...{ username: undefined, password: undefined },
 };
 const WHOLE: Shown = {
-  seen: process,
-  looked: process,
+  seen: PROCESS,
+  looked: PROCESS,
   sockets: {
     listening: [{ host: '127.0.0.1', port: 4096, pid: 4242 }],
     ...{ inbound: [], outbound: 0, lately: undefined, ourNetwork: true },
@@ -59,18 +59,18 @@ describe('of a platform, doctor says', () => {
       'processes and process sessions',
       'identity, aged and idle',
     ],
-    ['its start is not shown', { seen: { ...process, startToken: undefined } }, 'processes', 'identity and aged'],
-    ['its arguments are not', { seen: { ...process, command: undefined } }, 'processes', 'identity and aged'],
-    ['its age is not', { seen: { ...process, ageMs: undefined } }, 'processes', 'identity and aged'],
+    ['its start is not shown', { seen: { ...PROCESS, startToken: undefined } }, 'processes', 'identity and aged'],
+    ['its arguments are not', { seen: { ...PROCESS, command: undefined } }, 'processes', 'identity and aged'],
+    ['its age is not', { seen: { ...PROCESS, ageMs: undefined } }, 'processes', 'identity and aged'],
     [
       'a second look finds another start',
-      { looked: { ...process, startToken: 'x' } },
+      { looked: { ...PROCESS, startToken: 'x' } },
       'processes',
       'identity and aged',
     ],
     ['a second look says that it is gone', { looked: 'gone' }, 'processes', 'identity and aged'],
     ['a second look fails', { looked: 'unknown' }, 'processes', 'identity and aged'],
-    ['its session is not its own', { seen: { ...process, session: 1 } }, 'process sessions', 'idle'],
+    ['its session is not its own', { seen: { ...PROCESS, session: 1 } }, 'process sessions', 'idle'],
     ['its sockets are not shown', { sockets: undefined }, 'sockets', 'identity and idle'],
     ['its port is another’s', { listener: { pid: 1, owner: '0' } }, 'sockets', 'identity and idle'],
     ['nobody listens on its port', { listener: undefined }, 'sockets', 'identity and idle'],
@@ -108,7 +108,9 @@ describe('of a platform, doctor says', () => {
   });
 });
 
-test('a real process of ours shows all of it here', async () => {
+const isBlind = process.platform === 'win32' ? ' (skipped: little is seen on Windows yet)' : '';
+
+test.skipIf(isBlind)(`a real process of ours shows all of it here${isBlind}`, async () => {
   expect(said(await machineFindings(await thisPlatform()))).toEqual([`ok: ${ALL}`]);
 });
 

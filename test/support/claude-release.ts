@@ -37,7 +37,7 @@ export function fetchClaude(release = CLAUDE): void {
     `@anthropic-ai/claude-code@${release}`,
   ];
   try {
-    execFileSync('npm', install, { cwd: partial, stdio: 'pipe' });
+    execFileSync('npm', install, { cwd: partial, stdio: 'pipe', shell: process.platform === 'win32' });
     renameSync(partial, folder);
   } catch (error) {
     process.stderr.write(`the Claude Code client could not be fetched: ${String(error).split('\n')[0]}\n`);

@@ -32,7 +32,7 @@ function fetchOne(version: OldNode): void {
   writeFileSync(join(partial, 'package.json'), JSON.stringify({ private: true }));
   const install = ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--save-exact', `${PACKAGE}@${version}`];
   try {
-    execFileSync('npm', install, { cwd: partial, stdio: 'pipe' });
+    execFileSync('npm', install, { cwd: partial, stdio: 'pipe', shell: process.platform === 'win32' });
     renameSync(partial, folderOf(version));
   } catch (error) {
     process.stderr.write(`node ${version} could not be fetched: ${String(error).split('\n')[0]}\n`);

@@ -44,7 +44,9 @@ function fetchRelease(release: Release): void {
     JSON.stringify({ private: true, allowScripts: { 'opencode-ai': true } }),
   );
   const install = ['install', '--no-audit', '--no-fund', '--save-exact', `opencode-ai@${RELEASES[release]}`];
-  execFileSync('npm', install, { cwd: partial, stdio: ['ignore', 'ignore', 'inherit'] });
+  // On Windows it is a script for a shell.
+  const shell = process.platform === 'win32';
+  execFileSync('npm', install, { cwd: partial, stdio: ['ignore', 'ignore', 'inherit'], shell });
   rmSync(folder, { recursive: true, force: true });
   renameSync(partial, folder);
 }
