@@ -144,6 +144,7 @@ export function macosPlatform({ tools, host }: Elsewhere = { tools: TOOLS, host:
   }
 
   return {
+    remedy: 'see whether a sandbox keeps ps and lsof from running here',
     shows: {
       // In doubt it does: what is not shown of a server is then unknown.
       get environments() {
