@@ -185,6 +185,22 @@ describe('a stand-in for a helper of the client', () => {
       UNSURE,
       (config, pid) => writeState(config, `sessions/${pid}.json`, '{"pid":'),
     ],
+    [
+      'spares by a start that cannot be compared here',
+      SPARED,
+      (config, pid) => list(config, pid, sandbox.project, { procStart: 'Tue Nov 24 08:00:09 2026' }),
+    ],
+    [
+      'holds nothing by what a container wrote, whatever runs with that pid here',
+      STALE,
+      (config, pid) =>
+        list(config, pid, sandbox.project, { procStart: 'unknown', pidDomain: `linux:${'0'.repeat(32)}:pid:[1]` }),
+    ],
+    [
+      'holds nothing by what a Mac wrote, whatever runs with that pid here',
+      STALE,
+      (config, pid) => list(config, pid, sandbox.project, { procStart: undefined, pidDomain: 'darwin' }),
+    ],
     ['spares where the list cannot be read', SPARED, (config) => writeState(config, 'sessions', '')],
   ])('which is spare, %s', async (_sentence, verdict, write) => {
     const config = join(sandbox.root, 'account');
