@@ -66,7 +66,8 @@ export interface TcpSocket {
 export function tcpSockets(files: readonly OpenFile[]): TcpSocket[] | undefined {
   const sockets: TcpSocket[] = [];
   for (const { pid, state, name } of files) {
-    const [local = '', peer] = name.split('->');
+    const [local = '', to] = name.split('->');
+    const peer = to === '*:*' ? undefined : to;
     if (local === '*:*' || state === 'CLOSED') continue;
     const ends = { local: endOf(local), peer: peer === undefined ? undefined : endOf(peer) };
     if (ends.local === undefined || (peer !== undefined && ends.peer === undefined)) return undefined;

@@ -272,6 +272,10 @@ describe('the list of sockets', () => {
     expect(files && tcpSockets(files)).toBeUndefined();
   });
 
+  test('has a socket without a peer', () => {
+    expect(socketsIn('p1\nf1\nn127.0.0.1:1->*:*\nTST=SYN_SENT\n')).toMatchObject([{ peer: undefined }]);
+  });
+
   test('is empty where nobody has any', () => {
     expect(socketsIn('')).toEqual([]);
   });
