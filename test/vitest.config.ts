@@ -9,6 +9,7 @@ const ALONE = ['**/*.time.test.ts', 'observe/sessions.test.ts'];
 /** What is run once more through macOS's adapter: whatever has servers, sessions or their stand-ins to look at. */
 const LOOKED_AT = [
   'act/never',
+  'anywhere/first-look',
   'library/library',
   'observe/macos/*',
   'run/{apart,asked,beside,busy,busy-clients,cold,frozen,hung,late,meanwhile,shapes,stop,stopping,untrusted}',

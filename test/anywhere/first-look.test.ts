@@ -93,13 +93,19 @@ describe.skipIf(skipped)(`on this platform${skipped}`, { timeout: TIMEOUT }, () 
     expect(readdirSync(join(box.stateDir, 'servers'))).toEqual([]);
   });
 
-  test('an orphan in a plugin’s record is stopped, and a server that nobody recorded is not', async () => {
+  test('an orphan in a plugin’s record is stopped, and a server that nobody recorded only once it is adopted', async () => {
     const [orphan, users] = [await serve(), await serve()];
     record(orphan);
     const { servers } = await cli('--all-stale', '--older-than', '0s');
     expect(servers).toMatchObject([{ pid: orphan.pid, outcome: { kind: 'stopped' } }]);
     await waitFor('its end', () => hasEnded(orphan.server));
     expect([hasEnded(users.server), await answers(users.port)]).toEqual([false, true]);
+    const of = (servers: readonly { pid: number }[]) => servers.find(({ pid }) => pid === users.pid);
+    expect(of((await cli('list', '--all')).unrecorded)).toMatchObject({ port: users.port });
+    await run(process.execPath, [PROGRAM, 'adopt', String(users.port)]);
+    const stopped = await cli('--all-stale', '--older-than', '0s');
+    expect(of(stopped.servers)).toMatchObject({ outcome: { kind: 'stopped' } });
+    await waitFor('its end', () => hasEnded(users.server));
   });
 
   test('another process with the recorded pid is left alone', async () => {
