@@ -150,9 +150,13 @@ describe('other processes', () => {
 describe('a platform', () => {
   const NAMES = /\bprocess\s*(\.|\[['"])\s*platform\b|\bplatform\(\)|\bos\s*\.\s*type\(\)/;
   const NAMED_IN = [
+    // Whether there is a POSIX shell, for what is given away and for the line that Claude Code calls.
     'src/act/start-background.ts',
+    // The hook has no time to load an adapter that it does not need.
     'src/observe/glance.ts',
+    // Picks the adapter.
     'src/observe/this-platform.ts',
+    // Where a user's own files belong.
     'src/state/folders.ts',
   ];
   /** Linux, without being named. */
