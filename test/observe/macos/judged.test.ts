@@ -226,6 +226,14 @@ describe('one judgement', () => {
     expect(await counted()).toEqual(['lsof -nP', 'netstat -an', 'ps -A']);
   });
 
+  test('asks for sockets once, whoever wants to know in that moment', async () => {
+    const platform = platformOf(lsof(LISTENS));
+    await platform.processes();
+    const before = platform.calls().length;
+    await Promise.all([platform.listener(4096), platform.sockets([{ server: SERVER, pids: [SERVER] }])]);
+    expect(platform.calls().slice(before)).toHaveLength(2);
+  });
+
   test('takes as many for twenty servers', async () => {
     const more = Array.from({ length: 20 }, (_, at) =>
       row({ pid: SERVER + 1 + at, args: `opencode serve --port ${5000 + at}` }),
