@@ -99,7 +99,7 @@ describe('a server that cannot be had', () => {
   test.each<[string, string, string]>([
     ['win32', 'the package', BUILDS.package],
     ['win32', 'a vendored copy', BUILDS.vendored],
-    ['darwin', 'the package', BUILDS.package],
+    ['freebsd', 'the package', BUILDS.package],
   ])('is an error before it is started where processes have no start times: %s, %s', async (platform, _, build) => {
     await installFake(sandbox);
     await writeFile(
