@@ -14,7 +14,15 @@ const PROCESS: Process = {
   ...{ name: 'node', command: { kind: 'other' }, ageMs: 100, memoryBytes: undefined },
 };
 const environment = {
-  ...{ tag: PROBE.tag, opencodePid: undefined, inOpencode: false, pluginConfig: false, keep: false },
+  ...{
+    tag: PROBE.tag,
+    opencodePid: undefined,
+    inOpencode: false,
+    pluginConfig: false,
+    keep: false,
+    inTerminal: false,
+    passwordOfSecond: undefined,
+  },
   ...{ username: undefined, password: undefined },
 };
 const WHOLE: Shown = {

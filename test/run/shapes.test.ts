@@ -261,7 +261,7 @@ test.each(OTHERS)('%s is neither gone nor stopped, whatever a plugin wrote down'
   const CLAUDE_PLUGIN_DATA = await recorded({ port, top: pid, server: pid });
   const report = await reapJson(sandbox, ['--all-stale', '--older-than', '0s'], { env: { CLAUDE_PLUGIN_DATA } });
   const said = report.servers.find((one) =>
-    one.guards.some(({ detail }) => detail.includes(`process ${pid} is there`)),
+    one.guards.some(({ detail }) => detail.includes(`process ${pid} is running`)),
   );
   expect(said).toMatchObject({ verdict: 'unsure', outcome: null });
   const why = await runCli(sandbox, ['why', `${pid}`], { env: { CLAUDE_PLUGIN_DATA } });
