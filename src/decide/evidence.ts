@@ -1,3 +1,4 @@
+import type { Birth } from '../model/birth.js';
 import { compare, type Identity, type Sameness } from '../model/identity.js';
 import { type Connection, childrenOf, descendants, type Process, type Sockets } from '../model/process.js';
 import type { Ownership, ServerRecord, Trust } from '../model/record.js';
@@ -5,6 +6,7 @@ import type { Snapshot } from '../model/snapshot.js';
 import type { LiveRun, Unread, Written } from '../model/written.js';
 import type { Activity } from './activity.js';
 import { type Answer, isAlive } from './alive.js';
+import { bornLeases, parentAtTerminal } from './born-leases.js';
 import type { Candidate } from './candidate.js';
 import { mayConcernNow } from './earlier-boot.js';
 import { marksOn } from './keep-marks.js';
@@ -24,6 +26,8 @@ export interface Evidence {
   readonly isOurs: boolean;
   readonly plugin: string | undefined;
   readonly owner: Owner;
+  /** Of a server that is in no file. */
+  readonly birth: Birth | undefined;
   readonly trust: Trust;
   /** Records that could not be read, that may be about this server, and that may say who started it. */
   readonly alsoUnread: readonly string[];
@@ -44,6 +48,8 @@ export interface Evidence {
   readonly usesUnread: boolean;
   /** The process that still waits for this server to answer for the first time. */
   readonly waitingStarter: number | undefined;
+  /** The plugin's program that started it waits at a terminal, so a person looks after it; undefined without one. */
+  readonly parentAtTerminal: { readonly pid: number; readonly is: Answer } | undefined;
   readonly clients: readonly Client[] | undefined;
   /** How many connections were closed within the last minute; undefined where none are shown. */
   readonly lately: number | undefined;
@@ -87,6 +93,7 @@ export function evidenceOf(candidate: Candidate, written: Written, snapshot: Sna
     isOurs: record.source.format === 'native',
     plugin: record.plugin,
     owner: ownerOf({ record, processes, ports: keys.ports, registrations: written.registrations ?? [] }, snapshot),
+    birth: record.birth,
     trust: record.trust,
     alsoUnread: mentioning([...processes.map(({ pid }) => pid), ...keys.ports], record, unread),
     sharedDaemon: server?.command?.kind === 'serve' ? (server.command.sharedDaemon ?? 'no') : 'unknown',
@@ -99,6 +106,7 @@ export function evidenceOf(candidate: Candidate, written: Written, snapshot: Sna
     jobs: jobsOn(keys, written.uses, snapshot),
     usesUnread: unread.some((file) => file.kind === 'use'),
     waitingStarter: waitingStarter(record, snapshot),
+    parentAtTerminal: parentAtTerminal(record, snapshot),
     clients: located.kind === 'present' ? clientsOf(candidate, written.runs, snapshot) : undefined,
     lately: usesLately(snapshot.sockets.get(record.id)?.lately, server?.ageMs),
     ownSessions: located.kind === 'present' ? ownSessionsBelow(located.server, snapshot) : undefined,
@@ -184,17 +192,18 @@ const worst = (all: readonly Sameness[]): Sameness =>
 
 /** A session that has a lease and is also listed by Claude Code, or seen running, is one session. */
 function coveringLeasesOf(
-  server: ServerKeys,
-  process: Process | undefined,
+  keys: ServerKeys,
+  server: Process | undefined,
   written: Written,
   snapshot: Snapshot,
 ): CoveringLease[] {
-  const leases = [...leasesOn(server, written.leases, snapshot), ...pluginLeasesOn(server, written.uses, snapshot)];
+  const leases = [...leasesOn(keys, written.leases, snapshot), ...pluginLeasesOn(keys, written.uses, snapshot)];
   const live = new Set(leases.filter((hold) => hold.live === 'yes').map((hold) => hold.holderPid));
-  const witnesses = witnessed(server, [...written.witnesses, ...snapshot.claudes], snapshot);
-  for (const hold of [...sessionsAbove(process, snapshot), ...witnesses]) {
+  const seen = witnessed(keys, [...written.witnesses, ...snapshot.claudes], snapshot);
+  const born = keys.records.flatMap((record) => bornLeases(record, server, snapshot));
+  for (const hold of [...sessionsAbove(server, snapshot), ...seen, ...born]) {
     if (live.has(hold.holderPid)) continue;
-    live.add(hold.holderPid);
+    if (hold.live === 'yes') live.add(hold.holderPid);
     leases.push(hold);
   }
   return leases;

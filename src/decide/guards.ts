@@ -1,5 +1,6 @@
 import { count, duration } from '../common/text.js';
 import type { Identity } from '../model/identity.js';
+import { shownBirth } from './born-proofs.js';
 import type { Evidence } from './evidence.js';
 import { sparesByOwner, whose, whyOwnerDoubted } from './owner.js';
 import { type WeakProof, whyDoubted } from './weak-proof.js';
@@ -42,6 +43,10 @@ export const GUARDS: Readonly<Record<GuardName, Guard>> = {
       ['veto', (seen) => seen.ownership === 'unmarked' && 'the record does not say that a plugin started it'],
       [
         'veto',
+        (seen) => seen.ownership === 'withdrawn' && seen.birth && 'what proved that a plugin started it is gone',
+      ],
+      [
+        'veto',
         (seen) => seen.ownership === 'withdrawn' && 'its record was changed or removed while it was being judged',
       ],
       ['veto', (seen) => seen.trust.kind === 'untrusted' && `the record cannot be trusted: ${seen.trust.because}`],
@@ -54,7 +59,9 @@ export const GUARDS: Readonly<Record<GuardName, Guard>> = {
       ['unknown', (seen) => seen.trust.kind === 'unexamined' && `the record cannot be examined: ${seen.trust.because}`],
       ['unknown', (seen) => seen.alsoUnread.length > 0 && 'a record that may be about it could not be read'],
       ['unknown', (seen) => whyOwnerDoubted(seen.owner)],
+      ['unknown', (seen) => seen.birth?.proof.kind === 'unknown' && seen.birth.proof.because],
       ['pass', (seen) => seen.ownership === 'adopted' && 'it was adopted with `opencode-reap adopt`'],
+      ['pass', (seen) => shownBirth(seen)],
       ['pass', (seen) => (seen.plugin ? `started by ${seen.plugin}` : 'started by a plugin')],
     ],
   },
@@ -99,7 +106,9 @@ export const GUARDS: Readonly<Record<GuardName, Guard>> = {
     answers: [
       ['veto', (seen) => leased(seen)],
       ['veto', (seen) => seen.waitingStarter !== undefined && `process ${seen.waitingStarter} is still starting it`],
+      ['veto', (seen) => atTerminal(seen, 'yes') && `its parent, pid ${seen.parentAtTerminal?.pid}, is at a terminal`],
       ['unknown', (seen) => doubtfullyLeased(seen)],
+      ['unknown', (seen) => atTerminal(seen, 'unknown') && 'cannot tell whether its parent is at a terminal'],
       ['unknown', (seen) => seen.leasesUnread && 'a lease could not be read'],
       ['pass', () => 'no live session holds it'],
     ],
@@ -220,6 +229,8 @@ function withRunningJobs(seen: Evidence, live: 'yes' | 'unknown'): string | unde
   if (flights.length === 0) return undefined;
   return live === 'yes' ? `${jobs} in flight` : `${jobs} may still be running`;
 }
+
+const atTerminal = ({ parentAtTerminal }: Evidence, is: 'yes' | 'unknown'): boolean => parentAtTerminal?.is === is;
 
 function leased(seen: Evidence): string | undefined {
   const holders = seen.coveringLeases.filter((lease) => lease.live === 'yes' && lease.covers === 'yes');

@@ -43,7 +43,8 @@ export function witnessed(server: ServerKeys, witnesses: readonly Witness[], sna
   const placed = new Set<number>(live.filter(({ path }) => path !== undefined).map(({ holder }) => holder.pid));
   return live.flatMap(({ holder, session, path }) => {
     if (path === undefined && placed.has(holder.pid)) return [];
-    const covers = path === undefined ? 'unknown' : near(path, server, snapshot);
+    const isNear = path === undefined ? 'unknown' : near(path, server, snapshot);
+    const covers = isStartedIn(session, server) ? 'yes' : isNear;
     return covers === 'no' ? [] : [{ file: undefined, session, holderPid: holder.pid, live: 'yes', covers }];
   });
 }
@@ -59,8 +60,12 @@ export function sessionsAbove(server: Process | undefined, { processes }: Snapsh
     .filter(isSession)
     .map((pid) => ({ file: undefined, session: undefined, holderPid: pid, live: 'yes', covers: 'yes' }));
 }
+/** Whether a server was started in that session: then the session may use it, wherever it works by now. */
+export const isStartedIn = (session: string | undefined, { records }: ServerKeys): boolean =>
+  session !== undefined && records.some(({ birth }) => birth?.sessions.includes(session));
 
 function covers(lease: Lease, server: ServerKeys, snapshot: Snapshot): Answer {
+  if (isStartedIn(lease.session, server)) return 'yes';
   if (lease.servers.some((id) => server.records.some((record) => isIdOf(id, record)))) return 'yes';
   if (lease.port !== undefined && server.ports.includes(lease.port)) return 'yes';
   if (lease.path === undefined) return 'no';

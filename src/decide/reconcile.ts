@@ -2,6 +2,7 @@ import { sameProcess } from '../model/identity.js';
 import type { Process } from '../model/process.js';
 import type { ServerRecord } from '../model/record.js';
 import type { Snapshot } from '../model/snapshot.js';
+import { BORN } from './born.js';
 import { type Located, locate, processesOf } from './locate.js';
 import { UNRECORDED } from './unrecorded.js';
 import { type WeakProof, weakProofOf, whyDoubted } from './weak-proof.js';
@@ -47,7 +48,9 @@ export function asItStands(known: ServerRecord, near: readonly ServerRecord[], s
   const isIts = ({ id, server }: ServerRecord): boolean =>
     id === known.id ||
     (server !== undefined && known.server !== undefined && sameProcess(server, known.server) === 'same');
-  return reconcile(near, snapshot).find(isIts) ?? { ...known, ownership: 'withdrawn' };
+  // What no file is about is looked at anew elsewhere.
+  const asBorn = known.source.format === BORN ? known : undefined;
+  return reconcile(near, snapshot).find(isIts) ?? asBorn ?? { ...known, ownership: 'withdrawn' };
 }
 
 interface Matched {

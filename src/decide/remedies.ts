@@ -21,12 +21,10 @@ export const REMEDIES: Readonly<Record<GuardName, (seen: Evidence) => string>> =
  * Adopting makes no sense where a record that counts already says that the server may be reaped. A second record of
  * ours would have another id, and whatever names the first one would no longer spare the server.
  */
-export const mayBeHandedOver = ({ ownership, isOurs, trust, sharedDaemon }: Evidence): boolean =>
-  sharedDaemon !== 'service' &&
-  sharedDaemon !== 'stdio' &&
-  !isOurs &&
-  ownership !== 'adopted' &&
-  !(ownership === 'plugin' && trust.kind === 'trusted');
+export const mayBeHandedOver = ({ ownership, isOurs, trust, sharedDaemon, birth }: Evidence): boolean => {
+  const isClaimed = ownership === 'plugin' && trust.kind === 'trusted' && birth === undefined;
+  return sharedDaemon !== 'service' && sharedDaemon !== 'stdio' && !isOurs && ownership !== 'adopted' && !isClaimed;
+};
 
 function howToIdentify({ match, located }: Evidence): string {
   if (located.kind === 'unknown' && located.unlike)
@@ -38,7 +36,7 @@ function howToIdentify({ match, located }: Evidence): string {
 }
 
 /** A session that cannot be examined from here may be over, and its user is the one who knows. */
-function howToRelease({ coveringLeases, leasesUnread, waitingStarter }: Evidence): string {
+function howToRelease({ coveringLeases, leasesUnread, waitingStarter, parentAtTerminal }: Evidence): string {
   const [yes, doubtful] = [
     coveringLeases.filter(({ live }) => live === 'yes'),
     coveringLeases.filter(({ live }) => live === 'unknown'),
@@ -47,6 +45,7 @@ function howToRelease({ coveringLeases, leasesUnread, waitingStarter }: Evidence
   if (yes.length > 0) return 'end the session that may use it';
   if (files.length > 0)
     return `remove ${files.join(', ')} if that session has ended; it counts for at most a day after its last sign of life`;
+  if (parentAtTerminal && parentAtTerminal.is !== 'no') return `end its parent, pid ${parentAtTerminal.pid}`;
   if (waitingStarter !== undefined) return 'wait until it has started';
   return leasesUnread ? 'fix or remove the lease that `opencode-reap doctor` names' : 'end the session that may use it';
 }

@@ -3,7 +3,7 @@ import type { Use } from '../model/record.js';
 import type { Snapshot } from '../model/snapshot.js';
 import type { Answer } from './alive.js';
 import { isOfEarlierBoot } from './earlier-boot.js';
-import type { CoveringLease, ServerKeys } from './leases.js';
+import { type CoveringLease, isStartedIn, type ServerKeys } from './leases.js';
 
 /** A job of a plugin that may be running on a server. */
 export interface RunningJob {
@@ -32,7 +32,9 @@ export const pluginLeasesOn = (server: ServerKeys, uses: readonly Use[], snapsho
   }));
 
 export const usesOf = (server: ServerKeys, uses: readonly Use[], kind: Use['kind']): Use[] =>
-  uses.filter((use) => use.kind === kind && covers(use, server));
+  uses.filter(
+    (use) => use.kind === kind && (covers(use, server) || (kind === 'lease' && isStartedIn(use.session, server))),
+  );
 
 function covers({ covers: coverage }: Use, { records, ports }: ServerKeys): boolean {
   switch (coverage.kind) {

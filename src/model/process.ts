@@ -1,3 +1,4 @@
+import type { Origin } from './birth.js';
 import type { ClaudeRole } from './claude-process.js';
 import type { CommandLine } from './command-line.js';
 import type { Folders } from './folder-variables.js';
@@ -47,6 +48,8 @@ export interface Environment {
   readonly marks?: Marks | undefined;
   /** Set by an OpenCode 2 for every tool and terminal, and for nothing else that it starts. */
   readonly inTerminal: boolean;
+  /** What it says about who started it. */
+  readonly origin?: Origin | undefined;
   readonly username: string | undefined;
   readonly password: Secret | undefined;
   /** What an OpenCode 2 wants before it looks at the other one. */

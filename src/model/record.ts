@@ -1,3 +1,4 @@
+import type { Birth } from './birth.js';
 import type { Host, Identity } from './identity.js';
 import type { Secret } from './secret.js';
 
@@ -50,6 +51,8 @@ export interface ServerRecord {
   readonly pluginConfig?: true | undefined;
   /** Its plugin does not detach it: it shares the terminal and the group of its session. */
   readonly isAttached?: true | undefined;
+  /** Of a server that is in no file: how it is known to be a plugin's. */
+  readonly birth?: Birth | undefined;
   /** Other files that are about the same server. What they say can spare it. */
   readonly alsoIn: readonly ServerRecord[];
 }

@@ -1,4 +1,5 @@
 import { isAbsolute, join } from 'node:path';
+import type { Origin } from '../model/birth.js';
 import { FOLDER_VARIABLES, type Folders } from '../model/folder-variables.js';
 import { type Pid, parsePid } from '../model/identity.js';
 import type { Marks } from '../model/owner.js';
@@ -21,6 +22,11 @@ const KEPT: ReadonlySet<string> = new Set([
   'KIMAKI',
   'SYSTEMD_EXEC_PID',
   'OPENCODE_TERMINAL',
+  'AGENT',
+  'AI_AGENT',
+  'CLAUDE_CODE_SESSION_ID',
+  'CLAUDE_ENV_FILE',
+  'GIT_EDITOR',
 ]);
 
 export const isAsked = (name: string): boolean => KEPT.has(name);
@@ -46,6 +52,7 @@ export function environmentFrom(variables: readonly string[]): Environment {
     folders: foldersIn(values),
     marks: marksIn(value),
     inTerminal: value('OPENCODE_TERMINAL') === '1',
+    origin: originIn(values),
     username: value('OPENCODE_SERVER_USERNAME'),
     password: secretIn(value('OPENCODE_SERVER_PASSWORD')),
     passwordOfSecond: secretIn(value('OPENCODE_PASSWORD')),
@@ -75,3 +82,15 @@ const foldersIn = (values: ReadonlyMap<string, string>): Folders =>
       return value !== undefined && isAbsolute(value) ? [[name, value]] : [];
     }),
   );
+
+const originIn = (values: ReadonlyMap<string, string>): Origin => ({
+  home: values.get('HOME'),
+  inAgent: ['OPENCODE', 'AGENT', 'OPENCODE_PID'].some((name) => values.has(name)),
+  aiAgent: values.get('AI_AGENT'),
+  claudeCode: values.get('CLAUDECODE'),
+  gitEditor: values.get('GIT_EDITOR'),
+  envFile: values.get('CLAUDE_ENV_FILE'),
+  pluginRoot: values.get('CLAUDE_PLUGIN_ROOT'),
+  clientPid: parsePid(Number(values.get('CLAUDE_PID'))),
+  session: values.get('CLAUDE_CODE_SESSION_ID') || undefined,
+});

@@ -1,3 +1,4 @@
+import type { Stream } from '../model/birth.js';
 import type { Host, StartTokens } from '../model/identity.js';
 import type { Environment, ProcessTable, Seen, Sockets } from '../model/process.js';
 
@@ -33,11 +34,13 @@ export interface Shows {
   readonly clients: boolean;
   /** What its start tokens are, since plugins and Claude Code write down theirs. */
   readonly startTokens: StartTokens;
+  /** What tells who started a process. */
+  readonly births: boolean;
 }
 
 /** Which pids each detail is wanted for: on Linux each costs its own reads, elsewhere one tool tells it of all. */
 export type Wanted = {
-  readonly [What in 'environment' | 'cwd' | 'listens' | 'unit' | 'elsewhere']?: readonly number[];
+  readonly [What in 'environment' | 'cwd' | 'listens' | 'unit' | 'elsewhere' | 'birth']?: readonly number[];
 };
 
 /** The wanted details of one process. */
@@ -52,6 +55,20 @@ export interface Details {
   readonly listens?: boolean | undefined;
   /** The unit of a service manager that it runs in; empty if it runs in none. */
   readonly unit?: string | undefined;
+  readonly birth?: BirthMarks;
+}
+
+/** What a process still has of its start. */
+export interface BirthMarks {
+  /** Whose marks these are: a pid may have another process since it was listed. */
+  readonly startToken: string | undefined;
+  readonly argv: readonly string[] | undefined;
+  /** As `Host` has it. */
+  readonly pidNamespace: string | undefined;
+  /** Standard input, output and error. */
+  readonly streams: readonly (Stream | undefined)[];
+  /** Epoch milliseconds, by the clock as it is set now. */
+  readonly startedAt: number | undefined;
 }
 
 /** A process, and the pids of all whose sockets are its own, itself included. */

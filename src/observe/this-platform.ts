@@ -6,7 +6,12 @@ import type { Platform } from './platform.js';
 const onLinux = (): Omit<Platform, 'name'> => ({
   remedy: 'check how /proc is mounted here',
   // A process that may not even read its own is shown none.
-  shows: { environments: linuxEnvironment(process.pid) !== undefined, clients: true, startTokens: 'ticks' },
+  shows: {
+    environments: linuxEnvironment(process.pid) !== undefined,
+    clients: true,
+    startTokens: 'ticks',
+    births: true,
+  },
   host: async () => linuxHost(),
   processes: async () => linuxProcesses(),
   look: linuxLook,

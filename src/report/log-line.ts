@@ -1,3 +1,4 @@
+import { shownBirth } from '../decide/born-proofs.js';
 import type { Judged } from '../decide/plan.js';
 import type { Identity } from '../model/identity.js';
 import type { Outcome } from '../model/outcome.js';
@@ -53,9 +54,10 @@ export const givenUpDetail = (error: string, isWhole: boolean, ended: readonly n
     isWhole ? 'nothing is left of it' : 'it could not be ended, and stays recorded',
   ].join('; ');
 
-function outcomeDetail(outcome: Outcome, { verdict }: Judged, { named, why }: StopReason): string {
+function outcomeDetail(outcome: Outcome, { seen, verdict }: Judged, { named, why }: StopReason): string {
   if (outcome.kind !== 'stopped' && outcome.kind !== 'survived') return outcomeReason(outcome);
-  const how = named ? byHand(verdict) : 'after every guard passed';
+  const whose = shownBirth(seen);
+  const how = `${named ? byHand(verdict) : 'after every guard passed'}${whose ? ` (${whose})` : ''}`;
   const what =
     outcome.kind === 'survived'
       ? `not ended ${how}; ${outcomeReason(outcome)}`

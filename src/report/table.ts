@@ -1,4 +1,5 @@
 import { count, duration } from '../common/text.js';
+import { shownBirth } from '../decide/born-proofs.js';
 import { whose } from '../decide/owner.js';
 import { isHistory, type Judged, type Reaped } from '../decide/plan.js';
 import { mayBeHandedOver } from '../decide/remedies.js';
@@ -73,11 +74,14 @@ function colourOf(word: string, paint: Paint) {
   return word === 'unsure' || word === 'withheld' ? paint.yellow : paint.dim;
 }
 
-export function reason({ verdict, outcome }: Judged): string {
+export function reason({ seen, verdict, outcome }: Judged): string {
   if (outcome) return outcomeReason(outcome);
   if (verdict.kind === 'gone') return verdict.because;
-  if (verdict.kind === 'stale')
-    return verdict.guards.find(({ name }) => name === 'idle')?.detail ?? 'every guard passed';
+  if (verdict.kind === 'stale') {
+    const idle = verdict.guards.find(({ name }) => name === 'idle')?.detail ?? 'every guard passed';
+    // No file says whose it is.
+    return [idle, shownBirth(seen)].filter(Boolean).join('; ');
+  }
   const named = verdict.guards.filter(({ name }) => verdict.reasons.includes(name));
   return named.map(({ name, detail }) => `${name}: ${detail}`).join('; ');
 }

@@ -1,7 +1,9 @@
 import { existsSync } from 'node:fs';
 import { setImmediate as turn } from 'node:timers/promises';
 import { isAliveSince } from '../decide/alive.js';
+import { BORN } from '../decide/born.js';
 import type { Candidate } from '../decide/candidate.js';
+import { processesOf } from '../decide/locate.js';
 import { countsFrom } from '../decide/named-folders.js';
 import { asItStands, concerns, reconcile } from '../decide/reconcile.js';
 import { unrecordedIn } from '../decide/unrecorded.js';
@@ -20,6 +22,7 @@ import {
   withRecords,
 } from '../observe/snapshot.js';
 import { readRuns, registerRun } from '../state/ours/registry.js';
+import { bornAsItStands, bornBeside } from './find-born.js';
 import { readWhere, readWritten, type World } from './world.js';
 
 /** Everything known at one moment: what was written down, and what the machine shows. */
@@ -41,7 +44,9 @@ export interface CloseSurvey extends Survey {
 /** Looks at everything. */
 export async function survey(world: World): Promise<Survey> {
   const look = await lookTogether(world);
-  const records = await withWhereabouts(reconcile(look.written.records, look.bare), world);
+  const recorded = reconcile(look.written.records, look.bare);
+  const born = await bornBeside([...recorded, ...fencedIn(look.written)], look.bare, world);
+  const records = await withWhereabouts([...recorded, ...born], world);
   const { snapshot, candidates } = await lookAtSockets(
     [...records, ...fencedIn(look.written)],
     directoriesIn(look.written),
@@ -52,7 +57,16 @@ export async function survey(world: World): Promise<Survey> {
   const known = new Set(records.map(({ id }) => id));
   const left = around.deadFences.flatMap(({ record }) => (record && !known.has(record.id) ? [record] : []));
   const wanted = new Set([...records, ...left]);
-  return { ...around, candidates: candidates.filter(({ record }) => wanted.has(record)) };
+  return { ...around, candidates: unlessRecorded(candidates.filter(({ record }) => wanted.has(record))) };
+}
+
+/** The sockets may show that a record leads to a server after all. */
+function unlessRecorded(candidates: readonly Candidate[]): readonly Candidate[] {
+  const isBorn = ({ record }: Candidate): boolean => record.source.format === BORN;
+  const pids = new Set<number>(
+    candidates.filter((one) => !isBorn(one)).flatMap(({ located }) => processesOf(located).map(({ pid }) => pid)),
+  );
+  return candidates.filter((one) => !isBorn(one) || !processesOf(one.located).some(({ pid }) => pids.has(pid)));
 }
 
 /** Looks at what concerns one server, some 30 ms: the cheap look that stands right before each act. */
@@ -61,7 +75,8 @@ export async function surveyOne(world: World, known: ServerRecord): Promise<Clos
   const near = [...look.written.records, ...fencedIn(look.written)].filter((record) => concerns(record, known));
   const bare = await withEnvironments([known, ...near], look.bare, world.platform);
   const asKnown = asItStands(known, near, bare);
-  const [record = asKnown] = await withWhereabouts([asKnown], world);
+  const asBorn = asKnown.source.format === BORN ? await bornAsItStands(asKnown, bare, world) : asKnown;
+  const [record = asBorn] = await withWhereabouts([asBorn], world);
   const { snapshot, candidate } = await lookAtServer(record, directoriesIn(look.written), bare, world.platform);
   return { ...finished(look, snapshot, world), candidate, candidates: [candidate] };
 }

@@ -195,7 +195,7 @@ async function running(
     url: urlOf(wanted.hostname, wanted.port),
     pid,
     alreadyRunning: true,
-    startedByPlugin: record?.ownership === 'plugin',
+    startedByPlugin: record?.ownership === 'plugin' && record.birth?.proof.kind !== 'unknown',
     id: record?.id,
     major: 1,
     password,

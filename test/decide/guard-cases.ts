@@ -2,6 +2,7 @@ import type { GuardName, GuardOutcome } from '../../src/decide/guards.js';
 import { useKey } from '../../src/decide/quiet.js';
 import type { Verdict } from '../../src/decide/verdict.js';
 import type { Process } from '../../src/model/process.js';
+import { birth, born, COMPANION } from './born-cases.js';
 import {
   announced,
   asking,
@@ -90,6 +91,21 @@ const owned: readonly Case[] = [
   ['a plugin started it', native, 'pass', 'stale', []],
   ['a plugin that gave no name started it', on(recorded({ plugin: undefined })), 'pass', 'stale', []],
   ['the user handed it over', on(recorded({ ownership: 'adopted' })), 'pass', 'stale', []],
+  ['its birth shows that a plugin started it', born, 'pass', 'stale', []],
+  [
+    'what may show that a plugin started it cannot be read',
+    but(born, recorded({ birth: { ...birth, proof: { kind: 'unknown', because: 'cannot tell who started it' } } })),
+    'unknown',
+    'unsure',
+    ['owned'],
+  ],
+  [
+    'what showed that a plugin started it has gone in the meantime',
+    but(born, recorded({ ownership: 'withdrawn' })),
+    'veto',
+    'spared',
+    ['owned'],
+  ],
   ['it is not recorded', on(recorded({ ownership: 'unrecorded' })), 'veto', 'spared', ['owned']],
   ['the user started it', on(recorded({ ownership: 'user' })), 'veto', 'spared', ['owned']],
   ['its record was removed in the meantime', on(recorded({ ownership: 'withdrawn' })), 'veto', 'spared', ['owned']],
@@ -300,6 +316,14 @@ const identityCases: readonly Case[] = [
 ];
 
 const unleased: readonly Case[] = [
+  ['its parent is at a terminal', but(born, seen(COMPANION, { terminal: true })), 'veto', 'spared', ['unleased']],
+  [
+    'it cannot be told whether its parent is at a terminal',
+    but(born, seen(COMPANION, { terminal: undefined })),
+    'unknown',
+    'unsure',
+    ['unleased'],
+  ],
   ['the session that held it has ended', native, 'pass', 'stale', []],
   ['its starter has ended', starting, 'pass', 'stale', []],
   ['a live session works elsewhere', on(leased({ path: '/elsewhere', port: 5000 })), 'pass', 'stale', []],

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { candidateOf } from '../../src/decide/candidate.js';
 import { endingWith } from '../../src/decide/evidence.js';
 import { targetNamed } from '../../src/decide/verdict.js';
+import { born } from './born-cases.js';
 import { but, leased, seen } from './changes.js';
 import { forgetting } from './forgetting.js';
 import { everyStale, evidence, FREE, identity, LAUNCHER, ME, SERVER, type Situation, serve, verdict } from './given.js';
@@ -22,7 +23,7 @@ const always = (holds: (given: Situation) => void): void => {
 const deadly = (given: Situation, changes: readonly Named[]): string[] =>
   changes.filter(([, change]) => verdict(but(given, change)).kind === 'stale').map(([name]) => name);
 
-test.each(Object.entries({ ...everyStale, weak, weakLaunched }))(
+test.each(Object.entries({ ...everyStale, weak, weakLaunched, born }))(
   'a %s server may be stopped, so that there is something to spoil',
   (_name, given) => {
     expect(verdict(given).kind).toBe('stale');

@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { born } from './born-cases.js';
 import { but } from './changes.js';
 import { everyStale, type Situation } from './given.js';
 import { weak, weakLaunched } from './plugin-cases.js';
@@ -10,7 +11,7 @@ import { SPOILING } from './spoils.js';
  */
 
 /** A server that we recorded, or one that a plugin did. */
-const begins = { ...everyStale, weak, weakLaunched };
+const begins = { ...everyStale, weak, weakLaunched, born };
 
 /** A world by name, so that a counterexample can be read. */
 export interface World {

@@ -34,8 +34,8 @@ export interface Printed {
 export interface Terminal {
   /** The client's pid. */
   readonly pid: number;
-  /** Types a line and presses Enter. */
-  type(line: string): Promise<void>;
+  /** Types a line and presses Enter; the client may show it another way. */
+  type(line: string, asShown?: string): Promise<void>;
   /** Has the shell tool run a command, and waits for the model's answer to its result. */
   execute(command: string): Promise<void>;
   screen(): string;
@@ -141,9 +141,9 @@ const openTerminal = async (sandbox: Sandbox, api: ClaudeApi, options: ClientOpt
   sandbox.track(Number(tmux('display-message', '-p', '#{pid}')));
   const screen = (): string => tmux('capture-pane', '-p');
   await waitFor(`the client's prompt\n${screen()}`, () => /❯|\? for shortcuts/.test(screen()), 30_000);
-  const type = async (line: string): Promise<void> => {
+  const type = async (line: string, asShown = line): Promise<void> => {
     tmux('send-keys', '-l', line);
-    await waitFor(`${line} on the screen`, () => screen().includes(line.slice(0, 40)));
+    await waitFor(`${line} on the screen`, () => screen().includes(asShown.slice(0, 40)));
     tmux('send-keys', 'Enter');
   };
   return {

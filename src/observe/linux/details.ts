@@ -3,11 +3,12 @@ import { isOfEndedProcess, isSystemError } from '../../common/errors.js';
 import type { Environment } from '../../model/process.js';
 import { environmentFrom } from '../environment.js';
 import type { Details, Wanted } from '../platform.js';
+import { linuxBirth } from './birth.js';
 import { linuxListens } from './listens.js';
 import { linkAt, textAt } from './read.js';
 import { linuxUnit } from './units.js';
 
-export function linuxDetails({ environment, cwd, listens, unit, elsewhere }: Wanted): ReadonlyMap<number, Details> {
+export function linuxDetails({ environment, cwd, listens, unit, elsewhere, birth }: Wanted): ReadonlyMap<number, Details> {
   const found = new Map<number, Details>();
   const add = (pids: readonly number[] = [], detailsOf: (pid: number) => Details): void => {
     for (const pid of pids) found.set(pid, { ...found.get(pid), ...detailsOf(pid) });
@@ -17,6 +18,7 @@ export function linuxDetails({ environment, cwd, listens, unit, elsewhere }: Wan
   add(elsewhere, (pid) => ({ isElsewhere: isElsewhere(pid) }));
   add(listens, (pid) => ({ listens: linuxListens(pid) }));
   add(unit, (pid) => ({ unit: linuxUnit(pid) }));
+  add(birth, (pid) => ({ birth: linuxBirth(pid) }));
   return found;
 }
 

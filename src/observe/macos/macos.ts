@@ -152,6 +152,7 @@ export function macosPlatform({ tools, host }: Elsewhere = { tools: TOOLS, host:
       },
       clients: true,
       startTokens: 'seconds',
+      births: false,
     },
     host,
     processes,

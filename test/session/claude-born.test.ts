@@ -1,0 +1,217 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test as plain } from 'vitest';
+import { type ClaudeSandbox, createClaudeSandbox } from '../support/claude.js';
+import { hookSettings, writeUserSettings } from '../support/claude-hooks.js';
+import { withoutClaude } from '../support/claude-session.js';
+import {
+  DEFAULT_PORT,
+  installPlugin,
+  onDefaultPort,
+  type PluginFolder,
+  withoutDefaultPort,
+} from '../support/companions.js';
+import { logOf } from '../support/fake.js';
+import { installOpencode, type Release, releases } from '../support/opencode.js';
+import { alive, cmdline, environ, parent, pids, portHolder, sessionId, startToken } from '../support/proc.js';
+import { reapJson, stateFiles } from '../support/reaped.js';
+import { waitFor } from '../support/wait.js';
+
+/*
+ * The real client, its real hooks and real servers; the plugin is a stand-in, written by hand, that starts them in
+ * exactly the plugins' way. The port is always the same, so the tests follow one another.
+ */
+
+const without =
+  withoutClaude ||
+  withoutDefaultPort ||
+  (process.env.EVERY_RELEASE ? '' : ' (skipped: it takes minutes; EVERY_RELEASE=1 runs it)');
+
+interface Client {
+  readonly box: ClaudeSandbox;
+  readonly plugin: PluginFolder;
+  /** What the model's tool runs to have the plugin do something. */
+  readonly companion: (words: string) => string;
+}
+
+const test = plain.extend<{ client: Client }>({
+  client: async ({ task: _ }, use) => {
+    const box = await createClaudeSandbox('born');
+    const plugin = installPlugin(box);
+    await writeUserSettings(box.home, hookSettings(DEFAULT_PORT));
+    await use({ box, plugin, companion: (words) => `node "${plugin.companion}" ${words}` });
+    await box.dispose();
+  },
+});
+
+/**
+ * The plugin has just used its server, which the kernel remembers for a minute; then the background run looks again, after
+ * half a minute and after a whole one.
+ */
+const SOON_MS = 150_000;
+
+const areGone = async ({ box }: Client, ...all: readonly number[]): Promise<void> => {
+  const isOver = (): boolean => portHolder(DEFAULT_PORT) === undefined && !all.some(alive);
+  await waitFor('they are gone', isOver, SOON_MS).catch(() => undefined);
+  // What is still written while it is read would fail the reading.
+  const seen = isOver() ? '' : JSON.stringify(stateFiles(box.stateDir), undefined, 1);
+  expect(isOver(), seen).toBe(true);
+};
+
+/** It is written once nothing is left, a little after the port is free. */
+const why = ({ box }: Client): Promise<string> =>
+  waitFor('the log says so', () =>
+    logOf(box.stateDir)
+      .flatMap(({ event, detail }) => (event === 'stopped' ? [String(detail)] : []))
+      .at(-1),
+  );
+
+/** The plugin's program above a server, and the server. */
+const started = async (): Promise<{ server: number; above: number }> => {
+  const server = await onDefaultPort();
+  return { server, above: parent(sessionId(server)) };
+};
+
+describe.skipIf(without)(
+  `in a session of the real client, what a plugin started and wrote nothing down about${without}`,
+  () => {
+    test.for<Release>(releases('native'))(
+      'in the background (%s) is gone after /exit, its worker too',
+      async (release, { client }) => {
+        await installOpencode(client.box, release);
+        const terminal = await client.box.open();
+        await terminal.execute(client.companion('task --background task-1'));
+        const { server, above } = await started();
+        const { servers } = await reapJson(client.box, ['--all-stale', '--older-than', '0s']);
+        expect(servers).toMatchObject([{ serverPid: server, verdict: 'spared' }]);
+        await terminal.type('/exit');
+        await terminal.ended();
+        await areGone(client, server, sessionId(server), above);
+        expect(await why(client)).toContain(
+          `its parent, pid ${above}, is ${client.plugin.companion} of opencode 1.0.0`,
+        );
+      },
+    );
+
+    test('in the foreground is gone after the client was killed, once another session ends', async ({ client }) => {
+      await installOpencode(client.box, 'native');
+      const elsewhere = await client.box.addProject('elsewhere');
+      const killed = await client.box.open();
+      await killed.type(`please execute: ${client.companion('review')}`);
+      const { server, above } = await started();
+      process.kill(killed.pid, 'SIGKILL');
+      await waitFor('the client has ended', () => !alive(killed.pid));
+      await client.box.print('hello', { cwd: elsewhere });
+      await areGone(client, server, above);
+    });
+
+    test.for<Release>(releases('launcher'))(
+      'by a worker that was canceled (%s) is gone after /exit',
+      async (release, { client }) => {
+        await installOpencode(client.box, release);
+        const terminal = await client.box.open();
+        await terminal.execute(client.companion('task --background task-2'));
+        const { server, above } = await started();
+        process.kill(above, 'SIGTERM');
+        await waitFor('the worker has ended', () => !alive(above));
+        await terminal.type('/exit');
+        await terminal.ended();
+        await areGone(client, server, sessionId(server));
+        expect(await why(client)).toMatch(/job task-2 asked for a server \d\.\d\d s before it started/);
+      },
+    );
+
+    test('by its SessionStart hook is gone after the session, and not before a second one on the port has ended', async ({
+      client,
+    }) => {
+      const { box } = client;
+      await installOpencode(box, 'native');
+      const { root, prewarm } = installPlugin(box, 'DevMinions', '1.2.0');
+      const hook = { hooks: [{ type: 'command', command: `node "${prewarm}"`, timeout: 10 }] };
+      mkdirSync(join(root, 'hooks'), { recursive: true });
+      writeFileSync(join(root, 'hooks/hooks.json'), JSON.stringify({ hooks: { SessionStart: [hook] } }));
+      const elsewhere = await box.addProject('elsewhere');
+      const first = await box.open({ args: ['--plugin-dir', root] });
+      const server = await onDefaultPort();
+      const second = await box.open({ cwd: elsewhere });
+      await first.type('/exit');
+      await first.ended();
+      await waitFor('a run has looked', () => logOf(box.stateDir).length > 0, SOON_MS);
+      expect(alive(server)).toBe(true);
+      await second.type('/exit');
+      await second.ended();
+      await areGone(client, server);
+      expect(await why(client)).toMatch(
+        /started by the SessionStart hook of DevMinions 1\.2\.0 in session [0-9a-f-]{36}/,
+      );
+    });
+
+    /** Each starts a stand-in that listens on nothing, so that all can have the same command line at once. */
+    const SERVE = 'opencode serve --port 4096';
+    const LINES: readonly (readonly [what: string, line: string])[] = [
+      ['&', `${SERVE} >/dev/null 2>&1 &`],
+      ['nohup', `nohup ${SERVE} >/dev/null 2>&1 &`],
+      ['setsid', `setsid ${SERVE} </dev/null >/dev/null 2>&1 &`],
+      ['setsid that has forked', `setsid -f ${SERVE} </dev/null >/dev/null 2>&1`],
+      ['npm run', 'npm run serve </dev/null >/dev/null 2>&1 &'],
+      ['a detached script of the user’s, without output', 'node ignore.mjs'],
+      ['a detached script of the user’s, with pipes', 'node pipes.mjs'],
+      ['the same, below a nested client', `claude -p 'please execute: node pipes.mjs' --allowedTools Bash </dev/null`],
+      ['tmux', `tmux -S ./tmux -f /dev/null new-session -d '${SERVE}'`],
+      ['setsid in tmux', `tmux -S ./tmux new-window -d 'setsid ${SERVE} </dev/null >/dev/null 2>&1'`],
+    ];
+
+    const writeScripts = ({ box, plugin }: Client): void => {
+      writeFileSync(join(box.binDir, 'opencode'), '#!/usr/bin/env node\nsetInterval(() => {}, 1e6);\n', {
+        mode: 0o755,
+      });
+      writeFileSync(join(box.project, 'package.json'), `{"scripts":{"serve":"${SERVE}"}}`);
+      for (const [name, stdio] of Object.entries({ ignore: "'ignore'", pipes: "['ignore', 'pipe', 'pipe']" })) {
+        writeFileSync(
+          join(box.project, `${name}.mjs`),
+          `import { spawn } from 'node:child_process';
+         spawn('opencode', ['serve', '--port', '4096'], { detached: true, stdio: ${stdio} }).unref();
+         process.exit();\n`,
+        );
+      }
+      expect(plugin.root).not.toBe('');
+    };
+    const servers = ({ box }: Client): number[] =>
+      pids().filter(
+        (pid) =>
+          cmdline(pid)[0] === 'node' &&
+          cmdline(pid).slice(-3).join(' ') === 'serve --port 4096' &&
+          environ(pid).includes(`HOME=${box.home}`),
+      );
+
+    test('is found, and nothing that the model or the user started beside it in the same session', async ({
+      client,
+    }) => {
+      const { box, plugin } = client;
+      writeScripts(client);
+      // Settings may export the folder of a plugin to everything.
+      await writeUserSettings(box.home, { ...hookSettings(DEFAULT_PORT), env: { CLAUDE_PLUGIN_ROOT: plugin.root } });
+      const terminal = await box.open();
+      const found = new Map<number, string>();
+      const more = (): number | undefined => servers(client).find((pid) => !found.has(pid));
+      for (const [what, line] of LINES) {
+        await terminal.type(`please execute: ${line}`);
+        found.set(await waitFor(`one more server, by ${what}\n${terminal.screen()}`, more), what);
+        await waitFor('the model has answered', () => !/esc to interrupt/.test(terminal.screen()));
+      }
+      await terminal.type(`!${SERVE} >/dev/null 2>&1 & # mine`, '& # mine');
+      found.set(await waitFor('one more server, by the user', more), 'the user’s own `!`');
+      const tokens = new Map([...found.keys()].map((pid) => [pid, startToken(pid)]));
+      await terminal.type(`please execute: ${client.companion('task --background --no-wait task-3')}`);
+      const its = await waitFor('the plugin’s', more);
+      await terminal.type('/exit');
+      await terminal.ended();
+      const report = await reapJson(box, ['--all-stale', '--older-than', '0s']);
+      expect(report.servers).toMatchObject([{ serverPid: its, reasons: ['idle'] }]);
+      expect(report.servers[0]?.guards[0]).toMatchObject({ name: 'owned', outcome: 'pass' });
+      expect(report.unrecorded.map(({ pid }) => pid)).toEqual(expect.arrayContaining([...found.keys()]));
+      for (const [pid, what] of found)
+        expect([alive(pid), startToken(pid), what]).toEqual([true, tokens.get(pid), what]);
+    });
+  },
+);
