@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { hookEnv, installPlugin, type PluginFolder, runNode, toolEnv } from '../support/companions.js';
+import { hookEnv, installPlugin, type PluginFolder, runNode, takeDefaultPort, toolEnv } from '../support/companions.js';
 import { deadPid } from '../support/fake.js';
 import { waitFor } from '../support/opencode.js';
 import { alive, cmdline, environ, parent, pids, sessionId, startToken } from '../support/proc.js';
@@ -16,10 +16,12 @@ import { type Changes, createSandbox, type Sandbox } from '../support/sandbox.js
  * plugin's; a run finds that one alone.
  */
 
+let release: () => void;
 let sandbox: Sandbox;
 let plugin: PluginFolder;
 let session: Changes;
 beforeAll(async () => {
+  release = await takeDefaultPort();
   sandbox = await createSandbox('born-beside');
   plugin = installPlugin(sandbox);
   session = toolEnv(await deadPid(sandbox));
@@ -36,7 +38,10 @@ beforeAll(async () => {
     );
   }
 });
-afterAll(() => sandbox.dispose());
+afterAll(async () => {
+  await sandbox.dispose();
+  release();
+});
 
 const SCRIPTS_PIPES = 'a detached script of the user’s, with pipes';
 const SERVE = 'opencode serve --port 4096';

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Platform } from '../../src/observe/platform.js';
 import { thisPlatform } from '../../src/observe/this-platform.js';
 import { judgeAll, judgeAnew } from '../../src/run/judge.js';
@@ -15,6 +15,7 @@ import {
   type PluginFolder,
   runNode,
   SESSION,
+  takeDefaultPort,
   toolEnv,
   withoutDefaultPort,
 } from '../support/companions.js';
@@ -40,6 +41,12 @@ import { createSandbox, type Sandbox } from '../support/sandbox.js';
  */
 
 const NOW = ['--older-than', '0s', '--grace', '2s'];
+
+let release: () => void;
+beforeAll(async () => {
+  release = await takeDefaultPort();
+});
+afterAll(() => release());
 
 let sandbox: Sandbox;
 let plugin: PluginFolder;

@@ -9,6 +9,7 @@ import {
   installPlugin,
   onDefaultPort,
   type PluginFolder,
+  takeDefaultPort,
   withoutDefaultPort,
 } from '../support/companions.js';
 import { logOf } from '../support/fake.js';
@@ -36,11 +37,13 @@ interface Client {
 
 const test = plain.extend<{ client: Client }>({
   client: async ({ task: _ }, use) => {
+    const release = await takeDefaultPort();
     const box = await createClaudeSandbox('born');
     const plugin = installPlugin(box);
     await writeUserSettings(box.home, hookSettings(DEFAULT_PORT));
     await use({ box, plugin, companion: (words) => `node "${plugin.companion}" ${words}` });
     await box.dispose();
+    release();
   },
 });
 

@@ -1,9 +1,9 @@
-import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { waitFor } from './opencode.js';
-import { environ, portHolder } from './proc.js';
+import { alive, environ, portHolder } from './proc.js';
 import type { Changes, Sandbox } from './sandbox.js';
 
 /** The port that those plugins always use, so only one test at a time can have a server on it. */
@@ -75,3 +75,29 @@ export const runNode = (sandbox: Sandbox, args: readonly string[], env: Changes)
 /** The process that listens there, once something does. */
 export const onDefaultPort = (): Promise<number> =>
   waitFor(`a server on ${DEFAULT_PORT}`, () => portHolder(DEFAULT_PORT));
+
+const TURN = join(tmpdir(), 'opencode-reap-default-port');
+
+/**
+ * Waits until no other test has a server with that port in its arguments: where several have, the port names none of
+ * them. Returns what lets the next one begin.
+ */
+export const takeDefaultPort = async (): Promise<() => void> => {
+  await waitFor(
+    'no other test uses the port',
+    () => {
+      try {
+        writeFileSync(TURN, String(process.pid), { flag: 'wx' });
+        return true;
+      } catch (error) {
+        if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+        // A killed worker cannot remove its file.
+        if (!alive(Number(readFileSync(TURN, { encoding: 'utf8', flag: 'a+' }) || process.pid)))
+          rmSync(TURN, { force: true });
+        return false;
+      }
+    },
+    230_000,
+  );
+  return () => rmSync(TURN, { force: true });
+};
