@@ -39,9 +39,7 @@ export async function endTree(
 ): Promise<EndedTree> {
   const heads = target.launcher ? [target.server, target.launcher] : [target.server];
   const rest = tree.filter((member) => !heads.some((head) => head.pid === member.pid));
-  const first = await (ending.runScript
-    ? endHeadsAtOnce(heads, ending, ending.runScript)
-    : endHeads(heads, [...rest, ...staying], ending));
+  const first = await endHeads(heads, [...rest, ...staying], ending);
   if (first.kind !== 'ended') return first;
   const others = await endRest(rest, afterFirst(ending));
   return others.length > 0 ? { kind: 'survived', pids: others.map(({ pid }) => pid) } : first;

@@ -83,7 +83,7 @@ async function tracesOf(
   const parent = marksOf(top.parent)?.argv;
   const script = companionIn(parent);
   const { origin } = environments.get(top.pid) ?? {};
-  const here = { ...withNotedFolders(world, []), answers, startTicks: world.platform.shows.startTicks };
+  const here = { ...withNotedFolders(world, []), answers, startTokens: world.platform.shows.startTokens };
   return {
     commandLines: pids.map((pid) => marksOf(pid)?.argv),
     pidNamespace: compare(birth?.pidNamespace, machine.pidNamespace),

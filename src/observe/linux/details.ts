@@ -8,7 +8,14 @@ import { linuxListens } from './listens.js';
 import { linkAt, textAt } from './read.js';
 import { linuxUnit } from './units.js';
 
-export function linuxDetails({ environment, cwd, listens, unit, elsewhere, birth }: Wanted): ReadonlyMap<number, Details> {
+export function linuxDetails({
+  environment,
+  cwd,
+  listens,
+  unit,
+  elsewhere,
+  birth,
+}: Wanted): ReadonlyMap<number, Details> {
   const found = new Map<number, Details>();
   const add = (pids: readonly number[] = [], detailsOf: (pid: number) => Details): void => {
     for (const pid of pids) found.set(pid, { ...found.get(pid), ...detailsOf(pid) });

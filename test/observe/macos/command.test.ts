@@ -57,7 +57,7 @@ describe('what a row of `ps` runs', () => {
     ['a script that Linux calls by its own name', 'opencode', '/bin/sh /x/bin/opencode serve --port 7', 7, true],
     ['a script', 'bash', '/bin/bash /x/bin/opencode serve --port 7', 7, true],
   ])('is `opencode serve`: %s', (_what, ucomm, args, port, interpreted) => {
-    expect(command(ucomm, args)).toEqual({ kind: 'serve', port, sharedDaemon: false, interpreted });
+    expect(command(ucomm, args)).toEqual({ kind: 'serve', port, sharedDaemon: undefined, interpreted });
   });
 
   test.each<[string, string, string]>([

@@ -37,7 +37,7 @@ const found = () => {
     ...folders,
     stateDir: undefined,
     answers: () => true,
-    startTicks: true,
+    startTokens: 'ticks',
   });
 };
 
