@@ -9,6 +9,11 @@ import type { Secret } from './secret.js';
 /** One process as the machine showed it. Undefined means "could not be read", never "none". */
 export interface Process extends Identity {
   readonly parent: number;
+  /**
+   * The pid of a parent that has ended, and that another process may have by now. Only where a system keeps it (Windows);
+   * elsewhere an orphan has init for its parent.
+   */
+  readonly orphanOf?: number | undefined;
   readonly group: number | undefined;
   readonly session: number | undefined;
   readonly terminal: boolean | undefined;
@@ -18,6 +23,11 @@ export interface Process extends Identity {
   readonly owner: string | undefined;
   readonly name: string;
   readonly command: CommandLine | undefined;
+  /**
+   * What Windows draws a console with, or stands in for one: `own` is that of a program, `terminal` one that somebody has
+   * opened, `unknown` one that hides which. Undefined for any other program.
+   */
+  readonly consoleHost?: 'own' | 'terminal' | 'unknown' | undefined;
   /** Undefined for any other program than Claude Code. */
   readonly claude?: ClaudeRole | undefined;
   /** Milliseconds since it started, by a clock that cannot be set. */

@@ -25,11 +25,26 @@ export interface Platform {
    * told; undefined when nobody does, or nobody who can be seen.
    */
   readonly listener: (port: number, host?: string) => Promise<Listener | undefined>;
+  /**
+   * Where a list of processes costs too much for each look, one is kept for the looks that follow: from here on, only
+   * what is seen later counts.
+   */
+  readonly lookAnew?: () => void;
+  /** As `look`, by that list. */
+  readonly recent?: (pid: number) => Promise<Seen>;
+  /** Has that list made anew where one of these processes lives and is not in it, since then it is younger. */
+  readonly keepUpWith?: (pids: readonly number[]) => Promise<void>;
+  /** Where nothing can be signaled: runs what ends processes by their open handles (act/end-at-once.ts). */
+  readonly runScript?: (script: string) => Promise<string | undefined>;
+  /** The user that we are, where it takes a list of processes to know it. */
+  readonly owner?: () => Promise<string | undefined>;
 }
 
 /** What a platform can show at all. Of what it can, something that could not be read is unknown. */
 export interface Shows {
   readonly environments: boolean;
+  /** False where there are no process groups and sessions, and parents and consoles have to do. */
+  readonly groups?: false;
   /** Which sockets a server has, and so who is connected to it. */
   readonly clients: boolean;
   /** What its start tokens are, since plugins and Claude Code write down theirs. */

@@ -1,0 +1,80 @@
+import { hostname, uptime } from 'node:os';
+import type { ProcessTable, Seen } from '../../model/process.js';
+import type { Details, Listener, Platform, Wanted } from '../platform.js';
+import { runTool } from '../run-tool.js';
+import { exists } from './exists.js';
+import { type Kept, keptTables } from './kept-tables.js';
+import { LOOK, parseLook } from './processes.js';
+import { listenersOn, listensIn, parseNetstat, type Row, windowsSockets } from './sockets.js';
+import { type RunTool, type Tools, windowsTools } from './tools.js';
+
+/**
+ * Windows, by three of its own programs. A list of processes costs half a second at best, so one of them serves all looks
+ * of a step; connections are looked at each time. `run` and `us` are given by tests alone.
+ */
+export function windowsPlatform(run: RunTool = runTool, us = process.pid): Omit<Platform, 'name'> {
+  const tools = windowsTools(run, process.env);
+  const kept = keptTables(async () => parseLook(await tools.powershell(LOOK), us, uptime() * 1000));
+  let guid: string | undefined;
+  const host = async () => {
+    guid ??= await tools.machineGuid();
+    // Creation times are absolute, so no boot needs to be told apart; but a host without one is unknown everywhere.
+    return { id: guid, boot: guid && `win32:${guid}`, pidNamespace: 'win32', name: hostname() };
+  };
+  const rows = async () => parseNetstat(await tools.netstat());
+  return {
+    shows: { environments: false, groups: false, clients: true, startTokens: 'own' },
+    host,
+    processes: async () => tableOf(await kept.recent()),
+    look: async (pid) => seenIn(tableOf(await (pid === us ? kept.recent() : kept.anew())), pid),
+    recent: async (pid) => seenIn(tableOf(await kept.recent()), pid),
+    lookAnew: kept.forget,
+    keepUpWith: async (pids) => {
+      const table = (await kept.recent())?.looked.processes;
+      if (table !== undefined && pids.some((pid) => !table.has(pid) && exists(pid))) kept.forget();
+    },
+    details: async (wanted) => detailsOf(wanted, tools),
+    sockets: async (trees) => {
+      const seen = trees.length === 0 ? [] : await rows();
+      return seen === undefined ? trees.map(() => undefined) : windowsSockets(seen, trees);
+    },
+    listener: async (port, address) => listenerFrom(await rows(), port, address, await kept.latest()),
+    runScript: tools.powershell,
+    owner: async () => (await kept.recent())?.looked.owner,
+  };
+}
+
+/** With ages as of now, not as of when the list was made. */
+function tableOf(kept: Kept | undefined): ProcessTable | undefined {
+  const later = kept && performance.now() - kept.at;
+  return (
+    kept &&
+    new Map(
+      [...kept.looked.processes].map(([pid, process]) => [
+        pid,
+        { ...process, ageMs: process.ageMs === undefined ? undefined : process.ageMs + (later ?? 0) },
+      ]),
+    )
+  );
+}
+
+const seenIn = (table: ProcessTable | undefined, pid: number): Seen =>
+  table === undefined ? 'unknown' : (table.get(pid) ?? 'gone');
+
+/** Environments and working directories take native code to read. */
+async function detailsOf({ listens = [] }: Wanted, tools: Tools): Promise<ReadonlyMap<number, Details>> {
+  const rows = listens.length === 0 ? undefined : parseNetstat(await tools.netstat());
+  return new Map(rows && listens.map((pid) => [pid, { listens: listensIn(rows, pid) }]));
+}
+
+/** Of several on one port, one that lives, as far as that is known: a socket may outlast the process that it is listed for. */
+function listenerFrom(
+  rows: readonly Row[] | undefined,
+  port: number,
+  address: string | undefined,
+  latest: Kept | undefined,
+): Listener | undefined {
+  const pids = listenersOn(rows ?? [], port, address).flatMap(({ pid }) => pid ?? []);
+  const pid = pids.find((one) => latest?.looked.processes.has(one)) ?? pids[0];
+  return pid === undefined ? undefined : { pid, owner: latest?.looked.processes.get(pid)?.owner };
+}
