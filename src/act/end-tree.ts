@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Target } from '../decide/verdict.js';
 import type { Identity } from '../model/identity.js';
 import type { Outcome } from '../model/outcome.js';
+import { endAtOnce, type RunScript } from './end-at-once.js';
 import { isGone, type Look, type Sent, signal } from './signal.js';
 
 export interface Ending {
@@ -14,6 +15,8 @@ export interface Ending {
    * such limit.
    */
   readonly mayBegin?: () => boolean;
+  /** Given where nothing can be signaled: there is no grace, and an end is seen by whoever ends. */
+  readonly runScript?: RunScript | undefined;
 }
 
 /** A process dies within 120 ms of a SIGTERM, so polling this often costs little and wastes little. */
@@ -39,7 +42,9 @@ export async function endTree(
 ): Promise<EndedTree> {
   const heads = target.launcher ? [target.server, target.launcher] : [target.server];
   const rest = tree.filter((member) => !heads.some((head) => head.pid === member.pid));
-  const first = await endHeads(heads, [...rest, ...staying], ending);
+  const first = await (ending.runScript
+    ? endHeadsAtOnce(heads, ending, ending.runScript)
+    : endHeads(heads, [...rest, ...staying], ending));
   if (first.kind !== 'ended') return first;
   const others = await endRest(rest, afterFirst(ending));
   return others.length > 0 ? { kind: 'survived', pids: others.map(({ pid }) => pid) } : first;
@@ -58,6 +63,27 @@ async function endHeads(heads: readonly Identity[], below: readonly Identity[], 
   const left = await waitGone(stubborn, KILL_WAIT_MS, ending.look);
   if (left.length === 0) return { kind: 'ended', signal: 'SIGKILL' };
   return refusedKill ?? { kind: 'survived', pids: left.map(({ pid }) => pid) };
+}
+
+/** A launcher ends with its server, most often before its turn comes. */
+async function endHeadsAtOnce(
+  heads: readonly Identity[],
+  { lineage, mayBegin = () => true }: Ending,
+  runScript: RunScript,
+): Promise<Ended> {
+  const [server] = heads;
+  if (server === undefined || heads.some(({ pid }) => lineage.has(pid)))
+    return { kind: 'withheld', because: 'this command runs inside it' };
+  if (!mayBegin()) return { kind: 'late' };
+  const all = await endAtOnce(heads, true, runScript, lineage);
+  const what = all.get(server.pid) ?? 'unknown';
+  const stubborn = heads.flatMap(({ pid }) => (['survived', 'denied'].includes(all.get(pid) ?? '') ? pid : []));
+  if (what === 'ended')
+    return stubborn.length > 0 ? { kind: 'survived', pids: stubborn } : { kind: 'ended', signal: 'SIGKILL' };
+  if (what === 'gone') return { kind: 'gone' };
+  if (what === 'replaced' || what === 'denied') return { kind: what, pid: server.pid };
+  if (what === 'survived') return { kind: 'survived', pids: stubborn };
+  return { kind: 'withheld', because: 'it cannot be told what became of it' };
 }
 
 /** How often SIGTERM is repeated within the grace: a process that takes the signal ends within 120 ms. */
@@ -96,6 +122,10 @@ async function insist(
 
 /** Ends what is left of a tree whose server is gone. Returns the members that could not be ended. */
 export async function endRest(rest: readonly Identity[], ending: Ending): Promise<readonly Identity[]> {
+  if (ending.runScript) {
+    const all = rest.length === 0 ? new Map() : await endAtOnce(rest, false, ending.runScript, ending.lineage);
+    return rest.filter(({ pid }) => !['ended', 'gone', 'replaced'].includes(all.get(pid) ?? 'unknown'));
+  }
   const alive = await waitGone(rest, 0, ending.look);
   await send(alive, 'SIGTERM', ending);
   const stubborn = await insist(alive, ending);
@@ -107,7 +137,7 @@ export async function endRest(rest: readonly Identity[], ending: Ending): Promis
  * Once the server has its signal, the rest follows without that check: anything that arrives now has arrived at a
  * server that is ending.
  */
-const afterFirst = ({ look, lineage, graceMs }: Ending): Ending => ({ look, lineage, graceMs });
+const afterFirst = ({ look, lineage, graceMs, runScript }: Ending): Ending => ({ look, lineage, graceMs, runScript });
 
 /** One after the other, so that each look is followed by its own signal. */
 async function send(

@@ -1,7 +1,14 @@
 import type { Birth } from '../model/birth.js';
 import { compare, type Identity, type Sameness } from '../model/identity.js';
-import { type Connection, childrenOf, descendants, type Process, type Sockets } from '../model/process.js';
-import type { Ownership, ServerRecord, Trust } from '../model/record.js';
+import {
+  type Connection,
+  childrenOf,
+  descendants,
+  type Process,
+  type ProcessTable,
+  type Sockets,
+} from '../model/process.js';
+import type { Lease, Ownership, ServerRecord, Trust } from '../model/record.js';
 import type { Snapshot } from '../model/snapshot.js';
 import type { LiveRun, Unread, Written } from '../model/written.js';
 import type { Activity } from './activity.js';
@@ -10,7 +17,7 @@ import { bornLeases, parentAtTerminal } from './born-leases.js';
 import type { Candidate } from './candidate.js';
 import { mayConcernNow } from './earlier-boot.js';
 import { marksOn } from './keep-marks.js';
-import { type CoveringLease, leasesOn, type ServerKeys, sessionsAbove, witnessed } from './leases.js';
+import { type CoveringLease, isLive, leasesOn, type ServerKeys, sessionsAbove, witnessed } from './leases.js';
 import { type Located, type Present, processesOf } from './locate.js';
 import { leadsMcpSession } from './mcp-sessions.js';
 import { type Owner, ownerOf } from './owner.js';
@@ -199,7 +206,11 @@ function coveringLeasesOf(
 ): CoveringLease[] {
   const leases = [...leasesOn(keys, written.leases, snapshot), ...pluginLeasesOn(keys, written.uses, snapshot)];
   const live = new Set(leases.filter((hold) => hold.live === 'yes').map((hold) => hold.holderPid));
-  const seen = witnessed(keys, [...written.witnesses, ...snapshot.claudes], snapshot);
+  const placed = placedByLease(written.leases, snapshot);
+  const told = [...written.witnesses, ...snapshot.claudes].filter(
+    ({ holder, path }) => path !== undefined || !placed.has(holder.pid),
+  );
+  const seen = witnessed(keys, told, snapshot);
   const born = keys.records.flatMap((record) => bornLeases(record, server, snapshot));
   for (const hold of [...sessionsAbove(server, snapshot), ...seen, ...born]) {
     if (live.has(hold.holderPid)) continue;
@@ -207,6 +218,12 @@ function coveringLeasesOf(
     leases.push(hold);
   }
   return leases;
+}
+
+/** Where no working directory of any process is shown, a session's own lease says where it works. */
+function placedByLease(leases: readonly Lease[], snapshot: Snapshot): ReadonlySet<number> {
+  const told = leases.filter((lease) => lease.path !== undefined && isLive(lease, snapshot) === 'yes');
+  return new Set(snapshot.showsGroups === false ? told.flatMap(({ holder }) => holder?.pid ?? []) : []);
 }
 
 /**
@@ -291,7 +308,8 @@ export function withoutQuestions(seen: Evidence, askedForMs: number): Evidence {
  * represented by the highest process in it.
  */
 function ownSessionsBelow(server: Process, snapshot: Snapshot): readonly Process[] | undefined {
-  const { processes } = snapshot;
+  const { processes, showsGroups } = snapshot;
+  if (showsGroups === false) return terminalsBelow(server, processes ?? new Map());
   const below = descendants(processes ?? new Map(), server.pid);
   // A process whose group cannot be read may be in the group that the spawn created.
   const isHidden = [...(processes?.values() ?? [])].some(({ group }) => group === undefined);
@@ -304,6 +322,16 @@ function ownSessionsBelow(server: Process, snapshot: Snapshot): readonly Process
 
 const mcpSessionsOf = (server: Process, snapshot: Snapshot): readonly Process[] =>
   childrenOf(snapshot.processes ?? new Map(), server.pid).filter((one) => leadsMcpSession(one, server, snapshot));
+
+/**
+ * On Windows a tool looks like an MCP server, and only the server itself says whether one runs. A terminal has a console
+ * of its own kind, as a child of the server.
+ */
+function terminalsBelow(server: Process, table: ProcessTable): readonly Process[] | undefined {
+  const consoles = childrenOf(table, server.pid).filter(({ consoleHost }) => consoleHost !== undefined);
+  const isUnread = consoles.some(({ consoleHost }) => consoleHost === 'unknown');
+  return isUnread ? undefined : consoles.filter(({ consoleHost }) => consoleHost === 'terminal');
+}
 
 function keptOf(candidate: Candidate, server: Process | undefined, written: Written, snapshot: Snapshot): Answer {
   const environment = server && snapshot.environments.get(server.pid);

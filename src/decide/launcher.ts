@@ -37,7 +37,9 @@ function pathUp(process: Process, top: Process, table: ProcessTable): Process[] 
 const runsOnly = (launcher: Process, only: Process, { processes, listens }: Snapshot): boolean =>
   launcher.command?.kind === 'serve' &&
   listens.get(launcher.pid) !== true &&
-  childrenOf(processes ?? new Map(), launcher.pid).every(({ pid }) => pid === only.pid);
+  childrenOf(processes ?? new Map(), launcher.pid).every(
+    ({ pid, consoleHost }) => pid === only.pid || consoleHost === 'own',
+  );
 
 /** The server that it runs proves it, so it is left alone if anything about it cannot be read or belongs to others. */
 const isOfOneKind = (launcher: Process, server: Process, { environments }: Snapshot): boolean =>
@@ -48,18 +50,22 @@ const isOfOneKind = (launcher: Process, server: Process, { environments }: Snaps
 
 /**
  * The highest process that may have launched this one: a launcher has the same command line and is in the group of the
- * spawn.
+ * spawn, where there are groups.
  */
-export function topAbove(process: Process, table: ProcessTable): Process {
+export function topAbove(process: Process, { processes, showsGroups }: Snapshot): Process {
+  const table: ProcessTable = processes ?? new Map();
   const seen = new Set<number>([process.pid]);
   for (let at = process; ; ) {
     const parent = table.get(at.parent);
-    const launches = parent?.command?.kind === 'serve' && parent.group !== undefined && parent.group === at.group;
+    const launches = parent?.command?.kind === 'serve' && (showsGroups === false || isGroupOf(parent, at));
     if (!launches || seen.has(parent.pid)) return at;
     seen.add(parent.pid);
     at = parent;
   }
 }
+
+const isGroupOf = (parent: Process, { group }: Process): boolean =>
+  parent.group !== undefined && parent.group === group;
 
 /**
  * The processes below another that may be its server: its children in the group that the spawn created, since tools and

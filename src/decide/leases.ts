@@ -88,7 +88,9 @@ function near(path: string, { records }: ServerKeys, { places }: Snapshot): Answ
   if (from && hashes.some((hash) => from.hashes.some((whole) => whole.startsWith(hash)))) return 'yes';
   const found = records.flatMap(({ workspace }) => (workspace === undefined ? [] : [places.get(workspace)]));
   if (from && found.some((to) => to && related(from, to))) return 'yes';
-  const mayBe = found.some((to) => from === undefined || to === undefined || meetInSilence(from, to));
+  const mayBe = found.some(
+    (to) => from === undefined || to === undefined || meetInSilence(from, to) || isOnNetwork(from) || isOnNetwork(to),
+  );
   return mayBe || found.length === 0 ? 'unknown' : 'no';
 }
 
@@ -97,13 +99,35 @@ const meetInSilence = ({ silent: some = [] }: Place, { silent: others = [] }: Pl
 
 /** Equal, one inside the other, or worktrees of one repository. */
 export const related = (a: Place, b: Place): boolean =>
-  within(a.real, b.real) || within(b.real, a.real) || (a.gitCommon !== undefined && a.gitCommon === b.gitCommon);
+  within(a.real, b.real) ||
+  within(b.real, a.real) ||
+  (a.gitCommon !== undefined && isSamePath(a.gitCommon, b.gitCommon));
+
+const isSamePath = (one: string, other: string | undefined): boolean =>
+  other !== undefined && plain(one) === plain(other);
 
 /** Whether `inner` is `outer` or inside of it, by whole path segments. */
 export function within(inner: string, outer: string): boolean {
-  const fold = outer.endsWith('/') ? outer : `${outer}/`;
-  return inner === outer || inner.startsWith(fold);
+  const [one, other] = [plain(inner), plain(outer)];
+  const fold = other.endsWith('/') ? other : `${other}/`;
+  return one === other || one.startsWith(fold);
 }
+
+const WINDOWS = /^([a-z]:)?[\\/]{2}|^[a-z]:([\\/]|$)/i;
+
+/** On Windows case does not count, and either slash will do; a path there begins with a drive or two slashes. */
+function plain(path: string): string {
+  if (path.startsWith('/') && !path.startsWith('//')) return path;
+  if (!WINDOWS.test(path)) return path;
+  const folded = path
+    .replaceAll('\\', '/')
+    .toLowerCase()
+    .replace(/^\/\/[?.]\/(unc\/)?/, (_, unc) => (unc ? '//' : ''));
+  return folded.length > 1 ? folded.replace(/\/+$/, '') : folded;
+}
+
+/** The same folder may be a drive letter, a name or an address: none of these says that two paths are not one. */
+const isOnNetwork = ({ real }: Place): boolean => plain(real).startsWith('//');
 
 /** A lease lives exactly as long as its holder; one without a holder, until it expires. */
 export function isLive(lease: Lease, snapshot: Snapshot): Answer {

@@ -1,6 +1,6 @@
 import { compare, type Identity, type Sameness } from '../model/identity.js';
-import { type Process, type ProcessTable, passwordsIn } from '../model/process.js';
-import { MAY_START_AFTER_MS, type ServerRecord } from '../model/record.js';
+import { type Process, passwordsIn } from '../model/process.js';
+import { MAY_START_AFTER_MS, MAY_START_BEFORE_MS, type ServerRecord } from '../model/record.js';
 import { sameSecret } from '../model/secret.js';
 import type { Snapshot } from '../model/snapshot.js';
 import { givenPassword, isByPassword } from './given-password.js';
@@ -65,7 +65,7 @@ function locateByTime(record: ServerRecord, snapshot: Snapshot): Located {
   // Found earlier in this run, so known by its start token from now on.
   if (server.kind === 'same') return present(recorded, server.process, 'start time', snapshot);
   if (server.kind === 'unknown') return unknown(whyIncomparable(record, snapshot));
-  if (recorded) return below(recorded, topAbove(recorded, tableOf(snapshot)), 'start time', record, snapshot);
+  if (recorded) return below(recorded, topAbove(recorded, snapshot), 'start time', record, snapshot);
   const left = leftBehind(record, snapshot);
   const unlike = left.kind === 'gone' ? unlikeServer(record, snapshot) : undefined;
   if (isByPassword(record)) return { kind: 'gone', because: 'no `opencode serve` was given its password' };
@@ -73,14 +73,27 @@ function locateByTime(record: ServerRecord, snapshot: Snapshot): Located {
   return unlike ? { kind: 'unknown', because, unlike } : left;
 }
 
-/** What the recorded process left in its group. Only its start time ties it to the record. */
+/** What the recorded process left in its group, or on its port. Only its start time ties it to the record. */
 function leftBehind(record: ServerRecord, snapshot: Snapshot): Located {
   const left = record.spawned ? remains(record, snapshot) : [];
-  const top = topmost(left, record);
+  const top = topmost(left, record) ?? (record.spawned && leftOnPort(record, snapshot));
   if (top === undefined) return { kind: 'gone', because: record.spawned ? 'its process has ended' : NOBODY_LISTENS };
   if (top === 'several') return unknown(SEVERAL);
   if (!isClear(top, snapshot)) return unknown(`process ${top.pid} may be the server, but cannot be examined`);
   return below(top, top, 'start time', record, snapshot);
+}
+
+/**
+ * Where there are no groups, a chain of parents may be broken in the middle: Git Bash starts everything anew, and each
+ * launcher may be gone. What listens on the recorded port, and started when the record says, may then be its server.
+ */
+function leftOnPort({ port, startedAt }: ServerRecord, snapshot: Snapshot): Process | undefined {
+  const { at, listeners, processes, showsGroups } = snapshot;
+  const pid = showsGroups !== false || port === undefined ? undefined : listeners.get(port);
+  const process = pid === undefined ? undefined : processes?.get(pid);
+  if (process === undefined || !mayServe(process, snapshot) || startedAt === undefined) return undefined;
+  const after = process.ageMs === undefined ? 0 : at - process.ageMs - startedAt;
+  return after >= -MAY_START_BEFORE_MS && after <= MAY_START_AFTER_MS ? process : undefined;
 }
 
 const SEVERAL = 'several servers were started together, and it may be any of them';
@@ -155,10 +168,22 @@ function below(from: Process, top: Process, proof: Proof, record: ServerRecord, 
     if (doubtful) return unknown(`process ${doubtful.pid} may be the server, but cannot be examined`);
     const next = oneOf(serving, record);
     if (next === 'several') return unknown(SEVERAL);
+    if (next === undefined && isOnlyLauncher(at, snapshot)) return elsewhere(at, record, snapshot);
     if (next === undefined) return present(top, at, proof, snapshot);
     at = next;
   }
   return unknown('its process tree has a loop');
+}
+
+/** Where a chain of parents may be broken, a shell or a script without a server below it is not the server itself. */
+const isOnlyLauncher = ({ pid, command }: Process, { showsGroups, listens }: Snapshot): boolean =>
+  showsGroups === false && command?.kind === 'serve' && command.interpreted && listens.get(pid) !== true;
+
+function elsewhere(launcher: Process, record: ServerRecord, snapshot: Snapshot): Located {
+  const server = leftOnPort(record, snapshot);
+  if (server === undefined) return unknown(`process ${launcher.pid} launched it, and its server was not found`);
+  if (!isClear(server, snapshot)) return unknown(`process ${server.pid} may be it, but cannot be examined`);
+  return present(undefined, server, 'start time', snapshot);
 }
 
 function listenerOf(record: ServerRecord, { sockets, processes }: Snapshot): Process | undefined {
@@ -187,28 +212,32 @@ const hasTag = (process: Process, record: ServerRecord, snapshot: Snapshot): boo
   record.tag !== undefined && snapshot.environments.get(process.pid)?.tag === record.tag;
 
 /**
- * With a recorded pid, the server can only be in the group that it left behind; without one, it may be any server of
- * ours.
+ * With a recorded pid, the server can only be in the group that it left behind, or where there are no groups, still say
+ * that this was its parent's pid; without one, it may be any server of ours.
  */
 function remains(record: ServerRecord, snapshot: Snapshot): Process[] {
   const all = [...(snapshot.processes?.values() ?? [])];
   const group = record.spawned?.pid;
   // A tool's server has inherited the tag, and OpenCode 2 says no more of it than that it is a tool's.
   const isTools = ({ pid }: Process): boolean => snapshot.environments.get(pid)?.inTerminal === true;
-  const pool = all.filter((process) => group === undefined || process.group === undefined || process.group === group);
+  const isLeft = (process: Process): boolean =>
+    snapshot.showsGroups === false
+      ? process.orphanOf === group
+      : process.group === undefined || process.group === group;
+  const pool = all.filter((process) => group === undefined || isLeft(process));
   const isOurs = ({ owner }: Process): boolean =>
     owner === undefined || snapshot.owner === undefined || owner === snapshot.owner;
   return pool.filter((process) => isOurs(process) && mayServe(process, snapshot) && !isTools(process));
 }
 
-const isClear = ({ pid, command, owner, group }: Process, { environments }: Snapshot): boolean =>
-  command !== undefined && owner !== undefined && group !== undefined && environments.has(pid);
+const isClear = ({ pid, command, owner, group }: Process, { environments, showsGroups }: Snapshot): boolean =>
+  command !== undefined &&
+  owner !== undefined &&
+  (showsGroups === false || (group !== undefined && environments.has(pid)));
 
 function present(top: Process | undefined, server: Process, proof: Proof, snapshot: Snapshot): Present {
   const launcher = top && launcherOf(server, top, snapshot);
   return { kind: 'present', launcher, server, proof };
 }
-
-const tableOf = ({ processes }: Snapshot): ProcessTable => processes ?? new Map<number, Process>();
 
 const unknown = (because: string): Located => ({ kind: 'unknown', because });

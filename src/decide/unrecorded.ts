@@ -30,8 +30,7 @@ const onlyStarts = (process: Process, snapshot: Snapshot): boolean =>
   servingBelow(process, snapshot).some((child) => isServer(child, snapshot));
 
 function asRecord(server: Process, snapshot: Snapshot): ServerRecord {
-  const table = snapshot.processes ?? new Map<number, Process>();
-  const top = launcherOf(server, topAbove(server, table), snapshot) ?? server;
+  const top = launcherOf(server, topAbove(server, snapshot), snapshot) ?? server;
   const identity = ({ pid, startToken }: Process) => ({ pid, startToken });
   return {
     id: `pid-${server.pid}`,

@@ -31,6 +31,8 @@ export interface Snapshot {
   readonly processes: ProcessTable | undefined;
   /** Whether this platform shows environments at all. If it does, one that cannot be read is unknown. */
   readonly showsEnvironments: boolean;
+  /** False where a system has no process groups and sessions, so that none of a process is not an unread one. */
+  readonly showsGroups?: boolean;
   /** Environments of every `opencode serve` of ours, of everything that runs below those, and of every recorded pid. */
   readonly environments: ReadonlyMap<number, Environment>;
   /** Every live session of ours: by its process's working directory, and as listed where its environment says. */

@@ -55,14 +55,14 @@ export async function lookAtRecord(record: ServerRecord, sources: Sources): Prom
 /** The first half: enough to tell which process a record leads to. */
 export async function lookAtProcesses(records: readonly ServerRecord[], sources: Sources): Promise<Snapshot> {
   const { platform } = sources;
-  const owner = process.getuid?.().toString();
   const host = await platform.host();
   const processes = await platform.processes();
+  const owner = process.getuid?.().toString() ?? (await platform.owner?.());
   const table: ProcessTable = processes ?? new Map();
   const listeners = await listenersOf(records, platform);
   const clients = clientsIn(table, owner);
   const clientPids = clients.map(({ pid }) => pid);
-  const launching = mayLaunch(table);
+  const launching = mayLaunch(table, platform.shows.groups !== false);
   const looked = [...interesting(records, table), ...listeners.values()];
   const serving = servingIn(table, owner);
   const details = await platform.details({
@@ -80,6 +80,7 @@ export async function lookAtProcesses(records: readonly ServerRecord[], sources:
     lineage: lineage(table, process.pid),
     processes,
     showsEnvironments: platform.shows.environments,
+    showsGroups: platform.shows.groups,
     environments: known('environment', looked, details),
     claudes: claudesIn(clients, details, (configDir) => sources.claudeSessions(configDir, host)),
     listeners,
@@ -192,17 +193,27 @@ export const known = <What extends 'environment' | 'listens' | 'unit'>(
 const mapOf = <Key, Value>(entries: readonly (readonly [Key, Value])[]) =>
   new Map(entries.flatMap(([key, value]) => (value === undefined ? [] : [[key, value] as const])));
 
-/** What has the command line of a server, and has something below it that has it too. */
-function mayLaunch(table: ProcessTable): number[] {
+/**
+ * What has the command line of a server, and has something below it that has it too; where there are no groups, also a
+ * shell or a script, whose server may be anywhere.
+ */
+function mayLaunch(table: ProcessTable, showsGroups: boolean): number[] {
   const serving = [...table.values()].filter(({ command }) => command?.kind === 'serve');
   const above = new Set(serving.flatMap(({ pid, parent }) => [...lineage(table, parent)].filter((one) => one !== pid)));
-  return serving.map(({ pid }) => pid).filter((pid) => above.has(pid));
+  const launches = ({ pid, command }: Process): boolean =>
+    above.has(pid) || (!showsGroups && command?.kind === 'serve' && command.interpreted);
+  return serving.filter(launches).map(({ pid }) => pid);
 }
 
-/** A record without a process leads to whoever listens on its port, and to nothing where nobody does. */
+/**
+ * A record without a process leads to whoever listens on its port, and to nothing where nobody does; so does one whose
+ * process may have left something, where there are no groups.
+ */
 async function listenersOf(records: readonly ServerRecord[], platform: Platform): Promise<Map<number, number>> {
   const ports = records.flatMap((record) =>
-    record.spawned === undefined && record.provenBy === 'start time' ? (record.port ?? []) : [],
+    (record.spawned === undefined || platform.shows.groups === false) && record.provenBy === 'start time'
+      ? (record.port ?? [])
+      : [],
   );
   const found = await Promise.all(
     [...new Set(ports)].map(async (port) => [port, (await platform.listener(port))?.pid] as const),

@@ -24,5 +24,6 @@ const onLinux = (): Omit<Platform, 'name'> => ({
 export async function thisPlatform(name = process.platform): Promise<Platform> {
   if (name === 'linux') return { name, ...onLinux() };
   if (name === 'darwin') return { name, ...(await import('./macos/macos.js')).macosPlatform() };
+  if (name === 'win32') return { name, ...(await import('./windows/windows.js')).windowsPlatform() };
   return { name, ...(await import('./other.js')).otherPlatform };
 }

@@ -24,7 +24,8 @@ export async function finishCrashed(
   const { snapshot } = around;
   const run = selfIn(snapshot);
   if (run === undefined) return;
-  const ending = { look: world.platform.look, lineage: snapshot.lineage, graceMs };
+  const { look, runScript } = world.platform;
+  const ending = { look, lineage: snapshot.lineage, graceMs, runScript };
   for (const fence of fences) {
     const server = servers.find(({ record }) => record.id === fence.id);
     // Out of scope: a run with that scope finishes it.
@@ -56,7 +57,8 @@ export async function leftBy(
 
 /** Returns those that it ended, without those that had ended before. */
 async function endWhatIsLeft(rest: readonly Identity[], ending: Ending): Promise<Identity[]> {
-  const alive = await waitGone(rest, 0, ending.look);
+  // Where a look costs much, `rest` is of the look just before.
+  const alive = ending.runScript ? rest : await waitGone(rest, 0, ending.look);
   const stubborn = await endRest(alive, ending);
   return alive.filter((member) => !stubborn.includes(member));
 }

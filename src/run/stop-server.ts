@@ -75,6 +75,7 @@ export const endingFor = ({ survey }: Judgement, { graceMs }: StopPolicy, { plat
   look: platform.look,
   lineage: survey.snapshot.lineage,
   graceMs,
+  runScript: platform.runScript,
 });
 
 interface EndedServer {
@@ -103,6 +104,7 @@ const TOO_LATE: Outcome = {
 
 async function clearFreshly(stopping: FencedServer): Promise<Clearance | Outcome> {
   for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
+    stopping.world.platform.lookAnew?.();
     const cleared = await clearAnew(stopping);
     if (cleared.kind !== 'may stop' || isFresh(cleared)) return cleared;
   }
@@ -113,6 +115,7 @@ async function clearFreshly(stopping: FencedServer): Promise<Clearance | Outcome
 async function endOnSight(seen: Clearance | undefined, stopping: FencedServer): Promise<EndedServer | Outcome> {
   const { record, fence, policy, world, ending } = stopping;
   for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
+    if (attempt > 1 || !seen) world.platform.lookAnew?.();
     const asked = attempt === 1 && seen ? seen : await clearAnew(stopping);
     if (asked.kind !== 'may stop') return asked;
     fence.note(asked.tree);

@@ -106,12 +106,23 @@ function lookTogether(world: World): Promise<SharedLook> {
 }
 
 async function lookNow(world: World): Promise<SharedLook> {
+  const { platform } = world;
+  // What takes seconds comes first, so that files and connections are looked at last.
+  if (platform.recent) await platform.processes();
   const beganMs = bootMs();
   const known = await readWritten(world);
+  await platform.keepUpWith?.(pidsIn(known));
   const first = await lookAtProcesses([...known.records, ...fencedIn(known)], world);
   const { written, bare } = await lookWhereNamed(known, first, world);
   return { beganMs, written, bare: { ...bare, named: namedIn(written) } };
 }
+
+const pidsIn = ({ leases, witnesses, fences, runs, records, uses }: Written): number[] =>
+  [
+    ...[...leases, ...witnesses, ...runs, ...uses].map(({ holder }) => holder),
+    ...fences.map(({ run }) => run),
+    ...records.flatMap(({ spawned, server, starter }) => [spawned, server, starter]),
+  ].flatMap((one) => one?.pid ?? []);
 
 /** With what lies in folders that only the environments of servers and of sessions name: of another account, most often. */
 async function lookWhereNamed(known: Written, first: Snapshot, world: World): Promise<Omit<SharedLook, 'beganMs'>> {

@@ -211,7 +211,7 @@ async function dueOf(
 }
 
 async function stillThere({ ending }: StoredRequest, platform: World['platform']): Promise<boolean> {
-  const seen = ending && (await platform.look(ending.pid));
+  const seen = ending && (await (platform.recent ?? platform.look)(ending.pid));
   if (ending === undefined || seen === undefined || typeof seen === 'string') return false;
   // A token of another time namespace cannot tell, so any process with that pid is waited for.
   return !isOfOurTime(ending, await platform.host()) || sameProcess(ending, seen) === 'same';

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, realpathSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { endRest } from '../act/end-tree.js';
 import { isGone, signal } from '../act/signal.js';
 import { startWatch, WATCH_ENDS } from '../act/start-watch.js';
 import { DEFAULTS } from '../common/defaults.js';
@@ -191,7 +192,12 @@ export async function endWatchIfOver(program: string | undefined, world: World):
   const { lineage } = (await takeSnapshot([], [], world)).snapshot;
   await end(claim, program, world);
   if ((await aliveNow(held, world)) !== 'yes') return;
-  await signal(held.holder, 'SIGTERM', platform.look, lineage);
+  const { look, runScript } = platform;
+  if (runScript) {
+    await endRest([held.holder], { look, lineage, graceMs: 0, runScript });
+    return;
+  }
+  await signal(held.holder, 'SIGTERM', look, lineage);
   for (let tries = 0; tries < 20 && !(await isGone(held.holder, platform.look)); tries += 1) await sleep(25);
 }
 

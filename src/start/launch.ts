@@ -142,10 +142,10 @@ async function giveUp(error: string, record: NativeRecord, wanted: Wanted, world
   const { snapshot, candidate } = await lookAtRecord(parsed, world);
   const { located } = candidate;
   const target = targetOfSpawn(located);
-  const { look } = world.platform;
+  const { look, runScript } = world.platform;
   const tree = endingWith(candidate, snapshot);
   const ended = target
-    ? await endTree(target, tree, { look, lineage: snapshot.lineage, graceMs: DEFAULTS.graceMs })
+    ? await endTree(target, tree, { look, lineage: snapshot.lineage, graceMs: DEFAULTS.graceMs, runScript })
     : located;
   const isEnded = ended.kind === 'ended' || ended.kind === 'gone' || ended.kind === 'replaced';
   const left = isEnded ? await endLeft(record.spawned?.pid, record.tag, world) : NOT_ENDED;
@@ -167,7 +167,8 @@ async function endLeft(group: number | undefined, tag: string | undefined, world
   const { processes: table = new Map(), lineage } = snapshot;
   const environments = await environmentsOf([...table.keys()], world.platform);
   const left = leftOfSpawn(group, tag, table, environments);
-  const stubborn = await endRest(left, { look: world.platform.look, lineage, graceMs: DEFAULTS.graceMs });
+  const { look, runScript } = world.platform;
+  const stubborn = await endRest(left, { look, lineage, graceMs: DEFAULTS.graceMs, runScript });
   return { isWhole: stubborn.length === 0, pids: left.filter((one) => !stubborn.includes(one)).map(({ pid }) => pid) };
 }
 

@@ -55,7 +55,7 @@ export async function dispose(candidate: Candidate, snapshot: Snapshot, platform
 async function addressOf(candidate: Candidate, snapshot: Snapshot, platform: Platform): Promise<Address | string> {
   const { record, located } = candidate;
   if (located.kind !== 'present') return 'its process was not found';
-  const now = await platform.look(located.server.pid);
+  const now = await (platform.recent ?? platform.look)(located.server.pid);
   if (typeof now === 'string' || sameProcess(located.server, now) !== 'same') return 'its process has changed';
   const sockets = await socketsNow(candidate, platform);
   if (!sockets?.ourNetwork) return 'it listens in another network namespace';

@@ -10,9 +10,13 @@ import { type RunTool, type Tools, windowsTools } from './tools.js';
 
 /**
  * Windows, by three of its own programs. A list of processes costs half a second at best, so one of them serves all looks
- * of a step; connections are looked at each time. `run` and `us` are given by tests alone.
+ * of a step; connections are looked at each time. What it goes by is given by tests alone.
  */
-export function windowsPlatform(run: RunTool = runTool, us = process.pid): Omit<Platform, 'name'> {
+export function windowsPlatform(
+  run: RunTool = runTool,
+  us = process.pid,
+  isThere: (pid: number) => boolean = exists,
+): Omit<Platform, 'name'> {
   const tools = windowsTools(run, process.env);
   const kept = keptTables(async () => parseLook(await tools.powershell(LOOK), us, uptime() * 1000));
   let guid: string | undefined;
@@ -26,12 +30,15 @@ export function windowsPlatform(run: RunTool = runTool, us = process.pid): Omit<
     shows: { environments: false, groups: false, clients: true, startTokens: 'own' },
     host,
     processes: async () => tableOf(await kept.recent()),
-    look: async (pid) => seenIn(tableOf(await (pid === us ? kept.recent() : kept.anew())), pid),
-    recent: async (pid) => seenIn(tableOf(await kept.recent()), pid),
+    look: async (pid) => {
+      if (pid !== us && !isThere(pid)) return 'gone';
+      return seenIn(tableOf(await (pid === us ? kept.recent() : kept.anew())), pid);
+    },
+    recent: async (pid) => (isThere(pid) ? seenIn(tableOf(await kept.recent()), pid) : 'gone'),
     lookAnew: kept.forget,
     keepUpWith: async (pids) => {
       const table = (await kept.recent())?.looked.processes;
-      if (table !== undefined && pids.some((pid) => !table.has(pid) && exists(pid))) kept.forget();
+      if (table !== undefined && pids.some((pid) => !table.has(pid) && isThere(pid))) kept.forget();
     },
     details: async (wanted) => detailsOf(wanted, tools),
     sockets: async (trees) => {

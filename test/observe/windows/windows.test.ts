@@ -330,6 +330,7 @@ describe('a platform of fixtures', () => {
   /** Counts its PowerShells; each prints the list that `list` has by then. */
   function fixtures(list: () => string = () => captured('look.wine.txt')) {
     let looks = 0;
+    const there = new Set([SERVER, LAUNCHER, CLIENT]);
     const run = async ({ file }: Tool): Promise<ToolResult> => {
       if (file.endsWith('powershell.exe')) looks += 1;
       const stdout = file.endsWith('powershell.exe')
@@ -339,7 +340,7 @@ describe('a platform of fixtures', () => {
           : captured('netstat-de.wine.bin');
       return { kind: 'finished', code: 0, stdout };
     };
-    return { platform: windowsPlatform(run, CLIENT), looks: () => looks };
+    return { platform: windowsPlatform(run, CLIENT, (pid) => there.has(pid)), looks: () => looks, there };
   }
 
   test('one list serves every look of a step, and is as old as it is', async () => {
@@ -356,12 +357,15 @@ describe('a platform of fixtures', () => {
 
   test('a look at one process is always new, and says gone of what is no longer listed', async () => {
     let text = captured('look.wine.txt');
-    const { platform, looks } = fixtures(() => text);
+    const { platform, looks, there } = fixtures(() => text);
     expect(await platform.look(SERVER)).toMatchObject({ pid: SERVER });
     text = text.replace(`"pid":${SERVER},`, '"pid":7777,');
     expect(await platform.look(SERVER)).toBe('gone');
     text = '';
     expect(await platform.look(SERVER)).toBe('unknown');
+    expect(looks()).toBe(3);
+    there.delete(SERVER);
+    expect([await platform.look(SERVER), await platform.recent?.(SERVER)]).toEqual(['gone', 'gone']);
     expect(looks()).toBe(3);
   });
 
@@ -389,12 +393,13 @@ describe('a platform of fixtures', () => {
   });
 
   test('what lives and is not in the list has it made anew; what has ended has not', async () => {
-    const { platform, looks } = fixtures();
+    const { platform, looks, there } = fixtures();
     await platform.processes();
     await platform.keepUpWith?.([SERVER, 999_999_999]);
     await platform.processes();
     expect(looks()).toBe(1);
-    await platform.keepUpWith?.([process.pid]);
+    there.add(5555);
+    await platform.keepUpWith?.([5555]);
     await platform.processes();
     expect(looks()).toBe(2);
   });
