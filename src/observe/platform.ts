@@ -32,8 +32,11 @@ export interface Platform {
   readonly lookAnew?: () => void;
   /** As `look`, by that list. */
   readonly recent?: (pid: number) => Promise<Seen>;
-  /** Has that list made anew where one of these processes lives and is not in it, since then it is younger. */
-  readonly keepUpWith?: (pids: readonly number[]) => Promise<void>;
+  /**
+   * Begins a look with such a list: connections are listed anew, once for all of it, and so are the processes where one of
+   * these lives and is not in the list, since then it is younger.
+   */
+  readonly beginLook?: (pids: readonly number[]) => Promise<void>;
   /** Where nothing can be signaled: runs what ends processes by their open handles (act/end-at-once.ts). */
   readonly runScript?: (script: string) => Promise<string | undefined>;
   /** The user that we are, where it takes a list of processes to know it. */

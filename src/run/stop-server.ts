@@ -106,7 +106,7 @@ async function clearFreshly(stopping: FencedServer): Promise<Clearance | Outcome
   for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
     stopping.world.platform.lookAnew?.();
     const cleared = await clearAnew(stopping);
-    if (cleared.kind !== 'may stop' || isFresh(cleared)) return cleared;
+    if (cleared.kind !== 'may stop' || isFresh(cleared, stopping.world)) return cleared;
   }
   return TOO_LATE;
 }
@@ -122,7 +122,7 @@ async function endOnSight(seen: Clearance | undefined, stopping: FencedServer): 
     const cleared = clearanceOf(await judgeOnceMore(record, asked.answered, policy, world), asked.answered, policy);
     if (cleared.kind !== 'may stop') return cleared;
     if (!isSameTree(cleared.tree, asked.tree)) fence.note(cleared.tree);
-    const whileFresh = { ...ending, mayBegin: () => isFresh(cleared) };
+    const whileFresh = { ...ending, mayBegin: () => isFresh(cleared, world) };
     const done = await endTree(cleared.target, cleared.tree, whileFresh, stayingAfter(cleared.judgement));
     if (done.kind === 'ended') return { ...done, cleared };
     if (done.kind !== 'late') return done;
@@ -171,8 +171,14 @@ const LOOK_COUNTS_MS = 2_000;
  */
 const ANSWER_COUNTS_MS = SETTLING_MS + LOOK_COUNTS_MS;
 
-const isFresh = ({ judgement, answered }: Clearance): boolean =>
-  bootMs() - judgement.survey.beganMs <= LOOK_COUNTS_MS && bootMs() - answered.answeredAtMs <= ANSWER_COUNTS_MS;
+/** And where a look takes other programs, each of which a virus scanner may hold up. */
+const TOOLS_TAKE_MS = 3_000;
+
+function isFresh({ judgement, answered }: Clearance, { platform }: World): boolean {
+  const moreMs = platform.recent ? TOOLS_TAKE_MS : 0;
+  const lookMs = bootMs() - judgement.survey.beganMs;
+  return lookMs <= LOOK_COUNTS_MS + moreMs && bootMs() - answered.answeredAtMs <= ANSWER_COUNTS_MS + moreMs;
+}
 
 /** OpenCode 2 has no such route, and ends all that it runs when it gets its signal. */
 const isSecond = (activity: Activity): boolean => 'isSecond' in activity && activity.isSecond === true;

@@ -111,7 +111,7 @@ async function lookNow(world: World): Promise<SharedLook> {
   if (platform.recent) await platform.processes();
   const beganMs = bootMs();
   const known = await readWritten(world);
-  await platform.keepUpWith?.(pidsIn(known));
+  await platform.beginLook?.(pidsIn(known));
   const first = await lookAtProcesses([...known.records, ...fencedIn(known)], world);
   const { written, bare } = await lookWhereNamed(known, first, world);
   return { beganMs, written, bare: { ...bare, named: namedIn(written) } };

@@ -3,10 +3,11 @@ import type { ProcessTable, Seen } from '../../model/process.js';
 import type { Details, Listener, Platform, Wanted } from '../platform.js';
 import { runTool } from '../run-tool.js';
 import { exists } from './exists.js';
+import { keptRows } from './kept-rows.js';
 import { type Kept, keptTables } from './kept-tables.js';
 import { LOOK, parseLook } from './processes.js';
 import { listenersOn, listensIn, parseNetstat, type Row, windowsSockets } from './sockets.js';
-import { type RunTool, type Tools, windowsTools } from './tools.js';
+import { type RunTool, windowsTools } from './tools.js';
 
 /**
  * Windows, by three of its own programs. A list of processes costs half a second at best, so one of them serves all looks
@@ -25,7 +26,7 @@ export function windowsPlatform(
     // Creation times are absolute, so no boot needs to be told apart; but a host without one is unknown everywhere.
     return { id: guid, boot: guid && `win32:${guid}`, pidNamespace: 'win32', name: hostname() };
   };
-  const rows = async () => parseNetstat(await tools.netstat());
+  const { rows, forget } = keptRows(async () => parseNetstat(await tools.netstat()));
   return {
     shows: { environments: false, groups: false, clients: true, startTokens: 'own' },
     host,
@@ -36,11 +37,12 @@ export function windowsPlatform(
     },
     recent: async (pid) => (isThere(pid) ? seenIn(tableOf(await kept.recent()), pid) : 'gone'),
     lookAnew: kept.forget,
-    keepUpWith: async (pids) => {
+    beginLook: async (pids) => {
+      forget();
       const table = (await kept.recent())?.looked.processes;
       if (table !== undefined && pids.some((pid) => !table.has(pid) && isThere(pid))) kept.forget();
     },
-    details: async (wanted) => detailsOf(wanted, tools),
+    details: async (wanted) => detailsOf(wanted, rows),
     sockets: async (trees) => {
       const seen = trees.length === 0 ? [] : await rows();
       return seen === undefined ? trees.map(() => undefined) : windowsSockets(seen, trees);
@@ -69,9 +71,12 @@ const seenIn = (table: ProcessTable | undefined, pid: number): Seen =>
   table === undefined ? 'unknown' : (table.get(pid) ?? 'gone');
 
 /** Environments and working directories take native code to read. */
-async function detailsOf({ listens = [] }: Wanted, tools: Tools): Promise<ReadonlyMap<number, Details>> {
-  const rows = listens.length === 0 ? undefined : parseNetstat(await tools.netstat());
-  return new Map(rows && listens.map((pid) => [pid, { listens: listensIn(rows, pid) }]));
+async function detailsOf(
+  { listens = [] }: Wanted,
+  rows: () => Promise<readonly Row[] | undefined>,
+): Promise<ReadonlyMap<number, Details>> {
+  const seen = listens.length === 0 ? undefined : await rows();
+  return new Map(seen && listens.map((pid) => [pid, { listens: listensIn(seen, pid) }]));
 }
 
 /** Of several on one port, one that lives, as far as that is known: a socket may outlast the process that it is listed for. */

@@ -395,11 +395,11 @@ describe('a platform of fixtures', () => {
   test('what lives and is not in the list has it made anew; what has ended has not', async () => {
     const { platform, looks, there } = fixtures();
     await platform.processes();
-    await platform.keepUpWith?.([SERVER, 999_999_999]);
+    await platform.beginLook?.([SERVER, 999_999_999]);
     await platform.processes();
     expect(looks()).toBe(1);
     there.add(5555);
-    await platform.keepUpWith?.([5555]);
+    await platform.beginLook?.([5555]);
     await platform.processes();
     expect(looks()).toBe(2);
   });
