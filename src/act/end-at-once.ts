@@ -2,7 +2,7 @@ import { isObject } from '../common/json.js';
 import { type Identity, parsePid } from '../model/identity.js';
 
 /** What became of one process. `unknown` when nothing was said of it. */
-export type Ended = 'ended' | 'gone' | 'replaced' | 'denied' | 'survived' | 'unknown';
+export type Fate = 'ended' | 'gone' | 'replaced' | 'denied' | 'survived' | 'unknown';
 
 /** `Wait-Process` in seconds. A process that is terminated ends at once, unless it waits for a driver. */
 const WAIT_S = 5;
@@ -38,8 +38,8 @@ export function endScript(targets: readonly Identity[], isFirstServer: boolean):
 }
 
 /** What the script said, for each target; a target that it does not speak of is unknown. */
-export function parseEnded(text: string | undefined, targets: readonly Identity[]): ReadonlyMap<number, Ended> {
-  const said = new Map<number, Ended>();
+export function parseEnded(text: string | undefined, targets: readonly Identity[]): ReadonlyMap<number, Fate> {
+  const said = new Map<number, Fate>();
   for (const one of rowsIn(text)) {
     const pid = isObject(one) ? parsePid(one.pid) : undefined;
     const what = isObject(one) ? WORDS.find((word) => word === one.what) : undefined;
@@ -48,7 +48,7 @@ export function parseEnded(text: string | undefined, targets: readonly Identity[
   return new Map(targets.map(({ pid }) => [pid, said.get(pid) ?? 'unknown']));
 }
 
-const WORDS: readonly Ended[] = ['ended', 'gone', 'replaced', 'denied', 'survived'];
+const WORDS: readonly Fate[] = ['ended', 'gone', 'replaced', 'denied', 'survived'];
 
 function rowsIn(text: string | undefined): readonly unknown[] {
   try {
@@ -68,7 +68,7 @@ export async function endAtOnce(
   isFirstServer: boolean,
   run: RunScript,
   lineage: ReadonlySet<number>,
-): Promise<ReadonlyMap<number, Ended>> {
+): Promise<ReadonlyMap<number, Fate>> {
   const others = targets.filter(({ pid }) => pid > 1 && pid !== process.pid && !lineage.has(pid));
   const script = endScript(others, isFirstServer);
   return script === undefined ? new Map() : parseEnded(await run(script), others);

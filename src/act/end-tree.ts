@@ -70,7 +70,7 @@ async function endHeadsAtOnce(
   heads: readonly Identity[],
   { lineage, mayBegin = () => true }: Ending,
   runScript: RunScript,
-): Promise<Ended> {
+): Promise<EndedTree> {
   const [server] = heads;
   if (server === undefined || heads.some(({ pid }) => lineage.has(pid)))
     return { kind: 'withheld', because: 'this command runs inside it' };

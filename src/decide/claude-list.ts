@@ -6,12 +6,15 @@ import { lstartSeconds } from '../model/lstart.js';
  */
 
 /**
- * `procStart`, as a start token: the tick of proc(5) on Linux, `LC_ALL=C TZ=UTC ps -o lstart=` on macOS. Undefined for
+ * `procStart`, as a start token: the tick of proc(5) on Linux, `LC_ALL=C TZ=UTC ps -o lstart=` on macOS,
+ * 100 ns since 1601 on Windows. Undefined for
  * anything else; then a Claude with that pid is the one that is meant, which spares.
  */
 export function tokenOfProcStart(value: unknown, form: StartTokens): string | undefined {
   const text = typeof value === 'number' ? String(value) : value;
   if (typeof text !== 'string') return undefined;
+  // In 100 ns, which as a number has been rounded.
+  if (form === 'microseconds') return typeof value === 'string' && /^\d{17,19}$/.test(value) ? value.slice(0, -1) : undefined;
   if (form === 'ticks') return /^\d+$/.test(text) ? text : undefined;
   return form === 'seconds' ? lstartSeconds(text)?.toString() : undefined;
 }

@@ -18,7 +18,7 @@ export interface Identity {
  * What start tokens are made of: ticks of proc(5) since boot, or epoch seconds, both of which other programs write down as
  * well; `own` is anything that only we know.
  */
-export type StartTokens = 'ticks' | 'seconds' | 'own';
+export type StartTokens = 'ticks' | 'seconds' | 'microseconds' | 'own';
 
 /** Where a pid is valid. Undefined fields could not be read; the name is only for display, since it changes. */
 export interface Host {

@@ -15,6 +15,7 @@ import { environmentsOf } from '../observe/snapshot.js';
 import { type HeldFence, raiseFence } from '../state/ours/fences.js';
 import { leftBy } from './finish-crashed.js';
 import { type Answered, type Judgement, judgeAnew, judgeOnceMore, SETTLING_MS } from './judge.js';
+import { freePortOf } from './left-on-port.js';
 import { selfIn, surveyOne } from './survey.js';
 import type { World } from './world.js';
 
@@ -247,13 +248,18 @@ const PORT_PATIENCE_MS = 1_000;
 const POLL_MS = 25;
 
 /** The process that listens on the port once it is no longer this tree's; undefined if there is none. */
-async function successor({ tree }: Clearance, { record, world, ending }: FencedServer): Promise<number | undefined> {
+async function successor(
+  { tree, judgement }: Clearance,
+  { record, world, ending }: FencedServer,
+): Promise<number | undefined> {
   if (record.port === undefined) return undefined;
   const until = performance.now() + PORT_PATIENCE_MS;
   for (;;) {
     const listener = (await world.platform.listener(record.port))?.pid;
     const ours = tree.find((member) => member.pid === listener);
-    if (ours === undefined || performance.now() > until) return listener;
+    if (ours === undefined) return listener;
+    if (performance.now() > until)
+      return world.platform.recent ? freePortOf(record.port, judgement, world, ending) : listener;
     await waitGone([ours], POLL_MS, ending.look);
   }
 }

@@ -170,8 +170,8 @@ describe('the same server is spared (stand-ins: PowerShell, netstat)', () => {
 
   test('and no longer, once nothing of that is left', async () => {
     expect(await answers(server)).toBe(true);
-    const { stdout } = await reap(['stop', `${server.port}`], server.profile);
-    expect(stdout).toMatch(/stopped/);
+    const { stdout, stderr } = await reap(['stop', `${server.port}`], server.profile);
+    expect(`${stdout}${stderr}`).toMatch(/stopped/);
     expect(await answers(server)).toBe(false);
   });
 });

@@ -28,7 +28,7 @@ export function windowsPlatform(
   };
   const { rows, forget } = keptRows(async () => parseNetstat(await tools.netstat()));
   return {
-    shows: { environments: false, groups: false, clients: true, startTokens: 'own' },
+    shows: { environments: false, groups: false, clients: true, startTokens: 'microseconds' },
     host,
     processes: async () => tableOf(await kept.recent()),
     look: async (pid) => {
