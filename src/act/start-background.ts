@@ -13,6 +13,12 @@ const SESSIONS_OWN =
 export const HAS_SHELL = process.platform !== 'win32';
 
 /**
+ * Where what goes on works on Windows, which can neither rename nor remove a folder that some process works in: the
+ * user's project must not be that.
+ */
+export const KEPT_FOLDER = process.env.SystemRoot;
+
+/**
  * Starts the background run so that it does not end with the session: detached, in a session of its own, and reparented
  * at once by the shell that starts it, since a canceled hook takes down everything below it at that moment.
  */
@@ -24,7 +30,7 @@ export function startBackground(program: string, stateDir: string | undefined, c
   const options = { cwd: '/', env, detached: true, stdio, windowsHide: true } as const;
   const child = HAS_SHELL
     ? spawn('/bin/sh', ['-c', '"$0" "$@" &', process.execPath, ...args], options)
-    : spawn(process.execPath, args, { ...options, cwd: undefined });
+    : spawn(process.execPath, args, { ...options, cwd: KEPT_FOLDER });
   done();
   // If the machine cannot start another process, there is no run now; the request waits for the next one.
   child.on('error', () => undefined);

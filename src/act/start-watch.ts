@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Variables } from '../common/variables.js';
 import { type Pid, parsePid } from '../model/identity.js';
-import { HAS_SHELL } from './start-background.js';
+import { HAS_SHELL, KEPT_FOLDER } from './start-background.js';
 import { ownStdio } from './stdio.js';
 
 /** What the watch runs: the first of these programs that exists, with the first node that runs it. */
@@ -95,7 +95,7 @@ export async function startWatch(watching: Watching, callers: Variables): Promis
   const options = { env: Object.fromEntries(kept), detached: true, windowsHide: true } as const;
   if (!HAS_SHELL) {
     const args = [one, 'watch', token, '--state-dir', stateDir, '--stay'];
-    const child = spawn(process.execPath, args, { ...options, stdio: 'ignore' });
+    const child = spawn(process.execPath, args, { ...options, cwd: KEPT_FOLDER, stdio: 'ignore' });
     child.on('error', () => undefined);
     child.unref();
     return parsePid(child.pid);

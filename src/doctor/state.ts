@@ -38,7 +38,7 @@ function ownerProblem(path: string, stat: Stats): Finding | undefined {
 function modeProblem(path: string, stat: Stats): Finding | undefined {
   if (process.getuid === undefined) return undefined;
   const mode = (stat.mode & 0o777).toString(8);
-  if (trustOf(stat, stat).kind !== 'trusted')
+  if (trustOf(stat, stat, path).kind !== 'trusted')
     return fail(
       'state',
       `others can write to ${path} (mode ${mode}), so nothing in it is trusted`,

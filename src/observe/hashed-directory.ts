@@ -10,6 +10,17 @@ export const hashedPlacesOf = (paths: readonly string[]): Map<string, Place> =>
 export const hashedPlaceOf = (path: string): Place => hashed(placeAt(path));
 
 function hashed({ path, real, gitCommon, silent }: Found): Place {
-  const hashes = [...new Set([path, real])].map((name) => createHash('sha256').update(name).digest('hex'));
+  const hashes = [...new Set([path, real].flatMap(spellingsOf))].map((name) =>
+    createHash('sha256').update(name).digest('hex'),
+  );
   return { path, real, gitCommon, silent, hashes };
+}
+
+/** A path on a drive of Windows is written with either slash, and an editor writes the drive's letter small. */
+export function spellingsOf(path: string): readonly string[] {
+  if (!/^[a-z]:[\\/]/i.test(path)) return [path];
+  const rest = path.slice(1);
+  return [path[0]?.toUpperCase(), path[0]?.toLowerCase()].flatMap((drive) =>
+    [rest, rest.replaceAll('\\', '/'), rest.replaceAll('/', '\\')].map((one) => `${drive}${one}`),
+  );
 }

@@ -29,7 +29,9 @@ export function shorten(text: string, width: number): string {
 
 /** A person reads `~/code/shop` faster than the whole path. */
 export const tilde = (path: string, home: string | undefined): string =>
-  home && (path === home || path.startsWith(`${home}/`)) ? `~${path.slice(home.length)}` : path;
+  home && (path === home || /^[\\/]$/.test(path[home.length] ?? '')) && path.startsWith(home)
+    ? `~${path.slice(home.length)}`
+    : path;
 
 export const memory = (bytes: number | undefined): string =>
   bytes === undefined ? '–' : `${Math.round(bytes / 1_048_576)} MB`;

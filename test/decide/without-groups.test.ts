@@ -131,6 +131,11 @@ describe('where there are no groups, a server is found', () => {
       'gone',
     ],
     [
+      'what listens on its port and started long before is another server',
+      but(onWindows, ended(LAUNCHER), unchained, seen(SERVER, { ageMs: HOUR + 3 * MINUTE })),
+      'gone',
+    ],
+    [
       'what listens on its port without saying when it started may be it',
       but(onWindows, ended(LAUNCHER), unchained, seen(SERVER, { command: undefined })),
       'unknown',

@@ -4,5 +4,5 @@ import { dirname } from 'node:path';
 import { trustOf } from '../../dist/modules/state/files/trust.js';
 
 const file = process.argv[2];
-const trust = trustOf(statSync(file), statSync(dirname(file)));
+const trust = trustOf(statSync(file), statSync(dirname(file)), file);
 process.stdout.write(trust.kind === 'trusted' ? 'trusted' : trust.because);

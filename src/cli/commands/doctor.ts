@@ -19,7 +19,7 @@ export async function doctorCommand(options: Common): Promise<number> {
 
 function lines({ level, about, detail, hint }: Finding, paint: Paint, home: string | undefined): string[] {
   const colour = { ok: paint.green, warn: paint.yellow, fail: paint.red }[level];
-  const shown = clean(home ? detail.replaceAll(`${home}/`, '~/') : detail);
+  const shown = clean(home ? detail.replaceAll(`${home}/`, '~/').replaceAll(`${home}\\`, '~\\') : detail);
   const first = `${colour(level.padEnd(4))}  ${about.padEnd(WIDEST)}  ${shown}`;
   return hint === undefined ? [first] : [first, `${' '.repeat(WIDEST + 8)}hint: ${clean(hint)}`];
 }

@@ -21,6 +21,10 @@ export type FileRead =
 /** Reads a small regular file without following a link, and without blocking on what only looks like a file. */
 export function readSmall(file: string, maxBytes = MAX_BYTES): FileRead {
   let fd: number;
+  // Where a link cannot be told not to be followed, what is opened has to be what was looked at: Windows.
+  const named = constants.O_NOFOLLOW === undefined ? tryRead(() => lstatSync(file)) : undefined;
+  if (named?.isSymbolicLink()) return { kind: 'unread', error: 'a symbolic link' };
+  if (named && !named.isFile()) return { kind: 'unread', error: 'not a regular file' };
   try {
     fd = openSync(file, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0));
   } catch (error) {
@@ -29,10 +33,11 @@ export function readSmall(file: string, maxBytes = MAX_BYTES): FileRead {
   try {
     const stat = fstatSync(fd);
     if (!stat.isFile()) return { kind: 'unread', error: 'not a regular file' };
+    if (named && named.ino !== stat.ino) return { kind: 'unread', error: 'it was replaced while it was read' };
     if (stat.size > maxBytes) return { kind: 'unread', error: `larger than ${maxBytes / 1024 / 1024} MiB` };
     const bytes = Buffer.alloc(stat.size);
     const length = readSync(fd, bytes, 0, bytes.length, 0);
-    const trust = trustOf(stat, statSync(dirname(file)));
+    const trust = trustOf(stat, statSync(dirname(file)), file);
     return { kind: 'text', text: bytes.toString('utf8', 0, length), trust, modifiedAt: stat.mtimeMs };
   } catch (error) {
     return failed(error);

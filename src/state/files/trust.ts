@@ -2,16 +2,16 @@ import { readFileSync, type Stats } from 'node:fs';
 import { userInfo } from 'node:os';
 import { isUnknownUser, tryRead } from '../../common/errors.js';
 import type { Trust } from '../../model/record.js';
+import { trustByPlace } from './trust-by-place.js';
 
 const WORLD_WRITE = 0o002;
 const GROUP_WRITE = 0o020;
 const STICKY = 0o1000;
 
-/** Whether only we could have written a file: it is ours, in a folder of ours, and closed to others. */
-export function trustOf(file: Stats, folder: Stats): Trust {
+/** Whether only we could have written the file at a path: it is ours, in a folder of ours, and closed to others. */
+export function trustOf(file: Stats, folder: Stats, path: string): Trust {
   const us = process.getuid?.();
-  // Windows has neither owner nor mode here; a user's profile is that user's own.
-  if (us === undefined) return { kind: 'trusted' };
+  if (us === undefined) return trustByPlace(path);
   // In a folder like /tmp others can add files, but neither replace nor remove ours; a second name of a file may be
   // elsewhere.
   const isKept = Boolean(folder.mode & STICKY) && (folder.uid === 0 || folder.uid === us) && file.nlink === 1;

@@ -13,6 +13,7 @@ import {
 import { dirname, join } from 'node:path';
 import { errorCode, isMissing, tryRead } from '../../common/errors.js';
 import { holds, modifiedAt } from './read.js';
+import { retryInUse } from './retry.js';
 
 /**
  * Makes a change that the next run would make as well, so that a failure now (a full disk, another user's folder) stops
@@ -37,7 +38,7 @@ export type Durability = 'durable' | 'until reboot';
 export function replaceFile(file: string, text: string, durability: Durability = 'durable'): void {
   const temporary = writeTemporary(file, text, durability);
   try {
-    renameSync(temporary, file);
+    retryInUse(() => renameSync(temporary, file));
   } catch (error) {
     attempt(() => removeFile(temporary));
     throw error;
@@ -57,7 +58,7 @@ export function createFile(file: string, text: string, durability: Durability = 
 /** False when the target exists. */
 function linkNew(from: string, to: string): boolean {
   try {
-    linkSync(from, to);
+    retryInUse(() => linkSync(from, to));
     return true;
   } catch (error) {
     if (errorCode(error) === 'EEXIST') return false;
@@ -82,7 +83,7 @@ export function removeUnchanged(file: string, text: string): boolean {
 
 export function removeFile(file: string): void {
   try {
-    unlinkSync(file);
+    retryInUse(() => unlinkSync(file));
   } catch (error) {
     if (!isMissing(error)) throw error;
   }
@@ -94,7 +95,7 @@ export function removeFile(file: string): void {
  */
 export function moveFile(from: string, to: string): boolean {
   try {
-    renameSync(from, to);
+    retryInUse(() => renameSync(from, to));
     return true;
   } catch (error) {
     if (isMissing(error)) return false;

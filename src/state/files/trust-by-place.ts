@@ -1,0 +1,31 @@
+import { realpathSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { tryRead } from '../../common/errors.js';
+import { within } from '../../decide/leases.js';
+import type { Trust } from '../../model/record.js';
+
+/*
+ * Windows shows neither owner nor mode of a file. What protects one is its access list, which it has from its folder: a
+ * user's profile is that user's, the system's and the administrators', and a folder made anywhere else on a drive may be
+ * changed by everyone who can log in.
+ */
+
+/** Whether only we could have written a file, by where it really is. On a network, others decide about that. */
+export function trustInProfile(real: string | undefined, home: string | undefined): Trust {
+  if (real === undefined || home === undefined) return unexamined('cannot tell where the file really is');
+  if (/^[\\/]{2}(?![?.][\\/][a-z]:)/i.test(home)) return unexamined('the user profile is on the network');
+  return within(real, home) ? { kind: 'trusted' } : unexamined('the file is outside of the user profile');
+}
+
+const unexamined = (because: string): Trust => ({ kind: 'unexamined', because });
+
+let home: string | undefined;
+
+/** Links, short names and the case of letters are resolved on both sides. */
+export function trustByPlace(file: string): Trust {
+  home ??= tryRead(() => realpathSync.native(homedir()));
+  return trustInProfile(
+    tryRead(() => realpathSync.native(file)),
+    home,
+  );
+}

@@ -1,0 +1,77 @@
+import { expect, test } from 'vitest';
+import { spellingsOf } from '../../src/observe/hashed-directory.js';
+import { tilde } from '../../src/report/text.js';
+import { tokenFrom } from '../../src/state/claude-sessions.js';
+import { retryInUse } from '../../src/state/files/retry.js';
+import { trustInProfile } from '../../src/state/files/trust-by-place.js';
+
+const HOME = 'C:\\Users\\me';
+
+test.each<[string, string | undefined, string | undefined, string]>([
+  ['in the profile', `${HOME}\\.claude\\x.json`, HOME, 'trusted'],
+  ['in the profile, in other case', 'c:\\users\\ME\\x.json', HOME, 'trusted'],
+  ['in the profile, by a long form', `\\\\?\\${HOME}\\x.json`, HOME, 'trusted'],
+  ['elsewhere on the drive', 'C:\\tmp\\oc-bridge-state.json', HOME, 'unexamined'],
+  ['in a profile whose name begins alike', 'C:\\Users\\me2\\x.json', HOME, 'unexamined'],
+  ['on the network', '\\\\nas\\me\\x.json', HOME, 'unexamined'],
+  ['in a profile on the network', '\\\\nas\\me\\x.json', '\\\\nas\\me', 'unexamined'],
+  ['in a profile on the network, by a long form', '\\\\?\\UNC\\nas\\me\\x', '\\\\?\\UNC\\nas\\me', 'unexamined'],
+  ['nowhere that can be told', undefined, HOME, 'unexamined'],
+  ['anywhere, without a profile', `${HOME}\\x.json`, undefined, 'unexamined'],
+])('a file of Windows %s', (_where, file, home, kind) => {
+  expect(trustInProfile(file, home).kind).toBe(kind);
+});
+
+const failing = (code: string, times: number) => {
+  let tried = 0;
+  return {
+    tries: () => tried,
+    change: () => {
+      tried += 1;
+      if (tried <= times) throw Object.assign(new Error(code), { code });
+      return 'done';
+    },
+  };
+};
+
+test.each(['EPERM', 'EACCES', 'EBUSY'])('a file that is in use (%s) is tried again', (code) => {
+  const { change, tries } = failing(code, 2);
+  expect(retryInUse(change, true, [0, 0, 0])).toBe('done');
+  expect(tries()).toBe(3);
+});
+
+test.each<[string, string, boolean, number]>([
+  ['stays in use', 'EPERM', true, 4],
+  ['is missing', 'ENOENT', true, 1],
+  ['is not ours to change, where that is what it means', 'EPERM', false, 1],
+])('a file that %s is given up with its error', (_why, code, mayBeInUse, times) => {
+  const { change, tries } = failing(code, 99);
+  expect(() => retryInUse(change, mayBeInUse, [0, 0, 0])).toThrow(code);
+  expect(tries()).toBe(times);
+});
+
+test('a path on a drive has the hashes of all of its spellings, and any other path its own', () => {
+  expect(new Set(spellingsOf('C:\\proj\\shop'))).toEqual(
+    new Set(['C:\\proj\\shop', 'c:\\proj\\shop', 'C:/proj/shop', 'c:/proj/shop']),
+  );
+  expect(spellingsOf('/proj/a\\b')).toEqual(['/proj/a\\b']);
+  expect(spellingsOf('\\\\nas\\x')).toEqual(['\\\\nas\\x']);
+});
+
+test.each<[unknown, string | undefined]>([
+  ['134400737598698460', '13440073759869846'],
+  [134400737598698460, undefined],
+  ['4711', '4711'],
+  [4711, '4711'],
+  ['Wed Nov 25 2026', undefined],
+  [undefined, undefined],
+])('what Claude Code lists as the start of a process: %s', (said, token) => {
+  expect(tokenFrom(said)).toBe(token);
+});
+
+test('the user profile is shortened with either slash', () => {
+  expect(tilde(`${HOME}\\code\\shop`, HOME)).toBe('~\\code\\shop');
+  expect(tilde(HOME, HOME)).toBe('~');
+  expect(tilde(`${HOME}2\\code`, HOME)).toBe(`${HOME}2\\code`);
+  expect(tilde('/home/me/code', '/home/me')).toBe('~/code');
+});
