@@ -59,6 +59,19 @@ const replacedBy = (folder) => ({
     }),
 });
 
+/** tree-kill as an ES module: what is left of a `require` in one does not work. */
+const treeKill = {
+  name: 'tree-kill',
+  setup: ({ onLoad }) =>
+    onLoad({ filter: /[\\/]tree-kill[\\/]index\.js$/ }, ({ path }) => {
+      const code = readFileSync(path, 'utf8')
+        .replace("var childProcess = require('child_process');", "import * as childProcess from 'node:child_process';")
+        .replace('module.exports =', 'export default');
+      if (/require\(|module\.exports/.test(code)) throw new Error('tree-kill is not what it was');
+      return { contents: code, loader: 'js' };
+    }),
+};
+
 const COMMON = {
   absWorkingDir: ROOT,
   bundle: true,
@@ -79,14 +92,16 @@ const PROGRAM = {
   outExtension: { '.js': '.cjs' },
   define: { 'import.meta.filename': '__filename', 'import.meta.url': '__url' },
   banner: { js: "const __url=require('node:url').pathToFileURL(__filename).href;" },
-  plugins: [substitutes({ execa: 'execa', 'ps-list': 'ps-list' })],
+  plugins: [treeKill, substitutes({ execa: 'execa' })],
 };
 
 /** Part of another program, most runs of which never call it: what is slow to load is loaded when it is needed. */
 const ES_MODULE = {
   ...COMMON,
   format: 'esm',
-  banner: { js: '/*! opencode-reap (MIT), with parts of ps-list and pid-port (MIT, Sindre Sorhus) */' },
+  banner: {
+    js: '/*! opencode-reap (MIT), with parts of ps-list and pid-port (MIT, Sindre Sorhus) and tree-kill (MIT, Peteris Krumins) */',
+  },
 };
 
 const FOR_ES_MODULE = {
@@ -105,14 +120,14 @@ const FOR_ES_MODULE = {
 const LIBRARY = {
   ...ES_MODULE,
   entryPoints: { index: 'src/index.ts' },
-  plugins: [atOnce, substitutes({ ...FOR_ES_MODULE, 'ps-list': 'ps-list' })],
+  plugins: [atOnce, treeKill, substitutes(FOR_ES_MODULE)],
 };
 
 const VENDORED = {
   ...ES_MODULE,
   entryPoints: { 'opencode-reap': 'src/entries/vendored.ts' },
   outExtension: { '.js': '.mjs' },
-  plugins: [atOnce, substitutes(FOR_ES_MODULE)],
+  plugins: [atOnce, treeKill, substitutes(FOR_ES_MODULE)],
 };
 
 const PARTS = { program: PROGRAM, library: LIBRARY, vendored: VENDORED };

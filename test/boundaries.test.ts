@@ -100,6 +100,7 @@ describe('each dependency has one door', () => {
     'ps-list': ['src/observe/'],
     'pid-port': ['src/observe/'],
     'jsonc-parser': ['src/install/'],
+    'tree-kill': ['src/act/'],
   };
   const packages = foreign.filter(({ to }) => !to.startsWith('node:'));
 

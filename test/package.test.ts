@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createSandbox, type Sandbox } from './support/sandbox.js';
 
 const ROOT = fileURLToPath(new URL('../', import.meta.url));
@@ -87,46 +87,4 @@ test('both ways in have their types', () => {
   };
   const found = ts.getPreEmitDiagnostics(ts.createProgram([file], options));
   expect(found.map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'))).toEqual([]);
-});
-
-describe('on Windows, where ps-list needs the helper that its own package has', () => {
-  /** A folder with an installed ps-list, which says that it was asked. */
-  const place = (name: string): { root: string; wasAsked: () => boolean } => {
-    const root = join(sandbox.root, name);
-    const packages = join(root, 'node_modules/ps-list');
-    const asked = join(root, 'asked');
-    mkdirSync(packages, { recursive: true });
-    writeFileSync(join(packages, 'package.json'), '{"type":"module","exports":"./index.js"}');
-    writeFileSync(
-      join(packages, 'index.js'),
-      `import { appendFileSync } from 'node:fs';
-      export default async () => { appendFileSync('${asked}', '.'); return [{ pid: process.pid, ppid: 1, name: 'node' }]; };`,
-    );
-    return { root, wasAsked: () => existsSync(asked) };
-  };
-  const onWindows = (script: string, ...words: string[]): string => {
-    const stubbed = `Object.defineProperty(process, 'platform', { value: 'win32' }); ${script}`;
-    const env = sandbox.env({ LOCALAPPDATA: join(sandbox.home, 'AppData/Local') });
-    return execFileSync(process.execPath, ['-e', stubbed, ...words], { cwd: sandbox.project, env, encoding: 'utf8' });
-  };
-  const PROGRAM = 'require(process.argv[1])';
-
-  test('the package asks the installed one', () => {
-    const { root, wasAsked } = place('installed');
-    const installed = join(root, 'node_modules/opencode-reap');
-    for (const name of ['bin', 'dist', 'package.json'])
-      cpSync(join(folder, name), join(installed, name), { recursive: true });
-    const out = onWindows(PROGRAM, join(installed, 'bin/opencode-reap.js'), 'list', '--json');
-    expect([JSON.parse(out).servers, wasAsked()]).toEqual([[], true]);
-    rmSync(join(root, 'asked'));
-    const library = 'import(process.argv[1]).then(async ({ scan }) => console.log(await scan()))';
-    expect([onWindows(library, join(installed, 'dist/index.js')), wasAsked()]).toEqual(['[]\n', true]);
-  });
-
-  test('a copy of the program lists no processes, and loads no package that lies in a folder above it', () => {
-    const { root, wasAsked } = place('copied');
-    const copy = join(root, 'plugin/opencode-reap.cjs');
-    cpSync(join(folder, 'dist/opencode-reap.cjs'), copy);
-    expect([JSON.parse(onWindows(PROGRAM, copy, 'list', '--json')).servers, wasAsked()]).toEqual([[], false]);
-  });
 });

@@ -2,7 +2,7 @@ import { require } from './require.js';
 
 /*
  * In place of `node:child_process` in the library and in the vendored file: loads it when something is started, which saves
- * 2 ms. Safe because nothing but these three is used of it, and each call goes to the real one with all that it was given.
+ * 2 ms. Safe because nothing but these four is used of it, and each call goes to the real one with all that it was given.
  */
 
 type Loaded = typeof import('node:child_process');
@@ -11,6 +11,8 @@ const load = (): Loaded => require('node:child_process');
 
 export const spawnSync = ((...args: [never]) => load().spawnSync(...args)) as Loaded['spawnSync'];
 export const spawn = ((...args: [never]) => load().spawn(...args)) as Loaded['spawn'];
+/** By tree-kill. */
+export const exec = ((...args: [never]) => load().exec(...args)) as Loaded['exec'];
 
 const PROMISED = Symbol.for('nodejs.util.promisify.custom');
 
@@ -20,4 +22,4 @@ export const execFile = Object.assign(((...args: [never]) => load().execFile(...
     (load().execFile as unknown as Record<symbol, (...all: [never]) => Promise<unknown>>)[PROMISED]?.(...args),
 });
 
-export default { spawn, spawnSync, execFile };
+export default { spawn, spawnSync, exec, execFile };

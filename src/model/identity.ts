@@ -15,8 +15,8 @@ export interface Identity {
 }
 
 /**
- * What start tokens are made of: ticks of proc(5) since boot, or epoch seconds, both of which other programs write down as
- * well; `own` is anything that only we know.
+ * What start tokens are made of: ticks of proc(5) since boot, epoch seconds, or microseconds since 1601, all of which other
+ * programs write down as well; `own` is anything that only we know.
  */
 export type StartTokens = 'ticks' | 'seconds' | 'microseconds' | 'own';
 

@@ -39,8 +39,19 @@ export interface Platform {
   readonly beginLook?: (pids: readonly number[]) => Promise<void>;
   /** Where nothing can be signaled: runs what ends processes by their open handles (act/end-at-once.ts). */
   readonly runScript?: (script: string) => Promise<string | undefined>;
+  /** How a command is started where its name alone does not do; undefined when there is no such program. */
+  readonly startable?: (command: string, args: readonly string[], env: NodeJS.ProcessEnv) => Startable | undefined;
+  /** Where the system's own programs are, if what was just spawned is taken back by one of them. */
+  readonly systemFolder?: string;
   /** The user that we are, where it takes a list of processes to know it. */
   readonly owner?: () => Promise<string | undefined>;
+}
+
+/** `isLine` when the arguments are one line of a shell's, to be handed over as it is. */
+export interface Startable {
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly isLine: boolean;
 }
 
 /** What a platform can show at all. Of what it can, something that could not be read is unknown. */

@@ -9,6 +9,7 @@ import { targetOfSpawn } from '../decide/verdict.js';
 import type { ServerRecord } from '../model/record.js';
 import type { Snapshot } from '../model/snapshot.js';
 import { isDirectory } from '../observe/directories.js';
+import type { Startable } from '../observe/platform.js';
 import { environmentsOf, lookAtRecord, takeSnapshot } from '../observe/snapshot.js';
 import { givenUpDetail } from '../report/log-line.js';
 import { log } from '../run/journal.js';
@@ -33,6 +34,9 @@ export async function launch(wanted: Wanted, world: World, mayStart = () => true
   const { snapshot: began } = await takeSnapshot([], [], world);
   const spawning = newRecord(wanted, began);
   if (spawning === undefined) return unlisted();
+  const startable = startableFrom(wanted, world);
+  if (startable === undefined)
+    return refused(`${wanted.command} was not found`, 'install OpenCode, or put it on the PATH');
   writeRecord(world.folder, spawning);
   // Before there is a server, so that it is looked after whatever happens to us.
   await ensureWatch(wanted.program, wanted.retireAfterMs, world);
@@ -41,8 +45,7 @@ export async function launch(wanted: Wanted, world: World, mayStart = () => true
     return refused('another process is starting a server there', 'try again');
   }
   const spawned = await spawnDetached({
-    command: wanted.command,
-    args: argsFor(wanted),
+    ...startable,
     cwd: wanted.workspace,
     env: withPassword(spawnEnvironment(wanted.env, spawning.tag), spawning.password, wanted.secure),
   });
@@ -76,6 +79,11 @@ export async function launch(wanted: Wanted, world: World, mayStart = () => true
 function belongsToOthers({ args }: Wanted): string | undefined {
   const mode = args.find((arg) => /^--(service|stdio)(=|$)/.test(arg));
   return mode && `opencode serve ${mode} is not a server that can be reaped later`;
+}
+
+function startableFrom(wanted: Wanted, { platform }: World): Startable | undefined {
+  const [command, args] = [wanted.command, argsFor(wanted)];
+  return platform.startable ? platform.startable(command, args, wanted.env) : { command, args, isLine: false };
 }
 
 function newRecord(
@@ -125,6 +133,12 @@ async function unseen(
   wanted: Wanted,
   world: World,
 ): Promise<Refused> {
+  const { systemFolder } = world.platform;
+  // A tag that no environment shows leads nowhere, so that server could never be told from others.
+  if (seen === 'unknown' && systemFolder !== undefined) {
+    await spawned.takeBack(systemFolder);
+    dropRecord(world.folder, record.id);
+  }
   if (seen === 'unknown')
     return refused(`process ${spawned.pid} cannot be seen`, 'npx opencode-reap doctor shows more');
   await sleep(PROBE_EVERY_MS);

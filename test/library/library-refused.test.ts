@@ -95,7 +95,7 @@ describe('a server that cannot be had', () => {
     return `--require=${file}`;
   };
 
-  // The helper that lists processes there lies beside the package, where it is no Windows program, and not beside a copy.
+  // This machine has no PowerShell.
   test.each<[string, string, string]>([
     ['win32', 'the package', BUILDS.package],
     ['win32', 'a vendored copy', BUILDS.vendored],

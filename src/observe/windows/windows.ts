@@ -6,8 +6,9 @@ import { exists } from './exists.js';
 import { keptRows } from './kept-rows.js';
 import { type Kept, keptTables } from './kept-tables.js';
 import { LOOK, parseLook } from './processes.js';
+import { startable } from './program.js';
 import { listenersOn, listensIn, parseNetstat, type Row, windowsSockets } from './sockets.js';
-import { type RunTool, windowsTools } from './tools.js';
+import { type RunTool, systemRoot, windowsTools } from './tools.js';
 
 /**
  * Windows, by three of its own programs. A list of processes costs half a second at best, so one of them serves all looks
@@ -48,6 +49,8 @@ export function windowsPlatform(
       return seen === undefined ? trees.map(() => undefined) : windowsSockets(seen, trees);
     },
     listener: async (port, address) => listenerFrom(await rows(), port, address, await kept.latest()),
+    startable,
+    systemFolder: `${systemRoot(process.env)}\\System32`,
     runScript: tools.powershell,
     owner: async () => (await kept.recent())?.looked.owner,
   };

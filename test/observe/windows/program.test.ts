@@ -1,0 +1,65 @@
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { type Disk, startable } from '../../../src/observe/windows/program.js';
+
+const shim = (version: string): string =>
+  readFileSync(new URL(`captures/npm-shim-${version}.cmd`, import.meta.url), 'utf8');
+
+const NPM = 'C:\\Users\\me\\AppData\\Roaming\\npm';
+const EXE = `${NPM}\\node_modules\\opencode-ai\\bin\\opencode.exe`;
+const ENV = {
+  Path: `relative;"C:\\Program Files\\x";${NPM}`,
+  PATHEXT: '.COM;.EXE;.BAT;.CMD;.JS',
+  SystemRoot: 'C:\\WINDOWS',
+};
+const ARGS = ['serve', '--port', '4096'];
+
+const diskOf = (files: Readonly<Record<string, string>>): Disk => ({
+  isFile: (path) => path in files,
+  read: (path) => files[path],
+});
+
+const started = (files: Readonly<Record<string, string>>, command = 'opencode', args = ARGS) =>
+  startable(command, args, ENV, diskOf(files));
+
+test('an .exe on the PATH is started as it is, before a .cmd beside it', () => {
+  const file = `C:\\Program Files\\x\\opencode.exe`;
+  expect(started({ [file]: '', [`C:\\Program Files\\x\\opencode.cmd`]: '' })).toEqual({
+    command: file,
+    args: ARGS,
+    isLine: false,
+  });
+});
+
+test('behind the .cmd of npm, the .exe is started', () => {
+  const files = { [`${NPM}\\opencode.cmd`]: shim('1.18'), [EXE]: '' };
+  expect(started(files)).toEqual({ command: EXE, args: ARGS, isLine: false });
+  expect(started(files, `${NPM}\\opencode`)).toEqual({ command: EXE, args: ARGS, isLine: false });
+});
+
+test.each([
+  ['a script', shim('1.14')],
+  ['an .exe that is not there', shim('1.18')],
+  ['something else', '@echo off\r\nvolta run opencode %*\r\n'],
+])('a .cmd that leads to %s is run by cmd.exe, from System32', (_what, text) => {
+  expect(started({ [`${NPM}\\opencode.cmd`]: text })).toEqual({
+    command: 'C:\\WINDOWS\\System32\\cmd.exe',
+    args: ['/d', '/s', '/c', `""${NPM}\\opencode.cmd" "serve" "--port" "4096""`],
+    isLine: true,
+  });
+});
+
+test.each(['a&calc', 'a"b', '%PATH%', 'a^b', 'a|b', 'a>b', 'a\nb'])(
+  'what cmd.exe would take for more than a word is not handed to it: %s',
+  (word) => {
+    expect(started({ [`${NPM}\\opencode.cmd`]: 'x' }, 'opencode', ['serve', word])).toBeUndefined();
+  },
+);
+
+test.each([
+  ['is nowhere', 'opencode', {}],
+  ['is in the current directory alone', 'opencode', { 'relative\\opencode.exe': '', 'opencode.exe': '' }],
+  ['is named by a relative path', '.\\opencode', { '.\\opencode.exe': '' }],
+])('a program that %s is not found', (_why, command, files) => {
+  expect(started(files, command)).toBeUndefined();
+});
