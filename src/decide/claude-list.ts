@@ -14,7 +14,8 @@ export function tokenOfProcStart(value: unknown, form: StartTokens): string | un
   const text = typeof value === 'number' ? String(value) : value;
   if (typeof text !== 'string') return undefined;
   // In 100 ns, which as a number has been rounded.
-  if (form === 'microseconds') return typeof value === 'string' && /^\d{17,19}$/.test(value) ? value.slice(0, -1) : undefined;
+  if (form === 'microseconds')
+    return typeof value === 'string' && /^\d{17,19}$/.test(value) ? value.slice(0, -1) : undefined;
   if (form === 'ticks') return /^\d+$/.test(text) ? text : undefined;
   return form === 'seconds' ? lstartSeconds(text)?.toString() : undefined;
 }

@@ -25,6 +25,7 @@ const onLinux: Glance = { look: linuxGlance, host: linuxHost };
 export async function glance(needs: Needs, platform = process.platform): Promise<Glance> {
   if (platform === 'linux') return onLinux;
   if (platform === 'darwin') return (await import('./macos/glance.js')).macosGlance(needs);
+  if (platform === 'win32') return (await import('./windows/glance.js')).windowsGlance();
   return blind();
 }
 

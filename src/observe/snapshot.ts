@@ -80,7 +80,7 @@ export async function lookAtProcesses(records: readonly ServerRecord[], sources:
     lineage: lineage(table, process.pid),
     processes,
     showsEnvironments: platform.shows.environments,
-    showsGroups: platform.shows.groups,
+    showsGroups: platform.shows.groups !== false,
     environments: known('environment', looked, details),
     claudes: claudesIn(clients, details, (configDir) => sources.claudeSessions(configDir, host)),
     listeners,

@@ -214,7 +214,9 @@ async function stillThere({ ending }: StoredRequest, platform: World['platform']
   const seen = ending && (await (platform.recent ?? platform.look)(ending.pid));
   if (ending === undefined || seen === undefined || typeof seen === 'string') return false;
   // A token of another time namespace cannot tell, so any process with that pid is waited for.
-  return !isOfOurTime(ending, await platform.host()) || sameProcess(ending, seen) === 'same';
+  if (!isOfOurTime(ending, await platform.host())) return true;
+  // Windows' hook may know the pid alone.
+  return sameProcess(ending, seen) === 'same' || (ending.startToken === undefined && seen.claude !== undefined);
 }
 
 async function look(due: readonly StoredRequest[], policy: BackgroundPolicy, world: World): Promise<Reaped> {

@@ -137,11 +137,14 @@ async function request(
   if (!isSwept(folder, seen)) await call.startBackground(call.stateDir);
 }
 
-/** A frozen run serves no requests: the one that is started then takes over its claim. */
+/**
+ * A frozen run serves no requests: the one that is started then takes over its claim. Where only pids can be looked at, a
+ * claim that is renewed is taken for the run's.
+ */
 function isSwept(folder: StateFolder, seen: Glance): boolean {
   const run = holderOfBackgroundRun(folder);
   const there = run && seen.look(run.holder.pid);
-  if (run === undefined || typeof there !== 'object' || sameProcess(run.holder, there) !== 'same') return false;
+  if (run === undefined || typeof there !== 'object' || sameProcess(run.holder, there) === 'different') return false;
   return sharesTime(run.machine.timeNamespace, seen.host().timeNamespace) && !isVoid(run, 'yes', now(seen));
 }
 
