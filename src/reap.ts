@@ -25,6 +25,7 @@ export interface RunPolicy {
 /** Surveys what was recorded and what the machine shows, judges, plans, stops, tidies up and reports. */
 export async function reap(policy: RunPolicy, world: World): Promise<Reaped> {
   const at = Date.now();
+  world.platform.lookAnew?.();
   const around = await survey(world);
   const unregister = registerThisRun(world, around, policy.dryRun);
   try {

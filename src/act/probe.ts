@@ -21,7 +21,8 @@ const PATIENCE_MS = 5_000;
  * cannot be started.
  */
 export async function startProbe(tag: string): Promise<Probe | undefined> {
-  const child = spawn(process.execPath, ['-e', SCRIPT], {
+  // By its name Windows' list is asked whose it is, which costs a call for each process.
+  const child = spawn(process.execPath, ['-e', SCRIPT, 'opencode-reap-probe'], {
     env: { ...process.env, OPENCODE_REAP_TAG: tag },
     stdio: ['pipe', 'pipe', 'ignore'],
     detached: true,

@@ -86,7 +86,7 @@ export function findingsFrom(probe: Probe, shown: Shown, { name, shows, remedy }
     return [warn('machine', why, 'opencode-reap stop ends one that you name')];
   }
   // A platform that hides even our own environment from us is judged without any.
-  const unsure = hidden.filter(({ what }) => what !== 'environments' || shows.environments);
+  const unsure = hidden.filter(({ what }) => mayShow(what, shows));
   const guards = [...new Set(unsure.flatMap((need) => need.guards))];
   if (unsure.length > 0) {
     const why = `cannot be read: ${said(unsure)}; without it ${listed(guards)} cannot be answered`;
@@ -98,6 +98,12 @@ export function findingsFrom(probe: Probe, shown: Shown, { name, shows, remedy }
   const fine = ok('machine', `${said(seen)} can be read`);
   return hidden.length === 0 ? [fine] : [fine, warn('machine', HIDDEN, 'opencode-reap keep marks a server instead')];
 }
+
+/** Where there are no groups, neither sessions nor directories are needed: Windows. */
+const mayShow = (what: string, { environments, groups }: Platform['shows']): boolean =>
+  what === 'environments'
+    ? environments
+    : groups !== false || !['process sessions', 'working directories'].includes(what);
 
 const HIDDEN =
   'environments are hidden here: servers are known by their start alone, and OPENCODE_REAP=keep is not seen in them';

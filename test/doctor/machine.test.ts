@@ -60,6 +60,18 @@ describe('of a platform, doctor says', () => {
     expect(judged({})).toEqual([`ok: ${ALL}`]);
   });
 
+  test('that all is well where there are no groups, and neither environments nor directories are shown', () => {
+    const seen = { ...PROCESS, group: undefined, session: undefined };
+    const shown = { seen, looked: seen, details: { listens: true } };
+    const [ok, hidden] = judged(shown, { environments: false, groups: false });
+    expect(ok).toBe('ok: processes, sockets and the boot can be read');
+    expect(hidden).toMatch(/^warn: environments are hidden here/);
+    expect(judged(shown, { environments: false })[0]).toMatch(/^fail: /);
+    expect(
+      judged({ ...shown, seen: { ...seen, owner: undefined } }, { environments: false, groups: false })[0],
+    ).toMatch(/^fail: /);
+  });
+
   test.each<[string, Partial<Shown>, string, string]>([
     [
       'the list lacks our own process',
