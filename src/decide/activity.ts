@@ -12,6 +12,8 @@ export type Activity =
        * did, `unknown` when that cannot be told.
        */
       readonly lastActiveAt?: number | 'unknown' | undefined;
+      /** The directory that it was started in, asked where nothing else says so. */
+      readonly worksIn?: string | undefined;
       /** It is an OpenCode 2. */
       readonly isSecond?: true;
     }

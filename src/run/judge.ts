@@ -95,6 +95,12 @@ const silenceOf = ({ located }: Candidate, { silences }: Written) =>
 export const SETTLING_MS = 3_000;
 const SETTLING_POLL_MS = 50;
 
+/** With the directory that the server said, where the record says none. */
+const placed = (record: ServerRecord, activity: Activity): ServerRecord =>
+  record.workspace === undefined && activity.kind === 'idle' && activity.worksIn !== undefined
+    ? { ...record, workspace: activity.worksIn }
+    : record;
+
 /** One cheap look, without asking anything; judges it together with what the server has said before. */
 export async function judgeOnceMore(
   record: ServerRecord,
@@ -103,7 +109,7 @@ export async function judgeOnceMore(
   world: World,
 ): Promise<Judgement> {
   for (const until = performance.now() + SETTLING_MS; ; await sleep(SETTLING_POLL_MS)) {
-    const near = await surveyOne(world, record);
+    const near = await surveyOne(world, placed(record, answered.activity));
     const { candidate, written, snapshot } = near;
     const activity = activityNow(answered.activity, snapshot.sockets.get(candidate.record.id));
     const seen = evidenceOf(candidate, written, snapshot, activity);

@@ -76,7 +76,8 @@ export async function surveyOne(world: World, known: ServerRecord): Promise<Clos
   const bare = await withEnvironments([known, ...near], look.bare, world.platform);
   const asKnown = asItStands(known, near, bare);
   const asBorn = asKnown.source.format === BORN ? await bornAsItStands(asKnown, bare, world) : asKnown;
-  const [record = asBorn] = await withWhereabouts([asBorn], world);
+  const standing = { ...asBorn, workspace: asBorn.workspace ?? known.workspace };
+  const [record = standing] = await withWhereabouts([standing], world);
   const { snapshot, candidate } = await lookAtServer(record, directoriesIn(look.written), bare, world.platform);
   return { ...finished(look, snapshot, world), candidate, candidates: [candidate] };
 }

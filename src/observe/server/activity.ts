@@ -62,6 +62,16 @@ function whyNot(reply: Reply): string {
     : `its health check returned ${reply.status}`;
 }
 
+/** The directory that a server was started in: its own word, so it can only be wrong about that server. */
+export async function askWorkplace(address: Address): Promise<string | undefined> {
+  const reply = await ask(address, { path: '/path', deadlineMs: ANSWER_MS });
+  const said = reply.kind === 'json' && reply.status === 200 && isObject(reply.body) ? reply.body.directory : undefined;
+  return typeof said === 'string' && isAbsolute(said) ? said : undefined;
+}
+
+/** On this machine or on Windows, whichever a test runs on. */
+const isAbsolute = (path: string): boolean => /^(\/|[a-z]:[\\/])/i.test(path);
+
 async function askDirectories(address: Address, known: AskedServer): Promise<Activity> {
   const sessions = await recentSessions(address, known.startedAt - MARGIN_MS);
   if (typeof sessions === 'string') return unknown(sessions);

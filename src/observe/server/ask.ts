@@ -13,7 +13,7 @@ import type { Snapshot } from '../../model/snapshot.js';
 import { bootMs } from '../boot-clock.js';
 import type { Platform } from '../platform.js';
 import { socketsNow } from '../snapshot.js';
-import { askActivity, askToDispose, listenForSilence } from './activity.js';
+import { askActivity, askToDispose, askWorkplace, listenForSilence } from './activity.js';
 import type { Address } from './http.js';
 
 /** What the server says, through a socket that has just been seen to be its own. */
@@ -36,6 +36,10 @@ export async function askServer(
   const startedAt = Math.min(snapshot.at - (ageMs ?? 0), record.startedAt ?? Number.POSITIVE_INFINITY);
   const passwordOfSecond = record.password ?? snapshot.environments.get(pid)?.passwordOfSecond;
   const activity = await askActivity(address, { startedAt, directories, pid, passwordOfSecond });
+  // A record may have no more of it than a hash, and Windows does not show it.
+  const isUnplaced = record.workspace === undefined && platform.shows.groups === false;
+  if (activity.kind === 'idle' && !activity.isSecond && isUnplaced)
+    return { ...activity, worksIn: await askWorkplace(address) };
   if (activity.kind !== 'silent') return activity;
   const tooYoung = ageMs === undefined || ageMs < SILENCE_COUNTS_AFTER_MS;
   const silence = tooYoung

@@ -2,7 +2,7 @@ import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import type { Activity } from '../../../src/decide/activity.js';
 import { type Secret, secret } from '../../../src/model/secret.js';
-import { askActivity } from '../../../src/observe/server/activity.js';
+import { askActivity, askWorkplace } from '../../../src/observe/server/activity.js';
 import { type Address, ask } from '../../../src/observe/server/http.js';
 import { type Answering, whoAnswers } from '../../../src/observe/server/who-answers.js';
 import * as say from '../../support/hand-made.js';
@@ -204,4 +204,17 @@ test.each<[string, () => Promise<say.Listening>, Answering]>([
 ])('who answers: %s', async (_who, open, answering) => {
   const { host, port } = await open();
   expect(await whoAnswers(host, port)).toBe(answering);
+});
+
+test.each<[string, Routes, string | undefined]>([
+  ['a directory of Windows', { '/path': json({ directory: 'C:\\proj\\shop' }) }, 'C:\\proj\\shop'],
+  ['a directory', { '/path': json({ directory: '/proj/shop' }) }, '/proj/shop'],
+  ['a relative path', { '/path': json({ directory: 'shop' }) }, undefined],
+  ['a number', { '/path': json({ directory: 7 }) }, undefined],
+  ['a list', { '/path': json([]) }, undefined],
+  ['an error', { '/path': json({ directory: '/proj/shop' }, 500) }, undefined],
+  ['a web page', { '/path': webPage }, undefined],
+  ['nothing of the kind', { '/path': notFound }, undefined],
+])('a server that is asked where it works and says %s', async (_what, routes, expected) => {
+  expect(await askWorkplace(at(await handMade(routes)))).toBe(expected);
 });
