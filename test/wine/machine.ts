@@ -62,7 +62,8 @@ export function newProfile(): Profile {
   const home = `C:\\users\\${userInfo().username}`;
   const project = `${home}\\code\\shop-${projects}`;
   const stateDir = `${home}\\AppData\\Local\\opencode-reap`;
-  for (const folder of [stateDir, `${home}\\.claude`]) rmSync(onHost(folder), { recursive: true, force: true });
+  for (const folder of [stateDir, `${home}\\.claude`, project])
+    rmSync(onHost(folder), { recursive: true, force: true });
   mkdirSync(onHost(project), { recursive: true });
   return { home, project, stateDir };
 }

@@ -111,14 +111,18 @@ describe('the same server is spared (stand-ins: PowerShell, netstat)', () => {
   test('while a client is connected, whatever the language of netstat', async () => {
     provider = await startProvider();
     server = await leftByPlugin({ env: configEnv(providerConfig(provider)) });
-    const file = `${server.profile.home}\\client-ends`;
+    const file = `${server.profile.project}\\client-ends`;
     const client = await connected(server, file);
     ends.push(client.end);
     for (const german of [false, true]) {
       speakGerman(german);
       const said = await judged(server);
-      expect(said.verdict).toBe('spared');
-      expect(whyOf(said)).toMatch(/idle: 1 client connection open/);
+      const now = `${JSON.stringify(client.said())} ${whyOf(said, 'pass')}`;
+      expect(said.verdict, now).toBe('spared');
+      // Wine may show the owner of neither end, which Windows does of what has ended alone; then only the word can tell.
+      expect(whyOf(said)).toMatch(
+        german ? /idle: (1 client connection open|it was used)/ : /idle: 1 client connection open/,
+      );
     }
     writeFileSync(onHost(file), '');
     await client.ended;
