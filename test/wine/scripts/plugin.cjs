@@ -36,12 +36,12 @@ function ask() {
   });
   const again = () => setTimeout(ask, 300);
   asked.once('error', again);
-  asked.on('timeout', () => asked.destroy());
+  // Closed in the usual way it would leave a row for a minute, by which the server counts as used.
+  asked.on('timeout', () => (asked.socket?.connecting ? asked.destroy() : asked.socket?.resetAndDestroy()));
   asked.on('response', (answer) => {
     answer.resume();
     answer.on('end', () => {
       asked.off('error', again).on('error', () => undefined);
-      // Closed in the usual way it would leave a row for a minute, by which the server counts as used.
       asked.socket.resetAndDestroy();
       setTimeout(writeDown, 100);
     });
