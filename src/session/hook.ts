@@ -144,7 +144,9 @@ async function request(
 function isSwept(folder: StateFolder, seen: Glance): boolean {
   const run = holderOfBackgroundRun(folder);
   const there = run && seen.look(run.holder.pid);
-  if (run === undefined || typeof there !== 'object' || sameProcess(run.holder, there) === 'different') return false;
+  if (run === undefined || typeof there !== 'object') return false;
+  const isSame = there.startToken === undefined || sameProcess(run.holder, there) === 'same';
+  if (!isSame) return false;
   return sharesTime(run.machine.timeNamespace, seen.host().timeNamespace) && !isVoid(run, 'yes', now(seen));
 }
 
