@@ -16,7 +16,7 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const BUILT = join(ROOT, 'dist/opencode-reap.mjs');
 const NAMES = ['attachSession', 'ensureServer', 'reap', 'releaseSession', 'scan', 'stopServer'];
 /** What a plugin's author reviews and ships; growing is a decision. */
-const MOST_BYTES = 240_000;
+const MOST_BYTES = 260_000;
 
 let sandbox: Sandbox;
 /** A copy in a folder that has nothing else in it. */
