@@ -24,7 +24,7 @@ const started = (files: Readonly<Record<string, string>>, command = 'opencode', 
 
 test('an .exe on the PATH is started as it is, before a .cmd beside it', () => {
   const file = `C:\\Program Files\\x\\opencode.exe`;
-  expect(started({ [file]: '', [`C:\\Program Files\\x\\opencode.cmd`]: '' })).toEqual({
+  expect(started({ [file]: '', 'C:\\Program Files\\x\\opencode.cmd': '' })).toEqual({
     command: file,
     args: ARGS,
     isLine: false,
