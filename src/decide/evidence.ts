@@ -94,7 +94,7 @@ export function evidenceOf(candidate: Candidate, written: Written, snapshot: Sna
   const server = located.kind === 'present' ? located.server : undefined;
   const processes = processesOf(located);
   const unread = written.unread.filter((file) => mayConcernNow(file, snapshot));
-  const keys = { records: [record, ...record.alsoIn], ports: portsOf(record, snapshot) };
+  const keys = { records: [record, ...record.alsoIn], ports: portsOf(record, processes, snapshot) };
   return {
     ownership: ownershipOf(record),
     isOurs: record.source.format === 'native',
@@ -240,9 +240,11 @@ function heldFromOutside(
   return leases.filter(({ live, holderPid }) => live !== 'yes' || holderPid === undefined || !inside.has(holderPid));
 }
 
-function portsOf(record: ServerRecord, snapshot: Snapshot): number[] {
+/** Whatever says a port counts: by its ports a server can only be spared. One that hangs may not listen on its own. */
+function portsOf(record: ServerRecord, processes: readonly Process[], snapshot: Snapshot): number[] {
   const seen = snapshot.sockets.get(record.id)?.listening.map((socket) => socket.port) ?? [];
-  return [record, ...record.alsoIn].flatMap(({ port }) => port ?? []).concat(seen);
+  const told = processes.flatMap(({ command }) => (command?.kind === 'serve' ? (command.port ?? []) : []));
+  return [...[record, ...record.alsoIn].flatMap(({ port }) => port ?? []), ...seen, ...told];
 }
 
 /** A starter that still waits for a server to answer will end it if it does not. */

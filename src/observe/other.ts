@@ -84,7 +84,7 @@ async function look(pid: number): Promise<Seen> {
 }
 
 export const otherPlatform: Omit<Platform, 'name'> = {
-  shows: { environments: false, clients: false, startTokens: 'own', births: false },
+  shows: { environments: false, clients: false, startTokens: 'own', births: false, cwdOfAll: false },
   host: async () => otherHost(),
   processes: async () => portableProcesses(Date.now()),
   look,

@@ -65,6 +65,8 @@ export interface Shows {
   readonly startTokens: StartTokens;
   /** What tells who started a process. */
   readonly births: boolean;
+  /** Whether the directories that processes work in cost nothing, so that those of servers are looked at as well. */
+  readonly cwdOfAll: boolean;
 }
 
 /** Which pids each detail is wanted for: on Linux each costs its own reads, elsewhere one tool tells it of all. */

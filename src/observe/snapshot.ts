@@ -130,7 +130,9 @@ export async function namedFolders(
   const clients = ours.filter(({ claude }) => claude !== undefined).map(({ pid }) => pid);
   const servers = ours.filter(({ command }) => command?.kind === 'serve').map(({ pid }) => pid);
   if (clients.length + servers.length === 0) return [];
-  const details = await platform.details({ environment: clients, elsewhere: [...clients, ...servers] });
+  const all = [...clients, ...servers];
+  const cwd = platform.shows.cwdOfAll ? all : [];
+  const details = await platform.details({ environment: clients, cwd, elsewhere: all });
   const named = (pid: number, of: NamedFolders['of']): NamedFolders[] => {
     const { environment, cwd, isElsewhere } = details.get(pid) ?? {};
     const folders = (environments.get(pid) ?? environment)?.folders;

@@ -11,6 +11,7 @@ const onLinux = (): Omit<Platform, 'name'> => ({
     clients: true,
     startTokens: 'ticks',
     births: true,
+    cwdOfAll: true,
   },
   host: async () => linuxHost(),
   processes: async () => linuxProcesses(),

@@ -39,7 +39,7 @@ const WHOLE: Shown = {
 
 const platform = (shows: Partial<Shows> = {}): Platform => ({
   name: 'made up',
-  shows: { environments: true, clients: true, startTokens: 'own', births: false, ...shows },
+  shows: { environments: true, clients: true, startTokens: 'own', births: false, cwdOfAll: false, ...shows },
   remedy: 'look there',
   host: () => expect.fail('not asked'),
   processes: () => expect.fail('not asked'),

@@ -63,7 +63,7 @@ function madeUp(but: MadeUp = {}): Platform & { readonly asked: { trees: ServerT
   return {
     asked,
     name: 'made up',
-    shows: { environments: true, clients: true, startTokens: 'own', births: false, ...but.shows },
+    shows: { environments: true, clients: true, startTokens: 'own', births: false, cwdOfAll: false, ...but.shows },
     host: async () => ({ ...HOST, ...but.host }),
     processes: async () => table,
     look: async (pid) => table?.get(pid) ?? 'gone',

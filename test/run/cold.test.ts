@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe } from 'vitest';
+import { takeDefaultPort } from '../support/companions.js';
 import { WITHOUT_NETWORK, withoutNamespaces } from '../support/no-network.js';
 import { installOpencode, RELEASES, type Release } from '../support/opencode.js';
 import { PROGRAM } from '../support/program.js';
@@ -44,6 +45,8 @@ describe.skipIf(withoutNamespaces)(`a server in a cold config folder, without a 
       const script = join(sandbox.root, 'script.cjs');
       writeFileSync(script, SCRIPT);
       const [command, ...words] = WITHOUT_NETWORK;
+      // A server on that port is shown to all, in whatever network of its own it is.
+      const giveBack = await takeDefaultPort();
       const { stdout, stderr } = await inTurn(async () =>
         spawnSync(command, [...words, process.execPath, script], {
           cwd: sandbox.project,
@@ -52,6 +55,7 @@ describe.skipIf(withoutNamespaces)(`a server in a cold config folder, without a 
           timeout: 100_000,
         }),
       );
+      giveBack();
       const said = stdout === '' ? stderr : JSON.parse(stdout);
       const why = JSON.stringify(said.before ?? said);
       const outcome = { kind: 'stopped', signal: 'SIGTERM' };

@@ -153,6 +153,7 @@ export function macosPlatform({ tools, host }: Elsewhere = { tools: TOOLS, host:
       clients: true,
       startTokens: 'seconds',
       births: false,
+      cwdOfAll: false,
     },
     host,
     processes,

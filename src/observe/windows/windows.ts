@@ -29,7 +29,14 @@ export function windowsPlatform(
   };
   const { rows, forget } = keptRows(async () => parseNetstat(await tools.netstat()));
   return {
-    shows: { environments: false, groups: false, clients: true, births: false, startTokens: 'microseconds' },
+    shows: {
+      environments: false,
+      groups: false,
+      clients: true,
+      births: false,
+      cwdOfAll: false,
+      startTokens: 'microseconds',
+    },
     host,
     processes: async () => tableOf(await kept.recent()),
     look: async (pid) => {
