@@ -102,7 +102,11 @@ export function evidenceOf(candidate: Candidate, written: Written, snapshot: Sna
     owner: ownerOf({ record, processes, ports: keys.ports, registrations: written.registrations ?? [] }, snapshot),
     birth: record.birth,
     trust: record.trust,
-    alsoUnread: mentioning([...processes.map(({ pid }) => pid), ...keys.ports], record, unread),
+    alsoUnread: mentioning(
+      [...[...processes, ...recordedIn(keys)].map(({ pid }) => pid), ...keys.ports],
+      record,
+      unread,
+    ),
     sharedDaemon: server?.command?.kind === 'serve' ? (server.command.sharedDaemon ?? 'no') : 'unknown',
     where: whereFrom(record, snapshot),
     located,
@@ -127,6 +131,9 @@ export function evidenceOf(candidate: Candidate, written: Written, snapshot: Sna
     kept: keptOf(candidate, server, written, snapshot),
   };
 }
+
+const recordedIn = ({ records }: ServerKeys): Identity[] =>
+  records.flatMap(({ spawned, server }) => [spawned ?? [], server ?? []].flat());
 
 /** If any record says never, never wins. */
 function retireAfterOf(record: ServerRecord): number | undefined {

@@ -1,8 +1,9 @@
 import { sameProcess } from '../model/identity.js';
-import type { Process } from '../model/process.js';
+import { descendants, inGroup, type Process } from '../model/process.js';
 import type { ServerRecord } from '../model/record.js';
 import type { Snapshot } from '../model/snapshot.js';
 import { BORN } from './born.js';
+import { mayServe } from './launcher.js';
 import { type Located, locate, processesOf } from './locate.js';
 import { UNRECORDED } from './unrecorded.js';
 import { type WeakProof, weakProofOf, whyDoubted } from './weak-proof.js';
@@ -66,7 +67,7 @@ interface Matched {
  */
 function match(record: ServerRecord, snapshot: Snapshot): Matched {
   const located = locate(record, snapshot);
-  if (located.kind !== 'present') return { record, located, pids: mayMean(record, located), isDoubted: true };
+  if (located.kind !== 'present') return { record, located, pids: mayMean(record, located, snapshot), isDoubted: true };
   const { launcher, server } = located;
   const pids = processesOf(located).map(({ pid }) => pid);
   const isDoubted = isDoubtful(weakProofOf(record, located, snapshot));
@@ -77,9 +78,17 @@ function match(record: ServerRecord, snapshot: Snapshot): Matched {
   return { record: { ...record, id, spawned, server: identity(server) }, located, pids, isDoubted };
 }
 
-/** What we recorded may say whose a process is, even if it cannot be told whether it is the recorded process. */
-const mayMean = ({ source, spawned, server }: ServerRecord, { kind }: Located): number[] =>
-  kind === 'unknown' && source.format === 'native' ? [spawned?.pid ?? [], server?.pid ?? []].flat() : [];
+/**
+ * A record may say whose a process is, even if it cannot be told whether that one, what runs below it, or what is left
+ * in its group is the recorded server.
+ */
+function mayMean({ spawned, server }: ServerRecord, { kind }: Located, snapshot: Snapshot): number[] {
+  if (kind !== 'unknown') return [];
+  const table = snapshot.processes ?? new Map<number, Process>();
+  const recorded = [spawned?.pid ?? [], server?.pid ?? []].flat();
+  const near = recorded.flatMap((pid) => [...descendants(table, pid), ...inGroup(table, pid)]);
+  return [...recorded, ...near.filter((one) => mayServe(one, snapshot)).map(({ pid }) => pid)];
+}
 
 /** Sockets have not been looked at yet, and many command lines say `--port 0`, so only a different port is a doubt. */
 const isDoubtful = (proof: WeakProof | undefined): boolean =>
