@@ -1,0 +1,46 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import type { Kind } from './oracle.js';
+import { mayEndWith, opinionOf, stoppableByName } from './oracle.js';
+import { judged, made, STARTS, worldOf } from './random-worlds.js';
+
+/**
+ * Some 80 µs each. Others, and more of them, by MODEL_SEED and MODEL_WORLDS: a million takes two minutes. The same worlds
+ * every time by default, so that whoever changes a page or the program is the one who hears of it.
+ */
+const WORLDS = Number(process.env.MODEL_WORLDS ?? 100_000);
+const SEED = Number(process.env.MODEL_SEED ?? 1);
+
+test.each(Object.keys(STARTS))('a second opinion agrees that a server may be stopped that is %s', (from) => {
+  const { verdict, facts } = judged(worldOf({ from, spoiled: [] }));
+  expect(verdict.kind).toBe('stale');
+  expect([...opinionOf(facts).kinds]).toEqual(['stale']);
+});
+
+test(`a second opinion agrees in ${WORLDS} worlds at random (MODEL_SEED=${SEED})`, () => {
+  const counted: Record<Kind, number> = { stale: 0, spared: 0, unsure: 0, gone: 0 };
+  let left = 0;
+  fc.assert(
+    fc.property(made, (world) => {
+      const { verdict, facts, named, ending, located } = judged(worldOf(world));
+      const { kinds, targets } = opinionOf(facts);
+      counted[verdict.kind] += 1;
+      if (kinds.size > 1) left += 1;
+      const pages = [...kinds].join(' or ');
+      if (!kinds.has(verdict.kind)) throw new Error(`the program says ${verdict.kind}, the pages say ${pages}`);
+      if (verdict.kind === 'stale' && !targets.has(verdict.target.server.pid))
+        throw new Error(`process ${verdict.target.server.pid} would be stopped, which is not the server`);
+      if (named && !stoppableByName(facts).has(named.server.pid))
+        throw new Error(`process ${named.server.pid} would be stopped by name, and nothing proves it`);
+      for (const { pid } of named ? ending : []) {
+        const one = facts.snapshot.processes?.get(pid);
+        if (located && one && !mayEndWith(one, located, facts)) throw new Error(`process ${pid} would end with it`);
+      }
+    }),
+    { numRuns: WORLDS, seed: SEED },
+  );
+  // An opinion that allows everything, or worlds that are all alike, would find nothing.
+  if (WORLDS < 10_000) return;
+  expect(left / WORLDS).toBeLessThan(0.35);
+  expect(Math.min(...Object.values(counted)) / WORLDS).toBeGreaterThan(0.03);
+});

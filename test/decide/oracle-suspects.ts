@@ -1,0 +1,258 @@
+import type { Identity } from '../../src/model/identity.js';
+import type { Process, Sockets } from '../../src/model/process.js';
+import type { ServerRecord } from '../../src/model/record.js';
+import type { Snapshot } from '../../src/model/snapshot.js';
+import { everythingBelow, INITIAL } from './oracle.js';
+
+/** A process that may be the one that a record is about; undefined for one that cannot be told from others. */
+export interface Suspect {
+  readonly process: Process | undefined;
+  /** The process above it that the record names, if that is another one. */
+  readonly launcher?: Process | undefined;
+  /** What `identity` says of it. */
+  readonly says: readonly ('veto' | 'doubt' | 'veto or doubt' | 'fine or veto' | 'fine or doubt')[];
+}
+
+export interface Suspects {
+  readonly suspects: readonly Suspect[];
+  /** Whether the recorded server may be called gone. */
+  readonly ended: 'yes' | 'no' | 'may be';
+}
+
+const nobody: Suspect = { process: undefined, says: ['doubt'] };
+const doubtful: Suspects = { suspects: [nobody], ended: 'no' };
+
+export function suspectsOf(record: ServerRecord, snapshot: Snapshot, sockets: Sockets | undefined): Suspects {
+  if (snapshot.processes === undefined) return doubtful;
+  return record.provenBy === 'start time'
+    ? byTheirStart(record, snapshot, sockets)
+    : byTheirToken(record, snapshot, sockets);
+}
+
+type Sameness = 'yes' | 'no' | 'unknown' | 'nobody';
+
+/** Whether a recorded process is still there: by pid and start token, never by pid alone. */
+function isThere(who: Identity | undefined, record: ServerRecord, { processes, machine: here }: Snapshot): Sameness {
+  const now = who && processes?.get(who.pid);
+  if (who === undefined || now === undefined) return 'nobody';
+  const isShared = (record.machine?.timeNamespace ?? INITIAL) === (here.timeNamespace ?? INITIAL);
+  if (!isShared || who.startToken === undefined || now.startToken === undefined) return 'unknown';
+  return now.startToken === who.startToken ? 'yes' : 'no';
+}
+
+function byTheirToken(record: ServerRecord, snapshot: Snapshot, sockets: Sockets | undefined): Suspects {
+  const { server, spawned, tag } = record;
+  const [its, above] = [isThere(server, record, snapshot), isThere(spawned, record, snapshot)];
+  const at = (who: Identity | undefined): Process | undefined => who && snapshot.processes?.get(who.pid);
+  if (its === 'unknown' || above === 'unknown') return doubtful;
+  const launcher = above === 'yes' ? at(spawned) : undefined;
+  const listener = at(server);
+  if (its === 'yes' && listener) return { suspects: [proven(listener, launcher, record, snapshot)], ended: 'no' };
+  if (launcher) return under(launcher, record, snapshot, sockets, (one) => proven(one, launcher, record, snapshot));
+  // Only a tag, which no other spawn ever had, still proves anything; for a plugin's record, when it started.
+  const isPlugins = record.source.format !== 'native' && record.machine === undefined;
+  const left = [...(snapshot.processes?.values() ?? [])].filter((one) => mayBeLeft(one, record, snapshot));
+  if (isPlugins && above === 'nobody' && its === 'nobody') return byGroup(left, record, snapshot, sockets);
+  if (spawned === undefined && isStarting(record, snapshot)) return doubtful;
+  const clear = left.filter((one) => isClear(one, snapshot));
+  const tagged = clear.filter(({ pid }) => tag !== undefined && snapshot.environments.get(pid)?.tag === tag);
+  const hidden = left.some((one) => tag === undefined || !isClear(one, snapshot));
+  const highest = tagged.filter(({ parent }) => !tagged.some(({ pid }) => pid === parent));
+  if (tagged.length === 0) return hidden ? doubtful : { suspects: [], ended: 'yes' };
+  const found = highest.flatMap(
+    (one) => under(one, record, snapshot, sockets, (found) => proven(found, one, record, snapshot)).suspects,
+  );
+  return { suspects: highest.length > 1 ? [...found, nobody] : found, ended: 'no' };
+}
+
+const isStarting = (record: ServerRecord, snapshot: Snapshot): boolean =>
+  ['yes', 'unknown'].includes(isThere(record.starter, record, snapshot));
+
+/** In the group that the spawn created, or, if its pid was never written down, anywhere. */
+function mayBeLeft({ group, owner, command, pid }: Process, { spawned }: ServerRecord, snapshot: Snapshot): boolean {
+  const isIn = spawned === undefined || group === undefined || group === spawned.pid;
+  const isOurs = owner === undefined || snapshot.owner === undefined || owner === snapshot.owner;
+  const isServer = command === undefined || command.kind === 'serve';
+  return isIn && isOurs && isServer && snapshot.environments.get(pid)?.opencodePid === undefined;
+}
+
+const isClear = ({ pid, owner, command, group }: Process, { environments }: Snapshot): boolean =>
+  owner !== undefined && command !== undefined && group !== undefined && environments.has(pid);
+
+/** The server may be the process itself or below it; which of several is open, and then so is whether it can be told. */
+function under(
+  top: Process,
+  record: ServerRecord,
+  snapshot: Snapshot,
+  sockets: Sockets | undefined,
+  as: (one: Process) => Suspect,
+): Suspects {
+  // What listens is the server itself, and has launched nothing.
+  if (top.command?.kind === 'serve' && snapshot.listens.get(top.pid)) return { suspects: [as(top)], ended: 'no' };
+  const own = [top, ...everythingBelow(top, snapshot)];
+  const listening = sockets?.listening.find(
+    ({ port, pid }) => port === record.port && own.some((one) => one.pid === pid),
+  );
+  const listener = listening && snapshot.processes?.get(listening.pid);
+  const below = everythingBelow(top, snapshot).filter(
+    ({ pid, command }) =>
+      (command === undefined || command.kind === 'serve') && snapshot.environments.get(pid)?.opencodePid === undefined,
+  );
+  const isInside = listener !== undefined && snapshot.environments.get(listener.pid)?.opencodePid !== undefined;
+  const isPlain = listener?.command?.kind === 'serve' && !isInside;
+  // What cannot be examined may be anything, and of several servers that were started together it may be any.
+  const others = below.filter((one) => one !== listener);
+  const isAlone =
+    listener !== undefined && [top, listener].every((one) => isClear(one, snapshot)) && others.length === 0;
+  // A process that runs `opencode serve` itself is a server, whatever else listens below it.
+  const isServer = top.command?.kind === 'serve' && !top.command.interpreted;
+  const also = (isServer || !isAlone) && top !== listener ? [as(top)] : [];
+  if (isPlain)
+    return { suspects: [as(listener), ...also, ...(isAlone ? [] : [...others.map(as), nobody])], ended: 'no' };
+  // What listens does not look like a server, or says that another server started it: then what was spawned may be it.
+  if (listener) return { suspects: [as(listener), as(top), ...others.map(as), nobody], ended: 'no' };
+  if (below.length === 0) return { suspects: [as(top)], ended: 'no' };
+  return { suspects: [...below.map(as), as(top), nobody], ended: 'no' };
+}
+
+/** Our own user, an `opencode … serve`, and the recorded tag. */
+function proven(server: Process, top: Process | undefined, record: ServerRecord, snapshot: Snapshot): Suspect {
+  const says: Suspect['says'][number][] = [];
+  const launcher = top === server ? undefined : top;
+  const tag = tagOf(server, record, snapshot);
+  says.push(...looks(server, snapshot), ...(tag === 'fine' ? [] : [tag]));
+  // Without a tag, what was spawned ties the server to the record, so it has to be ours as well.
+  const isTied = record.tag !== undefined && (snapshot.showsEnvironments || record.server !== undefined);
+  if (launcher && !isTied) says.push(...looks(launcher, snapshot).map(eased(launcher)));
+  // Of two processes that are looked at, a doubt about one may hide what the other one says.
+  const isCloudy = launcher !== undefined && says.includes('doubt');
+  return {
+    process: server,
+    launcher,
+    says: isCloudy ? says.map((one) => (one === 'veto' ? 'veto or doubt' : one)) : says,
+  };
+}
+
+/** A shell or a script that was spawned leads to the server below it, whatever it is itself. */
+const eased =
+  ({ command }: Process) =>
+  (said: Suspect['says'][number]): Suspect['says'][number] =>
+    command?.kind === 'other' ? (said === 'veto' ? 'fine or veto' : 'fine or doubt') : said;
+
+function looks({ owner, command }: Process, snapshot: Snapshot): Suspect['says'][number][] {
+  const says: Suspect['says'][number][] = [];
+  if (owner === undefined || snapshot.owner === undefined) says.push('doubt');
+  else if (owner !== snapshot.owner) says.push('veto');
+  if (command === undefined) says.push('doubt');
+  else if (command.kind !== 'serve') says.push('veto');
+  return says;
+}
+
+function tagOf({ pid }: Process, { tag }: ServerRecord, { environments, showsEnvironments }: Snapshot) {
+  if (tag === undefined || !showsEnvironments) return 'fine' as const;
+  const its = environments.get(pid);
+  return its === undefined ? ('doubt' as const) : its.tag === tag ? ('fine' as const) : ('veto' as const);
+}
+
+/** A bare pid, or a port: everything else that the record says must also fit. */
+function byTheirStart(record: ServerRecord, snapshot: Snapshot, sockets: Sockets | undefined): Suspects {
+  const { spawned, server, port, startedAt, password } = record;
+  const known = isThere(server, record, snapshot);
+  const found = server && snapshot.processes?.get(server.pid);
+  const named = spawned?.pid ?? (port === undefined ? undefined : snapshot.listeners.get(port));
+  const process = named === undefined ? undefined : snapshot.processes?.get(named);
+  if (known === 'yes' && found) return { suspects: [fitted(found, process, record, snapshot, sockets)], ended: 'no' };
+  if (known === 'unknown') return doubtful;
+  const isLater =
+    spawned?.startToken !== undefined && process?.startToken !== undefined && spawned.startToken !== process.startToken;
+  const group = (): Suspects => {
+    const left = [...(snapshot.processes?.values() ?? [])].filter((one) => spawned && mayBeLeft(one, record, snapshot));
+    return byGroup(left, record, snapshot, sockets);
+  };
+  if (process === undefined || isLater) return group();
+  const { command, ageMs } = process;
+  if (command === undefined || command.kind === 'serve')
+    return under(process, record, snapshot, sockets, (one) => fitted(one, process, record, snapshot, sockets));
+  // It runs something else. Only where it has come since the record was written is it certainly another process.
+  const began = ageMs === undefined ? undefined : snapshot.at - ageMs;
+  if (began !== undefined && startedAt !== undefined && began > startedAt + 5_000) return group();
+  const below = under(process, record, snapshot, sockets, (one) => fitted(one, process, record, snapshot, sockets));
+  const serving = below.suspects.filter((one) => one.process !== undefined && one.process !== process);
+  if (spawned === undefined) return { suspects: [...serving, nobody], ended: 'may be' };
+  if (serving.length > 0) return { suspects: [...serving, nobody], ended: 'no' };
+  if (startedAt !== undefined) return doubtful;
+  // Nothing says when: a password may still tell it from another one.
+  return password === undefined
+    ? { suspects: group().suspects, ended: 'may be' }
+    : { suspects: [nobody], ended: 'may be' };
+}
+
+function byGroup(
+  left: readonly Process[],
+  record: ServerRecord,
+  snapshot: Snapshot,
+  sockets: Sockets | undefined,
+): Suspects {
+  if (left.length === 0) return { suspects: [], ended: 'yes' };
+  const found = left.flatMap((one) =>
+    isClear(one, snapshot)
+      ? under(one, record, snapshot, sockets, (found) => fitted(found, one, record, snapshot, sockets)).suspects
+      : [nobody],
+  );
+  // Another process with the recorded pid may be taken for one that launched it.
+  const isTaken = record.spawned !== undefined && snapshot.processes?.has(record.spawned.pid);
+  return { suspects: left.length > 1 || isTaken ? [...found, nobody] : found, ended: 'no' };
+}
+
+/** From 120 s before to 5 s after the record's time; its port; a password, which is as good as a start token. */
+function fitted(
+  server: Process,
+  top: Process | undefined,
+  record: ServerRecord,
+  snapshot: Snapshot,
+  sockets: Sockets | undefined,
+): Suspect {
+  const named = top === server ? undefined : top;
+  // The record may name the server itself, and something may have launched it.
+  const launcher = named ?? launching(server, snapshot);
+  const says: Suspect['says'][number][] = [...looks(server, snapshot)];
+  if (named) says.push(...looks(named, snapshot).map(eased(named)));
+  const environment = snapshot.environments.get(server.pid);
+  const { password } = record;
+  const isProved = password !== undefined && environment?.password?.reveal() === password.reveal();
+  const isConfigured =
+    record.pluginConfig === true && environment?.pluginConfig === true && environment.opencodePid === undefined;
+  if (password !== undefined && snapshot.showsEnvironments && !isProved) says.push('doubt');
+  const times = [server, ...(launcher ? [launcher] : [])].map(({ ageMs }) => fitsTime(ageMs, record, snapshot));
+  // Where a launcher was spawned, which of both the time is compared with is open.
+  const isTimeless = (isProved || isConfigured) && !times.includes('off');
+  if (!times.includes('fits') && !isTimeless)
+    says.push((isProved || isConfigured) && times.includes('unknown') ? 'fine or doubt' : 'doubt');
+  else if (times.some((one) => one !== 'fits') && !isTimeless) says.push('fine or doubt');
+  if (record.port !== undefined && record.portIsStated) {
+    const isOrdered = [server, launcher].some(
+      (one) => one?.command?.kind === 'serve' && one.command.port === record.port,
+    );
+    const own = [server, ...(launcher ? [launcher] : [])].flatMap((one) => [one, ...everythingBelow(one, snapshot)]);
+    const listens = sockets?.listening.some(
+      ({ port, pid }) => port === record.port && own.some((one) => one.pid === pid),
+    );
+    if (!isOrdered && !listens) says.push('doubt');
+  }
+  return { process: server, launcher, says };
+}
+
+function fitsTime(
+  ageMs: number | undefined,
+  { startedAt }: ServerRecord,
+  { at }: Snapshot,
+): 'fits' | 'off' | 'unknown' {
+  if (ageMs === undefined || startedAt === undefined) return 'unknown';
+  const after = at - ageMs - startedAt;
+  return after < -120_000 || after > 5_000 ? 'off' : 'fits';
+}
+
+function launching({ parent, group }: Process, { processes }: Snapshot): Process | undefined {
+  const above = processes?.get(parent);
+  return above?.command?.kind === 'serve' && group !== undefined && above.group === group ? above : undefined;
+}

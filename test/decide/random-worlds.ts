@@ -1,0 +1,708 @@
+import fc from 'fast-check';
+import type { Activity } from '../../src/decide/activity.js';
+import { activityNow } from '../../src/decide/activity.js';
+import { candidateOf } from '../../src/decide/candidate.js';
+import { endingWith, evidenceOf } from '../../src/decide/evidence.js';
+import type { Policy } from '../../src/decide/guards.js';
+import type { Present } from '../../src/decide/locate.js';
+import { reconcile } from '../../src/decide/reconcile.js';
+import { comparable } from '../../src/decide/start-tokens.js';
+import { judge, type Target, targetNamed, type Verdict } from '../../src/decide/verdict.js';
+import type { Host, Identity } from '../../src/model/identity.js';
+import type { Environment, Process, Sockets } from '../../src/model/process.js';
+import type { Coverage, ServerRecord } from '../../src/model/record.js';
+import { secret } from '../../src/model/secret.js';
+import type { Snapshot } from '../../src/model/snapshot.js';
+import { namedIn, type Unread } from '../../src/model/written.js';
+import {
+  but,
+  type Change,
+  connected,
+  ended,
+  environmentHidden,
+  keptAs,
+  leased,
+  listening,
+  recorded,
+  running,
+  says,
+  seen,
+  shown,
+  shownOn,
+  spawnedWith,
+  witnessed,
+  written,
+} from './changes.js';
+import {
+  CLAUDE,
+  everyStale,
+  FREE,
+  HOUR,
+  here,
+  identity,
+  LAUNCHER,
+  launched,
+  MCP,
+  MINUTE,
+  NOW,
+  native,
+  PORT,
+  pid,
+  place,
+  process,
+  record,
+  SELF,
+  SERVER,
+  SHELL,
+  type Situation,
+  serve,
+  serverProcess,
+} from './given.js';
+import type { Facts } from './oracle.js';
+import { weak, weakLaunched } from './plugin-cases.js';
+
+/*
+ * Worlds at random: each begins with a server that may be stopped, and is spoiled up to four times, each time by one
+ * kind of thing with values drawn at random. What is harmless stands first in each list, so that a counterexample
+ * shrinks towards the server that may be stopped.
+ */
+
+type Values = Readonly<Record<string, readonly unknown[]>>;
+type Drawn<V extends Values> = { readonly [Name in keyof V]: V[Name][number] };
+
+interface Spoil {
+  readonly what: string;
+  readonly values: Values;
+  readonly change: (drawn: never) => Change;
+}
+
+const spoil = <const V extends Values>(what: string, values: V, change: (drawn: Drawn<V>) => Change): Spoil => ({
+  what,
+  values,
+  change: change as Spoil['change'],
+});
+
+const token = (value: number, startToken: string | undefined): Identity => ({ pid: pid(value), startToken });
+
+const TIMES = [0, HOUR, -MINUTE, -10 * HOUR, -23 * HOUR, -25 * HOUR, -72 * HOUR] as const;
+const PATHS = [
+  '/elsewhere',
+  '/repo',
+  '/repo/src',
+  '/worktree',
+  '/link',
+  '/',
+  '/repo-2',
+  '/rep',
+  '/unlooked',
+  '/dead/a',
+  undefined,
+] as const;
+const PEOPLE = [
+  identity(FREE),
+  identity(CLAUDE),
+  token(CLAUDE, 'earlier'),
+  token(CLAUDE, undefined),
+  identity(MCP),
+  token(MCP, undefined),
+  token(FREE, undefined),
+  undefined,
+] as const;
+const HOSTS: readonly (Host | undefined)[] = [
+  here,
+  undefined,
+  { ...here, boot: 'earlier' },
+  { ...here, id: undefined },
+  { ...here, boot: undefined },
+  { ...here, pidNamespace: undefined },
+  { ...here, pidNamespace: 'pid:[2]' },
+  { ...here, id: undefined, boot: 'earlier' },
+  { ...here, timeNamespace: 'time:[7] 5 0' },
+  { id: 'other', boot: 'other', pidNamespace: 'pid:[1]', name: 'box' },
+  { id: undefined, boot: undefined, pidNamespace: undefined, name: '' },
+];
+const PORTS = [undefined, PORT, 5000] as const;
+const IDS = ['x', 'server-1', `${SERVER}-start-${SERVER}`, `${LAUNCHER}-start-${LAUNCHER}`, `${LAUNCHER}-old`] as const;
+const COVERAGES: readonly Coverage[] = [
+  { kind: 'port', port: 5000 },
+  { kind: 'port', port: PORT },
+  { kind: 'plugins', formats: ['a plugin'], ports: [] },
+  { kind: 'plugins', formats: ['another'], ports: [PORT] },
+  { kind: 'plugins', formats: ['another'], ports: [5000] },
+  { kind: 'record', file: '/data/state/server.json' },
+  { kind: 'record', file: '/elsewhere.json' },
+  { kind: 'workspace', format: 'a plugin', hash: 'hash of' },
+];
+const KINDS: readonly Unread['kind'][] = [
+  'request',
+  'server',
+  'native',
+  'lease',
+  'use',
+  'keep',
+  'fence',
+  'run',
+  'claim',
+];
+const COMMANDS: readonly Process['command'][] = [
+  serve,
+  { ...serve, interpreted: true },
+  { ...serve, port: 5000 },
+  { ...serve, port: undefined },
+  { ...serve, sharedDaemon: true },
+  { kind: 'opencode' },
+  { kind: 'other' },
+  undefined,
+];
+const ACTIVITIES: readonly Activity[] = [
+  { kind: 'idle', directories: 1 },
+  { kind: 'busy', sessions: 1, directory: '/repo' },
+  { kind: 'silent' },
+  { kind: 'hung', because: 'x' },
+  { kind: 'hung', because: 'x', whateverOutbound: true },
+  { kind: 'unknown', because: 'x' },
+  { kind: 'not asked' },
+];
+const AGES = [
+  HOUR,
+  10 * MINUTE,
+  5 * MINUTE,
+  5 * MINUTE - 1,
+  0,
+  -1,
+  undefined,
+  Number.NaN,
+  HOUR + 5_000,
+  HOUR - 5_001,
+  HOUR + 120_001,
+  30 * HOUR,
+] as const;
+const THEIRS = [SERVER, LAUNCHER] as const;
+const EVERYONE = [SERVER, LAUNCHER, MCP, CLAUDE, SHELL] as const;
+const PLUGINS: Partial<ServerRecord> = {
+  source: { format: 'a plugin', file: '/data/state/server.json' },
+  tag: undefined,
+  server: undefined,
+  starter: undefined,
+  machine: undefined,
+  uid: undefined,
+};
+
+const SPOILS: readonly Spoil[] = [
+  spoil(
+    'a session has a lease',
+    {
+      path: PATHS,
+      holder: PEOPLE,
+      machine: HOSTS,
+      port: PORTS,
+      id: IDS,
+      seen: TIMES,
+      until: [undefined, -MINUTE, HOUR],
+    },
+    (it) =>
+      leased({
+        path: it.path,
+        holder: it.holder,
+        machine: it.machine,
+        port: it.port,
+        servers: [it.id],
+        seenAt: NOW + it.seen,
+        expiresAt: it.until && NOW + it.until,
+      }),
+  ),
+  spoil('Claude Code lists a session', { holder: PEOPLE, path: PATHS }, ({ holder, path }) =>
+    holder ? witnessed({ holder, path }) : (given) => given,
+  ),
+  spoil(
+    'a Claude is running',
+    { holder: PEOPLE, path: PATHS },
+    ({ holder, path }) =>
+      (given) =>
+        holder ? shown({ claudes: [...given.snapshot.claudes, { holder, session: undefined, path }] })(given) : given,
+  ),
+  spoil(
+    'what the process of a session looks like',
+    {
+      claude: ['session', 'spare', 'helper', undefined],
+      startToken: ['start-800', undefined, 'later'],
+      parent: [SHELL, SERVER, MCP],
+    },
+    (change) => seen(CLAUDE, change),
+  ),
+  spoil(
+    'a plugin lists what may use it',
+    {
+      kind: ['job', 'lease'],
+      covers: COVERAGES,
+      holder: PEOPLE,
+      seen: [...TIMES, undefined],
+      written: [0, -72 * HOUR, undefined],
+      lasts: [30 * MINUTE, 0, 24 * HOUR],
+    },
+    (it) => (given) =>
+      written({
+        uses: [
+          ...given.written.uses,
+          {
+            kind: it.kind,
+            file: '/data/state.json',
+            name: 'job-1',
+            session: undefined,
+            covers: it.covers,
+            holder: it.holder,
+            seenAt: it.seen === undefined ? undefined : NOW + it.seen,
+            modifiedAt: it.written === undefined ? undefined : NOW + it.written,
+            countsForMs: it.lasts,
+            directories: [],
+          },
+        ],
+      })(given),
+  ),
+  spoil(
+    'a file cannot be read',
+    {
+      kind: KINDS,
+      mentions: [undefined, [], [SERVER], [PORT], [LAUNCHER], [1, 2]],
+      written: [undefined, 0, -72 * HOUR],
+    },
+    (it) => (given) =>
+      written({
+        unread: [
+          ...given.written.unread,
+          {
+            file: '/x',
+            error: 'EACCES',
+            kind: it.kind,
+            mentions: it.mentions && new Set(it.mentions),
+            modifiedAt: it.written === undefined ? undefined : NOW + it.written,
+          },
+        ],
+      })(given),
+  ),
+  spoil(
+    'the user keeps a server',
+    {
+      id: IDS,
+      processes: [
+        [],
+        [identity(SERVER)],
+        [identity(LAUNCHER)],
+        [token(SERVER, 'earlier')],
+        [token(SERVER, undefined)],
+        [identity(FREE)],
+      ],
+      machine: HOSTS,
+    },
+    ({ id, ...rest }) => keptAs(id, rest),
+  ),
+  spoil(
+    'someone is connected',
+    {
+      clientPid: [MCP, SERVER, LAUNCHER, SELF, SHELL, CLAUDE, undefined],
+      clientPort: [50_000, undefined],
+      asks: [[], [50_000]],
+    },
+    (it) => (given) =>
+      but(
+        given,
+        connected({ inbound: [{ port: PORT, clientPid: it.clientPid, clientPort: it.clientPort }] }),
+        shown({ questions: new Set<number>(it.asks) }),
+      ),
+  ),
+  spoil(
+    'its sockets',
+    {
+      listening: [[PORT], [], [5000], [PORT, 5000]],
+      by: [SERVER, LAUNCHER, FREE],
+      outbound: [0, 1],
+      lately: [[], [59_000], [5 * MINUTE], [HOUR - 1000], [1, 2], undefined],
+    },
+    (it) =>
+      connected({
+        listening: it.listening.map((port) => ({ host: '127.0.0.1', port, pid: it.by })),
+        outbound: it.outbound,
+        lately: it.lately,
+      }),
+  ),
+  spoil('its sockets cannot be seen', {}, () => shown({ sockets: new Map() })),
+  spoil('what it says', { activity: ACTIVITIES }, ({ activity }) => says(activity)),
+  spoil('whose a process is', { pid: EVERYONE, owner: ['1000', '0', undefined] }, ({ pid, owner }) =>
+    seen(pid, { owner }),
+  ),
+  spoil(
+    'a pid was recycled',
+    { pid: EVERYONE, startToken: ['later', undefined], ageMs: [MINUTE, 10 * MINUTE, HOUR] },
+    ({ pid, ...change }) => seen(pid, change),
+  ),
+  spoil(
+    'its pid was recycled by another server',
+    {
+      pid: THEIRS,
+      startToken: ['later', undefined],
+      ageMs: [10 * MINUTE, HOUR, HOUR + MINUTE],
+      tag: [undefined, 'other'],
+    },
+    ({ pid, tag, ...change }) =>
+      (given) =>
+        but(given, seen(pid, { ...change, command: serve }), spawnedWith(pid, { tag })),
+  ),
+  spoil('what a process runs', { pid: [SERVER, LAUNCHER, MCP], command: COMMANDS }, ({ pid, command }) =>
+    seen(pid, { command }),
+  ),
+  spoil('how old a process is', { pid: EVERYONE, ageMs: AGES }, ({ pid, ageMs }) => seen(pid, { ageMs })),
+  spoil('the group of a process', { pid: EVERYONE, group: [SERVER, LAUNCHER, 77, undefined] }, ({ pid, group }) =>
+    seen(pid, { group }),
+  ),
+  spoil('the session of a process', { pid: EVERYONE, session: [SERVER, LAUNCHER, 77, undefined] }, ({ pid, session }) =>
+    seen(pid, { session }),
+  ),
+  spoil('a process has ended', { pid: EVERYONE }, ({ pid }) => ended(pid)),
+  spoil('its launcher and it have ended', {}, () => ended(LAUNCHER, SERVER)),
+  spoil('it was left by its launcher', {}, () => (given) => but(given, ended(LAUNCHER), seen(SERVER, { parent: 1 }))),
+  spoil(
+    'an environment',
+    {
+      pid: [SERVER, LAUNCHER, MCP],
+      with: [
+        { tag: undefined },
+        { tag: 'other' },
+        { opencodePid: '9000' },
+        { opencodePid: String(SERVER), inOpencode: true },
+        { keep: true },
+        { pluginConfig: true },
+        { password: secret('a password') },
+        { password: secret('another') },
+      ] as readonly Partial<Environment>[],
+    },
+    (it) => spawnedWith(it.pid, it.with),
+  ),
+  spoil('an environment is hidden', { pid: THEIRS }, ({ pid }) => environmentHidden(pid)),
+  spoil('this platform hides environments', {}, () => shown({ showsEnvironments: false, environments: new Map() })),
+  spoil(
+    'this platform shows neither groups nor sessions',
+    {},
+    () => (given) =>
+      but(
+        given,
+        ...[...(given.snapshot.processes?.keys() ?? [])].map((one) =>
+          seen(one, { group: undefined, session: undefined, terminal: undefined }),
+        ),
+      ),
+  ),
+  spoil('the processes cannot be listed', {}, () => shown({ processes: undefined })),
+  spoil(
+    'this machine',
+    {
+      with: [
+        { id: undefined },
+        { boot: undefined },
+        { pidNamespace: undefined },
+        { boot: 'later' },
+        { id: 'clone' },
+        { pidNamespace: 'pid:[9]' },
+        { timeNamespace: 'time:[7] 5 0' },
+      ] as readonly Partial<Host>[],
+    },
+    (it) => shownOn(it.with),
+  ),
+  spoil('this user cannot be told', {}, () => shown({ owner: undefined })),
+  spoil('when this machine booted', { bootMs: [2 * HOUR, 48 * HOUR, undefined] }, ({ bootMs }) => (given) => {
+    const { bootMs: _, ...rest } = given.snapshot;
+    return { ...given, snapshot: bootMs === undefined ? rest : { ...rest, bootMs } };
+  }),
+  spoil(
+    'the clock was set',
+    { by: [-6_000, 4_000, 121_000, -HOUR, HOUR, 72 * HOUR, -72 * HOUR] },
+    ({ by }) =>
+      (given) =>
+        shown({ at: given.snapshot.at + by })(given),
+  ),
+  spoil(
+    'this run is below it',
+    { of: THEIRS },
+    ({ of }) =>
+      (given) =>
+        shown({ lineage: new Set([SELF, SHELL, of, given.snapshot.processes?.get(of)?.parent ?? of]) })(given),
+  ),
+  spoil(
+    'whose the record says it is',
+    { ownership: ['plugin', 'adopted', 'user', 'unmarked', 'withdrawn', 'unrecorded'] },
+    (it) => recorded(it),
+  ),
+  spoil('who could have written the record', { kind: ['trusted', 'untrusted', 'unexamined'] }, ({ kind }) =>
+    recorded({ trust: { kind, because: 'x' } as ServerRecord['trust'] }),
+  ),
+  spoil('where the record was written', { machine: HOSTS }, (it) => recorded(it)),
+  spoil(
+    'the process that the record says was spawned',
+    {
+      spawned: [
+        identity(SERVER),
+        identity(LAUNCHER),
+        token(LAUNCHER, 'earlier'),
+        token(LAUNCHER, undefined),
+        token(SERVER, undefined),
+        token(SERVER, 'earlier'),
+        identity(FREE),
+        undefined,
+      ],
+    },
+    (it) => recorded(it),
+  ),
+  spoil(
+    'the process that the record says listens',
+    {
+      server: [
+        identity(SERVER),
+        token(SERVER, 'earlier'),
+        token(SERVER, undefined),
+        identity(FREE),
+        identity(MCP),
+        undefined,
+      ],
+    },
+    (it) => recorded(it),
+  ),
+  spoil('the starter', { state: ['ready', 'starting', 'spawning'], starter: PEOPLE }, (it) => recorded(it)),
+  spoil('the tag that was recorded', { tag: ['tag-of-this-server', 'other', undefined] }, (it) => recorded(it)),
+  spoil('the port that was recorded', { port: [PORT, 5000, undefined], portIsStated: [true, false] }, (it) =>
+    recorded(it),
+  ),
+  spoil(
+    'when the record says that it started',
+    { at: [-HOUR, -HOUR - 5_001, -HOUR + 120_001, 0, undefined] },
+    ({ at }) => recorded({ startedAt: at === undefined ? undefined : NOW + at }),
+  ),
+  spoil(
+    'the password that was recorded',
+    { password: [secret('a password'), undefined], pluginConfig: [undefined, true] as readonly (true | undefined)[] },
+    (it) => recorded(it),
+  ),
+  spoil(
+    'the workspace that was recorded',
+    {
+      workspace: ['/repo', '/unlooked', '/dead/a/b', undefined],
+      workspaceHash: [undefined, 'hash of /repo', 'hash of', 'other'],
+    },
+    (it) => recorded(it),
+  ),
+  spoil(
+    'something runs below it',
+    {
+      parent: [SERVER, MCP],
+      with: [
+        {},
+        { group: 5002 },
+        { group: 5002, session: 5002 },
+        { command: serve },
+        { command: { kind: 'opencode' } },
+        { command: undefined },
+        { startToken: undefined },
+        { owner: '0' },
+      ] as readonly Partial<Process>[],
+      its: [
+        undefined,
+        {},
+        { opencodePid: String(SERVER), inOpencode: true },
+        { tag: 'other' },
+        { keep: true },
+      ] as readonly (Partial<Environment> | undefined)[],
+      listens: [undefined, false, true],
+      named: [undefined, identity(5002), token(5002, undefined)],
+    },
+    (it) => (given) => {
+      const above = given.snapshot.processes?.get(it.parent);
+      if (above === undefined) return given;
+      const one = process(5002, { parent: it.parent, group: above.group, session: above.session, ...it.with });
+      return but(
+        given,
+        running(one),
+        it.its ? spawnedWith(5002, { tag: undefined, ...it.its }) : (same) => same,
+        it.listens === undefined ? (same) => same : listening(it.listens, 5002),
+        it.named ? shown({ named: [it.named] }) : (same) => same,
+      );
+    },
+  ),
+  spoil(
+    'another server runs',
+    {
+      parent: [1, LAUNCHER, SHELL],
+      group: [6000, SERVER, LAUNCHER],
+      owner: ['1000', '0'],
+      startToken: ['start-6000', undefined],
+      port: [5000, PORT],
+      tag: [undefined, 'tag-of-this-server', 'other'],
+    },
+    ({ port, tag, ...rest }) =>
+      (given) =>
+        but(given, running(serverProcess(6000, { ...rest, command: { ...serve, port } })), spawnedWith(6000, { tag })),
+  ),
+  spoil(
+    'a plugin wrote a record about it too',
+    {
+      ownership: ['plugin', 'user', 'unmarked'],
+      spawned: [token(SERVER, undefined), identity(SERVER), token(LAUNCHER, undefined), token(SERVER, 'earlier')],
+      trust: ['trusted', 'untrusted'],
+      port: [PORT, undefined, 5000],
+      workspace: ['/repo', '/elsewhere', undefined],
+      started: [-HOUR, 0],
+    },
+    (it) => (given) =>
+      written({
+        records: [
+          ...given.written.records,
+          {
+            ...record,
+            ...PLUGINS,
+            source: { format: 'another', file: '/data/other.json' },
+            id: 'other',
+            ownership: it.ownership,
+            spawned: it.spawned,
+            trust: { kind: it.trust, because: 'x' } as ServerRecord['trust'],
+            port: it.port,
+            workspace: it.workspace,
+            startedAt: NOW + it.started,
+            provenBy: it.spawned.startToken === undefined ? 'start time' : 'start token',
+          },
+        ],
+      })(given),
+  ),
+  spoil('how old it has to be', { olderThanMs: [5 * MINUTE, 0, HOUR, 2 * HOUR] }, ({ olderThanMs }) => (given) => ({
+    ...given,
+    policy: { olderThanMs },
+  })),
+];
+
+const UNSAID = { id: 'plugin-0123456789', state: 'ready', hostname: undefined } as const;
+const ofPlugin = { ...PLUGINS, startedAt: NOW - HOUR };
+/** What launches a server is a script or a shell. */
+const interpreted = seen(LAUNCHER, { command: { ...serve, interpreted: true } });
+const secretly = { password: secret('a password'), startedAt: undefined };
+
+/** Every kind of record, each with its server as it may be stopped. */
+export const STARTS: Readonly<Record<string, Situation>> = {
+  ...Object.fromEntries(
+    Object.entries({ ...everyStale, weak, weakLaunched }).map(([name, start]) => [name, but(start, interpreted)]),
+  ),
+  'weak, by password': but(weak, recorded(secretly), spawnedWith(SERVER, { password: secret('a password') })),
+  'weak, by its port alone': but(
+    weak,
+    recorded({ spawned: undefined }),
+    shown({ listeners: new Map([[PORT, SERVER]]) }),
+  ),
+  'a plugin’s, with a start token': but(native, recorded(ofPlugin)),
+  'a plugin’s, left by its launcher': but(
+    launched,
+    recorded({ ...ofPlugin, spawned: identity(LAUNCHER) }),
+    ended(LAUNCHER),
+    seen(SERVER, { parent: 1 }),
+  ),
+  adopted: but(native, recorded({ ownership: 'adopted', tag: undefined, starter: undefined })),
+};
+
+/** What a world is made of, so that a counterexample can be read. */
+export interface Made {
+  readonly from: string;
+  readonly spoiled: readonly { readonly what: string; readonly with: Readonly<Record<string, unknown>> }[];
+}
+
+const spoiling = SPOILS.map(({ what, values }) =>
+  fc
+    .record(Object.fromEntries(Object.entries(values).map(([name, list]) => [name, fc.constantFrom(...list)])))
+    .map((drawn) => ({ what, with: drawn })),
+);
+
+export const made: fc.Arbitrary<Made> = fc.record({
+  from: fc.constantFrom(...Object.keys(STARTS)),
+  spoiled: fc.array(fc.oneof(...spoiling), { maxLength: 4 }),
+});
+
+const changes = new Map(SPOILS.map(({ what, change }) => [what, change]));
+
+interface Random extends Situation {
+  readonly policy?: Policy;
+}
+
+const DEAD = [
+  place('/unwatched'),
+  place('/dead/a', { silent: ['/dead/a'] }),
+  place('/dead/a/b', { silent: ['/dead/a/b'] }),
+];
+
+/** As the parsers would have read it: what a plugin's record can never say, it does not say here either. */
+function asWritten(one: ServerRecord): ServerRecord {
+  if (one.source.format === 'native') return { ...one, machine: one.machine ?? here };
+  const provenBy = one.spawned?.startToken === undefined ? 'start time' : 'start token';
+  return {
+    ...one,
+    ...ofPlugin,
+    ...UNSAID,
+    startedAt: one.startedAt,
+    source: one.source,
+    provenBy,
+    portIsStated: one.port !== undefined,
+  };
+}
+
+export function worldOf({ from, spoiled }: Made): Random {
+  const start = but(STARTS[from] ?? native, shown({ bootMs: 48 * HOUR }), (given) =>
+    shown({ places: new Map([...given.snapshot.places, ...DEAD.map((one) => [one.path, one] as const)]) })(given),
+  );
+  return spoiled.reduce<Random>(
+    (given, { what, with: drawn }) => ({ ...given, ...changes.get(what)?.(drawn as never)(given) }),
+    start,
+  );
+}
+
+/** What the program says of the server that the first record is about, and what an oracle has to know for its own. */
+export function judged(given: Random): {
+  readonly verdict: Verdict;
+  readonly facts: Facts;
+  /** The target if a person names the server, and what would be signaled with it. */
+  readonly named: Target | undefined;
+  readonly ending: readonly Identity[];
+  readonly located: Present | undefined;
+} {
+  const policy = given.policy ?? { olderThanMs: 5 * MINUTE };
+  const sockets: Sockets | undefined = given.snapshot.sockets.get(given.record.id);
+  const all = { ...given.written, records: [given.record, ...given.written.records.slice(1)].map(asWritten) };
+  const known = comparable(all, given.snapshot.machine);
+  // Whether a possible launcher listens is looked at before the sockets of a server are.
+  const serving = [...(given.snapshot.processes?.values() ?? [])].filter(({ command }) => command?.kind === 'serve');
+  const listens = serving.map(
+    (one) => [one.pid as number, sockets?.listening.some((socket) => socket.pid === one.pid)] as const,
+  );
+  const bare: Snapshot = {
+    ...given.snapshot,
+    named: [...given.snapshot.named, ...namedIn(known)],
+    sockets: new Map(),
+    environments: given.snapshot.showsEnvironments ? given.snapshot.environments : new Map(),
+    listens: new Map([
+      ...listens.flatMap(([one, does]) => (does === undefined ? [] : [[one, does] as const])),
+      ...given.snapshot.listens,
+    ]),
+  };
+  const found = reconcile(known.records, bare);
+  const record = found.find((one) =>
+    [one, ...one.alsoIn].some(({ source }) => source.file === given.record.source.file),
+  );
+  if (record === undefined) throw new Error('a record was lost');
+  // Which processes are the server's own decides which sockets are.
+  const own = new Set<number>(candidateOf(record, bare).tree.members.map(({ pid }) => pid));
+  const listening = sockets?.listening.filter((socket) => own.has(socket.pid)) ?? [];
+  const snapshot = { ...bare, sockets: sockets ? new Map([[record.id, { ...sockets, listening }]]) : bare.sockets };
+  const candidate = candidateOf(record, snapshot);
+  const activity = activityNow(given.activity, snapshot.sockets.get(record.id));
+  const evidence = evidenceOf(candidate, known, snapshot, activity);
+  const facts: Facts = { records: all.records, written: all, snapshot, sockets, activity: given.activity, policy };
+  const verdict = judge(evidence, policy);
+  const named = targetNamed(verdict, evidence);
+  return {
+    verdict,
+    facts,
+    named: 'server' in named ? named : undefined,
+    ending: endingWith(candidate, snapshot),
+    located: candidate.located.kind === 'present' ? candidate.located : undefined,
+  };
+}
