@@ -3,7 +3,7 @@
 // idle server does. With OPENCODE_SERVER_PASSWORD it wants that, unless FAKE_OPENCODE=open. FAKE_OPENCODE=silent accepts connections and never answers; `old` cannot list its sessions; `last`
 // ends once it has answered; `slow` never answers the first who asks it to let go, so that a stop takes 6 s;
 // FAKE_OPENCODE_ASKED is a file that gets a line for every connection and question; `late` answers nothing that comes in
-// its first 1.2 s; `deaf` takes its first SIGTERM for another's, as OpenCode does while it waits for a child.
+// its first 1.2 s; `disposed` ends once it has let go; FAKE_OPENCODE_ENDS is how many ms after SIGTERM it ends; `deaf` takes its first SIGTERM for another's, as OpenCode does while it waits for a child.
 import { appendFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 
@@ -24,7 +24,7 @@ if (process.env.FAKE_OPENCODE === 'old') delete ANSWERS['/experimental/session']
 
 let hasBeenSlow = false;
 
-const { FAKE_OPENCODE_ASKED: asked } = process.env;
+const { FAKE_OPENCODE_ASKED: asked, FAKE_OPENCODE_ENDS: endsAfter } = process.env;
 
 const server = createServer((request, response) => {
   if (asked) appendFileSync(asked, `${request.method} ${request.url}\n`);
@@ -43,10 +43,12 @@ const server = createServer((request, response) => {
   const answer = ANSWERS[new URL(request.url, 'http://fake').pathname];
   const [type, body] =
     answer === undefined ? ['text/html', '<html></html>'] : ['application/json', JSON.stringify(answer)];
+  if (process.env.FAKE_OPENCODE === 'disposed' && request.method === 'POST') response.on('close', () => process.exit());
   if (process.env.FAKE_OPENCODE === 'last') response.on('close', () => process.exit());
   response.writeHead(200, { 'content-type': type }).end(body);
 });
 
+if (endsAfter !== undefined) process.on('SIGTERM', () => setTimeout(() => process.exit(), Number(endsAfter)));
 if (process.env.FAKE_OPENCODE === 'deaf') process.once('SIGTERM', () => undefined);
 if (asked) server.on('connection', () => appendFileSync(asked, 'connection\n'));
 server.listen(Number(optionOf('--port', '0')), optionOf('--hostname', '127.0.0.1'));
