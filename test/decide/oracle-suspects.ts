@@ -73,7 +73,9 @@ function mayBeLeft({ group, owner, command, pid }: Process, { spawned }: ServerR
   const isIn = spawned === undefined || group === undefined || group === spawned.pid;
   const isOurs = owner === undefined || snapshot.owner === undefined || owner === snapshot.owner;
   const isServer = command === undefined || command.kind === 'serve';
-  return isIn && isOurs && isServer && snapshot.environments.get(pid)?.opencodePid === undefined;
+  const its = snapshot.environments.get(pid);
+  // Whatever runs in an OpenCode has inherited its tag, and is never taken for it.
+  return isIn && isOurs && isServer && its?.opencodePid === undefined && !its?.inTerminal;
 }
 
 const isClear = ({ pid, owner, command, group }: Process, { environments }: Snapshot): boolean =>
@@ -98,7 +100,11 @@ function under(
     ({ pid, command }) =>
       (command === undefined || command.kind === 'serve') && snapshot.environments.get(pid)?.opencodePid === undefined,
   );
-  const isInside = listener !== undefined && snapshot.environments.get(listener.pid)?.opencodePid !== undefined;
+  const its = listener && snapshot.environments.get(listener.pid);
+  const isInside =
+    its?.opencodePid !== undefined ||
+    its?.inTerminal === true ||
+    its?.inOpencode !== snapshot.environments.get(top.pid)?.inOpencode;
   const isPlain = listener?.command?.kind === 'serve' && !isInside;
   // What cannot be examined may be anything, and of several servers that were started together it may be any.
   const others = below.filter((one) => one !== listener);
@@ -157,6 +163,8 @@ function tagOf({ pid }: Process, { tag }: ServerRecord, { environments, showsEnv
 /** A bare pid, or a port: everything else that the record says must also fit. */
 function byTheirStart(record: ServerRecord, snapshot: Snapshot, sockets: Sockets | undefined): Suspects {
   const { spawned, server, port, startedAt, password } = record;
+  if (spawned === undefined && server === undefined && port === undefined && password !== undefined)
+    return byPassword(record, snapshot, sockets);
   const known = isThere(server, record, snapshot);
   const found = server && snapshot.processes?.get(server.pid);
   const named = spawned?.pid ?? (port === undefined ? undefined : snapshot.listeners.get(port));
@@ -180,11 +188,29 @@ function byTheirStart(record: ServerRecord, snapshot: Snapshot, sockets: Sockets
   const serving = below.suspects.filter((one) => one.process !== undefined && one.process !== process);
   if (spawned === undefined) return { suspects: [...serving, nobody], ended: 'may be' };
   if (serving.length > 0) return { suspects: [...serving, nobody], ended: 'no' };
-  if (startedAt !== undefined) return doubtful;
+  // What it may have left in its group fits or does not, like any other.
+  if (startedAt !== undefined) return { suspects: [...group().suspects, nobody], ended: 'no' };
   // Nothing says when: a password may still tell it from another one.
   return password === undefined
     ? { suspects: group().suspects, ended: 'may be' }
     : { suspects: [nobody], ended: 'may be' };
+}
+
+/** The one server that was given the password, and that no server's tool has started. */
+function byPassword(record: ServerRecord, snapshot: Snapshot, sockets: Sockets | undefined): Suspects {
+  const servers = [...(snapshot.processes?.values() ?? [])].filter(({ command }) => command?.kind === 'serve');
+  const given = servers.filter(({ pid }) => {
+    const its = snapshot.environments.get(pid);
+    const isTools = its?.opencodePid !== undefined || its?.inTerminal;
+    return (
+      !isTools && [its?.password, its?.passwordOfSecond].some((one) => one?.reveal() === record.password?.reveal())
+    );
+  });
+  const hidden = servers.some(({ pid }) => !snapshot.environments.has(pid));
+  if (given.length === 0) return hidden ? { suspects: [nobody], ended: 'may be' } : { suspects: [], ended: 'yes' };
+  const found = given.map((one) => fitted(one, undefined, record, snapshot, sockets));
+  const isUnclear = given.length > 1 || hidden || given.some(({ owner }) => owner !== snapshot.owner);
+  return isUnclear ? { suspects: [...found, nobody], ended: 'may be' } : { suspects: found, ended: 'no' };
 }
 
 function byGroup(

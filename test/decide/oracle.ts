@@ -1,6 +1,7 @@
 import type { Activity } from '../../src/decide/activity.js';
 import type { Policy } from '../../src/decide/guards.js';
 import type { Host, Identity } from '../../src/model/identity.js';
+import type { Registration } from '../../src/model/owner.js';
 import type { Process, Sockets } from '../../src/model/process.js';
 import type { KeepMark, Lease, ServerRecord, Use } from '../../src/model/record.js';
 import type { Place, Snapshot } from '../../src/model/snapshot.js';
@@ -139,9 +140,14 @@ export function mayEndWith(
     return false;
   if (named.some((who) => who.pid === one.pid && who.startToken === one.startToken)) return false;
   const isApart = server.session !== undefined && (one.session !== server.session || one.group !== server.group);
-  if (isApart && listens.get(one.pid) === true) return false;
+  const mcp = [one, ...pathUp(one, snapshot)].find(({ parent }) => parent === server.pid);
+  const isMcps = mcp !== undefined && mcp.session === mcp.pid && one.session === mcp.session && one.group === mcp.group;
+  if (isApart && !isMcps && listens.get(one.pid) === true) return false;
   if (server.command?.kind === 'serve' && server.command.interpreted) return true;
-  const before = below.filter((child) => child.parent === server.pid && isUnmarked(child, server, snapshot));
+  // An MCP server of OpenCode 2 is unmarked as well, and is known by its session.
+  const before = below.filter(
+    (child) => child.parent === server.pid && child.session !== child.pid && isUnmarked(child, server, snapshot),
+  );
   return !before.some((child) => child === one || everythingBelow(child, snapshot).includes(one));
 }
 
@@ -179,6 +185,7 @@ function questions(suspect: Suspect, facts: Facts): Says[] {
     ...aboutTheRecord(facts),
     ...suspect.says,
     ...aboutTheProcess(server, suspect, facts),
+    ...aboutItsOwner(server, suspect, facts),
     ...clouded(aboutSessions(server, suspect, facts)),
     ...aboutUse(server, suspect, facts),
     ...aboutKeeping(server, suspect, facts),
@@ -239,6 +246,60 @@ function aboutTheProcess(
 }
 
 /** The recorded ports, and those that its own processes listen on. */
+/** Whose a server is: a live owner other than a plugin spares it, but a person who has handed it over outranks all. */
+function aboutItsOwner(server: Process, { launcher }: Suspect, { records, written, snapshot }: Facts): Says[] {
+  const said: Says[] = [];
+  if (records[0]?.ownership === 'adopted') return said;
+  const top = launcher ?? server;
+  for (const one of written.registrations ?? []) said.push(...registered(one, server, launcher, snapshot));
+  const { marks, inOpencode, opencodePid } = snapshot.environments.get(server.pid) ?? {};
+  const isInside = inOpencode || opencodePid !== undefined;
+  const ade = marks?.adePid === undefined ? undefined : snapshot.processes?.get(marks.adePid);
+  if (marks?.kimaki && !isInside) said.push('veto');
+  if (marks?.ade && !isInside && marks.adePid === undefined) said.push('veto');
+  if (marks?.ade && !isInside && ade) said.push('fine or veto');
+  const above = pathUp(top, snapshot);
+  const claude = above.findIndex((one) => one.claude !== undefined);
+  const app = above.findIndex(({ name }) => name === 'code' || name.startsWith('tmux'));
+  if (app >= 0 && (claude < 0 || app < claude)) said.push('veto');
+  else if (app >= 0) said.push('fine or veto');
+  if (server.terminal) said.push('veto');
+  const shows = snapshot.processes?.get(snapshot.self)?.terminal !== undefined;
+  if (server.terminal === undefined && shows) said.push('doubt');
+  return clouded(said);
+}
+
+/** Another program's list counts while its own process, and the server, are those of then. */
+function registered(
+  { pid, holders, seenAt, doubt }: Registration,
+  server: Process,
+  launcher: Process | undefined,
+  snapshot: Snapshot,
+): Says[] {
+  const its = [server, launcher].find((one) => one !== undefined && one.pid === pid);
+  if (its === undefined) return [];
+  const isTheirs = holders.some((holder) => snapshot.processes?.get(holder)?.owner !== snapshot.owner);
+  const live = holders.map((holder) => wasThere(snapshot.processes?.get(holder), seenAt, snapshot));
+  const then = wasThere(its, seenAt, snapshot);
+  if (then === 'no' || live.every((one) => one === 'no')) return doubt === undefined ? [] : ['fine or doubt'];
+  // Whether a launcher is the server's is open.
+  if (its !== server || isTheirs) return ['fine or veto', 'fine or doubt'];
+  return doubt !== undefined || then === 'unknown' || !live.includes('yes') ? ['veto or doubt'] : ['veto'];
+}
+
+/** By when it started, against when something was written down. */
+function wasThere(one: Process | undefined, when: number | undefined, { at }: Snapshot): Answer {
+  if (one === undefined) return 'no';
+  if (one.ageMs === undefined || when === undefined) return 'unknown';
+  return at - one.ageMs <= when + 5_000 ? 'yes' : 'no';
+}
+
+function pathUp(process: Process, { processes }: Snapshot): Process[] {
+  const path: Process[] = [];
+  for (let at = processes?.get(process.parent); at && !path.includes(at); at = processes?.get(at.parent)) path.push(at);
+  return path;
+}
+
 function portsOf(
   server: Process,
   launcher: Process | undefined,
@@ -270,6 +331,9 @@ function aboutSessions(server: Process, { launcher }: Suspect, { records, writte
     if (!launcher && isOf(server)) add('yes', leaseLives(lease, snapshot), lease.holder);
     else if (isOf(server, '') || isOf(launcher, '')) said.push('fine or veto', 'fine or doubt');
   }
+  // As long as a Claude Code process is above a server, that session may use it, wherever it works.
+  const above = pathUp(server, snapshot).filter((one) => one.claude === 'session' || one.claude === 'spare');
+  if (above.length > 0) said.push(above.some(({ pid }) => below.has(pid)) ? 'fine or veto' : 'veto');
   // Plugins and Claude Code do not write down in which time namespace they were.
   const listed = written.witnesses.map((one) => ({
     ...one,
@@ -459,7 +523,32 @@ function aboutConnections(server: Process, { launcher }: Suspect, { snapshot, so
 const clouded = (said: readonly Says[]): Says[] =>
   said.some((one) => one.includes('doubt')) ? said.map((one) => (one === 'veto' ? 'veto or doubt' : one)) : [...said];
 
-function aboutProcessesBelow(server: Process, { snapshot, records }: Facts): Says[] {
+/** An MCP server of OpenCode 2 has a session of its own and none of the marks of a tool. */
+function mayBeMcp(one: Process, server: Process, { snapshot, activity }: Facts): boolean {
+  const isFirst = activity.kind === 'idle' && !activity.isSecond;
+  const head = [one, ...pathUp(one, snapshot)].find(({ parent }) => parent === server.pid);
+  const its = head && snapshot.environments.get(head.pid);
+  const own = snapshot.environments.get(server.pid);
+  const isTools =
+    its === undefined || its.inTerminal || its.inOpencode !== own?.inOpencode || its.opencodePid !== own?.opencodePid;
+  return !isFirst && !isTools && head?.session === head?.pid && one.session === head?.session;
+}
+
+/** Nothing is in doubt about it: it has inherited all, has run for a while, and came a while after the server. */
+function isPlainMcp(one: Process, server: Process, { snapshot, activity }: Facts): boolean {
+  const [its, own] = [snapshot.environments.get(one.pid), snapshot.environments.get(server.pid)];
+  const isLater = (server.ageMs ?? 0) - (one.ageMs ?? Number.POSITIVE_INFINITY) > 1_000 && (one.ageMs ?? 0) > 2_000;
+  return (
+    one.parent === server.pid &&
+    activity.kind === 'idle' &&
+    isLater &&
+    its?.tag === own?.tag &&
+    its?.password === own?.password
+  );
+}
+
+function aboutProcessesBelow(server: Process, facts: Facts): Says[] {
+  const { snapshot, records } = facts;
   const said: Says[] = [];
   // What was left to init still says which server started it.
   const orphans = [...(snapshot.processes?.values() ?? [])].filter(
@@ -487,7 +576,7 @@ function aboutProcessesBelow(server: Process, { snapshot, records }: Facts): Say
       server.session !== undefined &&
       one.session !== server.session
     )
-      said.push('veto');
+      said.push(!mayBeMcp(one, server, facts) ? 'veto' : isPlainMcp(one, server, facts) ? 'fine' : 'fine or veto');
     if (one.command?.kind === 'serve') said.push(apart);
     const isNamed = snapshot.named.map((named) => process(named, snapshot)).length > 0;
     if (isNamed) {
@@ -502,6 +591,9 @@ function aboutProcessesBelow(server: Process, { snapshot, records }: Facts): Say
     if (one.command === undefined || (one.command.kind === 'opencode' && environment === undefined))
       said.push(isMarked ? 'doubt' : 'fine or doubt');
     const isBeside = one.session !== server.session || one.group !== server.group;
+    if (one.group === undefined && snapshot.listens.get(one.pid)) said.push('fine or veto');
+    if (mayBeMcp(one, server, facts) && snapshot.listens.get(one.pid) !== false)
+      said.push('fine or veto', 'fine or doubt');
     if (isBeside && one.session === server.session) {
       const listens = snapshot.listens.get(one.pid);
       if (listens === true) said.push(apart);
@@ -514,6 +606,7 @@ function aboutProcessesBelow(server: Process, { snapshot, records }: Facts): Say
 function isUnmarked({ pid }: Process, server: Process, { environments }: Snapshot): boolean {
   const environment = environments.get(pid);
   if (environment === undefined) return false;
+  if (environment.inTerminal && !environments.get(server.pid)?.inTerminal) return false;
   return environment.opencodePid === undefined
     ? !environment.inOpencode
     : environment.opencodePid !== String(server.pid);

@@ -149,13 +149,15 @@ const COMMANDS: readonly Process['command'][] = [
   { ...serve, interpreted: true },
   { ...serve, port: 5000 },
   { ...serve, port: undefined },
-  { ...serve, sharedDaemon: true },
+  { ...serve, sharedDaemon: 'service' },
+  { ...serve, sharedDaemon: 'stdio' },
   { kind: 'opencode' },
   { kind: 'other' },
   undefined,
 ];
 const ACTIVITIES: readonly Activity[] = [
   { kind: 'idle', directories: 1 },
+  { kind: 'idle', directories: 1, isSecond: true },
   { kind: 'busy', sessions: 1, directory: '/repo' },
   { kind: 'silent' },
   { kind: 'hung', because: 'x' },
@@ -523,6 +525,55 @@ const SPOILS: readonly Spoil[] = [
         it.named ? shown({ named: [it.named] }) : (same) => same,
       );
     },
+  ),
+  spoil('whether it has a terminal', { pid: [SERVER, SELF], terminal: [false, true, undefined] }, ({ pid, terminal }) =>
+    seen(pid, { terminal }),
+  ),
+  spoil(
+    'what runs above it',
+    { pid: [950, CLAUDE], name: ['something', 'tmux: server', 'code'] },
+    ({ pid, name }) =>
+      (given) => {
+        const top = given.snapshot.processes?.has(LAUNCHER) ? LAUNCHER : SERVER;
+        return but(given, pid === 950 ? running(process(950, { name })) : (same) => same, seen(top, { parent: pid }));
+      },
+  ),
+  spoil(
+    'another program has it in its list',
+    {
+      pid: [FREE, SERVER, LAUNCHER],
+      holder: [FREE, CLAUDE],
+      seen: [-MINUTE, -30 * HOUR, undefined],
+      doubt: [undefined, 'x'],
+    },
+    (it) => (given) =>
+      written({
+        registrations: [
+          {
+            file: '/list.json',
+            by: 'OpenChamber',
+            variant: undefined,
+            pid: pid(it.pid),
+            port: undefined,
+            holders: [pid(it.holder)],
+            holdersName: undefined,
+            seenAt: it.seen === undefined ? undefined : NOW + it.seen,
+            doubt: it.doubt,
+          },
+        ],
+      })(given),
+  ),
+  spoil(
+    'who manages it',
+    { kimaki: [false, true], ade: [false, true], adePid: [undefined, CLAUDE, FREE], inOpencode: [false, true] },
+    ({ inOpencode, adePid, ...marks }) =>
+      spawnedWith(SERVER, {
+        inOpencode,
+        marks: { ...marks, adePid: adePid && pid(adePid), claude: false, claudePid: undefined, servicePid: undefined },
+      }),
+  ),
+  spoil('an OpenCode 2 says that it is a tool’s', { pid: [SERVER, LAUNCHER, MCP] }, ({ pid }) =>
+    spawnedWith(pid, { inTerminal: true }),
   ),
   spoil(
     'another server runs',
