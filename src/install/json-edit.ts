@@ -31,11 +31,17 @@ export interface Edit {
 /** As `touch` leaves it. Claude Code silently takes it for `{}`. */
 export const isBlank = (text: string): boolean => text.trim() === '';
 
-/** The whole text as one member; undefined if it is not strict JSON. */
+/** The whole text as one member; undefined if it is not strict JSON, or nested more deeply than anyone writes it. */
 export function parseDocument(text: string): Member | undefined {
   const errors: ParseError[] = [];
-  const root = parseTree(text, errors, { disallowComments: true, allowTrailingComma: false });
-  return root === undefined || errors.length > 0 ? undefined : memberOf(root);
+  try {
+    const root = parseTree(text, errors, { disallowComments: true, allowTrailingComma: false });
+    return root === undefined || errors.length > 0 ? undefined : memberOf(root);
+  } catch (error) {
+    // The parser calls itself for each level, until the stack is full.
+    if (error instanceof RangeError) return undefined;
+    throw error;
+  }
 }
 
 function memberOf(node: Node): Member {

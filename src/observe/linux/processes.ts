@@ -116,8 +116,9 @@ function parseFields(stat: string, fields: readonly string[], uptimeMs: number |
   const pid = parsePid(Number.parseInt(stat, 10));
   const startToken = fields[19];
   // A token that nothing follows may have been cut, and so be another one.
-  if (pid === undefined || startToken === undefined || !/^\d+$/.test(startToken) || fields.length < 23)
+  if (pid === undefined || startToken === undefined || !/^\d{1,20}$/.test(startToken) || fields.length < 23)
     return 'unknown';
+  if (!fields.slice(1, 4).every((field) => /^-?\d{1,10}$/.test(field))) return 'unknown';
   if (fields[0] === 'Z' || fields[0] === 'X') return 'gone';
   const startedMs = (Number(startToken) * 1000) / TICKS_PER_SECOND;
   return {

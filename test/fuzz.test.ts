@@ -1,0 +1,328 @@
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { isBlank, parseDocument } from '../src/install/json-edit.js';
+import { claudeRole } from '../src/model/claude-process.js';
+import { classify } from '../src/model/command-line.js';
+import type { Identity } from '../src/model/identity.js';
+import type { Trust } from '../src/model/record.js';
+import { environmentFrom } from '../src/observe/environment.js';
+import { acceptingIn } from '../src/observe/linux/listens.js';
+import { parseStat, parseStatus } from '../src/observe/linux/processes.js';
+import { parseTcp } from '../src/observe/linux/sockets.js';
+import { parseInput } from '../src/session/hook-input.js';
+import { numbersIn, parseObject } from '../src/state/files/parse.js';
+import { stateFolder } from '../src/state/folders.js';
+import { parseClaimant } from '../src/state/ours/claims.js';
+import { parseFence } from '../src/state/ours/fences.js';
+import { parseLease } from '../src/state/ours/lease-file.js';
+import { parseRecord } from '../src/state/ours/record-file.js';
+import { parseRequest } from '../src/state/ours/requests.js';
+import { recordFrom, type Source } from '../src/state/plugins/format.js';
+import { FORMATS } from '../src/state/plugins/formats/index.js';
+import { dice, mutated } from './support/mutated.js';
+import { PLUGIN_FORMATS } from './support/plugin-state.js';
+
+/*
+ * Every parser at a border, with bytes that were good once. Whatever it is given, it returns what its type says, or a
+ * sentence, and soon; it never throws. `FUZZ_MS=60000 FUZZ_SEED=7` looks longer and elsewhere.
+ */
+
+const MS = Number(process.env.FUZZ_MS ?? 150);
+const SEED = Number(process.env.FUZZ_SEED ?? 1);
+/** No input here is longer than a megabyte; a parser whose time explodes takes seconds for one. */
+const MOST_MS_EACH = 1_000;
+
+const TRUSTED: Trust = { kind: 'trusted' };
+const machine = { id: 'id', boot: 'boot', pidNamespace: 'pid:[1]', name: 'box' };
+const ours = (more: object): string => JSON.stringify({ schema: 'opencode-reap/1', id: 'srv', machine, ...more });
+const record = ours({
+  startedByPlugin: true,
+  plugin: 'x',
+  tag: 't',
+  pid: 42,
+  startToken: '7',
+  serverPid: 43,
+  port: 4096,
+  workspace: '/w',
+  startedAt: '2026-01-01T00:00:00.000Z',
+  state: 'ready',
+  command: ['opencode'],
+});
+
+const isPid = (value: unknown): boolean => value === undefined || (Number.isSafeInteger(value) && Number(value) > 1);
+const isPort = (value: unknown): boolean =>
+  value === undefined || (Number.isInteger(value) && Number(value) > 0 && Number(value) < 65_536);
+const isText = (value: unknown): boolean => value === undefined || typeof value === 'string';
+const isTime = (value: unknown): boolean => value === undefined || (Number.isFinite(value) && Number(value) <= 8.64e15);
+const isCount = (value: unknown): boolean => value === undefined || (Number.isSafeInteger(value) && Number(value) >= 0);
+const isWho = (who: Identity | undefined): boolean => who === undefined || (isPid(who.pid) && isText(who.startToken));
+const isRecord = (one: ReturnType<typeof parseRecord>): boolean =>
+  typeof one === 'string' ||
+  ([one.spawned, one.server, one.starter].every(isWho) &&
+    isPort(one.port) &&
+    isTime(one.startedAt) &&
+    isText(one.workspace) &&
+    isText(one.tag) &&
+    isText(one.id) &&
+    one.id !== '' &&
+    ['user', 'plugin', 'adopted', 'unmarked'].includes(one.ownership));
+
+type Target = readonly [name: string, seeds: readonly string[], isRight: (text: string) => boolean];
+
+const folder = stateFolder('/state');
+
+const OURS: readonly Target[] = [
+  [
+    'a record of ours',
+    [record, ours({ adopted: true, pid: 2, state: 'spawning' })],
+    (text) => isRecord(parseRecord('/state/servers/srv.json', text, TRUSTED)),
+  ],
+  [
+    'a fence',
+    [ours({ run: { pid: 9, startToken: '1' }, tree: [{ pid: 42, startToken: '7' }], record, port: 4096, at: 1 })],
+    (text) => {
+      const fence = parseFence(folder, '/state/closing/srv.json', text, TRUSTED, 0);
+      return (
+        typeof fence === 'string' ||
+        (isWho(fence.run) &&
+          fence.tree.every(isWho) &&
+          isPort(fence.port) &&
+          (fence.record === undefined || isRecord(fence.record)))
+      );
+    },
+  ],
+  [
+    'a lease',
+    [
+      ours({
+        holder: { pid: 9, startToken: '1' },
+        session: 's',
+        cwd: '/w',
+        port: 4096,
+        servers: ['a'],
+        at: '2026-01-01T00:00:00Z',
+        expiresAt: 5,
+      }),
+    ],
+    (text) => {
+      const lease = parseLease('/state/leases/l.json', text, TRUSTED, 0);
+      return (
+        typeof lease === 'string' ||
+        (isWho(lease.holder) &&
+          isPort(lease.port) &&
+          isText(lease.path) &&
+          isTime(lease.expiresAt) &&
+          Number.isFinite(lease.seenAt) &&
+          lease.servers.every((id) => typeof id === 'string'))
+      );
+    },
+  ],
+  [
+    'a claim',
+    [ours({ holder: { pid: 9, startToken: '1' }, holdsMs: 5, token: 'x', at: 5, bootMs: 6 })],
+    (text) => {
+      const claim = parseClaimant(text);
+      return typeof claim === 'string' || (isWho(claim.holder) && isCount(claim.holdsMs) && isText(claim.token));
+    },
+  ],
+  [
+    'a request',
+    [
+      ours({
+        at: 5,
+        bootMs: 6,
+        event: 'x',
+        session: 's',
+        ending: { pid: 9, startToken: '1' },
+        lingerMs: 3,
+        configDir: '/c',
+      }),
+    ],
+    (text) => {
+      const request = parseRequest('/state/requests/r.json', text);
+      return (
+        typeof request === 'string' ||
+        (isTime(request.at) && isWho(request.ending) && isCount(request.lingerMs) && isText(request.configDir))
+      );
+    },
+  ],
+  [
+    'what a hook is told',
+    ['{"session_id":"s","cwd":"/w","source":"startup","hook_event_name":"SessionStart"}'],
+    (text) => {
+      const input = parseInput(text);
+      return input === undefined || Object.values(input).every(isText);
+    },
+  ],
+  [
+    'the settings',
+    ['{\n  "hooks": {"SessionEnd": [{"hooks": [{"type": "command", "command": "x"}]}]},\n  "a": [1, null]\n}\n'],
+    (text) => {
+      const document = parseDocument(text);
+      return isBlank(text) || document === undefined || (document.offset >= 0 && document.end <= text.length);
+    },
+  ],
+  [
+    'numbers of a torn record',
+    [record],
+    (text) => {
+      const numbers = numbersIn({ kind: 'text', text, trust: TRUSTED, modifiedAt: 0 });
+      return numbers === undefined || [...numbers].every((one) => one >= 0);
+    },
+  ],
+];
+
+const STAT = `42 (a) b (c) S 1 42 42 34817 42 4194304 0 0 0 0 0 0 0 0 20 0 1 0 12345 0 0 ${'0 '.repeat(30)}`;
+const TCP = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 0100007F:1000 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 12345 1
+   1: 0000000000000000FFFF00000100007F:1000 0000000000000000FFFF00000100007F:C350 06 00000000:00000000 03:000005dc 00000000  1000        0 54321 1\n`;
+
+const PROC: readonly Target[] = [
+  [
+    '/proc/PID/stat',
+    [STAT],
+    (text) => {
+      const seen = parseStat(text, ['opencode', 'serve'], 5_000);
+      if (seen === 'gone' || seen === 'unknown') return true;
+      const { pid, startToken, parent, group, session, ageMs, name } = seen;
+      return (
+        isPid(pid) &&
+        /^\d+$/.test(startToken ?? '') &&
+        [parent, group, session].every(Number.isSafeInteger) &&
+        Number.isFinite(ageMs) &&
+        isText(name)
+      );
+    },
+  ],
+  [
+    '/proc/PID/status',
+    ['Name:\tx\nUid:\t1000\t1000\t1000\t1000\nVmRSS:\t  1234 kB\n'],
+    (text) => {
+      const { owner, memoryBytes } = parseStatus(text);
+      return /^\d+$/.test(owner ?? '0') && (memoryBytes === undefined || memoryBytes >= 0);
+    },
+  ],
+  [
+    '/proc/net/tcp',
+    [TCP],
+    (text) =>
+      parseTcp(text).every(
+        ({ local, remote, inode, state }) =>
+          [local, remote, inode].every(isText) && ['listen', 'established', 'other'].includes(state),
+      ),
+  ],
+  [
+    '/proc/net/unix',
+    ['Num RefCount Protocol Flags Type St Inode Path\n0000: 00000002 00000000 00010000 0001 01 123 /x y\n'],
+    (text) => acceptingIn(text).every((inode) => typeof inode === 'string'),
+  ],
+  [
+    'an environment',
+    [
+      'OPENCODE_REAP_TAG=t\0OPENCODE_PID=5\0OPENCODE_REAP=keep\0OPENCODE_SERVER_PASSWORD=p\0CLAUDE_CONFIG_DIR=/c\0SYSTEMD_EXEC_PID=7\0ADE_OPENCODE_OWNER_PID=8\0OPENCODE_CONFIG_DIR=/x/plugins/cache/a/b/opencode-config',
+    ],
+    (text) => {
+      const { tag, opencodePid, keep, marks } = environmentFrom(text.split('\0'));
+      return (
+        isText(tag) &&
+        isText(opencodePid) &&
+        typeof keep === 'boolean' &&
+        [marks?.servicePid, marks?.adePid, marks?.claudePid].every(isPid)
+      );
+    },
+  ],
+  [
+    'a command line',
+    [
+      'node\0--require\0x\0/usr/bin/opencode\0serve\0--port\x004096',
+      'sh\0-c\0opencode serve --port=4096 & wait',
+      '/usr/bin/claude\0mcp\0serve',
+    ],
+    (text) => {
+      const argv = text.split('\0');
+      const { kind, ...more } = classify(argv, argv[0]);
+      const role = claudeRole(argv[0] ?? '', argv, argv[1]);
+      return (
+        ['serve', 'opencode', 'other'].includes(kind) &&
+        isPort('port' in more ? more.port : undefined) &&
+        [undefined, 'session', 'spare', 'helper'].includes(role)
+      );
+    },
+  ],
+];
+
+const subject = { pid: 4242, startToken: '777', port: 4096, project: '/project', startedAt: 1_700_000_000_000 };
+const user = { pid: 4343, at: 1_700_000_000_000 };
+const THEIRS: readonly Target[] = PLUGIN_FORMATS.map((plugin): Target => {
+  const files = {
+    ...plugin.record(subject),
+    ...plugin.job?.(subject, user, 'running'),
+    ...plugin.session?.(subject, user),
+    ...plugin.foreign?.(subject),
+  };
+  const texts = Object.values(files).map((content) =>
+    typeof content === 'string' ? content : JSON.stringify(content),
+  );
+  const names = Object.keys(files);
+  return [`what ${plugin.format} writes`, texts, (text) => names.every((name) => isReadRight(name, text, texts))];
+});
+
+/** As any format may take it, next to files as they were. */
+function isReadRight(name: string, text: string, others: readonly string[]): boolean {
+  const source = sourceOf(join('/', name), text, others);
+  return FORMATS.every((format) => {
+    const said = format.serverIn?.(source);
+    const uses = format.usesIn?.(source) ?? [];
+    const isUse = uses.every(
+      (use) => isWho(use.holder) && isTime(use.seenAt) && isText(use.name) && use.directories.every(isText),
+    );
+    if (said === undefined || typeof said === 'string' || 'error' in said) return isUse;
+    return isUse && isRecord(recordFrom(format, source, said));
+  });
+}
+
+function sourceOf(file: string, text: string, others: readonly string[]): Source {
+  const json = parseObject(text);
+  const parts = file.split('/');
+  return {
+    file,
+    text,
+    name: parts.at(-1) ?? '',
+    folder: parts.at(-2) ?? '',
+    trust: TRUSTED,
+    startTicks: true,
+    json: typeof json === 'string' ? undefined : json,
+    pathOf: (path) => join(file, '..', path),
+    near: (path) => (path === file ? undefined : sourceOf(join(file, '..', path), others[0] ?? '', [])),
+    touchedAt: () => 5,
+  };
+}
+
+test.each([...OURS, ...PROC, ...THEIRS])(`%s, spoilt (FUZZ_SEED=${SEED})`, (name, seeds, isRight) => {
+  const roll = dice(SEED);
+  // As it was, it is understood: otherwise everything below would be refused at once.
+  for (const seed of seeds) expect([seed, isRight(seed)]).toEqual([seed, true]);
+  const until = performance.now() + MS;
+  for (let tried = 0; tried < 20 || performance.now() < until; tried += 1) {
+    const text = mutated(seeds, roll);
+    const began = performance.now();
+    let right: boolean | unknown;
+    try {
+      right = isRight(text);
+    } catch (error) {
+      right = error;
+    }
+    if (right !== true)
+      throw new Error(`${name}, attempt ${tried}: ${JSON.stringify(text.slice(0, 2_000))}`, { cause: right });
+    expect(performance.now() - began).toBeLessThan(MOST_MS_EACH);
+  }
+});
+
+test('brackets without end are refused, and not by a full stack', () => {
+  const closed = `${'['.repeat(50_000)}${']'.repeat(50_000)}`;
+  for (const text of ['['.repeat(200_000), '{"a":'.repeat(100_000), closed]) {
+    expect([...OURS, ...THEIRS].map(([name, , isRight]) => [name, isRight(text)])).toEqual(
+      [...OURS, ...THEIRS].map(([name]) => [name, true]),
+    );
+  }
+});
