@@ -43,6 +43,13 @@ test('the page of promises links to the code and the tests of each', () => {
   expect(promises.filter((row) => !row.includes('(../src/') || !row.includes('(../test/'))).toEqual([]);
 });
 
+test('the tests that the page of promises names by their words are there', () => {
+  const named = [...textOf('docs/SAFETY.md').matchAll(/\]\(\.\.\/(test\/[^)]+)\): “([^”]+)”/g)];
+  expect(named.length).toBeGreaterThan(10);
+  const missing = named.filter(([, file = '', words = '']) => !readFileSync(join(ROOT, file), 'utf8').includes(words));
+  expect(missing.map(([whole]) => whole)).toEqual([]);
+});
+
 test('files and folders that the page of the design names are there', () => {
   const named = [...textOf('docs/design.md').matchAll(/`((?:[a-z-]+\/)+(?:[a-z-]+(?:\.[a-z]+)+)?)`/g)];
   const paths = [...new Set(named.map(([, path = '']) => path))];
