@@ -9,6 +9,9 @@ import { environmentFrom } from '../src/observe/environment.js';
 import { acceptingIn } from '../src/observe/linux/listens.js';
 import { parseStat, parseStatus } from '../src/observe/linux/processes.js';
 import { parseTcp } from '../src/observe/linux/sockets.js';
+import { parseLsof, tcpSockets } from '../src/observe/macos/lsof.js';
+import { parseNetstat } from '../src/observe/macos/netstat.js';
+import { parseRows } from '../src/observe/macos/ps-rows.js';
 import { parseInput } from '../src/session/hook-input.js';
 import { numbersIn, parseObject } from '../src/state/files/parse.js';
 import { stateFolder } from '../src/state/folders.js';
@@ -251,6 +254,48 @@ const PROC: readonly Target[] = [
   ],
 ];
 
+const PS = `    1   501   501 Ss   ??        1234 Mon Jan  5 10:00:00 2026      501 launchd          501 /sbin/launchd
+  501   777   501 S    ttys001  45678 Mon Jan  5 10:00:01 2026      777 opencode         777 opencode serve --port 4096
+`;
+const LSOF =
+  'p777\nf5\ntIPv4\nn127.0.0.1:4096\nTST=LISTEN\nf6\ntIPv4\nn127.0.0.1:4096->127.0.0.1:50000\nTST=ESTABLISHED\nfcwd\ntDIR\nn/w\n';
+const NETSTAT = `Active Internet connections (including servers)
+Proto Recv-Q Send-Q  Local Address          Foreign Address        (state)
+tcp4       0      0  127.0.0.1.4096         127.0.0.1.57064        ESTABLISHED
+tcp4       0      0  127.0.0.1.4096         *.*                    LISTEN
+`;
+
+const isEnd = (end: { readonly host: string; readonly port: number } | undefined): boolean =>
+  end === undefined || (isText(end.host) && Number.isInteger(end.port) && end.port >= 0 && end.port < 65_536);
+
+/** What the tools of macOS print. */
+const TOOLS: readonly Target[] = [
+  [
+    'what ps prints',
+    [PS],
+    (text) =>
+      [...(parseRows(text)?.values() ?? [])].every(
+        ({ pid, parent, group, owner }) =>
+          [pid, parent, group].every((one) => Number.isSafeInteger(one) && one >= 0) && /^-?\d+$/.test(owner),
+      ),
+  ],
+  [
+    'what lsof prints',
+    [LSOF],
+    (text) => {
+      const files = parseLsof(text);
+      const sockets = files && tcpSockets(files);
+      const isFile = files?.every(({ pid, name }) => Number.isSafeInteger(pid) && isText(name)) ?? true;
+      return isFile && (sockets?.every(({ local, peer }) => isEnd(local) && isEnd(peer)) ?? true);
+    },
+  ],
+  [
+    'what netstat prints',
+    [NETSTAT],
+    (text) => parseNetstat(text)?.every(({ local, peer }) => isEnd(local) && isEnd(peer)) ?? true,
+  ],
+];
+
 const subject = { pid: 4242, startToken: '777', port: 4096, project: '/project', startedAt: 1_700_000_000_000 };
 const user = { pid: 4343, at: 1_700_000_000_000 };
 const THEIRS: readonly Target[] = PLUGIN_FORMATS.map((plugin): Target => {
@@ -290,7 +335,8 @@ function sourceOf(file: string, text: string, others: readonly string[]): Source
     name: parts.at(-1) ?? '',
     folder: parts.at(-2) ?? '',
     trust: TRUSTED,
-    startTicks: true,
+    startTokens: 'ticks',
+
     json: typeof json === 'string' ? undefined : json,
     pathOf: (path) => join(file, '..', path),
     near: (path) => (path === file ? undefined : sourceOf(join(file, '..', path), others[0] ?? '', [])),
@@ -298,7 +344,7 @@ function sourceOf(file: string, text: string, others: readonly string[]): Source
   };
 }
 
-test.each([...OURS, ...PROC, ...THEIRS])(`%s, spoilt (FUZZ_SEED=${SEED})`, (name, seeds, isRight) => {
+test.each([...OURS, ...PROC, ...TOOLS, ...THEIRS])(`%s, spoilt (FUZZ_SEED=${SEED})`, (name, seeds, isRight) => {
   const roll = dice(SEED);
   // As it was, it is understood: otherwise everything below would be refused at once.
   for (const seed of seeds) expect([seed, isRight(seed)]).toEqual([seed, true]);

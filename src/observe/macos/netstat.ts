@@ -19,7 +19,7 @@ export function parseNetstat(stdout: string): NetstatRow[] | undefined {
   const rows: NetstatRow[] = [];
   for (const line of lines.slice(from + 1)) {
     const [, host = '', port, peerHost = '', peerPort, state] = ROW.exec(line) ?? [];
-    if (state === undefined) return undefined;
+    if (state === undefined || [port, peerPort].some((one) => Number(one) > 65_535)) return undefined;
     if (port === '*') continue;
     const peer = peerPort === '*' ? undefined : { host: plain(peerHost), port: Number(peerPort) };
     rows.push({ local: { host: plain(host), port: Number(port) }, peer, state });
