@@ -275,8 +275,7 @@ const TOOLS: readonly Target[] = [
     [PS],
     (text) =>
       [...(parseRows(text)?.values() ?? [])].every(
-        ({ pid, parent, group, owner }) =>
-          [pid, parent, group].every((one) => Number.isSafeInteger(one) && one >= 0) && /^-?\d+$/.test(owner),
+        ({ pid, parent, group, owner }) => [pid, parent, group].every(Number.isSafeInteger) && /^-?\d+$/.test(owner),
       ),
   ],
   [

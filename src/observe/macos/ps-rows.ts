@@ -55,7 +55,7 @@ export function parseRows(stdout: string): ReadonlyMap<number, Row> | undefined 
 function parseRow(line: string): Row | undefined {
   const [, ppid, pgid, uid, stat = '', tty = '', rss, lstart = '', pid, ucomm = '', args = ''] = ROW.exec(line) ?? [];
   const startedAt = lstartSeconds(lstart);
-  if (startedAt === undefined || !Number.isSafeInteger(Number(pid))) return undefined;
+  if (startedAt === undefined || ![pid, ppid, pgid].map(Number).every(Number.isSafeInteger)) return undefined;
   return {
     pid: Number(pid),
     parent: Number(ppid),
