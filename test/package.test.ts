@@ -37,6 +37,7 @@ test('the package is these files', () => {
     'dist/opencode-reap.d.mts',
     'dist/opencode-reap.mjs',
     'docs/SAFETY.md',
+    'docs/answers.schema.json',
     'docs/claude-code.md',
     'docs/deciding.md',
     'docs/design.md',

@@ -5,6 +5,7 @@ import { VERSION } from '../common/version.js';
 import { SHELLS } from '../report/completion.js';
 import { explain } from './explain.js';
 import { type Common, complain } from './output.js';
+import { hintFor, missingFolder, sentence } from './usage.js';
 
 /** Runs the program and returns its exit code. Each command loads only what it needs. */
 export async function run(argv: readonly string[]): Promise<number> {
@@ -29,8 +30,22 @@ export async function run(argv: readonly string[]): Promise<number> {
   } catch (error) {
     if (!(error instanceof CommanderError)) return unexpected(error, saysAll(program));
     if (error.exitCode === 0) return 0;
-    complain(sentence(error, program), hintFor(error));
+    const named = program.commands.find((command) => command.name() === program.args[0])?.name();
+    const misuse = named === undefined && error.code === 'commander.excessArguments' ? unknownCommand(program) : error;
+    complain(sentence(misuse), hintFor(misuse, named));
     return 2;
+  }
+}
+
+/** Since the program can be called without a command, what is no command is one argument too many to the parser. */
+function unknownCommand(program: Command): CommanderError {
+  try {
+    // It is not in the types. With it, the suggestion is made as it is for options.
+    (program as Command & { unknownCommand: () => never }).unknownCommand();
+    throw new Error('an unknown command was taken for a known one');
+  } catch (error) {
+    if (error instanceof CommanderError) return error;
+    throw error;
   }
 }
 
@@ -52,7 +67,7 @@ type BackgroundOptions = Common & { readonly olderThan: number; readonly grace: 
 type Finish = (code: number) => void;
 
 function describe(finish: Finish): Command {
-  const program = common(new Command('opencode-reap'))
+  const program = common(new Command('opencode-reap'), 'json', 'quiet', 'verbose', 'color')
     .description('Ends the opencode servers that Claude Code plugins leave behind, and only those.')
     .version(VERSION)
     .enablePositionalOptions()
@@ -61,6 +76,7 @@ function describe(finish: Finish): Command {
     .configureOutput({ outputError: () => undefined })
     .showSuggestionAfterError(true)
     .exitOverride()
+    .hook('preAction', (_, command) => check(command))
     .option('-n, --dry-run', 'judge and report, change nothing')
     .option('-a, --all-stale', 'every workspace, not only this one')
     .addOption(olderThan())
@@ -74,7 +90,11 @@ function describe(finish: Finish): Command {
     )
     .option('--strays', 'also end processes that detached from a stopped server')
     .option('--exit-code', 'with --dry-run: exit 3 when something is stale')
-    .action(async (options) => finish(await (await import('./commands/reap.js')).reapCommand(options)));
+    .action(async (options) => {
+      // A run that stops what is stale has nothing to tell by it.
+      if (options.exitCode && !options.dryRun) program.error('error: --exit-code needs --dry-run');
+      finish(await (await import('./commands/reap.js')).reapCommand(options));
+    });
   addLooking(program, finish);
   addActing(program, finish);
   addHooks(program, finish);
@@ -113,25 +133,25 @@ const words = (command: Command) => ({
 });
 
 function addLooking(program: Command, finish: Finish): void {
-  common(program.command('list'))
+  common(program.command('list'), 'json', 'verbose', 'color')
     .description('every known server with its verdict, one line each')
     .option('--all', 'also list servers that are not recorded')
     .addOption(olderThan())
     .action(async (_, command) => finish(await (await import('./commands/list.js')).listCommand(optionsOf(command))));
-  common(program.command('why <server>'))
+  common(program.command('why <server>'), 'json', 'color')
     .description('every guard with what was seen, and what would change the verdict (id, pid or port)')
     .addOption(olderThan())
     .action(async (server, _, command) =>
       finish(await (await import('./commands/why.js')).whyCommand(server, optionsOf(command))),
     );
-  common(program.command('log'))
+  common(program.command('log'), 'json', 'color')
     .description('what was stopped or spared, and why')
     .addOption(new Option('-l, --lines <n>', 'how many lines').argParser(wholeNumber).default(50))
     .action(async (_, command) => finish(await (await import('./commands/log.js')).logCommand(optionsOf(command))));
 }
 
 function addActing(program: Command, finish: Finish): void {
-  common(program.command('start [args...]'))
+  common(program.command('start [args...]'), 'json', 'quiet')
     .description('start a server that can be reaped later (or reuse the one on the port) and print its URL')
     .addOption(
       new Option('--port <port>', 'the port to listen on, 0 for any').argParser(portOrZero).default(DEFAULTS.port),
@@ -151,25 +171,26 @@ function addActing(program: Command, finish: Finish): void {
     .action(async (args, _, command) =>
       finish(await (await import('./commands/start.js')).startCommand(args, optionsOf(command))),
     );
-  common(program.command('stop <server>'))
+  common(program.command('stop <server>'), 'json', 'quiet')
     .description('end one of your servers, no matter what started it (id, pid or port)')
     .option('-y, --yes', 'stop it without asking, even if it may be in use')
     .option('--strays', 'also end processes that detached from it')
+    .option('-v, --verbose', 'say each stop as it happens, even without a terminal')
     .addOption(grace())
     .action(async (server, _, command) =>
       finish(await (await import('./commands/stop.js')).stopCommand(server, optionsOf(command))),
     );
-  common(program.command('adopt <server>'))
+  common(program.command('adopt <server>'), 'json', 'quiet')
     .description('allow a running server to be reaped from now on (pid or port)')
     .action(async (server, _, command) =>
       finish(await (await import('./commands/marks.js')).adoptCommand(server, optionsOf(command))),
     );
-  common(program.command('keep <server>'))
+  common(program.command('keep <server>'), 'json', 'quiet')
     .description('never reap this server automatically')
     .action(async (server, _, command) =>
       finish(await (await import('./commands/marks.js')).keepCommand(server, optionsOf(command))),
     );
-  common(program.command('unkeep <server>'))
+  common(program.command('unkeep <server>'), 'json', 'quiet')
     .description('allow it to be reaped again')
     .action(async (server, _, command) =>
       finish(await (await import('./commands/marks.js')).unkeepCommand(server, optionsOf(command))),
@@ -217,7 +238,7 @@ function addHooks(program: Command, finish: Finish): void {
     .action(async (_, command) =>
       finish(await (await import('./commands/install.js')).uninstallCommand(optionsOf(command))),
     );
-  common(program.command('doctor'))
+  common(program.command('doctor'), 'json', 'quiet', 'color')
     .description('check that everything is in place, with hints where it is not')
     .action(async (_, command) =>
       finish(await (await import('./commands/doctor.js')).doctorCommand(optionsOf(command))),
@@ -225,7 +246,7 @@ function addHooks(program: Command, finish: Finish): void {
 }
 
 const inSettings = (command: Command): Command =>
-  common(command)
+  common(command, 'json', 'quiet')
     .option('-n, --dry-run', 'show what would change, change nothing')
     .option('--workspace <dir>', 'the project, if not the current one')
     .addOption(
@@ -241,14 +262,35 @@ function optionsOf<T>(command: Command): T {
   return { ...command.opts(), ...Object.fromEntries(said), ...Object.fromEntries(own) } as T;
 }
 
-const common = (command: Command): Command =>
-  command
-    .option('--state-dir <dir>', 'where records are kept, instead of $OPENCODE_REAP_STATE_DIR')
-    .option('--json', 'print JSON')
-    .option('-q, --quiet', 'print errors only')
-    .option('-v, --verbose', 'print every guard of every server')
-    .option('--color', 'colors even without a terminal')
-    .option('--no-color', 'no colors');
+/** An option that is ignored may have been meant to hold a command back: `opencode-reap --dry-run stop 4096`. */
+async function check(command: Command): Promise<void> {
+  const { parent } = command;
+  const takes = new Set(command.options.map((option) => option.attributeName()));
+  const ignored = parent?.options.find((option) => {
+    const name = option.attributeName();
+    return parent.getOptionValueSource(name) === 'cli' && !takes.has(name);
+  });
+  if (ignored) command.error(`error: '${command.name()}' does not take ${ignored.long}`);
+  if (HIDDEN.includes(command.name())) return;
+  const missing = await missingFolder(optionsOf(command));
+  if (missing) command.error(`error: ${missing}`);
+}
+
+/** Started by hooks and by the watch, some of which an earlier version has installed. */
+const HIDDEN: readonly string[] = ['sweep', 'retire', 'watch'];
+
+type Shared = 'json' | 'quiet' | 'verbose' | 'color';
+
+/** The options that mean the same to every command that takes them. Each takes those that change what it does. */
+function common(command: Command, ...shared: readonly Shared[]): Command {
+  command.option('--state-dir <dir>', 'where records are kept, instead of $OPENCODE_REAP_STATE_DIR');
+  if (shared.includes('json')) command.option('--json', 'print JSON, errors too');
+  if (shared.includes('quiet')) command.option('-q, --quiet', 'print only what was stopped, and errors');
+  if (shared.includes('verbose')) command.option('-v, --verbose', 'print every guard of every server');
+  if (shared.includes('color'))
+    command.option('--color', 'colors even without a terminal').option('--no-color', 'no colors');
+  return command;
+}
 
 const olderThan = (): Option =>
   new Option('--older-than <duration>', 'stop only servers at least this old')
@@ -295,17 +337,4 @@ function loopback(text: string): string {
   if (!/^127(\.\d{1,3}){3}$/.test(text))
     throw new InvalidArgumentError('only 127.x.x.x addresses stay on this machine');
   return text;
-}
-
-/** Commander says `error: option '…' argument 'x' is invalid. why`; this makes it one sentence. */
-function sentence(error: CommanderError, program: Command): string {
-  const [line = ''] = error.message.replace(/^error: /, '').split('\n');
-  const ofACommand = line.includes(" for '");
-  if (error.code === 'commander.excessArguments' && !ofACommand) return `unknown command '${program.args[0] ?? ''}'`;
-  return line.replace(/\.$/, '').replace(' is invalid. ', ' is invalid: ').replace('. Expected', ': expected');
-}
-
-function hintFor({ message }: CommanderError): string {
-  const suggestion = /\(Did you mean (.+)\?\)/.exec(message)?.[1];
-  return suggestion ? `did you mean ${suggestion}?` : 'opencode-reap --help lists commands and options';
 }

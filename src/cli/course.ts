@@ -6,7 +6,7 @@ import { clean } from '../report/text.js';
 import { log, type Told } from '../run/journal.js';
 import type { Judgement } from '../run/judge.js';
 import type { World } from '../run/world.js';
-import { type Common, progress } from './output.js';
+import { type Common, complain, progress } from './output.js';
 
 /** Follows a run that stops servers, so that a user who interrupts it learns what was done and what was not. */
 export interface Course {
@@ -39,11 +39,14 @@ export function follow(world: World, options: Common & { readonly dryRun?: boole
     // A second signal is not handled: it ends the program at once.
     end();
     endQuestions();
-    const lines = isAsking ? ['left alone'] : interruption(options.verbose ? [] : done, [...inHand.values()], again);
-    const wanted = options.quiet ? lines.filter((line) => line.includes(NEXT)) : lines;
+    const lines = isAsking
+      ? ['left alone']
+      : interruption(options.verbose && !options.json ? [] : done, [...inHand.values()], again);
+    const isNews = done.length + inHand.size > 0;
     // The terminal already shows a `^C`.
     const first = process.stderr.isTTY ? '\n' : '';
-    if (wanted.length > 0) process.stderr.write(`${first}${wanted.join('\n')}\n`);
+    if (options.json) complain(lines.join('; '), 'run it again');
+    else if (isNews || !options.quiet) process.stderr.write(`${first}${lines.join('\n')}\n`);
     log(
       world,
       [...inHand.values()].map((server) => lineOf(server, 'interrupted', `by ${name}; ${NEXT}${again}`)),
@@ -62,7 +65,7 @@ export function follow(world: World, options: Common & { readonly dryRun?: boole
       done: (server) => {
         inHand.delete(server.record.id);
         done.push(server);
-        if (options.verbose && !options.quiet) {
+        if (options.verbose && !options.quiet && !options.json) {
           shown.say(said(server));
         }
         shown.change(`${said(server)}; stopping ${begun.size - done.length} more`);
@@ -89,7 +92,8 @@ function interruption(done: readonly Judged[], inHand: readonly Judgement[], aga
   ];
 }
 
-const said = (server: Judged): string => `${state(server)} ${nameOf(server)}: ${clean(reason(server))}`;
+/** What became of a server, in one line that names it. */
+export const said = (server: Judged): string => `${state(server)} ${nameOf(server)}: ${clean(reason(server))}`;
 
 function nameOf({ record, seen }: Pick<Judgement, 'record' | 'seen'>): string {
   const pid = seen.located.kind === 'present' ? seen.located.server.pid : record.spawned?.pid;

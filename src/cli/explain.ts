@@ -17,5 +17,5 @@ export function explain(error: unknown): { readonly error: string; readonly hint
 
 const bug = (error: unknown) => ({
   error: `this is a bug in opencode-reap ${VERSION}: ${error instanceof Error ? `${error.name}: ${error.message}` : String(error)}`,
-  hint: 'run it again with --verbose to see where, and report it',
+  hint: 'run it again with OPENCODE_REAP_DEBUG=1 to see where, and report it',
 });

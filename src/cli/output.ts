@@ -3,7 +3,7 @@ import type { Page } from '../report/table.js';
 import { clean, paintFor, shorten } from '../report/text.js';
 import { homeOf } from '../state/folders.js';
 
-/** Options that every command accepts. */
+/** Options that several commands take. */
 export interface Common {
   readonly stateDir?: string;
   readonly json?: boolean;
@@ -28,9 +28,21 @@ export const print = (lines: readonly string[]): void => {
  */
 export const printJson = (value: unknown): void => print(JSON.stringify(value, null, 2).split('\n').map(clean));
 
-/** One sentence that names the thing, then the next step. */
+/**
+ * One sentence that names the thing, then the next step. With `--json`, one line of JSON, on standard error as well:
+ * standard output then has exactly one answer or nothing, as with `gh`, `kubectl` and `aws`, and what could not be read
+ * can be said beside an answer. (npm prints its errors in place of the answer: a script has to look at each.)
+ */
 export function complain(error: string, hint: string): void {
-  process.stderr.write(`error: ${clean(error)}\nhint: ${clean(hint)}\n`);
+  const said = { error: clean(error), hint: clean(hint) };
+  process.stderr.write(wantsJson() ? `${JSON.stringify(said)}\n` : `error: ${said.error}\nhint: ${said.hint}\n`);
+}
+
+/** By the words themselves: what is wrong may be that they cannot be parsed. What follows `--` is not ours. */
+function wantsJson(): boolean {
+  const words = process.argv.slice(2);
+  const end = words.indexOf('--');
+  return (end < 0 ? words : words.slice(0, end)).includes('--json');
 }
 
 export function complainAboutUnread(unread: readonly Unread[]): void {

@@ -73,6 +73,7 @@ describe('the workspace', () => {
     await mkdir(workspace, { recursive: true });
     await record({ workspace });
     expect(await reap('-n', '--workspace', sandbox.root)).toMatchObject({ servers: [{ verdict: 'stale' }] });
+    await mkdir(join(sandbox.project, 'packages/two'));
     expect(await reap('-n', '--workspace', join(sandbox.project, 'packages/two'))).toMatchObject({ servers: [] });
     expect(await reap('--port', '1')).toMatchObject({ servers: [], staleElsewhere: 1 });
     expect(await reap('--port', `${server.port}`)).toMatchObject({ summary: { stopped: 1 } });
@@ -98,7 +99,7 @@ describe('keep and unkeep', () => {
     ] as const) {
       const { code, stdout } = await run(command, `${pid}`, '--json', '--quiet');
       expect([code, JSON.parse(stdout)]).toEqual([0, { id: 'known', pid, port, kept }]);
-      expect(await run(command, 'unknown', '--json')).toMatchObject({ code: 1, stdout: '' });
+      expect(await run(command, 'unknown', '--json')).toMatchObject({ code: 4, stdout: '' });
     }
   });
 

@@ -99,9 +99,9 @@ test('Ctrl-C says what was stopped and what the next run finishes, with real ser
 
 describe.concurrent('a run that is stopping a slow stand-in', () => {
   test.for<[NodeJS.Signals, number, string[], number]>([
-    ['SIGINT', 130, ['--json'], 2],
+    ['SIGINT', 130, ['--json'], 1],
     ['SIGTERM', 143, [], 2],
-    ['SIGHUP', 129, ['--quiet'], 1],
+    ['SIGHUP', 129, ['--quiet'], 2],
   ])('ends by %s with code %d: %j', async ([name, code, args, lines], { sandbox, expect }) => {
     const quick = await startFake(sandbox);
     await writeRecord(sandbox, 'quick', quick);
@@ -116,7 +116,10 @@ describe.concurrent('a run that is stopping a slow stand-in', () => {
       expect.stringMatching(new RegExp(`^interrupted: stopped pid ${quick.pid} on port ${quick.port}: SIGTERM, `)),
       `interrupted while stopping pid ${slow.pid} on port ${slow.port}; the next run finishes it`,
     ];
-    expect(stderr.trimEnd().split('\n')).toEqual(said.slice(-lines));
+    const isJson = args.includes('--json');
+    const text = isJson ? JSON.parse(stderr).error.replace('; interrupted while', '\ninterrupted while') : stderr;
+    expect(text.trimEnd().split('\n')).toEqual(said);
+    expect(stderr.trimEnd().split('\n')).toHaveLength(lines);
     expect(logOf(sandbox.stateDir).at(-1)).toMatchObject({
       event: 'interrupted',
       detail: expect.stringContaining(name),
@@ -217,7 +220,10 @@ test('Ctrl-C before anything was stopped says that in one line', async ({ sandbo
     const output = outputOf(child);
     await waitFor('it looks', () => isAnnounced(sandbox, child));
     child.kill('SIGINT');
-    expect(await output).toEqual({ code: 130, stdout: '', stderr: 'interrupted: nothing was stopped\n' });
+    const { stderr, ...result } = await output;
+    expect(result).toEqual({ code: 130, stdout: '' });
+    const said = args.includes('--json') ? `${JSON.parse(stderr).error}\n` : stderr;
+    expect([said, stderr.split('\n').length]).toEqual(['interrupted: nothing was stopped\n', 2]);
   }
   expect(alive(silent.pid)).toBe(true);
 });
@@ -308,7 +314,8 @@ describe('an unexpected error', () => {
     'thrown later': "setTimeout(() => { throw new TypeError('a bug'); }, 300);",
     'of a promise': "setTimeout(() => Promise.reject(new TypeError('a bug')), 300);",
   };
-  const sentence = /^error: this is a bug in opencode-reap \d\S*: TypeError: a bug\nhint: [^\n]*--verbose[^\n]*\n/;
+  const sentence =
+    /^error: this is a bug in opencode-reap \d\S*: TypeError: a bug\nhint: [^\n]*OPENCODE_REAP_DEBUG=1[^\n]*\n/;
 
   test.for(Object.entries(BUGS))(
     '%s is one sentence that says that it is one',
@@ -318,9 +325,12 @@ describe('an unexpected error', () => {
       const file = join(sandbox.root, 'preload.cjs');
       writeFileSync(file, code);
       const env = { NODE_OPTIONS: `--require=${file}` };
-      const plain = await runCli(sandbox, [...NOW, '--json'], { env });
+      const plain = await runCli(sandbox, NOW, { env });
       expect([plain.code, plain.stdout]).toEqual([1, '']);
       expect(plain.stderr).toMatch(new RegExp(`${sentence.source}$`));
+      const json = await runCli(sandbox, [...NOW, '--json'], { env });
+      expect([json.code, json.stdout]).toEqual([1, '']);
+      expect(JSON.parse(json.stderr).error).toMatch(/TypeError: a bug$/);
       for (const [args, more] of [
         [['--verbose'], {}],
         [[], { OPENCODE_REAP_DEBUG: '1' }],

@@ -91,7 +91,10 @@ test('stop wants a second word for a server whose session lives', async () => {
 
 test('stop refuses a pid that is not an `opencode serve`, our own pid, or a free one', async () => {
   for (const pid of [startBystander(sandbox), process.pid, 1, 4_100_000]) {
-    expect(await run('stop', `${pid}`, '--yes')).toEqual(refused(/no known server has/, /opencode-reap list/));
+    expect(await run('stop', `${pid}`, '--yes')).toEqual({
+      ...refused(/no known server has/, /opencode-reap list/),
+      code: 4,
+    });
   }
   expect(alive(server.pid)).toBe(true);
 });

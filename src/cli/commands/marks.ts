@@ -35,7 +35,7 @@ const known = ({ server: { record, seen } }: Chosen) => ({
 export async function keepCommand(name: string, options: Common): Promise<number> {
   const world = await openWorld(options.stateDir, process.env);
   const chosen = await choose(name, POLICY, world);
-  if (chosen === undefined) return 1;
+  if (typeof chosen === 'number') return chosen;
   const { id } = chosen.server.record;
   const processes = processesOf(chosen.server.seen.located).map(identityOf);
   keep(world.folder, { id, processes, machine: chosen.server.survey.snapshot.machine });
@@ -48,7 +48,7 @@ export async function keepCommand(name: string, options: Common): Promise<number
 export async function unkeepCommand(name: string, options: Common): Promise<number> {
   const world = await openWorld(options.stateDir, process.env);
   const chosen = await choose(name, POLICY, world);
-  if (chosen === undefined) return 1;
+  if (typeof chosen === 'number') return chosen;
   const { record } = chosen.server;
   const { id } = record;
   const { written, snapshot } = chosen.server.survey;
@@ -88,7 +88,7 @@ const identityOf = ({ pid, startToken }: Identity): Identity => ({ pid, startTok
 export async function adoptCommand(name: string, options: Common): Promise<number> {
   const world = await openWorld(options.stateDir, process.env);
   const chosen = await choose(name, { ...POLICY, meansProcess: true }, world);
-  if (chosen === undefined) return 1;
+  if (typeof chosen === 'number') return chosen;
   const refusal = whyNotAdopt(chosen);
   if (refusal) {
     complain(`${name} was not adopted: ${refusal}`, `opencode-reap why ${name} shows what was seen`);

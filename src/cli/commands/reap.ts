@@ -9,7 +9,7 @@ import { closing, table } from '../../report/table.js';
 import { everyGuard } from '../../report/why.js';
 import { inProject, openWorld } from '../../run/world.js';
 import { endWatchIfOver } from '../../session/watch.js';
-import { follow } from '../course.js';
+import { follow, said } from '../course.js';
 import { type Common, complainAboutUnread, pageFor, print, printJson } from '../output.js';
 
 export interface ReapOptions extends Common {
@@ -33,7 +33,8 @@ export async function reapCommand(options: ReapOptions): Promise<number> {
   if (!options.dryRun) await endWatchIfOver(process.argv[1], world);
   complainAboutUnread(reaped.unread);
   if (options.json) printJson(jsonReport(reaped, VERSION));
-  else if (!options.quiet) {
+  else if (options.quiet) print(reaped.servers.filter(({ outcome }) => outcome?.kind === 'stopped').map(said));
+  else {
     const page = pageFor(options);
     print(table(reaped.servers, page));
     print(everyGuard(reaped.servers, page));

@@ -27,7 +27,8 @@ export async function stopCommand(name: string, options: StopOptions): Promise<n
   if (typeof stopped === 'number') return stopped;
   await endWatchIfOver(process.argv[1], world);
   if (options.json) printJson(jsonServer(stopped));
-  else if (!options.quiet) print([`${state(stopped)}: ${clean(reason(stopped))}`]);
+  else if (!options.quiet || stopped.outcome?.kind === 'stopped')
+    print([`${state(stopped)}: ${clean(reason(stopped))}`]);
   return stopped.outcome?.kind === 'stopped' || stopped.outcome?.kind === 'gone' ? 0 : 1;
 }
 
@@ -35,7 +36,7 @@ export async function stopCommand(name: string, options: StopOptions): Promise<n
 async function stopOne(name: string, options: StopOptions, course: Course, world: World): Promise<Judged | number> {
   const policy = { olderThanMs: 0, graceMs: options.grace, endStrays: options.strays === true, named: true };
   const chosen = await choose(name, { ...policy, meansProcess: true }, world);
-  if (chosen === undefined) return 1;
+  if (typeof chosen === 'number') return chosen;
   const forbids = forbidding(chosen);
   if (forbids) return refuse(name, forbids);
   const inUse = options.yes ? undefined : useOf(chosen.server.verdict);

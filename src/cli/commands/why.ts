@@ -7,7 +7,7 @@ import { type Common, pageFor, print, printJson } from '../output.js';
 export async function whyCommand(name: string, options: Common & { readonly olderThan: number }): Promise<number> {
   const world = await openWorld(options.stateDir, process.env);
   const chosen = await choose(name, { olderThanMs: options.olderThan }, world);
-  if (chosen === undefined) return 1;
+  if (typeof chosen === 'number') return chosen;
   const judged = { ...chosen.server, outcome: undefined };
   if (options.json) printJson(jsonServer(judged));
   else if (!options.quiet) print(why(judged, pageFor(options).paint));

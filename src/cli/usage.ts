@@ -1,0 +1,42 @@
+/** What the parser says about wrong usage. */
+export interface Misuse {
+  readonly code: string;
+  readonly message: string;
+}
+
+/** The parser says `error: option '…' argument 'x' is invalid. why`; this makes it one sentence. */
+export function sentence({ message }: Misuse): string {
+  const [line = ''] = message.replace(/^error: /, '').split('\n');
+  return line.replace(/\.$/, '').replace(' is invalid. ', ' is invalid: ').replace('. Expected', ': expected');
+}
+
+/** What was probably meant; else where the command in question explains itself. */
+export function hintFor({ message }: Misuse, command: string | undefined): string {
+  const suggestion = /\(Did you mean (.+)\?\)/.exec(message)?.[1];
+  if (suggestion) return `did you mean ${suggestion}?`;
+  return command === undefined
+    ? 'opencode-reap --help lists commands and options'
+    : `opencode-reap ${command} --help lists its options`;
+}
+
+/**
+ * Whether the folders that were named are there. A name that is mistyped would otherwise look like a folder in which
+ * nothing is recorded. Those that the environment names may be made later; so may all that a hook names.
+ */
+export async function missingFolder(named: {
+  readonly stateDir?: string;
+  readonly workspace?: string;
+}): Promise<string | undefined> {
+  const given = [
+    ['--state-dir', named.stateDir],
+    ['--workspace', named.workspace],
+  ] as const;
+  if (given.every(([, folder]) => folder === undefined)) return undefined;
+  const { placeAt } = await import('../observe/directories.js');
+  const missing = given.find(([, folder]) => {
+    const place = folder === undefined ? undefined : placeAt(folder);
+    // A file system that does not answer is not one on which nothing is.
+    return place !== undefined && !place.isDirectory && place.silent.length === 0;
+  });
+  return missing && `${missing[0]} names ${missing[1] || 'nothing'}, which is not a folder that can be seen`;
+}
