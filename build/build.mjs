@@ -1,7 +1,8 @@
-import { copyFileSync, existsSync, readFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { manPage } from './man.mjs';
 
 /*
  * What the package consists of, made of `src`: `node build/build.mjs` puts all of it into dist. With the name of a part
@@ -137,6 +138,10 @@ if (part === undefined) {
   const outdir = join(ROOT, 'dist');
   await Promise.all(Object.values(PARTS).map((options) => build({ ...options, outdir })));
   copyFileSync(join(outdir, 'modules/library/api.d.ts'), join(outdir, 'opencode-reap.d.mts'));
+  const [{ describe }, help] = await Promise.all(
+    ['cli', 'help'].map((name) => import(`../dist/modules/cli/${name}.js`)),
+  );
+  writeFileSync(join(outdir, 'opencode-reap.1'), manPage(describe(), help));
 } else if (PARTS[part] && folder) {
   const { plugins } = PARTS[part];
   const replaced = replacing ? [replacedBy(resolve(replacing))] : [];

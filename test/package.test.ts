@@ -33,6 +33,7 @@ test('the package is these files', () => {
     'bin/package.json',
     'dist/hook.cjs',
     'dist/index.js',
+    'dist/opencode-reap.1',
     'dist/opencode-reap.cjs',
     'dist/opencode-reap.d.mts',
     'dist/opencode-reap.mjs',

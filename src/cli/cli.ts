@@ -4,6 +4,7 @@ import { parseDuration } from '../common/duration.js';
 import { VERSION } from '../common/version.js';
 import { SHELLS } from '../report/completion.js';
 import { explain } from './explain.js';
+import { helpEnd } from './help.js';
 import { type Common, complain } from './output.js';
 import { hintFor, missingFolder, sentence } from './usage.js';
 
@@ -66,7 +67,8 @@ type BackgroundOptions = Common & { readonly olderThan: number; readonly grace: 
 
 type Finish = (code: number) => void;
 
-function describe(finish: Finish): Command {
+/** All commands and options. What a command does is loaded when it is called. */
+export function describe(finish: Finish): Command {
   const program = common(new Command('opencode-reap'), 'json', 'quiet', 'verbose', 'color')
     .description('Ends the opencode servers that Claude Code plugins leave behind, and only those.')
     .version(VERSION)
@@ -76,6 +78,7 @@ function describe(finish: Finish): Command {
     .configureOutput({ outputError: () => undefined })
     .showSuggestionAfterError(true)
     .exitOverride()
+    .addHelpText('afterAll', ({ command }) => helpEnd(command.parent ? command.name() : ''))
     .hook('preAction', (_, command) => check(command))
     .option('-n, --dry-run', 'judge and report, change nothing')
     .option('-a, --all-stale', 'every workspace, not only this one')

@@ -3,6 +3,7 @@ import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { errorsIn } from '../support/answers.js';
 import { type CliResult, runCli } from '../support/cli.js';
 import { filesIn, logOf, recordsIn } from '../support/fake.js';
 import { inhabitants } from '../support/inhabitants.js';
@@ -40,6 +41,7 @@ const started = (words: readonly string[] = [], { settings = {}, env = {} }: How
 const startedJson = async (how?: How, ...words: string[]) => {
   const { code, stdout, stderr } = await started(['--json', ...words], how);
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  expect(errorsIn(JSON.parse(stdout), 'started')).toEqual([]);
   return JSON.parse(stdout);
 };
 

@@ -1,0 +1,79 @@
+/*
+ * What help and the manual page say beside commands and options. The page is made of the same program (build/man.mjs);
+ * it is here what it is, so that neither can say what the other does not.
+ */
+
+/** A command line and what it is for. */
+type Example = readonly [line: string, purpose: string];
+
+/** By the command's name; the empty one is the program without a command. */
+export const EXAMPLES: Readonly<Record<string, readonly Example[]>> = {
+  '': [
+    ['opencode-reap --dry-run', 'what would be stopped in this workspace, and why'],
+    ['opencode-reap', 'stop it'],
+    ['opencode-reap --all-stale --older-than 1h', 'stop what is stale anywhere and an hour old'],
+    ['opencode-reap -n --exit-code -q; test $? = 3 && echo stale', 'for a script'],
+  ],
+  list: [
+    ['opencode-reap list --all', 'with the servers that nothing was written down about'],
+    ['opencode-reap list --json', 'for a script'],
+  ],
+  why: [['opencode-reap why 4096', 'what is known about the server on port 4096']],
+  log: [['opencode-reap log --lines 5', 'the last five things that were done or left alone']],
+  start: [
+    ['opencode-reap start --port 0', 'on any free port; prints its URL'],
+    ['opencode-reap start --retire-after 2h -- --print-logs', 'what follows -- is for opencode serve'],
+  ],
+  stop: [
+    ['opencode-reap stop 4096', 'asks first if it may be in use'],
+    ['opencode-reap stop 4096 --yes', 'without asking'],
+  ],
+  adopt: [['opencode-reap adopt 4096', 'from now on it may be reaped']],
+  keep: [['opencode-reap keep 4096', 'whatever becomes of the session that uses it']],
+  unkeep: [['opencode-reap unkeep 4096', 'undoes keep']],
+  install: [
+    ['opencode-reap install --dry-run', 'shows the change to the settings'],
+    ['opencode-reap install --scope local', 'in this project, for you alone'],
+  ],
+  uninstall: [['opencode-reap uninstall', 'the settings are as they were before']],
+  doctor: [['opencode-reap doctor --quiet', 'prints only what is broken']],
+  completion: [
+    ['source <(opencode-reap completion bash)', 'in ~/.bashrc'],
+    ['source <(opencode-reap completion zsh)', 'in ~/.zshrc, after compinit'],
+    ['opencode-reap completion fish | source', 'in ~/.config/fish/config.fish'],
+  ],
+};
+
+export const EXIT_CODES: readonly (readonly [code: number, meaning: string])[] = [
+  [0, 'done'],
+  [1, 'a stale server outlived the run, or something could not be done or read'],
+  [2, 'wrong usage'],
+  [3, 'something is stale (--dry-run --exit-code)'],
+  [4, 'no server has that name'],
+  [130, 'interrupted by Ctrl-C; by another signal, 128 and its number'],
+];
+
+/** What no option shows. */
+export const ENVIRONMENT: readonly (readonly [name: string, meaning: string])[] = [
+  ['OPENCODE_REAP_STATE_DIR', 'where records are kept; ~/.local/state/opencode-reap by default'],
+  ['OPENCODE_REAP_OLDER_THAN', 'the default of --older-than'],
+  ['OPENCODE_REAP_GRACE', 'the default of --grace'],
+  ['OPENCODE_REAP_RETIRE_AFTER', 'the default of --retire-after'],
+  ['OPENCODE_REAP_DEBUG', 'if set, an unexpected error comes with its stack'],
+  ['OPENCODE_REAP=keep', 'in the environment of a server: it is never reaped automatically'],
+  ['NO_COLOR', 'if set, no colors'],
+];
+
+/** The end of what `--help` prints for a command. */
+export function helpEnd(command: string): string {
+  const examples = EXAMPLES[command] ?? [];
+  const blocks = [
+    ...(examples.length === 0
+      ? []
+      : [['Examples:', ...examples.flatMap(([line, is]) => [`  ${line}`, `      ${is}`])]]),
+    ...(command === ''
+      ? [['Exit codes:', ...EXIT_CODES.map(([code, is]) => `  ${String(code).padEnd(3)}  ${is}`)]]
+      : []),
+  ];
+  return blocks.map((lines) => `\n${lines.join('\n')}`).join('\n');
+}
