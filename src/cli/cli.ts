@@ -2,6 +2,7 @@ import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 
 import { DEFAULTS } from '../common/defaults.js';
 import { parseDuration } from '../common/duration.js';
 import { VERSION } from '../common/version.js';
+import type { Grammar } from '../report/candidates.js';
 import { SHELLS } from '../report/completion.js';
 import { explain } from './explain.js';
 import { helpEnd } from './help.js';
@@ -108,16 +109,17 @@ export function describe(finish: Finish): Command {
 function addCompletion(program: Command, finish: Finish): void {
   program
     .command('completion')
-    .description('print a shell script that completes commands and options')
+    .description('print a script with which a shell completes commands, options and servers')
     .addArgument(new Argument('<shell>', 'which shell').choices(SHELLS))
-    .action(async (shell) =>
-      finish(
-        (await import('./commands/completion.js')).completionCommand(
-          shell,
-          [program, ...commandsOf(program)].map(words),
-        ),
-      ),
-    );
+    .action(async (shell) => finish((await import('./commands/completion.js')).completionCommand(shell)));
+  program
+    .command('complete [words...]', { hidden: true })
+    .description('what the script of a shell asks')
+    .requiredOption('--word <begun>', 'what has been typed of the next word')
+    .action(async (words, { word }) => {
+      const { completeCommand } = await import('./commands/complete.js');
+      finish(await completeCommand(words, word, grammar(program), commandsOf(program).map(grammar)));
+    });
 }
 
 const commandsOf = (program: Command): readonly Command[] =>
@@ -126,13 +128,24 @@ const commandsOf = (program: Command): readonly Command[] =>
     .visibleCommands(program)
     .filter((command) => command.name() !== 'help');
 
-const words = (command: Command) => ({
+const grammar = (command: Command): Grammar => ({
   name: command.parent ? command.name() : '',
   description: command.description(),
   options: command
     .createHelp()
     .visibleOptions(command)
-    .flatMap(({ long }) => long ?? []),
+    .map((option) => ({
+      flags: [option.long, option.short].flatMap((flag) => flag ?? []),
+      description: option.description,
+      value: option.required
+        ? { means: /<(.+)>/.exec(option.flags)?.[1] ?? '', choices: option.argChoices ?? [] }
+        : undefined,
+    })),
+  values: command.registeredArguments.map((one) => ({
+    means: one.name(),
+    choices: one.argChoices ?? [],
+    repeats: one.variadic,
+  })),
 });
 
 function addLooking(program: Command, finish: Finish): void {
@@ -279,8 +292,8 @@ async function check(command: Command): Promise<void> {
   if (missing) command.error(`error: ${missing}`);
 }
 
-/** Started by hooks and by the watch, some of which an earlier version has installed. */
-const HIDDEN: readonly string[] = ['sweep', 'retire', 'watch'];
+/** Called by hooks, by the watch and by shells, some of which an earlier version has installed. */
+const HIDDEN: readonly string[] = ['sweep', 'retire', 'watch', 'complete'];
 
 type Shared = 'json' | 'quiet' | 'verbose' | 'color';
 

@@ -41,6 +41,7 @@ export const EXAMPLES: Readonly<Record<string, readonly Example[]>> = {
     ['source <(opencode-reap completion bash)', 'in ~/.bashrc'],
     ['source <(opencode-reap completion zsh)', 'in ~/.zshrc, after compinit'],
     ['opencode-reap completion fish | source', 'in ~/.config/fish/config.fish'],
+    ['opencode-reap completion powershell | Out-String | Invoke-Expression', 'in $PROFILE'],
   ],
 };
 

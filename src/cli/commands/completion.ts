@@ -1,7 +1,7 @@
-import { type Completed, completion, type Shell } from '../../report/completion.js';
+import { completion, type Shell } from '../../report/completion.js';
 import { print } from '../output.js';
 
-export function completionCommand(shell: Shell, words: readonly Completed[]): number {
-  print(completion(shell, words));
+export function completionCommand(shell: Shell): number {
+  print(completion(shell));
   return 0;
 }
