@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -86,15 +86,18 @@ describe('a shell is offered', () => {
   });
 
   test('no name that would mean something to it, and nothing that controls a terminal', async () => {
-    const file = await writeState(
-      sandbox.stateDir,
-      'servers/evil.json',
-      recordOf(sandbox, '$(touch x);\u001b[31m', server),
-    );
+    const evil = '$(touch x);';
+    const other = await startFake(sandbox);
+    const file = await writeState(sandbox.stateDir, `servers/${evil}.json`, {
+      ...recordOf(sandbox, evil, other),
+      plugin: 'a\u001b[31mb',
+    });
+    expect((await runCli(sandbox, ['list', '--json', '--older-than', '0s'])).stdout).toContain(evil);
     const { stdout } = await runCli(sandbox, ['complete', '--word=', '--', 'why']);
     expect(['$', ';', '\u001b'].filter((one) => stdout.includes(one))).toEqual([]);
-    expect(stdout).toContain(`${server.port}\t`);
-    spawnSync('rm', [file]);
+    expect(stdout).toContain(`${other.port}\tpid ${other.pid}, a\\u001b[31mb`);
+    rmSync(file);
+    process.kill(other.pid, 'SIGKILL');
   });
 });
 
