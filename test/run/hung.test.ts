@@ -8,6 +8,7 @@ import { logOf, writeRecord } from '../support/fake.js';
 import { createSession, installOpencode, listenerOf, prompt, releases, request, waitFor } from '../support/opencode.js';
 import { startSecond } from '../support/opencode-2.js';
 import { ageMs, alive, cmdline, connectionsOf, cpuTicks, descendants, startToken } from '../support/proc.js';
+import { THROUGH_MACOS } from '../support/program.js';
 import {
   attach,
   expectNothingLeft,
@@ -100,27 +101,30 @@ describe.concurrent('a server that does not answer', { timeout: 180_000 }, () =>
     expectNothingLeft(expect, sandbox, { port });
   });
 
-  test('is ended once it is a minute old, with its MCP servers, as a stand-in for OpenCode 2', async ({
-    sandbox,
-    expect,
-  }) => {
-    // One answers nothing at all, the other one still has its page.
-    const all = await Promise.all([
-      startSecond(sandbox, { settings: { states: ['loaded', 'hung'], mcp: ['plain', 'stubborn'] } }),
-      startSecond(sandbox, { settings: { states: ['loaded'], mcp: ['plain'], answers: { '/api/info': 'silent' } } }),
-    ]);
-    const below = all.flatMap(({ pid }) => descendants(pid));
-    expect(below.length).toBeGreaterThan(2);
-    for (const [at, server] of all.entries()) {
-      await writeRecord(sandbox, `second-${at}`, server, { command: cmdline(server.pid) });
-    }
-    const young = await reapJson(sandbox, NOW);
-    expect(young.servers).toMatchObject([{ verdict: 'unsure' }, { verdict: 'unsure' }]);
-    for (const { pid } of all) await untilOlderThanAMinute(pid);
-    expect(await reapWhenQuiet(sandbox, WITH_TIME)).toMatchObject({ code: 0 });
-    expect(logOf(sandbox.stateDir).filter(({ event }) => event === 'stopped')).toHaveLength(2);
-    expect([...below, ...all.map(({ pid }) => pid)].filter(alive)).toEqual([]);
-  });
+  // An MCP server is told from a tool by how much later than its server it started, which a second is too coarse for.
+  const secondsOnly = THROUGH_MACOS ? ' (skipped: start times are whole seconds here, so it is spared)' : '';
+  const inTime = THROUGH_MACOS ? test.skip : test;
+  inTime(
+    `is ended once it is a minute old, with its MCP servers, as a stand-in for OpenCode 2${secondsOnly}`,
+    async ({ sandbox, expect }) => {
+      // One answers nothing at all, the other one still has its page.
+      const all = await Promise.all([
+        startSecond(sandbox, { settings: { states: ['loaded', 'hung'], mcp: ['plain', 'stubborn'] } }),
+        startSecond(sandbox, { settings: { states: ['loaded'], mcp: ['plain'], answers: { '/api/info': 'silent' } } }),
+      ]);
+      const below = all.flatMap(({ pid }) => descendants(pid));
+      expect(below.length).toBeGreaterThan(2);
+      for (const [at, server] of all.entries()) {
+        await writeRecord(sandbox, `second-${at}`, server, { command: cmdline(server.pid) });
+      }
+      const young = await reapJson(sandbox, NOW);
+      expect(young.servers).toMatchObject([{ verdict: 'unsure' }, { verdict: 'unsure' }]);
+      for (const { pid } of all) await untilOlderThanAMinute(pid);
+      expect(await reapWhenQuiet(sandbox, WITH_TIME)).toMatchObject({ code: 0 });
+      expect(logOf(sandbox.stateDir).filter(({ event }) => event === 'stopped')).toHaveLength(2);
+      expect([...below, ...all.map(({ pid }) => pid)].filter(alive)).toEqual([]);
+    },
+  );
 
   test('is spared while a client is connected to it', async ({ sandbox, expect, onTestFinished }) => {
     const server = await startAndLeave(sandbox, 'native');
