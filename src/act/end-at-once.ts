@@ -26,11 +26,13 @@ export function endScript(targets: readonly Identity[], isFirstServer: boolean):
     '$stay=$false',
     `$r=foreach($t in ${list.join(',')}){$a=$t.Split(':');$w='gone';` +
       "if($stay){@{pid=[int]$a[0];what='unknown'};continue};" +
-      `try{$p=Get-Process -Id $a[0]}catch{${isFirstServer ? '$stay=$true;' : ''}@{pid=[int]$a[0];what=$w};continue};` +
+      // Any other error says nothing of whether it is there.
+      "try{$p=Get-Process -Id $a[0]}catch{if($_.FullyQualifiedErrorId -notlike 'NoProcessFound*'){$w='denied'};" +
+      `${isFirstServer ? '$stay=$true;' : ''}@{pid=[int]$a[0];what=$w};continue};` +
       "try{$w='denied';$h=$p.Handle;$at=[string]$p.StartTime.ToFileTimeUtc();" +
       "if($at.Substring(0,$at.Length-1) -ne $a[1]){$w='replaced'}" +
       `else{Stop-Process -InputObject $p -Force;$w='survived';Wait-Process -InputObject $p -Timeout ${WAIT_S};$w='ended'}` +
-      "}catch{if($p.HasExited){$w='ended'}};" +
+      "}catch{try{if($p.HasExited){$w='ended'}}catch{}};" +
       `${isFirstServer ? "if($w -ne 'ended'){$stay=$true};" : ''}` +
       '@{pid=[int]$a[0];what=$w}}',
     'ConvertTo-Json -Compress -InputObject @{ended=@($r)}',

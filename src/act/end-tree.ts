@@ -68,7 +68,7 @@ async function endHeads(heads: readonly Identity[], below: readonly Identity[], 
 /** A launcher ends with its server, most often before its turn comes. */
 async function endHeadsAtOnce(
   heads: readonly Identity[],
-  { lineage, mayBegin = () => true }: Ending,
+  { look, lineage, mayBegin = () => true }: Ending,
   runScript: RunScript,
 ): Promise<EndedTree> {
   const [server] = heads;
@@ -80,6 +80,9 @@ async function endHeadsAtOnce(
   const stubborn = heads.flatMap(({ pid }) => (['survived', 'denied'].includes(all.get(pid) ?? '') ? pid : []));
   if (what === 'ended')
     return stubborn.length > 0 ? { kind: 'survived', pids: stubborn } : { kind: 'ended', signal: 'SIGKILL' };
+  // What follows takes its record away, so the list has to say the same as the one that opened it.
+  if ((what === 'gone' || what === 'replaced') && !(await isGone(server, look)))
+    return { kind: 'withheld', because: 'it cannot be told whether it has ended' };
   if (what === 'gone') return { kind: 'gone' };
   if (what === 'replaced' || what === 'denied') return { kind: what, pid: server.pid };
   if (what === 'survived') return { kind: 'survived', pids: stubborn };

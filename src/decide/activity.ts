@@ -63,6 +63,8 @@ export interface Silence {
   readonly spanMs: number;
   /** False when our own timers were late, so that the silence may be our fault. */
   readonly onTime: boolean;
+  /** It does answer something else, so it may only be slow: a session may be waiting in it for its user. */
+  readonly isPartial?: boolean;
 }
 
 /** Silence for this long, over this many looks, is not a wait for an upstream: a model answers, or its connection ends. */
@@ -103,6 +105,8 @@ export function activityOfSilence(
   if (sockets === undefined) return unknown('it does not answer, and its connections cannot be seen');
   if (sockets.inbound.length > 0 || (sockets.outbound > 0 && !isLong(since, nowMs)))
     return unknown(`it does not answer, but has connections${soFar(since, nowMs)}`, since);
+  if (silence.isPartial && !isLong(since, nowMs))
+    return unknown(`it answers, but not whether it is busy${soFar(since, nowMs)}`, since);
   if (isLong(since, nowMs)) {
     const because = `silent for ${duration(nowMs - since.sinceMs)}, over ${count(since.looks, 'look')}`;
     return { kind: 'hung', because, ...long(since) };

@@ -1,3 +1,4 @@
+import { DEFAULT_PORT } from '../common/defaults.js';
 import { descendants, type Process, passwordsIn } from '../model/process.js';
 import type { ServerRecord } from '../model/record.js';
 import { sameSecret } from '../model/secret.js';
@@ -20,8 +21,23 @@ export function givenPassword({ password }: ServerRecord, snapshot: Snapshot): P
     return its && !isTools && passwordsIn(its).some((one) => password && sameSecret(one, password));
   });
   const below = new Set(given.flatMap(({ pid }) => descendants(processes, pid).map((one) => one.pid)));
-  const [first, second] = given.filter(({ pid }) => !below.has(pid));
+  const own = given.filter(({ pid }) => !below.has(pid));
+  const [first, second] = own.filter((one) => isStartedAsByPlugin(one, snapshot));
   if (second) return 'several servers have its password, and it may be any of them';
+  const [other] = own;
+  if (first === undefined && other)
+    return `process ${other.pid} has its password, but was not started as its plugin starts one`;
   const hidden = servers.find(({ pid }) => !environments.has(pid) && !below.has(pid));
   return hidden ? `process ${hidden.pid} may have its password, but its environment cannot be read` : first;
+}
+
+/**
+ * A person may give their own server that password, so that the plugin can use it. The plugin's is detached, on the port
+ * that plugins share, and gets the name and the password by OpenCode 1's variables.
+ */
+function isStartedAsByPlugin({ pid, session, terminal, command }: Process, { environments }: Snapshot): boolean {
+  const its = environments.get(pid);
+  const isDetached = session === pid && terminal === false;
+  const isOnPort = command?.kind === 'serve' && command.port === DEFAULT_PORT;
+  return isDetached && isOnPort && its?.username === 'opencode' && its.password !== undefined;
 }

@@ -91,7 +91,8 @@ function leftOnPort({ port, startedAt }: ServerRecord, snapshot: Snapshot): Proc
   const { at, listeners, processes, showsGroups } = snapshot;
   const pid = showsGroups !== false || port === undefined ? undefined : listeners.get(port);
   const process = pid === undefined ? undefined : processes?.get(pid);
-  if (process === undefined || !mayServe(process, snapshot) || startedAt === undefined) return undefined;
+  // One whose parent lives was not left behind: a person may have started it by hand, moments before the plugin tried.
+  if (process?.orphanOf === undefined || !mayServe(process, snapshot) || startedAt === undefined) return undefined;
   const after = process.ageMs === undefined ? 0 : at - process.ageMs - startedAt;
   return after >= -MAY_START_BEFORE_MS && after <= MAY_START_AFTER_MS ? process : undefined;
 }

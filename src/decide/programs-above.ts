@@ -18,7 +18,7 @@ const PROGRAMS: readonly (readonly [RegExp, string])[] = [
   [/^zellij/, 'zellij'],
   [/^\.?n?vim(-wrapped|-qt)?$/, 'Neovim'],
   [/^emacs/, 'Emacs'],
-  [/^(code|code-insiders|code-oss|codium|vscodium|code-server)$/, 'VS Code'],
+  [/^(code|code-insiders|code - insiders|code-oss|codium|vscodium|code-server)$/i, 'VS Code'],
   [/^cursor$/i, 'Cursor'],
   [/^windsurf$/i, 'Windsurf'],
   [/^(zed|zed-editor)$/, 'Zed'],
@@ -36,7 +36,7 @@ export function programAbove(process: Process, { processes }: Snapshot): Program
     seen.add(at.pid);
     const { name, pid, claude } = at;
     if (claude === 'session' || claude === 'spare') return { is: 'claude', name: 'Claude Code', pid };
-    const known = PROGRAMS.find(([pattern]) => pattern.test(name));
+    const known = PROGRAMS.find(([pattern]) => pattern.test(name.replace(/\.exe$/i, '')));
     if (known) return { is: 'other', name: known[1] === 'a supervisor' ? name : known[1], pid };
   }
   return undefined;

@@ -3,6 +3,7 @@ import { endScript, parseEnded } from '../../src/act/end-at-once.js';
 import { type Ending, endRest, endTree } from '../../src/act/end-tree.js';
 import type { Target } from '../../src/decide/verdict.js';
 import { type Identity, parsePid } from '../../src/model/identity.js';
+import type { Seen } from '../../src/model/process.js';
 
 const pidOf = (value: number) => parsePid(value) ?? expect.fail(`${value} is no pid`);
 const process_ = (pid: number, startToken: string | undefined = `1344007490413${pid}`): Identity => ({
@@ -24,6 +25,8 @@ function ending(answers: Readonly<Record<number, string>>, but: Partial<Ending> 
   const look = (): never => expect.fail('nothing is looked at, or signaled');
   return { scripts, ending: { look, lineage: new Set<number>(), graceMs: 0, runScript, ...but } };
 }
+
+const seen = ({ pid, startToken }: Identity): Seen => ({ pid, startToken, name: 'opencode.exe' }) as unknown as Seen;
 
 const all = { 1960: 'ended', 1600: 'ended', 1956: 'ended' };
 
@@ -49,10 +52,18 @@ describe('a tree that one PowerShell ends, answered by a stand-in', () => {
     ['survived', { kind: 'survived', pids: [1960] }],
     ['nonsense', { kind: 'withheld', because: 'it cannot be told what became of it' }],
   ])('a server that is %s is all that was tried', async (what, expected) => {
-    const { scripts, ending: how } = ending({ ...all, 1960: what });
+    const { scripts, ending: how } = ending({ ...all, 1960: what }, { look: () => 'gone' });
     expect(await endTree(target, tree, how)).toEqual(expected);
     expect(scripts).toHaveLength(1);
   });
+
+  test.each(['gone', 'replaced'])(
+    'a server that is %s by one word and there by the other is withheld',
+    async (what) => {
+      const { ending: how } = ending({ ...all, 1960: what }, { look: () => seen(SERVER) });
+      expect(await endTree(target, tree, how)).toMatchObject({ kind: 'withheld' });
+    },
+  );
 
   test('a launcher that survives is said', async () => {
     expect(await endTree(target, tree, ending({ ...all, 1600: 'survived' }).ending)).toEqual({

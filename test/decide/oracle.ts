@@ -245,7 +245,7 @@ function aboutTheProcess(
   return said;
 }
 
-/** The recorded ports, and those that its own processes listen on. */
+/** The recorded ports, those that its own processes listen on, and those of their command lines. */
 /** Whose a server is: a live owner other than a plugin spares it, but a person who has handed it over outranks all. */
 function aboutItsOwner(server: Process, { launcher }: Suspect, { records, written, snapshot }: Facts): Says[] {
   const said: Says[] = [];
@@ -308,7 +308,8 @@ function portsOf(
   const isLaunching = launcher !== undefined && !snapshot.listens.get(launcher.pid);
   const own = [server, ...(isLaunching ? [launcher] : [])].flatMap((one) => [one, ...everythingBelow(one, snapshot)]);
   const listening = sockets?.listening.filter((socket) => own.some(({ pid }) => pid === socket.pid)) ?? [];
-  return [...records.flatMap(({ port }) => port ?? []), ...listening.map(({ port }) => port)];
+  const told = [server, launcher].flatMap((one) => (one?.command?.kind === 'serve' ? (one.command.port ?? []) : []));
+  return [...records.flatMap(({ port }) => port ?? []), ...listening.map(({ port }) => port), ...told];
 }
 
 function aboutSessions(server: Process, { launcher }: Suspect, { records, written, snapshot, sockets }: Facts): Says[] {

@@ -15,12 +15,14 @@ import {
   recorded,
   running,
   says,
+  seen,
   shown,
   spawnedWith,
 } from './changes.js';
 import {
   environment,
   evidence,
+  FREE,
   HOUR,
   identity,
   MCP,
@@ -30,6 +32,7 @@ import {
   SERVER,
   type Situation,
   second,
+  serve,
   serverProcess,
   spawning,
   verdict,
@@ -178,17 +181,25 @@ describe('a server that is known by its password alone', () => {
   const given = (pid: number, change: Partial<Environment> = {}): Change =>
     every(
       running(serverProcess(pid, { parent: 1 })),
-      spawnedWith(pid, { ...environment, password: secret('x'), ...change }),
+      spawnedWith(pid, { ...environment, username: 'opencode', password: secret('x'), ...change }),
     );
   const found = (...changes: readonly Change[]) => {
     const { record, snapshot } = but(second, byPassword, ...changes);
     return locate(record, snapshot);
   };
 
-  test('is the one that was given it, by either variable', () => {
+  test('is the one that was given it as its plugin does', () => {
     expect(found(given(SERVER))).toMatchObject({ kind: 'present', server: { pid: SERVER } });
-    const either = given(SERVER, { password: undefined, passwordOfSecond: secret('x') });
-    expect(found(either)).toMatchObject({ kind: 'present', server: { pid: SERVER } });
+  });
+
+  test.each<[string, Change]>([
+    ['by the other variable', given(SERVER, { password: undefined, passwordOfSecond: secret('x') })],
+    ['without the name', given(SERVER, { username: undefined })],
+    ['on another port', every(given(SERVER), seen(SERVER, { command: { ...serve, port: 5000 } }))],
+    ['at a terminal', every(given(SERVER), seen(SERVER, { terminal: true }))],
+    ['in a session of another', every(given(SERVER), seen(SERVER, { session: FREE }))],
+  ])('may be a person’s who uses the plugin’s password: given it %s', (_how, change) => {
+    expect(found(change)).toMatchObject({ kind: 'unknown', because: expect.stringContaining('not started as its') });
   });
 
   test('is gone where none was given it, but not where one hides what it was given', () => {

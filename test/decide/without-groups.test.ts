@@ -131,6 +131,11 @@ describe('where there are no groups, a server is found', () => {
       'gone',
     ],
     [
+      'what listens on its port below a living shell is a person’s',
+      but(onWindows, ended(LAUNCHER), seen(SERVER, { parent: SHELL })),
+      'gone',
+    ],
+    [
       'what listens on its port and started long before is another server',
       but(onWindows, ended(LAUNCHER), unchained, seen(SERVER, { ageMs: HOUR + 3 * MINUTE })),
       'gone',

@@ -109,6 +109,8 @@ export interface SecondOptions {
   readonly env?: Changes;
   /** Both variables have it unless `env` says otherwise; one of its own unless told. */
   readonly password?: string;
+  /** A free one unless told. */
+  readonly port?: number;
   readonly args?: readonly string[];
   readonly spawn?: SpawnOptions;
   /** Unless it is false, returns once the stand-in answers as ready. */
@@ -119,7 +121,7 @@ export interface SecondOptions {
 export const startSecond = async (sandbox: Sandbox, options: SecondOptions = {}): Promise<Second> => {
   const { settings = {}, args = [], untilReady = true } = options;
   await installSecond(sandbox);
-  const port = await sandbox.reserve();
+  const { port = await sandbox.reserve() } = options;
   const { password = `the password of ${port}` } = options;
   const secrets = { OPENCODE_PASSWORD: password, OPENCODE_SERVER_PASSWORD: password };
   const env = sandbox.env({ ...secrets, ...standIn(settings), ...options.env });

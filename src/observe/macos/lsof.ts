@@ -21,7 +21,8 @@ export function parseLsof(stdout: string): OpenFile[] | undefined {
   let file: Writable<OpenFile> | undefined;
   for (const line of linesOf(stdout) ?? ['cut']) {
     const value = line.slice(1);
-    if (line[0] === 'p' && /^\d+$/.test(value)) {
+    if (line[0] === 'p') {
+      if (!/^\d{1,10}$/.test(value)) return undefined;
       pid = Number(value);
       file = undefined;
     } else if (line[0] === 'f' && pid !== undefined) {
@@ -79,7 +80,7 @@ export function tcpSockets(files: readonly OpenFile[]): TcpSocket[] | undefined 
 /** `127.0.0.1:4096`, `[::1]:4096`, `*:4096` */
 function endOf(text: string): End | undefined {
   const [, host = '', port] = /^(\*|[\d.]+|\[[^\]]+\]):(\d{1,5})$/.exec(text) ?? [];
-  if (port === undefined) return undefined;
+  if (port === undefined || Number(port) > 65_535) return undefined;
   return { host: host === '*' ? ANY : host.replace(/^\[|\]$/g, ''), port: Number(port) };
 }
 

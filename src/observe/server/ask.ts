@@ -44,7 +44,7 @@ export async function askServer(
   const tooYoung = ageMs === undefined || ageMs < SILENCE_COUNTS_AFTER_MS;
   const silence = tooYoung
     ? { probes: 1, answered: false, spanMs: 0, onTime: true }
-    : await listenForSilence(address, activity.at);
+    : { ...(await listenForSilence(address, activity.at)), isPartial: activity.at !== undefined };
   const nowMs = Math.round(bootMs());
   return activityOfSilence(silence, ageMs, await socketsNow(candidate, platform), silentWith(before, nowMs), nowMs);
 }

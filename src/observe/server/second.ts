@@ -36,10 +36,10 @@ export async function askSecond(address: Address, pid: number): Promise<Activity
   const running = await askInTurn(directories, (directory) => runningIn(address, directory));
   const telling = running.find((one) => one?.kind === 'busy') ?? running.find((one) => one !== undefined);
   if (telling) return telling;
-  // The end of a shell may wake the session that started it.
+  const lastActiveAt = await lastActivity(address, new Set(directories));
+  // Last, since the list may take a while; and the end of a shell may wake the session that started it.
   const after = await activeIn(address);
   if (typeof after === 'object') return after;
-  const lastActiveAt = await lastActivity(address, new Set(directories));
   const said = lastActiveAt === undefined ? {} : { lastActiveAt };
   return { kind: 'idle', directories: directories.length, isSecond: true, ...said };
 }

@@ -10,6 +10,9 @@ import { runTool } from '../run-tool.js';
 import { exists } from './exists.js';
 import { type RunTool, windowsTools } from './tools.js';
 
+/** What it writes comes after this, and all hooks of a session's end share 1.5 s. */
+const PATIENCE_MS = 700;
+
 /**
  * The hook has no time for PowerShell, and needs none. The client says in `CLAUDE_PID` which process it is, and that is
  * the holder if it has started us; its own list of sessions has when that process began (while the session lives: it is
@@ -20,7 +23,7 @@ export async function windowsGlance(
   env: NodeJS.ProcessEnv = process.env,
   parent = process.ppid,
 ): Promise<Glance> {
-  const guid = await windowsTools(run, env).machineGuid();
+  const guid = await windowsTools(run, env).machineGuid(PATIENCE_MS);
   const look = (value: number): Glimpse => {
     const pid = parsePid(value);
     if (pid === undefined || !exists(pid)) return 'gone';

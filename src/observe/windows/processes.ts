@@ -44,9 +44,10 @@ export function parseLook(text: string | undefined, us: number, uptimeMs: number
   if (!isObject(said) || !Array.isArray(said.processes) || now === undefined || self === undefined) return undefined;
   const rows = said.processes.filter(isObject);
   const owner = sid(rows.find(({ pid }) => pid === self)?.sid);
-  // PowerShell itself, and the console that it has while it looks.
+  // PowerShell itself, and the console that it has while it looks. Anything else below its pid had an earlier process
+  // for its parent, whose pid it has got.
   const seen = rows
-    .filter(({ pid, ppid }) => pid !== self && ppid !== self)
+    .filter(({ pid, ppid, name }) => pid !== self && (ppid !== self || !CONSOLE.test(String(name))))
     .flatMap((row) => processFrom(row, now, uptimeMs) ?? []);
   const table = new Map(seen.map((process) => [process.pid as number, process]));
   const own = table.get(us);

@@ -8,7 +8,7 @@ export interface Tools {
   readonly powershell: (script: string) => Promise<string | undefined>;
   /** Every TCP and UDP row, a byte a character; undefined when it failed. */
   readonly netstat: () => Promise<string | undefined>;
-  readonly machineGuid: () => Promise<string | undefined>;
+  readonly machineGuid: (timeoutMs?: number) => Promise<string | undefined>;
 }
 
 /** Two to four seconds are common, and 16 were seen on a cold start beneath a virus scanner. */
@@ -54,9 +54,9 @@ export function windowsTools(run: RunTool, env: NodeJS.ProcessEnv): Tools {
     },
     // Without `-p TCP`, which leaves out IPv6.
     netstat: () => ask({ file: 'netstat.exe', args: ['-ano'], timeoutMs: OTHERS_MS, encoding: 'latin1' }),
-    machineGuid: async () => {
+    machineGuid: async (timeoutMs = OTHERS_MS) => {
       const args = ['query', 'HKLM\\SOFTWARE\\Microsoft\\Cryptography', '/v', 'MachineGuid', '/reg:64'];
-      return parseMachineGuid(await ask({ file: 'reg.exe', args, timeoutMs: OTHERS_MS, encoding: 'latin1' }));
+      return parseMachineGuid(await ask({ file: 'reg.exe', args, timeoutMs, encoding: 'latin1' }));
     },
   };
 }

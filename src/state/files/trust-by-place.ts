@@ -1,5 +1,5 @@
 import { realpathSync } from 'node:fs';
-import { homedir } from 'node:os';
+import { userInfo } from 'node:os';
 import { tryRead } from '../../common/errors.js';
 import { within } from '../../decide/leases.js';
 import type { Trust } from '../../model/record.js';
@@ -14,6 +14,7 @@ import type { Trust } from '../../model/record.js';
 export function trustInProfile(real: string | undefined, home: string | undefined): Trust {
   if (real === undefined || home === undefined) return unexamined('cannot tell where the file really is');
   if (/^[\\/]{2}(?![?.][\\/][a-z]:)/i.test(home)) return unexamined('the user profile is on the network');
+  if (/^[a-z]:[\\/]?$/i.test(home)) return unexamined('the user profile is a whole drive');
   return within(real, home) ? { kind: 'trusted' } : unexamined('the file is outside of the user profile');
 }
 
@@ -23,7 +24,8 @@ let home: string | undefined;
 
 /** Links, short names and the case of letters are resolved on both sides. */
 export function trustByPlace(file: string): Trust {
-  home ??= tryRead(() => realpathSync.native(homedir()));
+  // The system's own word: USERPROFILE may name a whole drive, or what others write to.
+  home ??= tryRead(() => realpathSync.native(userInfo().homedir));
   return trustInProfile(
     tryRead(() => realpathSync.native(file)),
     home,

@@ -13,7 +13,7 @@ import { foldersOf, type KnownFolders } from './plugin-folders.js';
  */
 
 const ASKS =
-  /^\[([0-9TZ:.-]+)\] \[starting\] (?:Connecting to OpenCode server|Background worker connecting to OpenCode)\.\.\.\r?$/gm;
+  /^\[([0-9TZ:.-]+)\] \[starting\] (?:Connecting to OpenCode server|Background worker connecting to OpenCode)\.\.\.\r?$/m;
 
 /** A log has what its job said, which may be long. */
 const MAX_BYTES = 16 * 1024 * 1024;
@@ -51,10 +51,10 @@ function askingIn(file: string, startedAt: number): (AskingJob | undefined)[] {
   if (read.kind === 'absent' || isForeign(file)) return [];
   if (read.kind === 'unread') return [undefined];
   if (read.trust.kind !== 'trusted') return [];
-  return [...read.text.matchAll(ASKS)].flatMap(([, at = '']) => {
-    const afterMs = startedAt - Date.parse(at);
-    return isSoonAfter(afterMs) ? [{ name: basename(file, '.log').slice(0, 80), afterMs }] : [];
-  });
+  // What a model said is in the log as well, and could look like that line: the first one is the plugin's own.
+  const [, at = ''] = ASKS.exec(read.text) ?? [];
+  const afterMs = startedAt - Date.parse(at);
+  return isSoonAfter(afterMs) ? [{ name: basename(file, '.log').slice(0, 80), afterMs }] : [];
 }
 
 function logsIn(folder: string): string[] | undefined {

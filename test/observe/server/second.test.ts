@@ -166,7 +166,7 @@ describe('OpenCode 2, made by hand,', () => {
     const { asked } = await askedAs(second({ [LOADED]: loaded('/a b&c=ü') }));
     const directories = asked.flatMap(({ searchParams }) => searchParams.get('location[directory]') ?? []);
     expect(directories).toEqual(['/a b&c=ü', '/a b&c=ü']);
-    const paths = [HEALTH, INFO, ACTIVE, LOADED, SHELL, PTY, ACTIVE, LIST];
+    const paths = [HEALTH, INFO, ACTIVE, LOADED, SHELL, PTY, LIST, ACTIVE];
     expect(asked.map(({ pathname }) => pathname)).toEqual(paths);
   });
 

@@ -56,6 +56,12 @@ describe('a list of processes, as a stand-in PowerShell printed it under Wine', 
     expect(looked()?.processes.has(capture().self)).toBe(false);
   });
 
+  test('has what an earlier process with PowerShell’s pid left behind', () => {
+    const said = capture();
+    const left = said.processes.map((row) => (row.pid === SERVER ? { ...row, ppid: said.self } : row));
+    expect(seen(SERVER, JSON.stringify({ ...said, processes: left }))).toMatchObject({ command: { kind: 'serve' } });
+  });
+
   test('tells a terminal from the console that a program has', () => {
     expect(seen(TERMINAL)?.consoleHost).toBe('terminal');
     expect(seen(1028)?.consoleHost).toBe('own');

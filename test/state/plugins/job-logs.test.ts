@@ -1,5 +1,14 @@
 import { createHash } from 'node:crypto';
-import { chmodSync, mkdirSync, renameSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  chmodSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { readPlugin, readStarter } from '../../../src/state/plugins/installed.js';
@@ -62,6 +71,13 @@ describe('the job that asked for a server', () => {
     ['the line is later', () => logged(-20)],
     ['the line is much earlier', () => logged(2_000)],
     ['the line says something else', () => logged(20, 'Disconnecting...')],
+    [
+      'the line is not the first one that says so',
+      () => {
+        const later = readFileSync(logged(20), 'utf8');
+        appendFileSync(logged(60_000), later);
+      },
+    ],
     ['the line only quotes it', () => logged(20, 'it said: Connecting to OpenCode server...')],
     ['it was in another folder', () => logged(20, undefined, sandbox.home)],
     ['the log was last written before', () => utimesSync(logged(20), STARTED / 1000 - 60, STARTED / 1000 - 60)],
