@@ -193,7 +193,10 @@ describe.skipIf(noTmpfs)(`a disk with one page left${noTmpfs}`, () => {
       for (const kind of ['closing', 'runs']) mkdirSync(join(folder, kind), { mode: 0o700 });
       const release = fill(folder);
       const { code, stderr } = await runCli(sandbox, ALL);
-      expect([code, stderr]).toEqual([1, expect.stringMatching(/^error: could not write .+: ENOSPC\nhint: .+\n$/)]);
+      expect([code, stderr]).toEqual([
+        1,
+        expect.stringMatching(/^\{"error":"could not write .+: ENOSPC","hint":".+"\}\n$/),
+      ]);
       expect(files(folder).sort()).toEqual(['filler', 'servers/here.json']);
       release();
       expect(outcomes((await runCli(sandbox, ALL)).stdout)).toMatchObject([{ kind: 'stopped' }]);
