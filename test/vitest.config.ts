@@ -4,7 +4,7 @@ import { LongestFirst } from './longest-first.js';
 import { THROUGH_MACOS } from './support/program.js';
 
 /** What is timed, and what starts look-alikes of Claude Code that any run on this machine has to take into account. */
-const ALONE = ['**/*.time.test.ts', 'observe/sessions.test.ts'];
+const ALONE = ['**/*.time.test.ts', 'run/owners.test.ts', 'observe/sessions.test.ts'];
 
 /** What is run once more through macOS's adapter: whatever has servers, sessions or their stand-ins to look at. */
 const LOOKED_AT = [

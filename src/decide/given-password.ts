@@ -1,4 +1,3 @@
-import { DEFAULT_PORT } from '../common/defaults.js';
 import { descendants, type Process, passwordsIn } from '../model/process.js';
 import type { ServerRecord } from '../model/record.js';
 import { sameSecret } from '../model/secret.js';
@@ -32,12 +31,11 @@ export function givenPassword({ password }: ServerRecord, snapshot: Snapshot): P
 }
 
 /**
- * A person may give their own server that password, so that the plugin can use it. The plugin's is detached, on the port
- * that plugins share, and gets the name and the password by OpenCode 1's variables.
+ * A person may give their own server that password, so that the plugin can use it. The plugin's is detached, and gets the
+ * user's name and the password by OpenCode 1's variables.
  */
-function isStartedAsByPlugin({ pid, session, terminal, command }: Process, { environments }: Snapshot): boolean {
+function isStartedAsByPlugin({ pid, session, terminal }: Process, { environments }: Snapshot): boolean {
   const its = environments.get(pid);
   const isDetached = session === pid && terminal === false;
-  const isOnPort = command?.kind === 'serve' && command.port === DEFAULT_PORT;
-  return isDetached && isOnPort && its?.username === 'opencode' && its.password !== undefined;
+  return isDetached && its?.username === 'opencode' && its.password !== undefined;
 }

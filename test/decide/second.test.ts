@@ -32,7 +32,6 @@ import {
   SERVER,
   type Situation,
   second,
-  serve,
   serverProcess,
   spawning,
   verdict,
@@ -195,7 +194,6 @@ describe('a server that is known by its password alone', () => {
   test.each<[string, Change]>([
     ['by the other variable', given(SERVER, { password: undefined, passwordOfSecond: secret('x') })],
     ['without the name', given(SERVER, { username: undefined })],
-    ['on another port', every(given(SERVER), seen(SERVER, { command: { ...serve, port: 5000 } }))],
     ['at a terminal', every(given(SERVER), seen(SERVER, { terminal: true }))],
     ['in a session of another', every(given(SERVER), seen(SERVER, { session: FREE }))],
   ])('may be a person’s who uses the plugin’s password: given it %s', (_how, change) => {

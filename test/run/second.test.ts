@@ -7,7 +7,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { runCli } from '../support/cli.js';
 import { endWithReset } from '../support/client.js';
-import { takeDefaultPort, withoutDefaultPort } from '../support/companions.js';
 import { deadPid, writeRecord } from '../support/fake.js';
 import { become, doneBy, type Second, type SecondOptions, startSecond } from '../support/opencode-2.js';
 import { alive, children, cmdline, environ, portHolder, sessionId } from '../support/proc.js';
@@ -329,10 +328,7 @@ describe.concurrent('a stand-in for an OpenCode 2 that nothing uses', () => {
     },
   );
 
-  const byPassword = withoutDefaultPort ? test.skip : inSandbox;
-  const title = 'is found by the password alone that its plugin, brian250713, has written down';
-  byPassword(`${title}${withoutDefaultPort}`, async (sandbox: Sandbox) => {
-    const release = await takeDefaultPort();
+  inSandbox('is found by the password alone that its plugin, brian250713, has written down', async (sandbox) => {
     const password = randomUUID();
     const folder = join(sandbox.root, 'tmp/opencode-companion');
     mkdirSync(folder, { recursive: true });
@@ -348,15 +344,17 @@ describe.concurrent('a stand-in for an OpenCode 2 that nothing uses', () => {
     await becomes('gone');
     const other = await startSecond(sandbox, { password: 'another' });
     // A person may give their own server the password, so that the plugin uses it.
-    const person = await startSecond(sandbox, { env });
+    const person = await startSecond(sandbox, { env: { ...env, OPENCODE_SERVER_USERNAME: undefined } });
     await becomes('unsure');
     expect((await reaped(sandbox))[0]?.outcome).toBeNull();
-    const one = await startSecond(sandbox, { env, port: 4096 });
+    const one = await startSecond(sandbox, { env });
     await becomes('stale');
-    const report = await reaped(sandbox);
+    const report = await waitFor('it is stopped', async () => {
+      const all = await reaped(sandbox);
+      return all[0]?.outcome?.kind === 'stopped' && all;
+    });
     expect(report).toMatchObject([{ verdict: 'stale', serverPid: one.pid, outcome: { kind: 'stopped' } }]);
     expect(JSON.stringify(report)).not.toContain(password);
-    release();
     expect([one.pid, other.pid, person.pid].map(alive)).toEqual([false, true, true]);
   });
 });

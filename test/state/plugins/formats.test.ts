@@ -30,7 +30,8 @@ afterAll(() => sandbox.dispose());
 /** A server as this plugin starts it. */
 const startFor = async ({ password, anyPort }: PluginFormat): Promise<Subject> => {
   const wanted = anyPort ? 0 : await sandbox.reserve();
-  const env = sandbox.env(password ? { OPENCODE_SERVER_PASSWORD: password } : {});
+  const given = { OPENCODE_SERVER_USERNAME: 'opencode', OPENCODE_SERVER_PASSWORD: password };
+  const env = sandbox.env(password ? given : {});
   const child = sandbox.spawn('opencode', ['serve', '--port', `${wanted}`], { env, detached: true, stdio: 'ignore' });
   const pid = child.pid ?? 0;
   const [port] = await waitFor('the server listens', () => portsOf(pid).length > 0 && portsOf(pid));
