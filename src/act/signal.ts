@@ -11,8 +11,9 @@ export type Look = (pid: Pid) => Seen | Promise<Seen>;
 export type Sent = 'sent' | 'gone' | 'replaced' | 'denied' | 'unknown' | 'ours' | 'late';
 
 /**
- * The only place that signals a process; where nothing can be signaled, end-at-once.ts ends by handle. Looks at its identity once more, on Linux in the same tick, so that a reused
- * pid is never hit. Never signals this process or anything above it.
+ * The only place that signals a process; where nothing can be signaled, end-at-once.ts ends by handle. Looks at its
+ * identity once more, on Linux in the same tick, so that a reused pid is never hit. Never signals this process or
+ * anything above it.
  */
 export async function signal(
   target: Identity,

@@ -60,6 +60,7 @@ export function sessionsAbove(server: Process | undefined, { processes }: Snapsh
     .filter(isSession)
     .map((pid) => ({ file: undefined, session: undefined, holderPid: pid, live: 'yes', covers: 'yes' }));
 }
+
 /** Whether a server was started in that session: then the session may use it, wherever it works by now. */
 export const isStartedIn = (session: string | undefined, { records }: ServerKeys): boolean =>
   session !== undefined && records.some(({ birth }) => birth?.sessions.includes(session));

@@ -12,10 +12,12 @@ export type Info =
   | { readonly kind: 'ready'; readonly pid: Pid }
   | { readonly kind: 'starting' | 'locked' | 'silent' | 'other' };
 
+export const INFO = '/api/info';
+
 type How = Pick<Question, 'deadlineMs' | 'ofStranger'>;
 
 export const askInfo = async (address: Address, how: How): Promise<Info> =>
-  infoIn(await ask(address, { path: '/api/info', ...how }));
+  infoIn(await ask(address, { path: INFO, ...how }));
 
 /** A refusal has an empty body, or JSON, and a realm or none: that changed from release to release. */
 function infoIn(reply: Reply): Info {

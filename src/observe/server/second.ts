@@ -1,6 +1,7 @@
 import { isObject } from '../../common/json.js';
 import type { Activity } from '../../decide/activity.js';
 import { type Address, ask, type Reply } from './http.js';
+import { INFO } from './info.js';
 import { askInTurn } from './sessions.js';
 
 /*
@@ -9,7 +10,6 @@ import { askInTurn } from './sessions.js';
  * with a web page.
  */
 
-export const INFO = '/api/info';
 const ACTIVE = '/api/session/active';
 const LOADED = '/api/debug/location';
 const ANSWER_MS = 2_000;
