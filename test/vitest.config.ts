@@ -12,7 +12,7 @@ const LOOKED_AT = [
   'anywhere/first-look',
   'library/library',
   'observe/macos/*',
-  'run/{apart,asked,beside,busy,busy-clients,cold,frozen,hung,late,meanwhile,shapes,stop,stopping,untrusted}',
+  'run/{apart,asked,beside,busy,busy-clients,frozen,hung,late,meanwhile,shapes,stop,stopping,untrusted}',
   'session/{attach,background,hook,leases,watch}',
   'start/{secure,start,start-reaped,start-refused}',
   'state/plugins/{formats,plugin-files,plugin-servers}',

@@ -57,6 +57,9 @@ test(`${HOOKS} hooks, ${REAPERS} runs, the watch and a person stop each server o
   const before = [users.pid, kept.pid, bystander].map(identityOf);
   const input = (n: number) =>
     JSON.stringify({ session_id: `s-${n}`, cwd: sandbox.home, reason: 'other', source: 'startup' });
+  // Before the crowd, which may end all servers, and with them the watch, before it is ever seen.
+  await callHook(sandbox, ['session-start'], input(-1)).called;
+  await waitFor('the watch is there', () => existsSync(join(sandbox.stateDir, 'watch.json')));
   const hooks = Array.from(
     { length: HOOKS },
     (_, n) => callHook(sandbox, [n % 2 ? 'session-end' : 'session-start'], input(n), LINGER).called,
@@ -67,7 +70,6 @@ test(`${HOOKS} hooks, ${REAPERS} runs, the watch and a person stop each server o
   expect(called.filter(({ code, stdout, stderr }) => code !== 0 || stdout + stderr !== '')).toEqual([]);
   expect((await Promise.all(reapers)).map(({ code }) => code).filter((code) => code !== 0)).toEqual([]);
   await person;
-  expect(existsSync(join(sandbox.stateDir, 'watch.json'))).toBe(true);
   // The holder of the hooks' leases is this process, which lives: what they protect are other workspaces.
   await waitFor('every server has ended', () => servers.every(({ pid }) => !alive(pid)), 60_000);
   await runCli(sandbox, ALL);
