@@ -1,5 +1,8 @@
 import { begunBy } from '../decide/find.js';
+import { noSuchServer, serverName } from '../decide/server-name.js';
+import { becameOf } from '../report/past.js';
 import { type FindPolicy, findServer, type Named } from '../run/find-server.js';
+import { type Absence, whatBecame } from '../run/what-became.js';
 import type { World } from '../run/world.js';
 import { complain, complainAboutUnread } from './output.js';
 
@@ -14,10 +17,37 @@ export async function choose(name: string, policy: FindPolicy, world: World): Pr
   if (found.kind === 'named') return found;
   if (found.kind === 'missing') {
     complainAboutUnread(found.unread);
-    complain(`no known server has the id, pid or port ${name}`, 'opencode-reap list --all shows every server');
+    const { error, hint } = absent(name, await whatBecame(name, world));
+    complain(error, hint);
     // What could not be read may be about it.
     return found.unread.length > 0 ? 1 : NOT_FOUND;
   }
   complain(`${name} names ${found.ids.length} servers`, `choose one: ${found.ids.join(', ')}`);
   return 1;
+}
+
+/** From the log, and from what has that pid or port now. */
+function absent(name: string, { past, instead }: Absence): { readonly error: string; readonly hint: string } {
+  const hint = 'opencode-reap list --all shows every server';
+  const now = instead && heldBy(instead);
+  if (past) return { error: becameOf(past, Date.now()), hint: now === undefined ? hint : `${now} now; ${hint}` };
+  return { error: noSuchServer(serverName(name)) + (now === undefined ? '' : `: ${now}`), hint };
+}
+
+function heldBy({ what, number, by }: NonNullable<Absence['instead']>): string {
+  if (what === 'pid') return `pid ${number} is ${by?.name}`;
+  return `port ${number} is held by ${by === undefined ? 'a process that cannot be seen' : `${by.name}, pid ${by.pid}`}`;
+}
+
+/** The same about a server whose record is still there, such as a plugin's, though it has ended. */
+export async function afterItsEnd(name: string, world: World): Promise<string[]> {
+  const { past, instead } = await whatBecame(name, world);
+  return [...(past ? [becameOf(past, Date.now())] : []), ...(instead ? [`${heldBy(instead)} now`] : [])];
+}
+
+/** Does the same with each server that was named, one after the other. A failure outranks one that is not there. */
+export async function forEach(names: readonly string[], act: (name: string) => Promise<number>): Promise<number> {
+  const codes: number[] = [];
+  for (const name of new Set(names)) codes.push(await act(name));
+  return codes.includes(1) ? 1 : Math.max(0, ...codes);
 }

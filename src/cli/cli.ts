@@ -155,7 +155,7 @@ function addLooking(program: Command, finish: Finish): void {
     .addOption(olderThan())
     .action(async (_, command) => finish(await (await import('./commands/list.js')).listCommand(optionsOf(command))));
   common(program.command('why <server>'), 'json', 'color')
-    .description('every guard with what was seen, and what would change the verdict (id, pid or port)')
+    .description('every guard with what was seen, and what would change the verdict (id, pid, port, URL or folder)')
     .addOption(olderThan())
     .action(async (server, _, command) =>
       finish(await (await import('./commands/why.js')).whyCommand(server, optionsOf(command))),
@@ -187,29 +187,30 @@ function addActing(program: Command, finish: Finish): void {
     .action(async (args, _, command) =>
       finish(await (await import('./commands/start.js')).startCommand(args, optionsOf(command))),
     );
-  common(program.command('stop <server>'), 'json', 'quiet')
-    .description('end one of your servers, no matter what started it (id, pid or port)')
-    .option('-y, --yes', 'stop it without asking, even if it may be in use')
-    .option('--strays', 'also end processes that detached from it')
+  common(program.command('stop <server...>'), 'json', 'quiet')
+    .description('end servers of yours, no matter what started them (id, pid, port, URL or folder)')
+    .option('-n, --dry-run', 'say what would be stopped, change nothing')
+    .option('-y, --yes', 'stop without asking, even what may be in use')
+    .option('--strays', 'also end processes that detached from them')
     .option('-v, --verbose', 'say each stop as it happens, even without a terminal')
     .addOption(grace())
-    .action(async (server, _, command) =>
-      finish(await (await import('./commands/stop.js')).stopCommand(server, optionsOf(command))),
+    .action(async (servers, _, command) =>
+      finish(await (await import('./commands/stop.js')).stopCommand(servers, optionsOf(command))),
     );
-  common(program.command('adopt <server>'), 'json', 'quiet')
-    .description('allow a running server to be reaped from now on (pid or port)')
-    .action(async (server, _, command) =>
-      finish(await (await import('./commands/marks.js')).adoptCommand(server, optionsOf(command))),
+  common(program.command('adopt <server...>'), 'json', 'quiet')
+    .description('allow running servers to be reaped from now on (pid, port, URL or folder)')
+    .action(async (servers, _, command) =>
+      finish(await (await import('./commands/marks.js')).adoptCommand(servers, optionsOf(command))),
     );
-  common(program.command('keep <server>'), 'json', 'quiet')
-    .description('never reap this server automatically')
-    .action(async (server, _, command) =>
-      finish(await (await import('./commands/marks.js')).keepCommand(server, optionsOf(command))),
+  common(program.command('keep <server...>'), 'json', 'quiet')
+    .description('never reap these servers automatically')
+    .action(async (servers, _, command) =>
+      finish(await (await import('./commands/marks.js')).keepCommand(servers, optionsOf(command))),
     );
-  common(program.command('unkeep <server>'), 'json', 'quiet')
-    .description('allow it to be reaped again')
-    .action(async (server, _, command) =>
-      finish(await (await import('./commands/marks.js')).unkeepCommand(server, optionsOf(command))),
+  common(program.command('unkeep <server...>'), 'json', 'quiet')
+    .description('allow them to be reaped again')
+    .action(async (servers, _, command) =>
+      finish(await (await import('./commands/marks.js')).unkeepCommand(servers, optionsOf(command))),
     );
 }
 

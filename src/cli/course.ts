@@ -95,7 +95,7 @@ function interruption(done: readonly Judged[], inHand: readonly Judgement[], aga
 /** What became of a server, in one line that names it. */
 export const said = (server: Judged): string => `${state(server)} ${nameOf(server)}: ${clean(reason(server))}`;
 
-function nameOf({ record, seen }: Pick<Judgement, 'record' | 'seen'>): string {
+export function nameOf({ record, seen }: Pick<Judgement, 'record' | 'seen'>): string {
   const pid = seen.located.kind === 'present' ? seen.located.server.pid : record.spawned?.pid;
   return `pid ${pid ?? '–'}${record.port === undefined ? '' : ` on port ${record.port}`}`;
 }

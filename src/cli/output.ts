@@ -28,6 +28,12 @@ export const print = (lines: readonly string[]): void => {
  */
 export const printJson = (value: unknown): void => print(JSON.stringify(value, null, 2).split('\n').map(clean));
 
+/** What was answered about each server: by itself if only one was named. */
+export function printAnswers(answers: readonly object[], names: readonly string[]): void {
+  if (names.length > 1) printJson(answers);
+  else for (const answer of answers) printJson(answer);
+}
+
 /**
  * One sentence that names the thing, then the next step. With `--json`, one line of JSON, on standard error as well:
  * standard output then has exactly one answer or nothing, as with `gh`, `kubectl` and `aws`, and what could not be read

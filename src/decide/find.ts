@@ -1,25 +1,50 @@
 import type { KeepMark, ServerRecord } from '../model/record.js';
-import type { Snapshot } from '../model/snapshot.js';
+import type { Place, Snapshot } from '../model/snapshot.js';
 import type { Candidate } from './candidate.js';
 import { marksOn } from './keep-marks.js';
 import { processesOf } from './locate.js';
+import type { ServerName } from './server-name.js';
 
-/** The servers that a name matches: by id, pid or port. */
+/**
+ * The servers that a name matches: by id, else by pid, port or folder (`at` is that folder). Of those, one that has
+ * ended is meant only if there is no other.
+ */
 export function named(
-  name: string,
+  name: ServerName,
+  at: readonly Place[],
   candidates: readonly Candidate[],
   kept: readonly KeepMark[],
   snapshot: Snapshot,
 ): ServerRecord[] {
-  const called = kept.filter(({ id }) => id === name);
-  const exact = candidates.filter(
+  const exact = name.kind === 'word' ? withId(name.word, candidates, kept, snapshot) : [];
+  const found = exact.length > 0 ? exact : livingFirst(candidates.filter(fits(name, at, snapshot)));
+  return found.map(({ record }) => record);
+}
+
+function withId(word: string, candidates: readonly Candidate[], kept: readonly KeepMark[], snapshot: Snapshot) {
+  const called = kept.filter(({ id }) => id === word);
+  return candidates.filter(
     (candidate) =>
-      [candidate.record, ...candidate.record.alsoIn].some(({ id }) => id === name) ||
+      [candidate.record, ...candidate.record.alsoIn].some(({ id }) => id === word) ||
       marksOn(candidate, called, snapshot).some(({ means }) => means === 'same'),
   );
-  const number = /^\d+$/.test(name) ? Number(name) : undefined;
-  const found = exact.length > 0 || number === undefined ? exact : candidates.filter(hasNumber(number));
-  return found.map(({ record }) => record);
+}
+
+function livingFirst(found: readonly Candidate[]): readonly Candidate[] {
+  const living = found.filter(({ located }) => located.kind !== 'gone');
+  return living.length > 0 ? living : found;
+}
+
+function fits(name: ServerName, at: readonly Place[], snapshot: Snapshot): (candidate: Candidate) => boolean {
+  if (name.kind === 'port') return ({ record }) => record.port === name.port;
+  if (name.kind === 'word') return name.number === undefined ? () => false : hasNumber(name.number);
+  return ({ record }) => [record, ...record.alsoIn].some((one) => at.some((place) => worksIn(place, one, snapshot)));
+}
+
+/** Exactly there: a folder's name does not mean the servers of the folders in it. */
+function worksIn({ real, hashes }: Place, { workspace, workspaceHash: hash }: ServerRecord, { places }: Snapshot) {
+  if (hash !== undefined && hashes.some((whole) => whole.startsWith(hash))) return true;
+  return workspace !== undefined && (places.get(workspace)?.real ?? workspace) === real;
 }
 
 /** The servers whose id starts with the name. A prefix of a pid would be another pid, so it does not count. */

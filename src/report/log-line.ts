@@ -13,6 +13,12 @@ export interface Logged {
   readonly port: number | undefined;
   readonly workspace: string | undefined;
   readonly detail: string;
+  /** The session whose end led to it, if it was one. */
+  readonly session?: string | undefined;
+  /** The plugin that started the server, by its record. */
+  readonly plugin?: string | undefined;
+  /** What each guard said of a server that was to be stopped, by its name. */
+  readonly guards?: Readonly<Record<string, string>> | undefined;
 }
 
 export interface StopReason {
@@ -23,17 +29,21 @@ export interface StopReason {
 }
 
 /** The line for a server that was judged, and stopped if it has an outcome. */
-export const judgedLine = (server: Judged, stopping: StopReason = {}): Logged =>
-  lineOf(
-    server,
-    server.outcome?.kind ?? server.verdict.kind,
-    server.outcome ? outcomeDetail(server.outcome, server, stopping) : verdictDetail(server.verdict),
-  );
+export function judgedLine(server: Judged, stopping: StopReason = {}): Logged {
+  const { outcome, verdict } = server;
+  const detail = outcome ? outcomeDetail(outcome, server, stopping) : verdictDetail(verdict);
+  const line = lineOf(server, outcome?.kind ?? verdict.kind, detail);
+  return outcome?.kind === 'stopped' || outcome?.kind === 'survived' ? { ...line, guards: saidBy(verdict) } : line;
+}
+
+const saidBy = ({ guards }: Judged['verdict']): Readonly<Record<string, string>> =>
+  Object.fromEntries(guards.map(({ name, detail }) => [name, detail]));
 
 /** The line for anything else that was done to a server. */
 export function lineOf({ record, seen }: Pick<Judged, 'record' | 'seen'>, event: string, detail: string): Logged {
   const pid = seen.located.kind === 'present' ? seen.located.server.pid : record.spawned?.pid;
-  return { event, id: record.id, pid, port: record.port, workspace: record.workspace, detail };
+  const { id, port, workspace, plugin } = record;
+  return { event, id, pid, port, workspace, plugin, detail };
 }
 
 /** The line for what was done about the fence of a run that died. */

@@ -1,9 +1,12 @@
 import { named } from '../decide/find.js';
 import type { GuardAnswer, Policy } from '../decide/guards.js';
+import { type ServerName, serverName } from '../decide/server-name.js';
 import { targetNamed } from '../decide/verdict.js';
 import type { ServerRecord } from '../model/record.js';
 import type { Unread } from '../model/written.js';
-import { type Judgement, judgeAnew } from './judge.js';
+import { workspaceOf } from '../observe/directories.js';
+import { hashedPlaceOf } from '../observe/hashed-directory.js';
+import { type Asks, type Judgement, judgeAnew } from './judge.js';
 import { type Survey, survey, surveyUnrecorded } from './survey.js';
 import type { World } from './world.js';
 
@@ -20,6 +23,8 @@ export type Unnamed =
 export interface FindPolicy extends Policy {
   /** It is about to be stopped. */
   readonly named?: boolean;
+  /** Whether it is in use has been answered by the person who named it, so the server is not asked. */
+  readonly unasked?: boolean;
   /** The process with that pid or port is meant, even if a record that does not match it says otherwise. */
   readonly meansProcess?: boolean;
   /** Other servers that may be meant if none has that name, for callers that show the user which server it was. */
@@ -27,22 +32,30 @@ export interface FindPolicy extends Policy {
 }
 
 /**
- * The one server with an id, pid or port, judged. An unrecorded server is asked only when it is about to be stopped:
+ * The one server with an id, pid, port, URL or folder, judged. An unrecorded server is asked only when it is about to be stopped:
  * asking costs it something.
  */
 export async function findServer(name: string, policy: FindPolicy, world: World): Promise<Named | Unnamed> {
   const around = await survey(world);
   const known = [...around.candidates, ...(await surveyUnrecorded(around, world)).candidates];
-  const exact = named(name, known, around.written.kept, around.snapshot);
+  const said = serverName(name);
+  const exact = named(said, placesOf(said), known, around.written.kept, around.snapshot);
   const records = known.map(({ record }) => record);
   const all = exact.length > 0 ? exact : (policy.orElse?.(name, records) ?? []);
   const [record, ...others] = all;
   if (record === undefined) return { kind: 'missing', unread: around.written.unread };
   if (others.length > 0) return { kind: 'ambiguous', ids: all.map(({ id }) => id) };
-  const server = await judgeAnew(record, policy, world, policy.named || record.ownership !== 'unrecorded');
+  const asks: Asks = policy.named || record.ownership !== 'unrecorded' ? 'all' : 'undecided';
+  const server = await judgeAnew(record, policy, world, policy.unasked ? 'none' : asks);
   const process = policy.meansProcess && !provesProcess(server) ? await itsProcess(server, around, world) : undefined;
-  return { kind: 'named', server: process ? await judgeAnew(process, policy, world, policy.named) : server };
+  return { kind: 'named', server: process ? await judgeAnew(process, policy, world, asksOf(policy)) : server };
 }
+
+const asksOf = ({ unasked, named }: FindPolicy): Asks => (unasked ? 'none' : named ? 'all' : 'undecided');
+
+/** The folder itself, and the workspace that it lies in. */
+export const placesOf = (name: ServerName) =>
+  name.kind === 'folder' ? [name.path, workspaceOf(name.path)].map(hashedPlaceOf) : [];
 
 const provesProcess = ({ seen, verdict }: Judgement): boolean =>
   seen.weak === undefined || verdict.guards.some(({ name, outcome }) => name === 'identity' && outcome === 'pass');

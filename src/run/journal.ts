@@ -6,11 +6,11 @@ import type { Judgement } from './judge.js';
 import type { World } from './world.js';
 
 /** Logs what was done as soon as it is done, since this process may not survive to the end of its run. */
-export function log({ folder, by }: World, lines: readonly Logged[]): void {
+export function log({ folder, by, session }: World, lines: readonly Logged[]): void {
   const at = isoTime();
   appendLog(
     folder,
-    lines.map((line) => ({ at, by, ...line })),
+    lines.map((line) => ({ at, by, session, ...line })),
   );
 }
 

@@ -30,12 +30,17 @@ export interface Answered {
   readonly answeredAtMs: number;
 }
 
-/**
- * Judges every candidate. A server is asked only when nothing else spares it; `askAll` asks every server that can be
- * asked.
- */
-export async function judgeAll(around: Survey, policy: Policy, world: World, askAll = false): Promise<Judgement[]> {
-  return Promise.all(around.candidates.map((candidate) => judgeOne(candidate, around, policy, world, askAll)));
+/** Which servers are asked: those that nothing else spares, all that can be asked, or none. */
+export type Asks = 'undecided' | 'all' | 'none';
+
+/** Judges every candidate. */
+export async function judgeAll(
+  around: Survey,
+  policy: Policy,
+  world: World,
+  asks: Asks = 'undecided',
+): Promise<Judgement[]> {
+  return Promise.all(around.candidates.map((candidate) => judgeOne(candidate, around, policy, world, asks)));
 }
 
 /** Looks at one server anew and judges it, ignoring earlier looks. */
@@ -43,10 +48,10 @@ export async function judgeAnew(
   record: ServerRecord,
   policy: Policy,
   world: World,
-  askAll = false,
+  asks: Asks = 'undecided',
 ): Promise<Judgement> {
   const near = await surveyOne(world, record);
-  return judgeOne(near.candidate, near, policy, world, askAll);
+  return judgeOne(near.candidate, near, policy, world, asks);
 }
 
 /** The servers of ours that no record leads to. They are not asked: we have no business disturbing them. */
@@ -55,9 +60,9 @@ export async function judgeUnrecorded(around: Survey, policy: Policy, world: Wor
   return unrecorded.candidates.map((candidate) => judgeUnasked(candidate, unrecorded, policy));
 }
 
-async function judgeOne(candidate: Candidate, around: Survey, policy: Policy, world: World, askAll: boolean) {
+async function judgeOne(candidate: Candidate, around: Survey, policy: Policy, world: World, asks: Asks) {
   const unasked = judgeUnasked(candidate, around, policy);
-  return mayAsk(unasked.verdict, askAll) ? judgeAsked(candidate, around, policy, world) : unasked;
+  return mayAsk(unasked.verdict, asks) ? judgeAsked(candidate, around, policy, world) : unasked;
 }
 
 /**
@@ -71,9 +76,9 @@ function judgeUnasked(candidate: Candidate, around: Survey, policy: Policy): Jud
 }
 
 /** Only a server that certainly is the recorded one, and here, is asked anything. */
-function mayAsk({ kind, guards }: Verdict, askAll: boolean): boolean {
+function mayAsk({ kind, guards }: Verdict, asks: Asks): boolean {
   const isThere = guards.every(({ name, outcome }) => (name !== 'identity' && name !== 'local') || outcome === 'pass');
-  return isThere && (kind === 'unsure' || (askAll && kind === 'spared'));
+  return isThere && ((kind === 'unsure' && asks !== 'none') || (kind === 'spared' && asks === 'all'));
 }
 
 /**

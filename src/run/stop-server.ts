@@ -22,7 +22,10 @@ import type { World } from './world.js';
 export interface StopPolicy extends Policy {
   readonly graceMs: number;
   readonly endStrays: boolean;
-  /** The user named this server, so busy, leased, young and kept do not count. */
+  /**
+   * The user named this server, so busy, leased, young and kept do not count. It is not asked again either: its answer
+   * would change nothing.
+   */
   readonly named?: boolean;
 }
 
@@ -33,6 +36,8 @@ interface FencedServer {
   readonly policy: StopPolicy;
   readonly world: World;
   readonly ending: Ending;
+  /** As it was judged before the fence. */
+  readonly hung: boolean;
 }
 
 /** The ladder: fence, look, dispose, look, SIGTERM, grace, SIGKILL, descendants, port. */
@@ -46,7 +51,7 @@ export async function stopServer(server: Judgement, policy: StopPolicy, world: W
     return { kind: 'withheld', because: 'this process cannot see itself, so it cannot claim the server' };
   const fence = raiseFence(world.folder, record, { run, machine: survey.snapshot.machine }, tree);
   if (typeof fence === 'string') return { kind: 'withheld', because: NO_FENCE[fence] };
-  const stopping = { record, fence, policy, world, ending };
+  const stopping = { record, fence, policy, world, ending, hung: server.seen.activity.kind === 'hung' };
   const done = await stopBehindFence(stopping).catch((error: unknown) => {
     fence.withdraw();
     throw error;
@@ -89,7 +94,7 @@ interface EndedServer {
 async function stopBehindFence(stopping: FencedServer): Promise<EndedServer | Outcome> {
   const first = await clearFreshly(stopping);
   if (first.kind !== 'may stop') return first;
-  const { hung } = first.target;
+  const hung = stopping.policy.named ? stopping.hung : first.target.hung;
   if (!hung) await askToDispose(first, stopping);
   const done = await endOnSight(hung ? first : undefined, stopping);
   if (done.kind === 'ended' || !(await isEnding(first.target, stopping.ending))) return done;
@@ -140,9 +145,9 @@ interface Clearance {
   readonly answered: Answered;
 }
 
-/** Looks again at every guard that can change, and asks the server, which may take many seconds. */
+/** Looks again at every guard that can change, and asks the server, which may take many seconds: unless it is named. */
 async function clearAnew({ record, policy, world }: FencedServer): Promise<Clearance | Outcome> {
-  const judgement = await judgeAnew(record, policy, world, policy.named);
+  const judgement = await judgeAnew(record, policy, world, policy.named ? 'none' : 'undecided');
   const { seen, answered } = judgement;
   const unasked = { activity: seen.activity, askedAtMs: 0, answeredAtMs: bootMs() };
   return clearanceOf(judgement, answered ?? unasked, policy);

@@ -31,6 +31,8 @@ export interface World extends Sources, SessionFolders {
   readonly env: Variables;
   /** On whose behalf this runs, for the log. */
   readonly by: Actor;
+  /** The session whose end led to this run, for the log. */
+  readonly session?: string | undefined;
   /** Milliseconds since boot; everything that waits goes by it. */
   readonly clock: () => number;
 }

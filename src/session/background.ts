@@ -108,6 +108,7 @@ async function serve(
   const seen: FirstSeen = new Map();
   let again: Again | undefined;
   let places = world;
+  let session: string | undefined;
   for (;;) {
     const isOver = clock() >= until;
     const pending = pendingRequests(folder);
@@ -121,7 +122,8 @@ async function serve(
     // A run that was frozen for long is no longer the one: another has done its work.
     if (!claim.isOurs()) return 'no longer ours';
     if (due.length > 0 || (again && (isOver || again.at <= clock()))) {
-      const reaped = await look(due, policy, places);
+      session = due.length > 0 ? onlySessionOf(due) : session;
+      const reaped = await look(due, policy, { ...places, session });
       for (const request of due) closeRequest(request);
       again = nextLook(reaped, due.length > 0 ? undefined : again?.delayMs, clock());
       const isWatched = await leaveToWatch(reaped, program, places);
@@ -130,6 +132,12 @@ async function serve(
     if (isOver) return 'done';
     await sleep(TICK_MS);
   }
+}
+
+/** If several ended at once, it cannot be told whose end led to what is found. */
+function onlySessionOf(due: readonly StoredRequest[]): string | undefined {
+  const [session, ...others] = new Set(due.flatMap((request) => request.session ?? []));
+  return others.length === 0 ? session : undefined;
 }
 
 /**

@@ -31,7 +31,7 @@ describe('wrong usage is one sentence and one hint', () => {
     ['an unknown command', ['frobnicate']],
     ['an empty command', ['']],
     ['a command with too many arguments', ['list', 'all']],
-    ['two servers where one is meant', ['stop', '1', '2']],
+    ['two servers where one is meant', ['why', '1', '2']],
     ['no server to explain', ['why']],
     ['no server to stop', ['stop', '--yes']],
     ['no server to keep', ['keep']],

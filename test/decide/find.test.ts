@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest';
 import { candidateOf } from '../../src/decide/candidate.js';
 import { begunBy, named } from '../../src/decide/find.js';
+import { serverName } from '../../src/decide/server-name.js';
 import { unrecordedIn } from '../../src/decide/unrecorded.js';
-import type { ServerRecord } from '../../src/model/record.js';
+import type { KeepMark, ServerRecord } from '../../src/model/record.js';
 import { here, identity, LAUNCHER, launched, PORT, SERVER } from './given.js';
 
 const { record: native, snapshot } = launched;
@@ -14,9 +15,12 @@ const [unrecorded] = unrecordedIn([], snapshot);
 
 const candidates = (records: readonly ServerRecord[]) => records.map((one) => candidateOf(one, snapshot));
 
+const of = (name: string, records: readonly ServerRecord[], kept: readonly KeepMark[] = []): ServerRecord[] =>
+  named(serverName(name), [], candidates(records), kept, snapshot);
+
 const mayMean = (name: string, one: ServerRecord | undefined): boolean => {
   const records = one ? [one] : [];
-  return named(name, candidates(records), [], snapshot).length + begunBy(name, records).length > 0;
+  return of(name, records).length + begunBy(name, records).length > 0;
 };
 
 test.each([
@@ -46,13 +50,11 @@ test.each([
 });
 
 test('a prefix of an id is not a name', () => {
-  expect(named('c0ffee', candidates([record]), [], snapshot)).toEqual([]);
+  expect(of('c0ffee', [record])).toEqual([]);
 });
 
 test('a server still goes by what it was called when it was kept', () => {
   const mark = { file: '/x', id: 'pid-5000', processes: [identity(SERVER)], machine: here };
-  expect(named('pid-5000', candidates([record]), [mark], snapshot)).toEqual([record]);
-  expect(named('pid-5000', candidates([record]), [{ ...mark, processes: [identity(LAUNCHER + 1)] }], snapshot)).toEqual(
-    [],
-  );
+  expect(of('pid-5000', [record], [mark])).toEqual([record]);
+  expect(of('pid-5000', [record], [{ ...mark, processes: [identity(LAUNCHER + 1)] }])).toEqual([]);
 });

@@ -41,6 +41,18 @@ describe('a stand-in is asked', () => {
     expect(asked()).toContain('connection');
   });
 
+  test('once for whether it is in use when a person stops it, and not at all when that person has answered that', async () => {
+    const questions = (all: string[]): string[] => all.filter((line) => line.startsWith('GET /session/status'));
+    const first = await recorded({});
+    expect((await runCli(first.sandbox, ['stop', 'known'])).code).toBe(0);
+    expect(questions(first.asked()).length).toBe(1);
+    const second = await recorded({});
+    expect((await runCli(second.sandbox, ['stop', 'known', '--yes'])).code).toBe(0);
+    expect(second.asked().filter((line) => line.startsWith('GET'))).toEqual([]);
+    expect(second.asked()).toContain('POST /global/dispose');
+    expect([alive(first.fake.pid), alive(second.fake.pid)]).toEqual([false, false]);
+  });
+
   test.each<[string, Fields, string[]]>([
     ['carries another tag', { tag: 'another' }, ['spared', 'identity']],
     [

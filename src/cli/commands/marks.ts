@@ -11,15 +11,34 @@ import { log } from '../../run/journal.js';
 import { openWorld, type World } from '../../run/world.js';
 import { ensureWatch } from '../../session/watch.js';
 import { keep, recordFile, unkeep, writeRecord } from '../../state/ours/registry.js';
-import { type Chosen, choose } from '../choose.js';
-import { type Common, complain, print, printJson } from '../output.js';
+import { type Chosen, choose, forEach } from '../choose.js';
+import { type Common, complain, print, printAnswers } from '../output.js';
 
-const POLICY = { olderThanMs: 0 };
+/** What the server itself would say changes none of this. */
+const POLICY = { olderThanMs: 0, unasked: true };
 
-/** What was done, in one line; with `--json`, as fields. */
-function report(fields: object, line: string, options: Common): void {
-  if (options.json) printJson(fields);
-  else if (!options.quiet) print([clean(line)]);
+/** What was done, in one line; with `--json`, as fields: a list of them if several servers were named. */
+interface Done {
+  readonly fields: object;
+  readonly line: string;
+}
+
+/** What was done, or the exit code if it was not. */
+type Mark = (name: string, world: World) => Promise<Done | number>;
+
+/** Each server on its own: one that cannot be marked leaves the others as they are. */
+async function markAll(names: readonly string[], options: Common, mark: Mark): Promise<number> {
+  const world = await openWorld(options.stateDir, process.env);
+  const all: object[] = [];
+  const code = await forEach(names, async (name) => {
+    const done = await mark(name, world);
+    if (typeof done === 'number') return done;
+    all.push(done.fields);
+    if (!options.json && !options.quiet) print([clean(done.line)]);
+    return 0;
+  });
+  if (options.json) printAnswers(all, names);
+  return code;
 }
 
 const known = ({ server: { record, seen } }: Chosen) => ({
@@ -32,21 +51,24 @@ const known = ({ server: { record, seen } }: Chosen) => ({
  * Marks a server to be left alone. A server without a record is left alone anyway, but a plugin may still record it
  * later.
  */
-export async function keepCommand(name: string, options: Common): Promise<number> {
-  const world = await openWorld(options.stateDir, process.env);
+export const keepCommand = (names: readonly string[], options: Common): Promise<number> =>
+  markAll(names, options, keepOne);
+
+async function keepOne(name: string, world: World): Promise<Done | number> {
   const chosen = await choose(name, POLICY, world);
   if (typeof chosen === 'number') return chosen;
   const { id } = chosen.server.record;
   const processes = processesOf(chosen.server.seen.located).map(identityOf);
   keep(world.folder, { id, processes, machine: chosen.server.survey.snapshot.machine });
   log(world, [lineOf(chosen.server, 'kept', `until opencode-reap unkeep ${id}`)]);
-  report({ ...known(chosen), kept: true }, `${id} is kept until opencode-reap unkeep ${id}`, options);
-  return 0;
+  return { fields: { ...known(chosen), kept: true }, line: `${id} is kept until opencode-reap unkeep ${id}` };
 }
 
 /** Removes every mark that keeps the server, whatever the server's id was then and whichever folder the mark is in. */
-export async function unkeepCommand(name: string, options: Common): Promise<number> {
-  const world = await openWorld(options.stateDir, process.env);
+export const unkeepCommand = (names: readonly string[], options: Common): Promise<number> =>
+  markAll(names, options, unkeepOne);
+
+async function unkeepOne(name: string, world: World): Promise<Done | number> {
   const chosen = await choose(name, POLICY, world);
   if (typeof chosen === 'number') return chosen;
   const { record } = chosen.server;
@@ -58,8 +80,7 @@ export async function unkeepCommand(name: string, options: Common): Promise<numb
     log(world, [lineOf(chosen.server, 'unkept', 'its keep mark was removed')]);
   for (const [error, hint] of because) complain(`${id} is still kept: ${error}`, hint);
   if (because.length > 0) return 1;
-  report({ ...known(chosen), kept: false }, `${id} is no longer kept`, options);
-  return 0;
+  return { fields: { ...known(chosen), kept: false }, line: `${id} is no longer kept` };
 }
 
 /** What still keeps the server after its marks were removed, each with the next step. */
@@ -85,8 +106,10 @@ const BY_ITS_ENVIRONMENT: [string, string] = [
 const identityOf = ({ pid, startToken }: Identity): Identity => ({ pid, startToken });
 
 /** Declares that a running server may be reaped from now on. */
-export async function adoptCommand(name: string, options: Common): Promise<number> {
-  const world = await openWorld(options.stateDir, process.env);
+export const adoptCommand = (names: readonly string[], options: Common): Promise<number> =>
+  markAll(names, options, adoptOne);
+
+async function adoptOne(name: string, world: World): Promise<Done | number> {
   const chosen = await choose(name, { ...POLICY, meansProcess: true }, world);
   if (typeof chosen === 'number') return chosen;
   const refusal = whyNotAdopt(chosen);
@@ -100,8 +123,7 @@ export async function adoptCommand(name: string, options: Common): Promise<numbe
   await ensureWatch(process.argv[1], undefined, world);
   const file = recordFile(world.folder, id);
   const adopted = { ...known(chosen), id, adopted: true, record: file };
-  report(adopted, `${id} may be reaped from now on, recorded in ${file}`, options);
-  return 0;
+  return { fields: adopted, line: `${id} may be reaped from now on, recorded in ${file}` };
 }
 
 function whyNotAdopt(chosen: Chosen): string | undefined {

@@ -1,5 +1,4 @@
 import { createInterface } from 'node:readline';
-import type { GuardAnswer } from '../../decide/guards.js';
 import type { Judged } from '../../decide/plan.js';
 import type { Verdict } from '../../decide/verdict.js';
 import { jsonServer } from '../../report/json.js';
@@ -9,49 +8,67 @@ import { forbidding } from '../../run/find-server.js';
 import { stopNamed } from '../../run/stop-and-log.js';
 import { openWorld, type World } from '../../run/world.js';
 import { endWatchIfOver } from '../../session/watch.js';
-import { choose } from '../choose.js';
-import { type Course, follow } from '../course.js';
-import { type Common, complain, print, printJson } from '../output.js';
+import { afterItsEnd, choose, forEach } from '../choose.js';
+import { type Course, follow, nameOf } from '../course.js';
+import { type Common, complain, print, printAnswers } from '../output.js';
 
 export interface StopOptions extends Common {
+  readonly dryRun?: boolean;
   readonly yes?: boolean;
   readonly grace: number;
   readonly strays?: boolean;
 }
 
-/** Stops one server that the user named. A server in use needs a confirmation. */
-export async function stopCommand(name: string, options: StopOptions): Promise<number> {
+/** Stops the servers that the user named, each on its own. A server in use needs a confirmation. */
+export async function stopCommand(names: readonly string[], options: StopOptions): Promise<number> {
   const world = await openWorld(options.stateDir, process.env);
-  const course = follow(world, options, `: opencode-reap stop ${name}`);
-  const stopped = await stopOne(name, options, course, world).finally(course.end);
-  if (typeof stopped === 'number') return stopped;
-  await endWatchIfOver(process.argv[1], world);
-  if (options.json) printJson(jsonServer(stopped));
-  else if (!options.quiet || stopped.outcome?.kind === 'stopped')
-    print([`${state(stopped)}: ${clean(reason(stopped))}`]);
-  return stopped.outcome?.kind === 'stopped' || stopped.outcome?.kind === 'gone' ? 0 : 1;
+  const answers: Judged[] = [];
+  const code = await forEach(names, async (name) => {
+    const course = follow(world, options, `: opencode-reap stop ${name}`);
+    const stopped = await stopOne(name, options, course, world).finally(course.end);
+    if (typeof stopped === 'number') return stopped;
+    answers.push(stopped);
+    const { outcome } = stopped;
+    if (!options.json && (!options.quiet || outcome?.kind === 'stopped')) print([said(stopped, options)]);
+    return options.dryRun || outcome?.kind === 'stopped' || outcome?.kind === 'gone' ? 0 : 1;
+  });
+  if (!options.dryRun) await endWatchIfOver(process.argv[1], world);
+  if (options.json) printAnswers(answers.map(jsonServer), names);
+  return code;
+}
+
+function said(server: Judged, { dryRun }: StopOptions): string {
+  if (!dryRun) return `${state(server)}: ${clean(reason(server))}`;
+  const inUse = useOf(server.verdict);
+  return `would stop ${clean(nameOf(server))}${inUse === undefined ? '' : `, which may be in use: ${inUse}`}`;
 }
 
 /** What became of it, or the exit code if it was left alone. */
 async function stopOne(name: string, options: StopOptions, course: Course, world: World): Promise<Judged | number> {
   const policy = { olderThanMs: 0, graceMs: options.grace, endStrays: options.strays === true, named: true };
-  const chosen = await choose(name, { ...policy, meansProcess: true }, world);
+  // With --yes, whether it is in use no longer matters, and asking it would take most of the time.
+  const unasked = options.yes === true && !options.dryRun;
+  const chosen = await choose(name, { ...policy, unasked, meansProcess: true }, world);
   if (typeof chosen === 'number') return chosen;
   const forbids = forbidding(chosen);
-  if (forbids) return refuse(name, forbids);
+  if (forbids) {
+    const past = chosen.server.verdict.kind === 'gone' ? await afterItsEnd(name, world) : [];
+    return refuse(name, past.length > 0 ? past.join('; ') : forbids.detail);
+  }
+  if (options.dryRun) return { ...chosen.server, outcome: undefined };
   const inUse = options.yes ? undefined : useOf(chosen.server.verdict);
   if (inUse === undefined) return stopNamed(chosen.server, { ...policy, told: course.told }, world);
   if (!process.stdin.isTTY || !process.stderr.isTTY) {
-    complain(`it may be in use: ${inUse}`, 'add --yes to stop it anyway');
+    complain(`${nameOf(chosen.server)} may be in use: ${inUse}`, 'add --yes to stop it anyway');
     return 1;
   }
-  if (await course.asking(() => confirmed(inUse)))
+  if (await course.asking(() => confirmed(nameOf(chosen.server), inUse)))
     return stopNamed(chosen.server, { ...policy, told: course.told }, world);
   if (!options.quiet) process.stderr.write('left alone\n');
   return 0;
 }
 
-function refuse(name: string, { detail }: GuardAnswer): number {
+function refuse(name: string, detail: string): number {
   complain(`${name} was not stopped: ${detail}`, `opencode-reap why ${name} shows what was seen`);
   return 1;
 }
@@ -66,9 +83,9 @@ function useOf({ guards }: Verdict): string | undefined {
  * The user's answer at the terminal. Without raw mode, Ctrl-C is the same signal as everywhere else, and end of input
  * counts as no.
  */
-async function confirmed(inUse: string): Promise<boolean> {
+async function confirmed(name: string, inUse: string): Promise<boolean> {
   const terminal = createInterface({ input: process.stdin, output: process.stderr, terminal: false });
-  process.stderr.write(`it may be in use: ${inUse}\nstop it anyway? [y/N] `);
+  process.stderr.write(`${name} may be in use: ${inUse}\nstop it anyway? [y/N] `);
   const answer = await new Promise<string | undefined>((resolve) => {
     terminal.once('line', resolve).once('close', () => resolve(undefined));
   });

@@ -1,7 +1,8 @@
 import { jsonServer } from '../../report/json.js';
+import { clean } from '../../report/text.js';
 import { why } from '../../report/why.js';
 import { openWorld } from '../../run/world.js';
-import { choose } from '../choose.js';
+import { afterItsEnd, choose } from '../choose.js';
 import { type Common, pageFor, print, printJson } from '../output.js';
 
 export async function whyCommand(name: string, options: Common & { readonly olderThan: number }): Promise<number> {
@@ -10,6 +11,9 @@ export async function whyCommand(name: string, options: Common & { readonly olde
   if (typeof chosen === 'number') return chosen;
   const judged = { ...chosen.server, outcome: undefined };
   if (options.json) printJson(jsonServer(judged));
-  else if (!options.quiet) print(why(judged, pageFor(options).paint));
+  else if (!options.quiet) {
+    const isGone = judged.verdict.kind === 'gone';
+    print([...why(judged, pageFor(options).paint), ...(isGone ? await afterItsEnd(name, world) : []).map(clean)]);
+  }
   return 0;
 }

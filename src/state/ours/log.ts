@@ -1,5 +1,7 @@
 import { closeSync, constants, fstatSync, lstatSync, mkdirSync, openSync, readSync, renameSync } from 'node:fs';
+import { isObject } from '../../common/json.js';
 import { isoTime } from '../files/iso-time.js';
+import { text, wholeNumber } from '../files/parse.js';
 import { readSmall } from '../files/read.js';
 import { attempt, writeAll } from '../files/write.js';
 import type { StateFolder } from '../folders.js';
@@ -21,6 +23,11 @@ export interface LogLine {
   readonly port: number | undefined;
   readonly workspace: string | undefined;
   readonly detail: string;
+  /** The session whose end led to it. */
+  readonly session?: string | undefined;
+  readonly plugin?: string | undefined;
+  /** What each guard said of a server that was stopped, by its name. */
+  readonly guards?: Readonly<Record<string, string>> | undefined;
 }
 
 /**
@@ -80,14 +87,37 @@ export function readLog(folder: StateFolder): LogLine[] {
   });
 }
 
+/** A line that lacks what every line has is none; any other field that is not what it should be is left out of it. */
 function parseLine(line: string): LogLine[] {
   try {
-    const parsed = JSON.parse(line) as LogLine | null;
-    return [parsed?.at, parsed?.event, parsed?.detail].every((said) => typeof said === 'string')
-      ? [parsed as LogLine]
-      : [];
+    const json: unknown = JSON.parse(line);
+    if (!isObject(json)) return [];
+    const { at, event, detail } = json;
+    if (typeof at !== 'string' || typeof event !== 'string' || typeof detail !== 'string') return [];
+    return [
+      {
+        at,
+        by: text(json.by) as Actor | undefined,
+        event,
+        id: text(json.id) ?? '',
+        pid: wholeNumber(json.pid),
+        port: wholeNumber(json.port),
+        workspace: text(json.workspace),
+        plugin: text(json.plugin),
+        session: text(json.session),
+        detail,
+        guards: textsIn(json.guards),
+      },
+    ];
   } catch (error) {
     if (error instanceof SyntaxError) return [];
     throw error;
   }
+}
+
+function textsIn(json: unknown): Readonly<Record<string, string>> | undefined {
+  if (!isObject(json)) return undefined;
+  return Object.fromEntries(
+    Object.entries(json).flatMap(([name, said]) => (typeof said === 'string' ? [[name, said]] : [])),
+  );
 }
