@@ -20,8 +20,17 @@ export const pageFor = ({ color, verbose }: Common): Page => ({
 });
 
 export const print = (lines: readonly string[]): void => {
-  if (lines.length > 0) process.stdout.write(`${lines.join('\n')}\n`);
+  if (lines.length > 0) process.stdout.write(`${forTerminal(lines.join('\n'), process.env)}\n`);
 };
+
+/** A terminal whose locale says that it knows ASCII only gets no other sign from us. What is in a path stays. */
+export function forTerminal(text: string, { LC_ALL, LC_CTYPE, LANG }: NodeJS.ProcessEnv): string {
+  const locale = LC_ALL || LC_CTYPE || LANG;
+  if (!process.stdout.isTTY || !locale || !/^(C|POSIX)$/.test(locale)) return text;
+  return text.replace(/[–…’✓✗]/g, (sign) => IN_ASCII[sign] ?? sign);
+}
+
+const IN_ASCII: Readonly<Record<string, string>> = { '–': '-', '…': '*', '’': "'", '✓': '+', '✗': 'x' };
 
 /**
  * Some characters that JSON allows unescaped can control a terminal (C1, bidi); escaped as `\u…` they mean the same.

@@ -230,6 +230,8 @@ export interface ReportedServer {
   readonly startedAt: string | null;
   readonly ageMs: number | null;
   readonly memoryBytes: number | null;
+  /** The share of a core that it has used over its life. */
+  readonly cpu: number | null;
   readonly verdict: 'stale' | 'spared' | 'unsure' | 'gone';
   /** The guards that spared it, or that could not be answered. */
   readonly reasons: readonly Guard[];
@@ -263,6 +265,8 @@ export interface Report {
     readonly port: number | null;
     readonly ageMs: number | null;
     readonly memoryBytes: number | null;
+    /** The share of a core that it has used over its life. */
+    readonly cpu: number | null;
     readonly workspace: string | null;
     readonly owner: ReportedOwner;
   }[];

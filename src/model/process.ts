@@ -33,7 +33,13 @@ export interface Process extends Identity {
   /** Milliseconds since it started, by a clock that cannot be set. */
   readonly ageMs: number | undefined;
   readonly memoryBytes: number | undefined;
+  /** Milliseconds of a core that it has used. */
+  readonly cpuMs?: number | undefined;
 }
+
+/** The share of a core that it has used over its life: 1 is one core, all the time. */
+export const cpuShare = ({ cpuMs, ageMs }: Pick<Process, 'cpuMs' | 'ageMs'>): number | undefined =>
+  cpuMs === undefined || ageMs === undefined || ageMs <= 0 ? undefined : cpuMs / ageMs;
 
 /** Every living process. Zombies are left out: they neither run nor hold anything. */
 export type ProcessTable = ReadonlyMap<number, Process>;

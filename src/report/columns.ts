@@ -10,7 +10,9 @@ export interface Row {
 export const GAP = '  ';
 const LONGEST_PATH = 40;
 /** Less of a path's end than this says nothing. */
-const SHORTEST_PATH = 16;
+const SHORTEST_PATH = 12;
+/** On a terminal so narrow that nothing else can give way. */
+const SHORTEST_OF_ALL = 8;
 
 /**
  * The lines of each row. What does not fit into the width goes below its row, the last note first: a reason is a
@@ -27,7 +29,7 @@ export function columns(rows: readonly Row[], width: number | undefined): string
   const inline = Array.from({ length: most + 1 }, (_, at) => most - at).find(
     (notes) => room(notes) >= Math.min(longest, SHORTEST_PATH),
   );
-  const pathWidth = Math.max(Math.min(longest, SHORTEST_PATH), Math.min(longest, room(inline ?? 0)));
+  const pathWidth = Math.max(Math.min(longest, SHORTEST_OF_ALL), Math.min(longest, room(inline ?? 0)));
   return rows.map(({ cells, path, notes }) => {
     const beside = [
       ...cells.map((cell, at) => cell.padEnd(widths[at] ?? 0)),
@@ -40,7 +42,7 @@ export function columns(rows: readonly Row[], width: number | undefined): string
 }
 
 /** A number stays with its unit. */
-const BETWEEN_WORDS = / (?!(?:ms|s|min|h|d|MB)\b)/;
+const BETWEEN_WORDS = / (?!(?:ms|s|min|h|d|MB|GB)\b)/;
 
 /** Breaks between words; a word that is longer than a line stays whole. */
 export function wrap(text: string, width: number | undefined, indent: string): string[] {

@@ -1,5 +1,6 @@
 import { type Owner, whose } from '../decide/owner.js';
 import type { Judged, Reaped } from '../decide/plan.js';
+import { cpuShare } from '../model/process.js';
 
 export const REPORT_SCHEMA = 'opencode-reap/1';
 
@@ -22,6 +23,7 @@ export function jsonReport(reaped: Reaped, version: string) {
       port: record.port ?? null,
       ageMs: rounded(seen.ageMs),
       memoryBytes: (seen.located.kind === 'present' ? seen.located.server.memoryBytes : undefined) ?? null,
+      cpu: jsonCpu(seen),
       workspace: record.workspace ?? null,
       owner: jsonOwner(seen.owner),
     })),
@@ -49,6 +51,7 @@ export function jsonServer({ record, seen, verdict, outcome }: Judged) {
     startedAt: record.startedAt === undefined ? null : iso(record.startedAt),
     ageMs: rounded(seen.ageMs),
     memoryBytes: located?.server.memoryBytes ?? null,
+    cpu: jsonCpu(seen),
     verdict: verdict.kind,
     reasons: verdict.kind === 'spared' || verdict.kind === 'unsure' ? verdict.reasons : [],
     guards: verdict.guards,
@@ -64,6 +67,12 @@ export function jsonServer({ record, seen, verdict, outcome }: Judged) {
           ? { ...outcome, successor: outcome.successor ?? null }
           : outcome,
   };
+}
+
+/** To a thousandth: more is noise. */
+function jsonCpu({ located }: Judged['seen']): number | null {
+  const share = located.kind === 'present' ? cpuShare(located.server) : undefined;
+  return share === undefined ? null : Math.round(share * 1000) / 1000;
 }
 
 const jsonOwner = (owner: Owner) => ({ kind: owner.kind, says: whose(owner) });

@@ -28,12 +28,13 @@ export function becameOf({ at, by, event, pid, port, session, detail, guards }: 
   const when = Number.isFinite(ago) ? ` ${duration(Math.max(0, ago))} ago` : '';
   const whom = event === 'stopped' ? whomOf(by, session) : '';
   const because = [guards?.unleased, guards?.idle].filter((one) => one !== undefined).join(', ');
-  const why = because === '' || event !== 'stopped' || by === 'person' ? `: ${detail}` : `, because ${because}`;
+  const why =
+    because === '' || event !== 'stopped' || detail.includes(' by hand') ? `: ${detail}` : `, because ${because}`;
   return `${named} ${ENDS[event] ?? event}${when}${whom}${why}`;
 }
 
 function whomOf(by: string | undefined, session: string | undefined): string {
   if (by === 'background run') return session === undefined ? ' by a hook' : ` by the hook of session ${session}`;
-  if (by === 'person') return ' by hand';
+  if (by === 'person') return ' by you';
   return by === 'library' ? ' by a plugin' : by === undefined ? '' : ` by the ${by}`;
 }

@@ -1,11 +1,11 @@
-import { count, duration } from '../common/text.js';
+import { duration } from '../common/text.js';
 import { shownBirth } from '../decide/born-proofs.js';
 import { whose } from '../decide/owner.js';
-import { isHistory, type Judged, type Reaped } from '../decide/plan.js';
-import { mayBeHandedOver } from '../decide/remedies.js';
-import { columns, GAP, type Row, wrap } from './columns.js';
+import { isHistory, type Judged } from '../decide/plan.js';
+import { cpuShare } from '../model/process.js';
+import { columns, type Row } from './columns.js';
 import { outcomeReason } from './outcome.js';
-import { clean, memory, type Paint, tilde } from './text.js';
+import { clean, memory, type Paint, percent, tilde } from './text.js';
 
 export interface Page {
   readonly paint: Paint;
@@ -13,46 +13,86 @@ export interface Page {
   readonly width: number | undefined;
   readonly home: string | undefined;
   readonly verbose: boolean;
+  /** The share of a core that each process uses at this moment, where that was measured. */
+  readonly cpuNow?: ReadonlyMap<number, number>;
 }
 
 const HEADINGS: Row = {
-  cells: ['VERDICT', 'PID', 'PORT', 'AGE', 'MEMORY'],
+  cells: ['VERDICT', 'PID', 'PORT', 'AGE', 'CPU', 'MEMORY'],
   path: 'WORKSPACE',
   notes: ['WHOSE', 'REASON'],
 };
 
 /**
- * One line per server: the verdict, which server, whose it is, and why in words; what does not fit gets a line of its
+ * One line per server, the largest first: the verdict, which server, whose it is, and why in words; what does not fit gets a line of its
  * own.
  */
 export function table(all: readonly Judged[], page: Page): string[] {
-  const servers = shown(all, page);
+  const servers = largestFirst(shown(all, page));
   if (servers.length === 0) return [];
-  const rows = columns([HEADINGS, ...servers.map((server) => row(server, page))], page.width);
+  const rows = columns([HEADINGS, ...servers.map((server) => row(server, servers, page))], page.width);
   return rows.flatMap(([line = '', ...more], at) => {
     const server = servers[at - 1];
     return server ? [coloured(line, server, page.paint), ...more] : [line, ...more].map((one) => page.paint.dim(one));
   });
 }
 
-const shown = (all: readonly Judged[], { verbose }: Page): readonly Judged[] =>
+const UNRECORDED_HEADINGS: Row = {
+  cells: ['PID', 'PORT', 'AGE', 'CPU', 'MEMORY'],
+  path: 'WORKSPACE',
+  notes: ['WHOSE'],
+};
+
+/** Servers that are not recorded, which all have the same verdict: what helps their user to recognize them. */
+export function unrecordedTable(all: readonly Judged[], page: Page): string[] {
+  if (all.length === 0) return [];
+  const rows = largestFirst(all).map((server) => ({
+    cells: cells(server, page),
+    path: pathOf(server.record.workspace, page),
+    notes: [clean(whose(server.seen.owner))],
+  }));
+  const [headings = [], ...lines] = columns([UNRECORDED_HEADINGS, ...rows], page.width);
+  return [...headings.map((line) => page.paint.dim(line)), ...lines.flat()];
+}
+
+const memoryOf = ({ seen: { located } }: Judged): number =>
+  located.kind === 'present' ? (located.server.memoryBytes ?? 0) : 0;
+
+/** Those of the same size, and those whose size is not known, stay in their order. */
+const largestFirst = (servers: readonly Judged[]): readonly Judged[] =>
+  [...servers].sort((one, other) => memoryOf(other) - memoryOf(one));
+
+export const shown = (all: readonly Judged[], { verbose }: Page): readonly Judged[] =>
   verbose ? all : all.filter((server) => !isHistory(server));
 
-function row(server: Judged, page: Page): Row {
+function row(server: Judged, all: readonly Judged[], page: Page): Row {
   const { record, seen } = server;
+  const id = needsId(server, all) ? ` (id ${record.id})` : '';
   return {
-    cells: [state(server), ...cells(server)],
+    cells: [state(server), ...cells(server, page)],
     path: pathOf(record.workspace, page),
-    notes: [clean(whose(seen.owner)), clean(reason(server))],
+    notes: [clean(whose(seen.owner)), clean(`${reason(server)}${id}`)],
   };
 }
 
-function cells({ record, seen }: Judged): string[] {
+/** Neither its pid nor its port is shown, or another row has the same. */
+function needsId(server: Judged, all: readonly Judged[]): boolean {
+  const isAlone = (of: (one: Judged) => number | undefined): boolean =>
+    of(server) !== undefined && all.every((one) => one === server || of(one) !== of(server));
+  return !isAlone(pidOf) && !isAlone(({ record }) => record.port);
+}
+
+const pidOf = ({ record, seen }: Judged): number | undefined =>
+  seen.located.kind === 'present' ? seen.located.server.pid : record.spawned?.pid;
+
+function cells(server: Judged, { cpuNow }: Page): string[] {
+  const { record, seen } = server;
   const process = seen.located.kind === 'present' ? seen.located.server : undefined;
   return [
-    String(process?.pid ?? record.spawned?.pid ?? '–'),
+    String(pidOf(server) ?? '–'),
     String(record.port ?? '–'),
     process?.ageMs === undefined ? '–' : duration(process.ageMs),
+    percent(process && (cpuNow?.get(process.pid) ?? cpuShare(process))),
     memory(process?.memoryBytes),
   ];
 }
@@ -85,50 +125,3 @@ export function reason({ seen, verdict, outcome }: Judged): string {
   const named = verdict.guards.filter(({ name }) => verdict.reasons.includes(name));
   return named.map(({ name, detail }) => `${name}: ${detail}`).join('; ');
 }
-
-/** The lines below the table: what was done, what was not looked at, and the next step. */
-export function closing(reaped: Reaped, page: Page): string[] {
-  const { verbose } = page;
-  const elsewhere = reaped.staleElsewhere;
-  return [
-    summary({ ...reaped, servers: shown(reaped.servers, page) }),
-    ...(elsewhere === 0 ? [] : [`${count(elsewhere, 'stale server')} in other workspaces: opencode-reap --all-stale`]),
-    ...unrecorded(reaped.unrecorded, page),
-    ...(verbose ? reaped.skipped.map(({ file, because }) => clean(`skipped: ${file}: ${because}`)) : []),
-  ];
-}
-
-function summary({ servers, dryRun }: Reaped): string {
-  if (servers.length === 0) return 'no servers are recorded here';
-  const tally = new Map<string, number>();
-  for (const server of servers) tally.set(state(server), (tally.get(state(server)) ?? 0) + 1);
-  const counted = [...tally].map(([word, n]) => `${n} ${word}`).join(', ');
-  const stale = tally.get('stale');
-  if (dryRun && stale)
-    return `${counted}; nothing was changed; run without --dry-run to stop ${stale === 1 ? 'it' : 'them'}`;
-  return dryRun ? `${counted}; nothing was changed` : counted;
-}
-
-/** Everything that helps the user to recognize them, and what the user can do about each. */
-function unrecorded(all: readonly Judged[], page: Page): string[] {
-  if (all.length === 0) return [];
-  const rows = all.map((server) => ({
-    cells: cells(server),
-    path: pathOf(server.record.workspace, page),
-    notes: [clean(whose(server.seen.owner))],
-  }));
-  const width = page.width === undefined ? undefined : page.width - GAP.length;
-  const lines = columns([UNRECORDED_HEADINGS, ...rows], width).flat();
-  const named = all.length === 1 ? `${all[0]?.record.server?.pid}` : 'PID';
-  const ways = [
-    `opencode-reap stop ${named} ends ${all.length === 1 ? 'it' : 'one'}`,
-    ...(all.some(({ seen }) => mayBeHandedOver(seen)) ? [`opencode-reap adopt ${named} lets it be reaped`] : []),
-  ];
-  return [
-    `${count(all.length, 'server')} not recorded, and left alone:`,
-    ...lines.map((line) => `${GAP}${line}`),
-    ...wrap(`${ways.join('; ')}`, page.width, ''),
-  ];
-}
-
-const UNRECORDED_HEADINGS: Row = { cells: ['PID', 'PORT', 'AGE', 'MEMORY'], path: 'WORKSPACE', notes: ['WHOSE'] };

@@ -179,11 +179,11 @@ describe('adopt', () => {
     const { pid } = sandbox.spawn('opencode', args, { env: sandbox.env(), detached: true, stdio: 'ignore' });
     await waitFor('it listens', () => portHolder(port) === pid);
     // Others may run on this machine, of which one can be adopted.
-    const lines = (await run()).stdout.split('\n').filter((line) => new RegExp(`^ +${pid} `).test(line));
+    const lines = (await run('list', '--all')).stdout.split('\n').filter((line) => line.startsWith(`${pid} `));
     expect(lines).toEqual([expect.stringMatching(/ {2}OpenCode’s own daemon$/)]);
     const { unrecorded } = JSON.parse((await run('list', '--json')).stdout);
     if (unrecorded.length === 1)
-      expect((await run()).stdout).toMatch(new RegExp(`^opencode-reap stop ${pid} ends it$`, 'm'));
+      expect((await run('list', '--all')).stdout).toMatch(new RegExp(`^opencode-reap stop ${pid} ends it$`, 'm'));
     expect(await run('adopt', `${port}`)).toMatchObject({
       code: 1,
       stderr: expect.stringContaining('it is a shared daemon'),

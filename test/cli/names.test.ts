@@ -158,7 +158,7 @@ describe.concurrent('of a server that is gone, a stand-in,', () => {
   }) => {
     await run('stop', 'known', '-y');
     const said = new RegExp(
-      `^error: pid ${server.pid} on port ${server.port} was stopped \\d+ m?s ago by hand: SIGTERM by hand, .+; gone in \\d+ ms: pid ${server.pid}\nhint: opencode-reap list --all .+\n$`,
+      `^error: pid ${server.pid} on port ${server.port} was stopped \\d+ m?s ago by you: SIGTERM by hand, .+; gone in \\d+ ms: pid ${server.pid}\nhint: opencode-reap list --all .+\n$`,
     );
     for (const name of ['known', `${server.pid}`, `:${server.port}`, sandbox.project])
       for (const command of ['why', 'stop'])

@@ -327,6 +327,16 @@ describe('a look at a real process', () => {
     expect(Math.abs(memoryBytes - ours)).toBeLessThan(ours / 4);
   });
 
+  test('that is this one, whose use of the processor Node knows as well', () => {
+    for (const until = performance.now() + 60; performance.now() < until; );
+    const seen = linuxLook(process.pid);
+    const { user, system } = process.cpuUsage();
+    const cpuMs = (typeof seen === 'object' && seen.cpuMs) || 0;
+    expect(cpuMs).toBeGreaterThan(50);
+    // Two clocks: `stat` counts in ticks of 10 ms.
+    expect(Math.abs(cpuMs - (user + system) / 1000)).toBeLessThan(100);
+  });
+
   test('that has ended and is not waited for', async () => {
     const { pid = 0 } = sandbox.spawn('sh', ['-c', 'sleep 0.2 & exec sleep 300'], { stdio: 'ignore' });
     const zombie = await waitFor('it has a child', () => children(pid)[0]);

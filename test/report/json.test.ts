@@ -117,6 +117,7 @@ describe('the schema of the report describes', () => {
     expect({ unread, staleElsewhere }).toEqual({ unread: [{ file, error: 'not valid JSON' }], staleElsewhere: 1 });
     expect(unrecorded).toContainEqual({
       memoryBytes: expect.any(Number),
+      cpu: expect.any(Number),
       workspace: sandbox.project,
       pid: stranger.pid,
       port: stranger.port,

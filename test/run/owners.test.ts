@@ -4,7 +4,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { reap } from '../../src/reap.js';
-import { closing, table } from '../../src/report/table.js';
+import { unrecordedTable } from '../../src/report/table.js';
 import { paintFor } from '../../src/report/text.js';
 import { openWorld } from '../../src/run/world.js';
 import { runCli } from '../support/cli.js';
@@ -324,11 +324,9 @@ describe('what other programs wrote down (servers, owners and editors are stand-
     await installFake(sandbox);
     const evil = 'x\u001b[2J';
     const server = await below(evil);
-    const stdout = [await runCli(sandbox, ['list', '--all']), await runCli(sandbox, NOW)]
-      .map((ran) => ran.stdout)
-      .join('');
-    const named = stdout.split('\n').filter((line) => new RegExp(`^\\w* +${server.pid} `).test(line));
-    expect(named).toHaveLength(2);
+    const { stdout } = await runCli(sandbox, ['list', '--all', '--verbose']);
+    const named = stdout.split('\n').filter((line) => line.startsWith(`${server.pid} `));
+    expect(named).toHaveLength(1);
     for (const line of named) expect(line).toContain('below x\\u001b[2J, pid ');
     // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
     expect(stdout).not.toMatch(/\u001b/);
@@ -366,13 +364,12 @@ describe('eight servers of eight owners', () => {
         [80, 1],
         [60, 2],
       ] as const) {
-        const lines = closing(reaped, page(width));
+        const lines = unrecordedTable(reaped.unrecorded, page(width));
         expect(lines.filter((line) => line.length > width)).toEqual([]);
         for (const [{ pid }, says] of owners) {
-          const at = lines.findIndex((line) => new RegExp(`^ +${pid} `).test(line));
+          const at = lines.findIndex((line) => line.startsWith(`${pid} `));
           expect(lines.slice(at, at + most).join('\n')).toMatch(says);
         }
-        expect(table(reaped.unrecorded, page(width)).filter((line) => line.length > width)).toEqual([]);
       }
     },
   );

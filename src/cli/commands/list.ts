@@ -1,7 +1,8 @@
 import { VERSION } from '../../common/version.js';
 import { reap } from '../../reap.js';
+import { listClosing } from '../../report/closing.js';
 import { jsonReport } from '../../report/json.js';
-import { closing, table } from '../../report/table.js';
+import { table } from '../../report/table.js';
 import { everyGuard } from '../../report/why.js';
 import { openWorld } from '../../run/world.js';
 import { type Common, complainAboutUnread, pageFor, print, printJson } from '../output.js';
@@ -21,8 +22,8 @@ export async function listCommand(options: ListOptions): Promise<number> {
   else if (!options.quiet) {
     const page = pageFor(options);
     const servers = options.all ? [...reaped.servers, ...reaped.unrecorded] : reaped.servers;
-    const lines = table(servers, page);
-    print(lines.length > 0 ? [...lines, ...everyGuard(servers, page)] : closing(reaped, page));
+    print([...table(reaped.servers, page), ...everyGuard(servers, page)]);
+    print(listClosing(reaped, options.all === true, page));
   }
   return reaped.unread.length > 0 ? 1 : 0;
 }

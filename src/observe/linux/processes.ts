@@ -134,6 +134,7 @@ function parseFields(stat: string, fields: readonly string[], uptimeMs: number |
     command: undefined,
     ageMs: uptimeMs === undefined ? undefined : uptimeMs - startedMs,
     memoryBytes: undefined,
+    cpuMs: ((Number(fields[11]) + Number(fields[12])) * 1000) / TICKS_PER_SECOND,
   };
 }
 
