@@ -17,6 +17,8 @@ export interface Ending {
   readonly mayBegin?: () => boolean;
   /** Given where nothing can be signaled: there is no grace, and an end is seen by whoever ends. */
   readonly runScript?: RunScript | undefined;
+  /** Told which signal the server gets next. Nothing may wait for it. */
+  readonly sending?: (name: 'SIGTERM' | 'SIGKILL') => void;
 }
 
 /** A process dies within 120 ms of a SIGTERM, so polling this often costs little and wastes little. */
@@ -52,6 +54,7 @@ export async function endTree(
 
 async function endHeads(heads: readonly Identity[], below: readonly Identity[], ending: Ending): Promise<EndedTree> {
   const [server, ...launchers] = heads;
+  ending.sending?.('SIGTERM');
   const refused = refusal(server, await send(server ? [server] : [], 'SIGTERM', ending));
   // If it is not the recorded server, or must not be ended now, its launcher stays too.
   if (refused && refused.kind !== 'gone' && refused.kind !== 'replaced') return refused;
@@ -59,6 +62,7 @@ async function endHeads(heads: readonly Identity[], below: readonly Identity[], 
   if (refused) return refused;
   const stubborn = await insist(heads, afterFirst(ending), below);
   if (stubborn.length === 0) return { kind: 'ended', signal: 'SIGTERM' };
+  ending.sending?.('SIGKILL');
   const refusedKill = refusal(stubborn[0], await send(stubborn, 'SIGKILL', afterFirst(ending)));
   const left = await waitGone(stubborn, KILL_WAIT_MS, ending.look);
   if (left.length === 0) return { kind: 'ended', signal: 'SIGKILL' };

@@ -46,8 +46,11 @@ export async function afterItsEnd(name: string, world: World): Promise<string[]>
 }
 
 /** Does the same with each server that was named, one after the other. A failure outranks one that is not there. */
-export async function forEach(names: readonly string[], act: (name: string) => Promise<number>): Promise<number> {
+export async function forEach(
+  names: readonly string[],
+  act: (name: string, before: number) => Promise<number>,
+): Promise<number> {
   const codes: number[] = [];
-  for (const name of new Set(names)) codes.push(await act(name));
+  for (const [at, name] of [...new Set(names)].entries()) codes.push(await act(name, at));
   return codes.includes(1) ? 1 : Math.max(0, ...codes);
 }

@@ -1,3 +1,4 @@
+import { duration } from '../common/text.js';
 import type { Judged } from '../decide/plan.js';
 import { endQuestions } from '../observe/server/questions.js';
 import { lineOf } from '../report/log-line.js';
@@ -5,6 +6,7 @@ import { reason, state } from '../report/table.js';
 import { clean } from '../report/text.js';
 import { log, type Told } from '../run/journal.js';
 import type { Judgement } from '../run/judge.js';
+import type { Step } from '../run/stop-server.js';
 import type { World } from '../run/world.js';
 import { type Common, complain, progress } from './output.js';
 
@@ -17,6 +19,12 @@ export interface Course {
   readonly end: () => void;
 }
 
+interface Following extends Common {
+  readonly dryRun?: boolean;
+  /** Which of the servers that were named this is about, if they are stopped one after the other. */
+  readonly among?: { readonly before: number; readonly all: number };
+}
+
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /**
@@ -24,9 +32,11 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
  * signal ends the run between two steps, each of which leaves what the next run needs; `again` is how to start that run
  * where not just any run would do.
  */
-export function follow(world: World, options: Common & { readonly dryRun?: boolean }, again = ''): Course {
+export function follow(world: World, options: Following, again = ''): Course {
   const begun = new Set<string>();
   const inHand = new Map<string, Judgement>();
+  const steps = new Map<string, { readonly step: Step | undefined; readonly sinceMs: number }>();
+  const { before = 0, all = 0 } = options.among ?? {};
   const done: Judged[] = [];
   let isAsking = false;
   const shown = progress(options.dryRun ? 'looking' : 'looking and stopping', options);
@@ -39,9 +49,7 @@ export function follow(world: World, options: Common & { readonly dryRun?: boole
     // A second signal is not handled: it ends the program at once.
     end();
     endQuestions();
-    const lines = isAsking
-      ? ['left alone']
-      : interruption(options.verbose && !options.json ? [] : done, [...inHand.values()], again);
+    const lines = isAsking ? ['left alone'] : interruption(isSaid() ? [] : done, [...inHand.values()], again);
     const isNews = done.length + inHand.size > 0;
     // The terminal already shows a `^C`.
     const first = process.stderr.isTTY ? '\n' : '';
@@ -55,20 +63,36 @@ export function follow(world: World, options: Common & { readonly dryRun?: boole
   };
   for (const name of SIGNALS) process.on(name, interrupted);
 
+  /** The one that is waited for longest, which of how many it is, and what is done about it for how long. */
+  const stopping = (): string => {
+    const [server] = inHand.values();
+    const now = server && steps.get(server.record.id);
+    if (server === undefined || now === undefined) return 'looking';
+    const nth = `${before + done.length + 1} of ${Math.max(all, begun.size)}`;
+    const forMs = performance.now() - now.sinceMs;
+    const what = [now.step ?? 'looking again', ...(forMs < 1_000 ? [] : [duration(forMs)])].join(', ');
+    return `stopping ${placeOf(server)} (${nth}), ${what}`;
+  };
+  const on = (server: Judgement, step: Step | undefined): void => {
+    steps.set(server.record.id, { step, sinceMs: performance.now() });
+    shown.change(stopping);
+  };
+  // Of a single one the answer follows at once.
+  const isSaid = (): boolean => !options.json && (options.verbose === true || (process.stderr.isTTY && begun.size > 1));
+
   return {
     told: {
       begins: (server) => {
         begun.add(server.record.id);
         inHand.set(server.record.id, server);
-        shown.change(`stopping ${done.length + 1} of ${begun.size}`);
+        on(server, undefined);
       },
+      step: on,
       done: (server) => {
         inHand.delete(server.record.id);
         done.push(server);
-        if (options.verbose && !options.quiet && !options.json) {
-          shown.say(said(server));
-        }
-        shown.change(`${said(server)}; stopping ${begun.size - done.length} more`);
+        if (!options.quiet && isSaid()) shown.say(said(server));
+        shown.change(stopping);
       },
     },
     asking: async (ask) => {
@@ -94,6 +118,9 @@ function interruption(done: readonly Judged[], inHand: readonly Judgement[], aga
 
 /** What became of a server, in one line that names it. */
 export const said = (server: Judged): string => `${state(server)} ${nameOf(server)}: ${clean(reason(server))}`;
+
+const placeOf = (server: Judgement): string =>
+  server.record.port === undefined ? nameOf(server) : `port ${server.record.port}`;
 
 export function nameOf({ record, seen }: Pick<Judgement, 'record' | 'seen'>): string {
   const pid = seen.located.kind === 'present' ? seen.located.server.pid : record.spawned?.pid;

@@ -71,8 +71,8 @@ export function complainAboutUnread(unread: readonly Unread[]): void {
 
 /** Shows on a terminal what the program is waiting for. */
 export interface Progress {
-  /** From now on something else is waited for. */
-  readonly change: (text: string) => void;
+  /** From now on something else is waited for: it is asked what to show each second, since that may count them. */
+  readonly change: (text: () => string) => void;
   /** A line that stays, above the progress line. */
   readonly say: (line: string) => void;
   readonly end: () => void;
@@ -81,14 +81,15 @@ export interface Progress {
 /** Shows on a terminal what is waited for, once the wait is long enough to be noticed. */
 export function progress(first: string, { quiet }: Common): Progress {
   const isSeen = !quiet && process.stderr.isTTY && process.env.TERM !== 'dumb';
-  let text = first;
+  let text = (): string => first;
   let isShown = false;
   const show = (): void => {
     isShown = true;
     // A line that wraps could not be erased.
-    process.stderr.write(`${WIPE}${shorten(text, (process.stderr.columns || 80) - 2)}…`);
+    process.stderr.write(`${WIPE}${shorten(text(), (process.stderr.columns || 80) - 3)} …`);
   };
   const timer = isSeen ? setTimeout(show, NOTICEABLE_MS) : undefined;
+  const ticking = isSeen ? setInterval(() => isShown && show(), 1_000).unref() : undefined;
   return {
     change: (next) => {
       text = next;
@@ -100,6 +101,7 @@ export function progress(first: string, { quiet }: Common): Progress {
     },
     end: () => {
       clearTimeout(timer);
+      clearInterval(ticking);
       if (isShown) process.stderr.write(WIPE);
       isShown = false;
     },

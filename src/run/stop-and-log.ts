@@ -3,7 +3,7 @@ import { judgedLine } from '../report/log-line.js';
 import { finishCrashed } from './finish-crashed.js';
 import { log, type Told } from './journal.js';
 import type { Judgement } from './judge.js';
-import { type StopPolicy, stopServer } from './stop-server.js';
+import { type Step, type StopPolicy, stopServer } from './stop-server.js';
 import type { World } from './world.js';
 
 export interface Stop extends StopPolicy {
@@ -14,10 +14,12 @@ export interface Stop extends StopPolicy {
 
 /** Reports and logs at once, since the run may not survive to its end. */
 export async function stopAndLog(server: Judgement, stop: Stop, world: World): Promise<Judged> {
-  stop.told?.begins(server);
-  const judged = { ...server, outcome: await stopServer(server, stop, world) };
+  const { told } = stop;
+  told?.begins(server);
+  const step = told && ((next: Step) => told.step?.(server, next));
+  const judged = { ...server, outcome: await stopServer(server, { ...stop, step }, world) };
   log(world, [judgedLine(judged, stop)]);
-  stop.told?.done(judged);
+  told?.done(judged);
   return judged;
 }
 

@@ -27,7 +27,11 @@ export interface StopPolicy extends Policy {
    * would change nothing.
    */
   readonly named?: boolean;
+  /** Told what is done next, for a person who waits. */
+  readonly step?: ((step: Step) => void) | undefined;
 }
+
+export type Step = 'asking it to let go' | 'SIGTERM' | 'SIGKILL';
 
 /** A server that only this run may stop. */
 interface FencedServer {
@@ -36,8 +40,8 @@ interface FencedServer {
   readonly policy: StopPolicy;
   readonly world: World;
   readonly ending: Ending;
-  /** As it was judged before the fence. */
-  readonly hung: boolean;
+  /** What it said before the fence: a server that the user named is not asked again. */
+  readonly before: Activity;
 }
 
 /** The ladder: fence, look, dispose, look, SIGTERM, grace, SIGKILL, descendants, port. */
@@ -51,7 +55,7 @@ export async function stopServer(server: Judgement, policy: StopPolicy, world: W
     return { kind: 'withheld', because: 'this process cannot see itself, so it cannot claim the server' };
   const fence = raiseFence(world.folder, record, { run, machine: survey.snapshot.machine }, tree);
   if (typeof fence === 'string') return { kind: 'withheld', because: NO_FENCE[fence] };
-  const stopping = { record, fence, policy, world, ending, hung: server.seen.activity.kind === 'hung' };
+  const stopping = { record, fence, policy, world, ending, before: server.seen.activity };
   const done = await stopBehindFence(stopping).catch((error: unknown) => {
     fence.withdraw();
     throw error;
@@ -77,7 +81,8 @@ const NO_FENCE = {
   changed: 'its record was changed or removed while it was being judged',
 } as const;
 
-export const endingFor = ({ survey }: Judgement, { graceMs }: StopPolicy, { platform }: World): Ending => ({
+export const endingFor = ({ survey }: Judgement, { graceMs, step }: StopPolicy, { platform }: World): Ending => ({
+  ...(step ? { sending: step } : {}),
   look: platform.look,
   lineage: survey.snapshot.lineage,
   graceMs,
@@ -94,7 +99,7 @@ interface EndedServer {
 async function stopBehindFence(stopping: FencedServer): Promise<EndedServer | Outcome> {
   const first = await clearFreshly(stopping);
   if (first.kind !== 'may stop') return first;
-  const hung = stopping.policy.named ? stopping.hung : first.target.hung;
+  const hung = stopping.policy.named ? stopping.before.kind === 'hung' : first.target.hung;
   if (!hung) await askToDispose(first, stopping);
   const done = await endOnSight(hung ? first : undefined, stopping);
   if (done.kind === 'ended' || !(await isEnding(first.target, stopping.ending))) return done;
@@ -190,9 +195,10 @@ function isFresh({ judgement, answered }: Clearance, { platform }: World): boole
 const isSecond = (activity: Activity): boolean => 'isSecond' in activity && activity.isSecond === true;
 
 /** Disposing ends everything that an MCP server has started, even if it belongs to others by now. */
-async function askToDispose({ judgement }: Clearance, { world }: FencedServer): Promise<void> {
-  if (judgement.tree.apart.length === 0 && !isSecond(judgement.seen.activity))
-    await dispose(judgement, judgement.survey.snapshot, world.platform);
+async function askToDispose({ judgement }: Clearance, { world, policy, before }: FencedServer): Promise<void> {
+  if (judgement.tree.apart.length > 0 || [before, judgement.seen.activity].some(isSecond)) return;
+  policy.step?.('asking it to let go');
+  await dispose(judgement, judgement.survey.snapshot, world.platform);
 }
 
 const isSameTree = (one: readonly Identity[], other: readonly Identity[]): boolean =>

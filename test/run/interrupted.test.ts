@@ -267,12 +267,46 @@ describe(`a run on a terminal${withoutTmux}`, () => {
     const slow = await startSlow(sandbox);
     const { screen, keys } = onTerminal(sandbox, NOW.join(' '));
     const stopped = `stopped pid ${quick.pid} on port ${quick.port}: SIGTERM`;
-    await waitFor('the first stop', () => screen().includes(stopped) && screen().endsWith('; stopping 1 more…'));
+    const waiting = `stopping port ${slow.port} (2 of 2), asking it to let go`;
+    await waitFor('the first stop', () => screen().includes(`${stopped}, 1 process`) && screen().includes(waiting));
+    await waitFor('it counts the seconds', () => screen().endsWith(`${waiting}, 3 s …`));
     keys('C-c');
     const shown = await waitFor('the end', () => /code \d+$/.test(screen()) && screen());
     expect(shown).toMatch(
-      new RegExp(`interrupted: ${stopped}[^]*\ninterrupted while stopping pid ${slow.pid} [^]*\ncode 130$`),
+      new RegExp(`^${stopped}[^\n]*\n[^\n]*\ninterrupted while stopping pid ${slow.pid} [^]*\ncode 130$`),
     );
+  });
+});
+
+describe(`a stop on a terminal${withoutTmux}`, () => {
+  test.skipIf(withoutTmux !== '')('says which signal it waits for, of which server', async ({ sandbox, expect }) => {
+    const deaf = await startFake(sandbox, { FAKE_OPENCODE: 'deaf' });
+    const other = await startFake(sandbox);
+    const { screen } = onTerminal(
+      sandbox,
+      `stop --yes --grace 9s ${other.port} ${deaf.port} --state-dir ${sandbox.stateDir}`,
+    );
+    process.kill(deaf.pid, 'SIGSTOP');
+    await waitFor('SIGTERM', () => screen().endsWith(`stopping port ${deaf.port} (2 of 2), SIGTERM, 2 s …`), 30_000);
+    process.kill(deaf.pid, 'SIGCONT');
+    const shown = await waitFor('the end', () => /code \d+$/.test(screen()) && screen());
+    expect(shown).toMatch(/^stopped: SIGTERM.*\nstopped: SIGTERM.*\ncode 0$/);
+  });
+
+  test('on a pipe, each stop is a plain line with --verbose, and nothing without', async ({ sandbox, expect }) => {
+    const two = [await startFake(sandbox), await startFake(sandbox)];
+    for (const [at, one] of two.entries()) await writeRecord(sandbox, `one-${at}`, one);
+    const { stderr } = await runCli(sandbox, [...NOW, '--verbose']);
+    const lines = two.map(({ pid, port }) => `stopped pid ${pid} on port ${port}: SIGTERM, `);
+    expect(
+      stderr
+        .trim()
+        .split('\n')
+        .map((line) => /^stopped .+: SIGTERM, (?=1 process in \d+ m?s$)/.exec(line)?.[0])
+        .sort(),
+    ).toEqual(lines.sort());
+    await writeRecord(sandbox, 'more', await startFake(sandbox));
+    expect((await runCli(sandbox, NOW)).stderr).toBe('');
   });
 });
 

@@ -23,8 +23,9 @@ export interface StopOptions extends Common {
 export async function stopCommand(names: readonly string[], options: StopOptions): Promise<number> {
   const world = await openWorld(options.stateDir, process.env);
   const answers: Judged[] = [];
-  const code = await forEach(names, async (name) => {
-    const course = follow(world, options, `: opencode-reap stop ${name}`);
+  const code = await forEach(names, async (name, before) => {
+    const among = { before, all: names.length };
+    const course = follow(world, { ...options, among }, `: opencode-reap stop ${name}`);
     const stopped = await stopOne(name, options, course, world).finally(course.end);
     if (typeof stopped === 'number') return stopped;
     answers.push(stopped);
