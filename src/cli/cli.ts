@@ -160,10 +160,14 @@ function addLooking(program: Command, finish: Finish): void {
     .action(async (server, _, command) =>
       finish(await (await import('./commands/why.js')).whyCommand(server, optionsOf(command))),
     );
-  common(program.command('log'), 'json', 'color')
-    .description('what was stopped or spared, and why')
+  common(program.command('log [server]'), 'json', 'color')
+    .description('what was stopped or spared, when, by whom and why')
+    .addOption(new Option('--since <duration>', 'only what happened within this time').argParser(duration))
+    .option('--utc', 'times in UTC instead of local time')
     .addOption(new Option('-l, --lines <n>', 'how many lines').argParser(wholeNumber).default(50))
-    .action(async (_, command) => finish(await (await import('./commands/log.js')).logCommand(optionsOf(command))));
+    .action(async (server, _, command) =>
+      finish(await (await import('./commands/log.js')).logCommand(server, optionsOf(command))),
+    );
 }
 
 function addActing(program: Command, finish: Finish): void {

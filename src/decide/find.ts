@@ -47,9 +47,12 @@ function worksIn({ real, hashes }: Place, { workspace, workspaceHash: hash }: Se
   return workspace !== undefined && (places.get(workspace)?.real ?? workspace) === real;
 }
 
-/** The servers whose id starts with the name. A prefix of a pid would be another pid, so it does not count. */
+/** Whether the start of an id is enough. A prefix of a pid would be another pid, so it does not count. */
+export const mayBegin = (name: string): boolean => name.length >= 3 && !/^(pid-|adopted-)?\d+$/.test(name);
+
+/** The servers whose id starts with the name. */
 export const begunBy = (name: string, records: readonly ServerRecord[]): ServerRecord[] =>
-  name.length < 3 || /^(pid-|adopted-)?\d+$/.test(name) ? [] : records.filter(({ id }) => id.startsWith(name));
+  mayBegin(name) ? records.filter(({ id }) => id.startsWith(name)) : [];
 
 /** Its port, or the pid of one of its processes. */
 const hasNumber =

@@ -97,7 +97,7 @@ function cells(server: Judged, { cpuNow }: Page): string[] {
   ];
 }
 
-const pathOf = (path: string | undefined, { home }: Page): string =>
+export const pathOf = (path: string | undefined, { home }: Page): string =>
   path === undefined ? '–' : tilde(clean(path), home);
 
 /** The outcome if something was done, else the verdict. */

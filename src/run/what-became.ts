@@ -1,3 +1,4 @@
+import { mayBegin } from '../decide/find.js';
 import { type ServerName, serverName } from '../decide/server-name.js';
 import { parsePid } from '../model/identity.js';
 import { lastEnd, type Past } from '../report/past.js';
@@ -29,10 +30,14 @@ export async function whatBecame(text: string, world: World): Promise<Absence> {
 export function isAbout(name: ServerName): (line: Past) => boolean {
   if (name.kind === 'port') return ({ port }) => port === name.port;
   if (name.kind === 'word')
-    return ({ id, pid, port }) => id === name.word || (name.number !== undefined && [pid, port].includes(name.number));
+    return ({ id, pid, port }) =>
+      id === name.word || isBegunBy(name.word, id) || (name.number !== undefined && [pid, port].includes(name.number));
   const places = placesOf(name).map(({ real }) => real);
   return ({ workspace }) => workspace !== undefined && places.includes(workspace);
 }
+
+/** As a server that is there goes by the start of its id. */
+const isBegunBy = (word: string, id: string): boolean => mayBegin(word) && id.startsWith(word);
 
 async function whatIsThere(name: ServerName, { platform }: World): Promise<Absence['instead']> {
   const port = name.kind === 'port' ? name.port : name.kind === 'word' ? name.number : undefined;

@@ -97,8 +97,12 @@ describe.concurrent('the log, of stand-ins,', () => {
         detail: matching(/^SIGTERM after every guard passed; gone in \d+ ms: pid \d+$/),
       },
     ]);
-    const said = (await run('log')).trim().split('\n');
-    expect(said[1]).toMatch(/^\S+ {2}stopped {3}pid \d+ {2}port \d+ {2}SIGTERM after every guard passed.* \(person\)$/);
+    const [, , stop, guards, totals] = (await run('log')).trim().split('\n');
+    expect(stop).toMatch(
+      /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d {2}person {2}stopped {2}\d+ +\d+ +~\/\S* +a test +SIGTERM after every guard passed; gone in \d+ ms: pid \d+$/,
+    );
+    expect(guards).toMatch(/^ {2}owned: started by .+; idle: no session busy .+; unkept: it has no keep mark$/);
+    expect(totals).toBe('1 spared, 1 stopped');
   });
 
   test('the library is named where it stops a server, by name or as a run', async ({
@@ -181,8 +185,70 @@ describe.concurrent('the log, of stand-ins,', () => {
     await installFake(sandbox);
     await writeRecord(sandbox, 'known', server);
     await run('stop', 'known');
-    const [first, second] = (await run('log')).split('\n');
-    expect(first).toBe('2026-01-01T00:00:00.000Z  stopped   pid 1  port 2  SIGTERM after all');
-    expect(second).toMatch(/by hand.* \(person\)$/);
+    const [, first, second] = (await run('log', '--utc')).split('\n');
+    expect(first).toMatch(/^2026-01-01 00:00:00Z {2}– +stopped {2}1 +2 +– +– +SIGTERM after all$/);
+    expect(second).toMatch(/Z {2}person {2}stopped .* by hand/);
+  });
+
+  const at = (event: string, hoursAgo: number, more: Fields = {}): string =>
+    JSON.stringify({
+      at: new Date(Date.now() - hoursAgo * 3_600_000).toISOString(),
+      by: 'watch',
+      event,
+      id: `id-${event}`,
+      pid: 7,
+      port: 4096,
+      detail: 'because',
+      ...more,
+    });
+
+  test('a server, a time and a number of lines choose what is shown; the last line counts what was chosen', async ({
+    sandbox,
+    run,
+    expect,
+  }) => {
+    const lines = [at('spared', 50), at('spared', 30), at('spared', 3, { pid: 8, port: 4097 }), at('stopped', 1)];
+    await writeState(sandbox.stateDir, 'log.ndjson', `${lines.join('\n')}\n`);
+    const events = async (...args: string[]) => {
+      const [, ...shown] = (await run('log', ...args)).trimEnd().split('\n');
+      return [...shown.map((line) => /watch +(\w+)/.exec(line)?.[1] ?? line)];
+    };
+    expect(await events()).toEqual(['spared', 'spared', 'spared', 'stopped', '3 spared, 1 stopped']);
+    expect(await events('--since', '2d')).toEqual(['spared', 'spared', 'stopped', '2 spared, 1 stopped']);
+    expect(await events(':4097')).toEqual(['spared', '1 spared']);
+    expect(await events('id-sto')).toEqual(['stopped', '1 stopped']);
+    expect(await events('--lines', '1')).toEqual(['stopped', '3 spared, 1 stopped; 3 older not shown: --lines 0']);
+    expect(await run('log', '4098', '--since', '2h')).toBe('nothing in the log is about 4098 since then\n');
+  });
+
+  test('is one object a line with --json, and what it says cannot control the terminal', async ({
+    sandbox,
+    run,
+    expect,
+  }) => {
+    const evil = {
+      event: 'x\u001b[2J',
+      by: '\u001b]0;',
+      plugin: '\u009b31m',
+      workspace: '/\u202e',
+      session: '\u001b[A',
+      guards: { a: '\u001b[B' },
+    };
+    await writeState(sandbox.stateDir, 'log.ndjson', `${at('spared', 2)}\n${at('stopped', 1, evil)}\n`);
+    const lines = (await run('log', '--json')).trimEnd().split('\n');
+    expect(lines.map((line) => JSON.parse(line).event)).toEqual(['spared', evil.event]);
+    for (const args of [[], ['--json'], ['--utc']]) {
+      const said = await run('log', ...args);
+      expect(['\u001b', '\u009b', '\u202e'].filter((sign) => said.includes(sign))).toEqual([]);
+    }
+  });
+
+  test('is in local time, which --utc changes', async ({ sandbox, expect }) => {
+    await writeState(sandbox.stateDir, 'log.ndjson', `${at('spared', 0, { at: '2026-07-01T23:30:00.000Z' })}\n`);
+    const time = async (...args: string[]) =>
+      /^\S+ \S+/m.exec(
+        (await runCli(sandbox, ['log', ...args], { env: { TZ: 'Asia/Tokyo' } })).stdout.split('\n')[1] ?? '',
+      )?.[0];
+    expect([await time(), await time('--utc')]).toEqual(['2026-07-02 08:30:00', '2026-07-01 23:30:00Z']);
   });
 });

@@ -1,24 +1,45 @@
+import { serverName } from '../../decide/server-name.js';
+import { wrap } from '../../report/columns.js';
+import { logTable, logTotals } from '../../report/log-table.js';
+import type { Past } from '../../report/past.js';
 import { clean } from '../../report/text.js';
+import { isAbout } from '../../run/what-became.js';
 import { openWorld } from '../../run/world.js';
 import { readLog } from '../../state/ours/log.js';
-import { type Common, pageFor, print, printJson } from '../output.js';
+import { type Common, pageFor, print } from '../output.js';
+
+export interface LogOptions extends Common {
+  /** 0 for all. */
+  readonly lines: number;
+  readonly since?: number;
+  readonly utc?: boolean;
+}
 
 /** What was stopped or spared, and why, newest last. */
-export async function logCommand(options: Common & { readonly lines: number }): Promise<number> {
+export async function logCommand(server: string | undefined, options: LogOptions): Promise<number> {
   const world = await openWorld(options.stateDir, process.env);
-  const lines = readLog(world.folder).slice(options.lines === 0 ? Number.POSITIVE_INFINITY : -options.lines);
-  const { paint } = pageFor(options);
-  if (options.json) printJson(lines);
-  else if (options.quiet) return 0;
-  else if (lines.length === 0) print(['nothing has been stopped or spared yet']);
-  else {
-    print(
-      lines.map(
-        ({ at, by, event, pid, port, detail }) =>
-          clean(`${at}  ${event.padEnd(8)}  pid ${pid ?? '–'}  port ${port ?? '–'}  `) +
-          paint.dim(clean(by === undefined ? detail : `${detail} (${by})`)),
-      ),
-    );
-  }
+  const all = readLog(world.folder).filter(wanted(server, options.since));
+  const lines = all.slice(options.lines === 0 ? 0 : -options.lines);
+  // One object a line, so that `grep` and `jq` can follow a log of any length.
+  if (options.json) print(lines.map((line) => clean(JSON.stringify(line))));
+  else if (!options.quiet) print(lines.length === 0 ? [nothing(server, options)] : said(lines, all, options));
   return 0;
+}
+
+function wanted(server: string | undefined, sinceMs: number | undefined): (line: Past) => boolean {
+  const isIt = server === undefined ? () => true : isAbout(serverName(server));
+  const from = sinceMs === undefined ? undefined : Date.now() - sinceMs;
+  return (line) => (from === undefined || Date.parse(line.at) >= from) && isIt(line);
+}
+
+const nothing = (server: string | undefined, { since }: LogOptions): string =>
+  server === undefined && since === undefined
+    ? 'nothing has been stopped or spared yet'
+    : `nothing in the log${server === undefined ? '' : clean(` is about ${server}`)}${since === undefined ? '' : ' since then'}`;
+
+function said(lines: readonly Past[], all: readonly Past[], options: LogOptions): string[] {
+  const page = pageFor(options);
+  const left = all.length - lines.length;
+  const cut = left === 0 ? '' : `; ${left} older not shown: --lines 0`;
+  return [...logTable(lines, options.utc === true, page), ...wrap(`${logTotals(all)}${cut}`, page.width, '')];
 }
