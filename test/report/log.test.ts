@@ -99,7 +99,7 @@ describe.concurrent('the log, of stand-ins,', () => {
     ]);
     const [, , stop, guards, totals] = (await run('log')).trim().split('\n');
     expect(stop).toMatch(
-      /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d {2}person {2}stopped {2}\d+ +\d+ +~\/\S* +a test +SIGTERM after every guard passed; gone in \d+ ms: pid \d+$/,
+      /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d {2}person {2}stopped {2}\d+ +\d+ +\S+\/project +a test +SIGTERM after every guard passed; gone in \d+ ms: pid \d+$/,
     );
     expect(guards).toMatch(/^ {2}owned: started by .+; idle: no session busy .+; unkept: it has no keep mark$/);
     expect(totals).toBe('1 spared, 1 stopped');
