@@ -152,6 +152,7 @@ function addLooking(program: Command, finish: Finish): void {
   common(program.command('list'), 'json', 'verbose', 'color')
     .description('every known server with its verdict, one line each')
     .option('--all', 'also list servers that are not recorded')
+    .option('--watch', 'look again every few seconds, until q or Ctrl-C')
     .addOption(olderThan())
     .action(async (_, command) => finish(await (await import('./commands/list.js')).listCommand(optionsOf(command))));
   common(program.command('why <server>'), 'json', 'color')

@@ -30,7 +30,7 @@ const HEADINGS: Row = {
 export function table(all: readonly Judged[], page: Page): string[] {
   const servers = largestFirst(shown(all, page));
   if (servers.length === 0) return [];
-  const rows = columns([HEADINGS, ...servers.map((server) => row(server, servers, page))], page.width);
+  const rows = columns([headings(HEADINGS, page), ...servers.map((server) => row(server, servers, page))], page.width);
   return rows.flatMap(([line = '', ...more], at) => {
     const server = servers[at - 1];
     return server ? [coloured(line, server, page.paint), ...more] : [line, ...more].map((one) => page.paint.dim(one));
@@ -51,8 +51,8 @@ export function unrecordedTable(all: readonly Judged[], page: Page): string[] {
     path: pathOf(server.record.workspace, page),
     notes: [clean(whose(server.seen.owner))],
   }));
-  const [headings = [], ...lines] = columns([UNRECORDED_HEADINGS, ...rows], page.width);
-  return [...headings.map((line) => page.paint.dim(line)), ...lines.flat()];
+  const [first = [], ...lines] = columns([headings(UNRECORDED_HEADINGS, page), ...rows], page.width);
+  return [...first.map((line) => page.paint.dim(line)), ...lines.flat()];
 }
 
 const memoryOf = ({ seen: { located } }: Judged): number =>
@@ -85,14 +85,22 @@ function needsId(server: Judged, all: readonly Judged[]): boolean {
 const pidOf = ({ record, seen }: Judged): number | undefined =>
   seen.located.kind === 'present' ? seen.located.server.pid : record.spawned?.pid;
 
-function cells(server: Judged, { cpuNow }: Page): string[] {
+const isNow = ({ cpuNow }: Page): boolean => cpuNow !== undefined && cpuNow.size > 0;
+
+/** What the figures are of, if not of a whole life. */
+const headings = (row: Row, page: Page): Row => ({
+  ...row,
+  cells: row.cells.map((cell) => (cell === 'CPU' && isNow(page) ? 'CPU NOW' : cell)),
+});
+
+function cells(server: Judged, page: Page): string[] {
   const { record, seen } = server;
   const process = seen.located.kind === 'present' ? seen.located.server : undefined;
   return [
     String(pidOf(server) ?? '–'),
     String(record.port ?? '–'),
     process?.ageMs === undefined ? '–' : duration(process.ageMs),
-    percent(process && (cpuNow?.get(process.pid) ?? cpuShare(process))),
+    percent(process && (isNow(page) ? page.cpuNow?.get(process.pid) : cpuShare(process))),
     memory(process?.memoryBytes),
   ];
 }

@@ -80,7 +80,10 @@ describe('a table', () => {
   test('has the share of a core over its life, or at this moment where that was measured', () => {
     const one = server({ pid: 7, cpu: 0.126 });
     expect(table([one], page())[1]).toMatch(/^stale +7 +4096 +2 min +13% +300 MB /);
-    expect(table([one], { ...page(), cpuNow: new Map([[7, 2.5]]) })[1]).toMatch(/ 250% /);
+    const [heading, now, other] = table([one, server({ pid: 8, cpu: 1 })], { ...page(), cpuNow: new Map([[7, 2.5]]) });
+    expect([heading, now, other]).toMatchObject(
+      [/ CPU NOW /, / 250% /, / – +300 MB/].map((one) => expect.stringMatching(one)),
+    );
     expect(table([server({})], page())[1]).toMatch(/ – +300 MB /);
     expect(unrecordedTable([one], page())[1]).toMatch(/^7 +4096 +2 min +13% +300 MB /);
   });
