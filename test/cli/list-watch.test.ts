@@ -102,7 +102,7 @@ test('the share of a core between two looks is that of the same process only', (
   const before = look(7, 'a', 100_000, 4_000);
   expect([...cpuNow(before, look(7, 'a', 105_000, 6_500))]).toEqual([[7, 0.5]]);
   for (const now of [
-    look(7, 'b', 5_000, 100),
+    look(7, 'b', 105_000, 6_500),
     look(8, 'a', 105_000, 6_500),
     look(7, 'a', 105_000),
     look(7, 'a', 100_000, 4_000),
