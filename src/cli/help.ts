@@ -16,17 +16,22 @@ export const EXAMPLES: Readonly<Record<string, readonly Example[]>> = {
   ],
   list: [
     ['opencode-reap list --all', 'with the servers that nothing was written down about'],
+    ['opencode-reap list --watch', 'the same, again every five seconds, until q'],
     ['opencode-reap list --json', 'for a script'],
   ],
   why: [['opencode-reap why 4096', 'what is known about the server on port 4096']],
-  log: [['opencode-reap log --lines 5', 'the last five things that were done or left alone']],
+  log: [
+    ['opencode-reap log --lines 5', 'the last five things that were done or left alone'],
+    ['opencode-reap log 4096 --since 2d', 'what became of the servers on port 4096'],
+  ],
   start: [
     ['opencode-reap start --port 0', 'on any free port; prints its URL'],
     ['opencode-reap start --retire-after 2h -- --print-logs', 'what follows -- is for opencode serve'],
   ],
   stop: [
     ['opencode-reap stop 4096', 'asks first if it may be in use'],
-    ['opencode-reap stop 4096 --yes', 'without asking'],
+    ['opencode-reap stop 4096 ~/code/shop --yes', 'two of them, without asking'],
+    ['opencode-reap stop :4096 --dry-run', 'what would be stopped, and whether it is in use'],
   ],
   adopt: [['opencode-reap adopt 4096', 'from now on it may be reaped']],
   keep: [['opencode-reap keep 4096', 'whatever becomes of the session that uses it']],

@@ -66,7 +66,10 @@ describe('the schema of the answers describes what is printed by', () => {
   test('log, line by line', async () => {
     await answer('server', 'stop', 'one');
     const { stdout } = await runCli(sandbox, ['log', '--json']);
-    const printed = JSON.parse(stdout);
+    const printed = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
     expect(printed).toMatchObject([{ event: 'stopped', id: 'one', by: 'person' }]);
     expect(errorsIn(printed[0], 'logLine')).toEqual([]);
   });

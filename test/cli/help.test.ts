@@ -69,7 +69,7 @@ describe('--help', () => {
       why: ['--json', '--color', '--older-than'],
       log: ['--json', '--color'],
       start: ['--json', '--quiet'],
-      stop: ['--json', '--quiet', '--verbose', '--grace'],
+      stop: ['--json', '--quiet', '--verbose', '--grace', '--dry-run'],
       adopt: ['--json', '--quiet'],
       keep: ['--json', '--quiet'],
       unkeep: ['--json', '--quiet'],
