@@ -9,10 +9,8 @@ export interface Row {
 
 export const GAP = '  ';
 const LONGEST_PATH = 40;
-/** Less of a path's end than this says nothing. */
-const SHORTEST_PATH = 12;
-/** On a terminal so narrow that nothing else can give way. */
-const SHORTEST_OF_ALL = 8;
+/** Less of a path's end than this says nothing. With more, pids of five digits would leave an owner no room beside it. */
+const SHORTEST_PATH = 8;
 
 /**
  * The lines of each row. What does not fit into the width goes below its row, the last note first: a reason is a
@@ -29,7 +27,7 @@ export function columns(rows: readonly Row[], width: number | undefined): string
   const inline = Array.from({ length: most + 1 }, (_, at) => most - at).find(
     (notes) => room(notes) >= Math.min(longest, SHORTEST_PATH),
   );
-  const pathWidth = Math.max(Math.min(longest, SHORTEST_OF_ALL), Math.min(longest, room(inline ?? 0)));
+  const pathWidth = Math.min(longest, Math.max(SHORTEST_PATH, room(inline ?? 0)));
   return rows.map(({ cells, path, notes }) => {
     const beside = [
       ...cells.map((cell, at) => cell.padEnd(widths[at] ?? 0)),

@@ -180,7 +180,7 @@ describe('a folder that is named and not there', () => {
 
 describe('an option that a command does not take is refused', () => {
   test.each([
-    [['--dry-run', 'stop', 'one'], "'stop' does not take --dry-run"],
+    [['--dry-run', 'keep', 'one'], "'keep' does not take --dry-run"],
     [['-q', 'list'], "'list' does not take --quiet"],
     [['--json', 'completion', 'bash'], "'completion' does not take --json"],
     [['--exit-code', '-q'], '--exit-code needs --dry-run'],

@@ -55,7 +55,7 @@ describe('a shell is offered', () => {
     expect(await offered(['stop'], '--y')).toEqual({ '--yes': expect.stringContaining('without asking') });
     expect(await words(['why'], '--grace')).toEqual([]);
     // Where nothing else can come.
-    expect(await words(['log'], '')).toContain('--lines');
+    expect(await words(['doctor'], '')).toContain('--json');
   });
 
   test('the values of an option: scopes, ports, folders; and nothing where anything may be said', async () => {

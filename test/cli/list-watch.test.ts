@@ -74,11 +74,15 @@ describe(`list --watch${withoutTmux}`, () => {
   });
 
   test('is wrong usage without a terminal, or with an answer for scripts', async ({ sandbox, expect }) => {
-    for (const args of [[], ['--json'], ['--quiet']])
+    for (const [args, stderr] of [
+      [[], /^error: list --watch cannot be shown here: .+\nhint: .+\n$/],
+      [['--json'], /^\{"error":"list --watch cannot be shown here: .+","hint":".+"\}\n$/],
+      [['--quiet'], /^error: unknown option '--quiet'\nhint: .+\n$/],
+    ] as const)
       expect(await runCli(sandbox, ['list', '--watch', ...args])).toEqual({
         code: 2,
         stdout: '',
-        stderr: expect.stringMatching(/^error: list --watch cannot be shown here: .+\nhint: .+\n$/),
+        stderr: expect.stringMatching(stderr),
       });
   });
 });

@@ -60,7 +60,7 @@ describe.concurrent('a server, a stand-in, is named', () => {
   }) => {
     for (const name of [dirname(sandbox.project), `:${server.pid}`, `http://example.com:${server.port}`]) {
       const { code, stdout, stderr } = await run('stop', '-y', name);
-      expect([name, code, stdout]).toEqual([name, 1, '']);
+      expect([name, code, stdout]).toEqual([name, 4, '']);
       expect(stderr).toMatch(/^error: no known server /);
       expect(stderr).toMatch(HINT);
     }
@@ -88,7 +88,7 @@ describe.concurrent('several servers, stand-ins, are named at once:', () => {
   }) => {
     const other = await startFake(sandbox);
     const { code, stdout, stderr } = await run('stop', `:${server.port}`, 'nothing-like-it', `${other.pid}`);
-    expect(code).toBe(1);
+    expect(code).toBe(4);
     expect(stdout.match(/^stopped: .+$/gm)).toHaveLength(2);
     expect(stderr).toMatch(/^error: no known server has the id, pid or port nothing-like-it\nhint: .+\n$/);
     expect([alive(server.pid), alive(other.pid)]).toEqual([false, false]);
@@ -103,8 +103,8 @@ describe.concurrent('several servers, stand-ins, are named at once:', () => {
       ['unkeep', { kept: false }],
     ] as const) {
       const { code, stdout, stderr } = await run(command, '--json', ...names);
-      expect([code, JSON.parse(stdout)]).toMatchObject([1, both.map((pid) => ({ pid, ...what }))]);
-      expect(stderr).toContain('nothing-like-it');
+      expect([code, JSON.parse(stdout)]).toMatchObject([4, both.map((pid) => ({ pid, ...what }))]);
+      expect(JSON.parse(stderr).error).toContain('nothing-like-it');
     }
     expect(await run('adopt', ...names)).toMatchObject({
       code: 1,
@@ -162,7 +162,7 @@ describe.concurrent('of a server that is gone, a stand-in,', () => {
     );
     for (const name of ['known', `${server.pid}`, `:${server.port}`, sandbox.project])
       for (const command of ['why', 'stop'])
-        expect(await run(command, name)).toEqual({ code: 1, stdout: '', stderr: expect.stringMatching(said) });
+        expect(await run(command, name)).toEqual({ code: 4, stdout: '', stderr: expect.stringMatching(said) });
   });
 
   test('the session whose end led to it is named, and why it was stale', async ({ sandbox, server, run, expect }) => {
@@ -212,7 +212,7 @@ describe.concurrent('of a server that is gone, a stand-in,', () => {
     await writeState(sandbox.stateDir, 'log.ndjson', `null\n[]\n{"at":1}\n${JSON.stringify(line)}\n`);
     const { code, stderr } = await run('why', 'odd');
     expect([code, stderr]).toEqual([
-      1,
+      4,
       expect.stringMatching(/^error: pid – was stopped: \\u001b\[31mred\nhint: .+\n$/),
     ]);
     expect((await run('log')).code).toBe(0);

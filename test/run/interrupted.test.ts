@@ -1,6 +1,6 @@
 import { type ChildProcess, execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -260,6 +260,9 @@ describe(`a question on a terminal${withoutTmux}`, () => {
   });
 });
 
+/** Which second is seen depends on how busy the machine is. */
+const counting = (waiting: string): RegExp => new RegExp(`${waiting.replace(/[()]/g, '\\$&')}, [1-9]\\d* s …$`);
+
 describe(`a run on a terminal${withoutTmux}`, () => {
   test.skipIf(withoutTmux !== '')('says each stop while it goes on, and at Ctrl-C', async ({ sandbox, expect }) => {
     const quick = await startFake(sandbox);
@@ -269,7 +272,7 @@ describe(`a run on a terminal${withoutTmux}`, () => {
     const stopped = `stopped pid ${quick.pid} on port ${quick.port}: SIGTERM`;
     const waiting = `stopping port ${slow.port} (2 of 2), asking it to let go`;
     await waitFor('the first stop', () => screen().includes(`${stopped}, 1 process`) && screen().includes(waiting));
-    await waitFor('it counts the seconds', () => screen().endsWith(`${waiting}, 3 s …`));
+    await waitFor('it counts the seconds', () => counting(waiting).test(screen()));
     keys('C-c');
     const shown = await waitFor('the end', () => /code \d+$/.test(screen()) && screen());
     expect(shown).toMatch(
@@ -282,12 +285,14 @@ describe(`a stop on a terminal${withoutTmux}`, () => {
   test.skipIf(withoutTmux !== '')('says which signal it waits for, of which server', async ({ sandbox, expect }) => {
     const deaf = await startFake(sandbox, { FAKE_OPENCODE: 'deaf' });
     const other = await startFake(sandbox);
+    mkdirSync(sandbox.stateDir, { recursive: true });
     const { screen } = onTerminal(
       sandbox,
       `stop --yes --grace 9s ${other.port} ${deaf.port} --state-dir ${sandbox.stateDir}`,
     );
     process.kill(deaf.pid, 'SIGSTOP');
-    await waitFor('SIGTERM', () => screen().endsWith(`stopping port ${deaf.port} (2 of 2), SIGTERM, 2 s …`), 30_000);
+    const waiting = counting(`stopping port ${deaf.port} (2 of 2), SIGTERM`);
+    await waitFor('SIGTERM', () => waiting.test(screen()), 30_000);
     process.kill(deaf.pid, 'SIGCONT');
     const shown = await waitFor('the end', () => /code \d+$/.test(screen()) && screen());
     expect(shown).toMatch(/^stopped: SIGTERM.*\nstopped: SIGTERM.*\ncode 0$/);
