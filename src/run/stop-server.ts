@@ -1,7 +1,7 @@
 import { type Ending, endRest, endTree, waitGone } from '../act/end-tree.js';
 import { endStrays } from '../act/strays.js';
 import type { Activity } from '../decide/activity.js';
-import { endingWith, stayingAfter } from '../decide/evidence.js';
+import { endingWith, stayingAfter } from '../decide/candidate.js';
 import type { Policy } from '../decide/guards.js';
 import { mayEnd, straysOf } from '../decide/strays.js';
 import { type Target, targetNamed, type Verdict } from '../decide/verdict.js';

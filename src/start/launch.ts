@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { endRest, endTree } from '../act/end-tree.js';
 import { type Spawned, spawnDetached } from '../act/spawn.js';
 import { DEFAULTS } from '../common/defaults.js';
-import { endingWith } from '../decide/evidence.js';
+import { endingWith } from '../decide/candidate.js';
 import { leftOfSpawn } from '../decide/tree.js';
 import { targetOfSpawn } from '../decide/verdict.js';
 import type { ServerRecord } from '../model/record.js';

@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { candidateOf } from '../../src/decide/candidate.js';
-import { endingWith } from '../../src/decide/evidence.js';
+import { candidateOf, endingWith } from '../../src/decide/candidate.js';
 import { targetNamed } from '../../src/decide/verdict.js';
 import { born } from './born-cases.js';
 import { but, leased, seen } from './changes.js';

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import type { Activity } from '../../src/decide/activity.js';
 import { activityNow } from '../../src/decide/activity.js';
-import { candidateOf } from '../../src/decide/candidate.js';
-import { endingWith, evidenceOf } from '../../src/decide/evidence.js';
+import { candidateOf, endingWith } from '../../src/decide/candidate.js';
+import { evidenceOf } from '../../src/decide/evidence.js';
 import type { Policy } from '../../src/decide/guards.js';
 import type { Present } from '../../src/decide/locate.js';
 import { reconcile } from '../../src/decide/reconcile.js';

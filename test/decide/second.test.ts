@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { candidateOf } from '../../src/decide/candidate.js';
-import { endingWith, stayingAfter } from '../../src/decide/evidence.js';
+import { candidateOf, endingWith, stayingAfter } from '../../src/decide/candidate.js';
 import { locate } from '../../src/decide/locate.js';
 import { nextUse, useKey } from '../../src/decide/quiet.js';
 import type { Environment, Process } from '../../src/model/process.js';

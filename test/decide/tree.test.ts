@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { candidateOf } from '../../src/decide/candidate.js';
-import { endingWith, stayingAfter } from '../../src/decide/evidence.js';
+import { candidateOf, endingWith, stayingAfter } from '../../src/decide/candidate.js';
 import { leftOfSpawn, restOf } from '../../src/decide/tree.js';
 import { descendants, lineage, type Process } from '../../src/model/process.js';
 import type { Fence } from '../../src/model/record.js';
