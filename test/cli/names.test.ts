@@ -89,7 +89,8 @@ describe.concurrent('several servers, stand-ins, are named at once:', () => {
     const other = await startFake(sandbox);
     const { code, stdout, stderr } = await run('stop', `:${server.port}`, 'nothing-like-it', `${other.pid}`);
     expect(code).toBe(4);
-    expect(stdout.match(/^stopped: .+$/gm)).toHaveLength(2);
+    for (const { pid, port } of [server, other])
+      expect(stdout).toMatch(new RegExp(`^stopped pid ${pid} on port ${port}: SIGTERM, .+$`, 'm'));
     expect(stderr).toMatch(/^error: no known server has the id, pid or port nothing-like-it\nhint: .+\n$/);
     expect([alive(server.pid), alive(other.pid)]).toEqual([false, false]);
   });

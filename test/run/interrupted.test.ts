@@ -181,7 +181,7 @@ describe.concurrent('a run that is stopping a slow stand-in', () => {
     expect([code, stdout]).toEqual([130, '']);
     const again = `; the next run finishes it: opencode-reap stop ${slow.port}`;
     expect(stderr).toBe(`interrupted while stopping pid ${slow.pid} on port ${slow.port}${again}\n`);
-    expect(await runCli(sandbox, stop)).toMatchObject({ code: 0, stdout: expect.stringMatching(/^stopped: /) });
+    expect(await runCli(sandbox, stop)).toMatchObject({ code: 0, stdout: expect.stringMatching(/^stopped pid /) });
     client.destroy();
     expectNothingLeft(expect, sandbox, slow);
   });
@@ -190,7 +190,7 @@ describe.concurrent('a run that is stopping a slow stand-in', () => {
     const slow = await startFake(sandbox, { FAKE_OPENCODE: 'slow' });
     const stop = ['stop', `${slow.pid}`];
     expect(await interrupt(sandbox, stop, `pid-${slow.pid}`, 'SIGINT')).toMatchObject({ code: 130 });
-    expect(await runCli(sandbox, stop)).toMatchObject({ code: 0, stdout: expect.stringMatching(/^stopped: /) });
+    expect(await runCli(sandbox, stop)).toMatchObject({ code: 0, stdout: expect.stringMatching(/^stopped pid /) });
     expectNothingLeft(expect, sandbox, slow);
   });
 
@@ -254,7 +254,7 @@ describe(`a question on a terminal${withoutTmux}`, () => {
     const shown = await waitFor('the end', () => /code \d+$/.test(screen()) && screen());
     client.destroy();
     const isYes = answer === 'yes';
-    expect(shown).toMatch(new RegExp(`\n${isYes ? 'stopped: SIGTERM.*' : 'left alone'}\ncode ${code}$`));
+    expect(shown).toMatch(new RegExp(`\n${isYes ? 'stopped pid .*: SIGTERM.*' : 'left alone'}\ncode ${code}$`));
     expect(shown).not.toMatch(/error|at .*:\d+|nothing was stopped/);
     expect(alive(fake.pid)).toBe(!isYes);
   });
@@ -295,7 +295,7 @@ describe(`a stop on a terminal${withoutTmux}`, () => {
     await waitFor('SIGTERM', () => waiting.test(screen()), 30_000);
     process.kill(deaf.pid, 'SIGCONT');
     const shown = await waitFor('the end', () => /code \d+$/.test(screen()) && screen());
-    expect(shown).toMatch(/^stopped: SIGTERM.*\nstopped: SIGTERM.*\ncode 0$/);
+    expect(shown).toMatch(/^stopped pid .*: SIGTERM.*\nstopped pid .*: SIGTERM.*\ncode 0$/);
   });
 
   test('on a pipe, each stop is a plain line with --verbose, and nothing without', async ({ sandbox, expect }) => {

@@ -2,14 +2,13 @@ import { createInterface } from 'node:readline';
 import type { Judged } from '../../decide/plan.js';
 import type { Verdict } from '../../decide/verdict.js';
 import { jsonServer } from '../../report/json.js';
-import { reason, state } from '../../report/table.js';
 import { clean } from '../../report/text.js';
 import { forbidding } from '../../run/find-server.js';
 import { stopNamed } from '../../run/stop-and-log.js';
 import { openWorld, type World } from '../../run/world.js';
 import { endWatchIfOver } from '../../session/watch.js';
 import { afterItsEnd, choose, forEach } from '../choose.js';
-import { type Course, follow, nameOf } from '../course.js';
+import { type Course, follow, nameOf, said } from '../course.js';
 import { type Common, complain, print, printAnswers } from '../output.js';
 
 export interface StopOptions extends Common {
@@ -30,7 +29,8 @@ export async function stopCommand(names: readonly string[], options: StopOptions
     if (typeof stopped === 'number') return stopped;
     answers.push(stopped);
     const { outcome } = stopped;
-    if (!options.json && (!options.quiet || outcome?.kind === 'stopped')) print([said(stopped, options)]);
+    if (!options.json && (!options.quiet || outcome?.kind === 'stopped'))
+      print([options.dryRun ? wouldStop(stopped) : said(stopped)]);
     return options.dryRun || outcome?.kind === 'stopped' || outcome?.kind === 'gone' ? 0 : 1;
   });
   if (!options.dryRun) await endWatchIfOver(process.argv[1], world);
@@ -38,8 +38,7 @@ export async function stopCommand(names: readonly string[], options: StopOptions
   return code;
 }
 
-function said(server: Judged, { dryRun }: StopOptions): string {
-  if (!dryRun) return `${state(server)}: ${clean(reason(server))}`;
+function wouldStop(server: Judged): string {
   const inUse = useOf(server.verdict);
   return `would stop ${clean(nameOf(server))}${inUse === undefined ? '' : `, which may be in use: ${inUse}`}`;
 }
