@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 import { LongestFirst } from './longest-first.js';
+import { SecondTries } from './second-tries.js';
 import { THROUGH_MACOS } from './support/program.js';
 
 /** What is timed, and what starts look-alikes of Claude Code that any run on this machine has to take into account. */
@@ -26,6 +27,13 @@ const replaced = THROUGH_MACOS
     }))
   : [];
 
+/**
+ * What must never happen is shown at the first try or not at all. Everything else that waits for real programs gets a
+ * second try in CI, whose machine may be starved by others; it is named at the end.
+ */
+const SAFETY = ['act/**/*.test.ts', 'decide/**/*.test.ts', 'fuzz.test.ts', 'run/{apart,beside,late,untrusted}.test.ts'];
+const TRIES = { retry: process.env.CI ? 1 : 0 };
+
 const FEW = Boolean(process.env.EVERY_RELEASE) || THROUGH_MACOS;
 
 export default defineConfig({
@@ -43,13 +51,23 @@ export default defineConfig({
     testTimeout: 240_000,
     hookTimeout: 240_000,
     sequence: { sequencer: LongestFirst },
-    reporters: ['default'],
+    reporters: ['default', new SecondTries()],
     projects: [
       {
         extends: true,
         test: {
           name: 'all',
           include: THROUGH_MACOS ? LOOKED_AT : ['**/*.test.ts'],
+          exclude: [...ALONE, ...SAFETY],
+          sequence: { groupOrder: 0 },
+          ...TRIES,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'safety',
+          include: THROUGH_MACOS ? ['act/never.test.ts', ...SAFETY.filter((name) => name.startsWith('run/'))] : SAFETY,
           exclude: ALONE,
           sequence: { groupOrder: 0 },
         },
