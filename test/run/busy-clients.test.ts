@@ -74,16 +74,20 @@ describe.concurrent.each(releases('native'))('a %s server', { timeout: 180_000 }
       `is spared while ${what}, and for a minute after${without}${isPatient ? '' : ', of which the end is not waited for'}`,
       async ({ sandbox, expect }) => {
         const server = await startAndLeave(sandbox, release);
-        const { says, end } = await begin(sandbox, server);
         const spared = (detail: RegExp) => ({
           verdict: 'spared',
           reasons: ['idle'],
           guards: expect.arrayContaining([{ name: 'idle', outcome: 'veto', detail: expect.stringMatching(detail) }]),
           outcome: null,
         });
-        expect(await judged(sandbox)).toMatchObject(spared(says));
-        await end();
-        await waitFor('its connections are closed', () => connections(server.port) === 0);
+        // The kernel forgets at once what ends with something unread, which on a starved machine may be all.
+        const before = closedLately(server.port);
+        for (let clients = 0; clients < 5 && closedLately(server.port) <= before; clients += 1) {
+          const { says, end } = await begin(sandbox, server);
+          expect(await judged(sandbox)).toMatchObject(spared(says));
+          await end();
+          await waitFor('its connections are closed', () => connections(server.port) === 0);
+        }
         expect(await judged(sandbox)).toMatchObject(spared(LATELY));
         if (!isPatient) return;
         await waitFor('it is forgotten', () => closedLately(server.port) === 0, 75_000);
