@@ -1,4 +1,8 @@
-import type { Process, ProcessTable } from '../model/process.js';
+import { sameProcess } from '../model/identity.js';
+import { descendants, type Process, type ProcessTable } from '../model/process.js';
+import type { Snapshot } from '../model/snapshot.js';
+import { namedIn, type Written } from '../model/written.js';
+import type { Tree } from './tree.js';
 
 /** When a process began, by the snapshot that shows it; undefined when its age is unknown. */
 const beganAt = ({ ageMs }: Process, at: number): number | undefined => (ageMs === undefined ? undefined : at - ageMs);
@@ -21,4 +25,32 @@ export function leftChildren(
     const isYounger = parentBegan !== undefined && itBegan !== undefined && itBegan >= parentBegan;
     return isYounger && process.command?.kind === 'other';
   });
+}
+
+/**
+ * Those of them that are nobody else's by now: what waits for others itself, or stayed when the tree ended, is left alone,
+ * and so is whatever a keep mark, a record, a lease or a job names, or a Claude Code, with everything that has one of these
+ * below it. What could not be read might name any.
+ */
+export function mayEndLeft(
+  left: readonly Process[],
+  { left: stays }: Pick<Tree, 'left'>,
+  listens: (pid: number) => boolean | undefined,
+  written: Written,
+  { processes }: Pick<Snapshot, 'processes'>,
+): Process[] {
+  if (processes === undefined || written.unread.length > 0) return [];
+  const { leases, witnesses, uses, runs, fences } = written;
+  const holders = [
+    ...[...leases, ...witnesses, ...uses, ...runs].flatMap(({ holder }) => holder ?? []),
+    ...fences.map(({ run }) => run),
+    ...namedIn(written),
+    ...stays,
+  ];
+  const isOthers = (process: Process): boolean =>
+    process.claude !== undefined ||
+    process.command?.kind !== 'other' ||
+    listens(process.pid) !== false ||
+    holders.some((one) => sameProcess(one, process) !== 'different');
+  return left.filter((child) => ![child, ...descendants(processes, child.pid)].some(isOthers));
 }

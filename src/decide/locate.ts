@@ -77,7 +77,12 @@ function locateByTime(record: ServerRecord, snapshot: Snapshot): Located {
 function leftBehind(record: ServerRecord, snapshot: Snapshot): Located {
   const left = record.spawned ? remains(record, snapshot) : [];
   const top = topmost(left, record) ?? (record.spawned && leftOnPort(record, snapshot));
-  if (top === undefined) return { kind: 'gone', because: record.spawned ? 'its process has ended' : NOBODY_LISTENS };
+  if (top === undefined) {
+    const because = whyMaybeLeft(record, snapshot);
+    return because
+      ? unknown(because)
+      : { kind: 'gone', because: record.spawned ? 'its process has ended' : NOBODY_LISTENS };
+  }
   if (top === 'several') return unknown(SEVERAL);
   if (!isClear(top, snapshot)) return unknown(`process ${top.pid} may be the server, but cannot be examined`);
   return below(top, top, 'start time', record, snapshot);
@@ -87,15 +92,43 @@ function leftBehind(record: ServerRecord, snapshot: Snapshot): Located {
  * Where there are no groups, a chain of parents may be broken in the middle: Git Bash starts everything anew, and each
  * launcher may be gone. What listens on the recorded port, and started when the record says, may then be its server.
  */
-function leftOnPort({ port, startedAt }: ServerRecord, snapshot: Snapshot): Process | undefined {
-  const { at, listeners, processes, showsGroups } = snapshot;
-  const pid = showsGroups !== false || port === undefined ? undefined : listeners.get(port);
-  const process = pid === undefined ? undefined : processes?.get(pid);
-  // One whose parent lives was not left behind: a person may have started it by hand, moments before the plugin tried.
-  if (process?.orphanOf === undefined || !mayServe(process, snapshot) || startedAt === undefined) return undefined;
-  const after = process.ageMs === undefined ? 0 : at - process.ageMs - startedAt;
-  return after >= -MAY_START_BEFORE_MS && after <= MAY_START_AFTER_MS ? process : undefined;
+function leftOnPort(record: ServerRecord, snapshot: Snapshot): Process | undefined {
+  const process = snapshot.showsGroups === false ? onPort(record.port, snapshot) : undefined;
+  return process && startedAsLeft(process, record, snapshot) ? process : undefined;
 }
+
+/** The process that is seen to listen on a port. */
+function onPort(port: number | undefined, { listeners, processes }: Snapshot): Process | undefined {
+  const pid = port === undefined ? undefined : listeners.get(port);
+  return pid === undefined || pid === 'nobody' ? undefined : processes?.get(pid);
+}
+
+/** One whose parent lives was not left behind: a person may have started it by hand, moments before the plugin tried. */
+function startedAsLeft(process: Process, { startedAt }: ServerRecord, snapshot: Snapshot): boolean {
+  if (process.orphanOf === undefined || !mayServe(process, snapshot) || startedAt === undefined) return false;
+  const after = process.ageMs === undefined ? 0 : snapshot.at - process.ageMs - startedAt;
+  return after >= -MAY_START_BEFORE_MS && after <= MAY_START_AFTER_MS;
+}
+
+/**
+ * Why it cannot be said that nothing is left of a server whose own processes are not found; undefined when it can. Who
+ * listens on its port may not be known; and where a chain of parents may be broken and no port was recorded, any server
+ * that was left behind and started then may be it.
+ */
+function whyMaybeLeft(record: ServerRecord, snapshot: Snapshot): string | undefined {
+  const { spawned, port } = record;
+  if (spawned !== undefined && snapshot.showsGroups !== false) return undefined;
+  if (port !== undefined) return snapshot.listeners.has(port) ? undefined : 'cannot tell who listens on its port';
+  if (snapshot.showsGroups !== false) return undefined;
+  // A command line that may not be read is most often that of a service.
+  const isServer = ({ command, name }: Process): boolean => command?.kind === 'serve' || /^opencode/i.test(name);
+  const other = [...(snapshot.processes?.values() ?? [])].find(
+    (one) => isServer(one) && isOurs(one, snapshot) && startedAsLeft(one, record, snapshot),
+  );
+  return other && maybe(other);
+}
+
+const maybe = ({ pid }: Process): string => `process ${pid} may be the server, but nothing proves it`;
 
 const SEVERAL = 'several servers were started together, and it may be any of them';
 
@@ -116,8 +149,7 @@ const NOBODY_LISTENS = 'no `opencode serve` listens on its port';
 
 /** Undefined when the pid is free, or certainly belongs to another program by now. */
 function recordedProcess({ spawned, port, startedAt }: ServerRecord, snapshot: Snapshot): Process | undefined {
-  const pid = spawned ? spawned.pid : port === undefined ? undefined : snapshot.listeners.get(port);
-  const process = pid === undefined ? undefined : snapshot.processes?.get(pid);
+  const process = spawned ? snapshot.processes?.get(spawned.pid) : onPort(port, snapshot);
   const isLater = spawned !== undefined && compare(spawned.startToken, process?.startToken) === 'different';
   if (process === undefined || isLater) return undefined;
   if (process.command === undefined || process.command.kind === 'serve') return process;
@@ -204,8 +236,11 @@ function byTag(record: ServerRecord, snapshot: Snapshot): Located {
   const top = topmost(tagged, record);
   if (top === 'several') return unknown(SEVERAL);
   if (top) return below(top, top, 'tag', record, snapshot);
-  const doubtful = left.find((process) => record.tag === undefined || !isClear(process, snapshot));
-  if (doubtful) return unknown(`process ${doubtful.pid} may be the server, but nothing proves it`);
+  const isTagShown = record.tag !== undefined && snapshot.showsEnvironments;
+  const doubtful = left.find((process) => !isTagShown || !isClear(process, snapshot)) ?? leftOnPort(record, snapshot);
+  if (doubtful) return unknown(maybe(doubtful));
+  const unread = snapshot.showsGroups === false && record.server === undefined && whyMaybeLeft(record, snapshot);
+  if (unread) return unknown(unread);
   return { kind: 'gone', because: record.spawned ? 'its process has ended' : 'it was never started' };
 }
 
@@ -226,10 +261,12 @@ function remains(record: ServerRecord, snapshot: Snapshot): Process[] {
       ? process.orphanOf === group
       : process.group === undefined || process.group === group;
   const pool = all.filter((process) => group === undefined || isLeft(process));
-  const isOurs = ({ owner }: Process): boolean =>
-    owner === undefined || snapshot.owner === undefined || owner === snapshot.owner;
-  return pool.filter((process) => isOurs(process) && mayServe(process, snapshot) && !isTools(process));
+  return pool.filter((process) => isOurs(process, snapshot) && mayServe(process, snapshot) && !isTools(process));
 }
+
+/** Ours, for all that is known. */
+const isOurs = ({ owner }: Process, snapshot: Snapshot): boolean =>
+  owner === undefined || snapshot.owner === undefined || owner === snapshot.owner;
 
 const isClear = ({ pid, command, owner, group }: Process, { environments, showsGroups }: Snapshot): boolean =>
   command !== undefined &&

@@ -1,3 +1,4 @@
+import { isShell } from '../model/command-line.js';
 import { compare, type Identity, type Sameness, sameProcess } from '../model/identity.js';
 import {
   childrenOf,
@@ -174,6 +175,8 @@ function whyApart(
   // environment alone is not a reason.
   if (kind === undefined || named === 'unknown' || (kind === 'opencode' && its === undefined))
     return maybe('cannot be examined');
+  if (snapshot.showsGroups === false)
+    return mayServeOthers(process, server, snapshot) ? maybe('may serve others') : undefined;
   // Where sessions cannot be seen, no guard lets anything be stopped; but a server that was just spawned may still be
   // ended.
   if (server.session === undefined || inServersGroup(process, server)) return undefined;
@@ -186,6 +189,18 @@ function whyApart(
   const detached =
     parent && parent.pid !== server.pid && !inSession(process, server) && (isBelowMcp || inSession(parent, server));
   return detached ? surely(`was detached by pid ${parent.pid}`) : undefined;
+}
+
+/**
+ * Where no session tells a daemon from what the server runs. The server holds the standard input of its own children,
+ * behind a shell or not, and may have them listen: MCP and language servers. What listens further below may have been
+ * started to outlive its starter.
+ */
+function mayServeOthers(process: Process, server: Process, { listens, processes }: Snapshot): boolean {
+  if (listens.get(process.pid) === false) return false;
+  const above = [...lineage(processes ?? new Map(), process.parent)];
+  const between = above.slice(0, Math.max(0, above.indexOf(server.pid)));
+  return between.some((pid) => !isShell(processes?.get(pid)?.name ?? ''));
 }
 
 /** The MCP server that a process belongs to, if it has a session of its own. */
@@ -245,8 +260,9 @@ export function restOf(
   listens: (pid: number) => boolean | undefined,
 ): Identity[] {
   if (compare(machine.boot, here.boot) !== 'same') return [];
-  // A server, or its launcher, leads the session that the spawn created. The server is noted first.
-  const sessions = [tree[0]?.pid, record?.spawned?.pid];
+  // A server, or its launcher, leads the session that the spawn created. The server is noted first. Where there are no
+  // sessions, nothing is known to be in it.
+  const sessions = [tree[0]?.pid, record?.spawned?.pid].filter((pid) => pid !== undefined);
   const rest = tree.filter(({ pid }) => {
     const process = processes?.get(pid);
     const environment = environments.get(pid);

@@ -21,7 +21,7 @@ export interface Shown {
   /** The same look as before a signal. */
   readonly looked: Seen;
   readonly sockets: Sockets | undefined;
-  readonly listener: Listener | undefined;
+  readonly listener: Listener | 'nobody' | undefined;
   readonly details: Details | undefined;
   readonly isBootKnown: boolean;
 }
@@ -61,7 +61,7 @@ const NEEDS: readonly Need[] = [
     what: 'sockets',
     guards: ['identity', 'idle'],
     isShown: ({ sockets, listener }, { pid, port }) =>
-      sockets?.listening.length === 1 && sockets.listening[0]?.port === port && listener?.pid === pid,
+      sockets?.listening.length === 1 && sockets.listening[0]?.port === port && isOf(listener, pid),
   },
   {
     what: 'environments',
@@ -71,6 +71,9 @@ const NEEDS: readonly Need[] = [
   { what: 'working directories', guards: ['unleased'], isShown: ({ details }) => details?.cwd !== undefined },
   { what: 'the boot', guards: ['local'], isShown: ({ isBootKnown }) => isBootKnown },
 ];
+
+const isOf = (listener: Shown['listener'], pid: number): boolean =>
+  typeof listener === 'object' && listener.pid === pid;
 
 const isWhole = (seen: Process | undefined): seen is Process =>
   seen?.startToken !== undefined && seen.command !== undefined && seen.owner !== undefined && seen.ageMs !== undefined;

@@ -37,15 +37,18 @@ export interface Snapshot {
   readonly environments: ReadonlyMap<number, Environment>;
   /** Every live session of ours: by its process's working directory, and as listed where its environment says. */
   readonly claudes: readonly Witness[];
-  /** Pids by the port that they listen on, for records that name a port and no process. */
-  readonly listeners: ReadonlyMap<number, number>;
+  /**
+   * Who listens on a port, for records that may lead to whoever does; `nobody` of this user's. A port that is missing
+   * could not be looked at.
+   */
+  readonly listeners: ReadonlyMap<number, number | 'nobody'>;
   /** The local ports of the questions that this run is asking right now. */
   readonly questions: ReadonlySet<number>;
   /** Every process that a record or a keep mark names. */
   readonly named: readonly Identity[];
   /**
    * Whether a process listens: for possible launchers, and for what runs below a server in a session or group of its
-   * own.
+   * own, or where there are none.
    */
   readonly listens: ReadonlyMap<number, boolean>;
   /** By record id. */

@@ -50,7 +50,10 @@ export async function portableProcesses(now: number): Promise<ProcessTable | und
   return table.has(process.pid) ? table : undefined;
 }
 
-/** Rejects when nobody is found, or when the tools that it asks are missing; neither is an answer. */
+/**
+ * Undefined as well when nobody listens: `pid-port` rejects then as it does when the tools that it asks are missing, and
+ * neither is an answer.
+ */
 async function listener(port: number): Promise<Listener | undefined> {
   const [pid] = await portToPid({ port, host: '*' }).then((found) => [found], noneWhereToolFails);
   return pid === undefined ? undefined : { pid, owner: undefined };

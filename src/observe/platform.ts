@@ -22,9 +22,9 @@ export interface Platform {
   readonly sockets: (trees: readonly ServerTree[]) => Promise<readonly (Sockets | undefined)[]>;
   /**
    * Who listens on a port of this machine, for connections to that IPv4 address where one is given and addresses can be
-   * told; undefined when nobody does, or nobody who can be seen.
+   * told; undefined when that could not be read.
    */
-  readonly listener: (port: number, host?: string) => Promise<Listener | undefined>;
+  readonly listener: (port: number, host?: string) => Promise<Listener | 'nobody' | undefined>;
   /**
    * Where a list of processes costs too much for each look, one is kept for the looks that follow: from here on, only
    * what is seen later counts.

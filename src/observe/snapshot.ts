@@ -59,11 +59,11 @@ export async function lookAtProcesses(records: readonly ServerRecord[], sources:
   const processes = await platform.processes();
   const owner = process.getuid?.().toString() ?? (await platform.owner?.());
   const table: ProcessTable = processes ?? new Map();
-  const listeners = await listenersOf(records, platform);
+  const listeners = await listenersOf(records, table, owner, platform);
   const clients = clientsIn(table, owner);
   const clientPids = clients.map(({ pid }) => pid);
   const launching = mayLaunch(table, platform.shows.groups !== false);
-  const looked = [...interesting(records, table), ...listeners.values()];
+  const looked = [...interesting(records, table), ...pidsOf(listeners)];
   const serving = servingIn(table, owner);
   const details = await platform.details({
     environment: [...new Set([...looked, ...clientPids])],
@@ -111,8 +111,8 @@ export async function withRecords(
   snapshot: Snapshot,
   platform: Platform,
 ): Promise<Snapshot> {
-  const listeners = await listenersOf(records, platform);
-  const listening = [...listeners.values()].filter((pid) => !snapshot.environments.has(pid));
+  const listeners = await listenersOf(records, snapshot.processes ?? new Map(), snapshot.owner, platform);
+  const listening = pidsOf(listeners).filter((pid) => !snapshot.environments.has(pid));
   const environments = new Map([...snapshot.environments, ...(await environmentsOf(listening, platform))]);
   const seen = { ...snapshot, environments, listeners: new Map([...snapshot.listeners, ...listeners]) };
   return withEnvironments(records, seen, platform);
@@ -151,7 +151,7 @@ export async function lookAtSockets(
   const workspaces = records.flatMap((record) => [record, ...record.alsoIn]).map(({ workspace }) => workspace);
   const paths = [...workspaces, ...[...leases, ...bare.claudes].map(({ path }) => path)].flatMap((path) => path ?? []);
   const first = records.map((record) => candidateOf(record, bare));
-  const below = [...new Set(first.flatMap(mayBeApart))];
+  const below = [...new Set(first.flatMap((candidate) => mayBeApart(candidate, bare)))];
   const listens = known('listens', below, await platform.details({ listens: below }));
   const listening = {
     ...bare,
@@ -175,12 +175,12 @@ export async function lookAtServer(
   return { snapshot, candidate };
 }
 
-/** What shares the server's session and group is its own, whatever it does. */
-function mayBeApart({ located, tree }: Candidate): number[] {
+/** What shares the server's session and group is its own, whatever it does; where there are none, anything may not be. */
+function mayBeApart({ located, tree }: Candidate, { showsGroups }: Snapshot): number[] {
   if (located.kind !== 'present') return [];
   const { session, group } = located.server;
   return [...tree.members, ...tree.left]
-    .filter((process) => process.session !== session || process.group !== group)
+    .filter((process) => showsGroups === false || process.session !== session || process.group !== group)
     .map(({ pid }) => pid);
 }
 
@@ -208,20 +208,39 @@ function mayLaunch(table: ProcessTable, showsGroups: boolean): number[] {
 }
 
 /**
- * A record without a process leads to whoever listens on its port, and to nothing where nobody does; so does one whose
- * process may have left something, where there are no groups.
+ * A record without a process leads to whoever listens on its port, and to nothing where nobody does; so may any record
+ * where there are no groups, in which its process would have left the server.
  */
-async function listenersOf(records: readonly ServerRecord[], platform: Platform): Promise<Map<number, number>> {
+async function listenersOf(
+  records: readonly ServerRecord[],
+  table: ProcessTable,
+  us: string | undefined,
+  platform: Platform,
+): Promise<Map<number, number | 'nobody'>> {
   const ports = records.flatMap((record) =>
-    (record.spawned === undefined || platform.shows.groups === false) && record.provenBy === 'start time'
+    platform.shows.groups === false || (record.spawned === undefined && record.provenBy === 'start time')
       ? (record.port ?? [])
       : [],
   );
   const found = await Promise.all(
-    [...new Set(ports)].map(async (port) => [port, (await platform.listener(port))?.pid] as const),
+    [...new Set(ports)].map(async (port) => [port, await listenerOn(port, table, us, platform)] as const),
   );
   return mapOf(found);
 }
+
+/** Undefined when it cannot be told which process it is, or when that is younger than the list. */
+async function listenerOn(port: number, table: ProcessTable, us: string | undefined, platform: Platform) {
+  const found = await platform.listener(port);
+  if (found === undefined || found === 'nobody') return found;
+  const { pid, owner } = found;
+  // A record of ours leads to no process of another user's.
+  if (pid === undefined) return owner === undefined || us === undefined || owner === us ? undefined : 'nobody';
+  // Windows lists a port under the server that had it while what that has left holds it.
+  return table.has(pid) ? pid : (await platform.look(pid)) === 'gone' ? 'nobody' : undefined;
+}
+
+const pidsOf = (listeners: ReadonlyMap<number, number | 'nobody'>): number[] =>
+  [...listeners.values()].flatMap((one) => (one === 'nobody' ? [] : one));
 
 const servingIn = (table: ProcessTable, us: string | undefined): number[] =>
   [...table.values()].filter(({ command, owner }) => command?.kind === 'serve' && owner === us).map(({ pid }) => pid);

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Ending, endRest, endTree, waitGone } from '../act/end-tree.js';
 import { endStrays } from '../act/strays.js';
 import type { Activity } from '../decide/activity.js';
@@ -115,8 +116,9 @@ const TOO_LATE: Outcome = {
 
 async function clearFreshly(stopping: FencedServer): Promise<Clearance | Outcome> {
   for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
-    stopping.world.platform.lookAnew?.();
-    const cleared = await clearAnew(stopping);
+    const asked = await clearAnew(stopping);
+    if (asked.kind !== 'may stop') return asked;
+    const cleared = stopping.world.platform.recent ? await clearOnceMore(asked, stopping) : asked;
     if (cleared.kind !== 'may stop' || isFresh(cleared, stopping.world)) return cleared;
   }
   return TOO_LATE;
@@ -124,13 +126,12 @@ async function clearFreshly(stopping: FencedServer): Promise<Clearance | Outcome
 
 /** The tree is noted before the last look, so that nothing slow comes between that look and the first signal. */
 async function endOnSight(seen: Clearance | undefined, stopping: FencedServer): Promise<EndedServer | Outcome> {
-  const { record, fence, policy, world, ending } = stopping;
+  const { fence, world, ending } = stopping;
   for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
-    if (attempt > 1 || !seen) world.platform.lookAnew?.();
     const asked = attempt === 1 && seen ? seen : await clearAnew(stopping);
     if (asked.kind !== 'may stop') return asked;
     fence.note(asked.tree);
-    const cleared = clearanceOf(await judgeOnceMore(record, asked.answered, policy, world), asked.answered, policy);
+    const cleared = await clearOnceMore(asked, stopping);
     if (cleared.kind !== 'may stop') return cleared;
     if (!isSameTree(cleared.tree, asked.tree)) fence.note(cleared.tree);
     const whileFresh = { ...ending, mayBegin: () => isFresh(cleared, world) };
@@ -156,6 +157,18 @@ async function clearAnew({ record, policy, world }: FencedServer): Promise<Clear
   const { seen, answered } = judgement;
   const unasked = { activity: seen.activity, askedAtMs: 0, answeredAtMs: bootMs() };
   return clearanceOf(judgement, answered ?? unasked, policy);
+}
+
+/**
+ * A cheap look right before an act, by the same answer. Where a list of processes is kept it is made anew: the one that the
+ * server was asked by is older than its answer.
+ */
+async function clearOnceMore(
+  { answered }: Clearance,
+  { record, policy, world }: FencedServer,
+): Promise<Clearance | Outcome> {
+  world.platform.lookAnew?.();
+  return clearanceOf(await judgeOnceMore(record, answered, policy, world), answered, policy);
 }
 
 function clearanceOf(judgement: Judgement, answered: Answered, { named }: StopPolicy): Clearance | Outcome {
@@ -184,11 +197,16 @@ const ANSWER_COUNTS_MS = SETTLING_MS + LOOK_COUNTS_MS;
 
 /** And where a look takes other programs, each of which a virus scanner may hold up. */
 const TOOLS_TAKE_MS = 3_000;
+/**
+ * What lists the processes, between an answer and its act, takes two to four seconds on many a machine. Who has come
+ * since the answer is seen by its connection.
+ */
+const LIST_TAKES_MS = 6_000;
 
 function isFresh({ judgement, answered }: Clearance, { platform }: World): boolean {
-  const moreMs = platform.recent ? TOOLS_TAKE_MS : 0;
+  const [toolsMs, listMs] = platform.recent ? [TOOLS_TAKE_MS, LIST_TAKES_MS] : [0, 0];
   const lookMs = bootMs() - judgement.survey.beganMs;
-  return lookMs <= LOOK_COUNTS_MS + moreMs && bootMs() - answered.answeredAtMs <= ANSWER_COUNTS_MS + moreMs;
+  return lookMs <= LOOK_COUNTS_MS + toolsMs && bootMs() - answered.answeredAtMs <= ANSWER_COUNTS_MS + toolsMs + listMs;
 }
 
 /** OpenCode 2 has no such route, and ends all that it runs when it gets its signal. */
@@ -266,11 +284,12 @@ async function successor(
   if (record.port === undefined) return undefined;
   const until = performance.now() + PORT_PATIENCE_MS;
   for (;;) {
-    const listener = (await world.platform.listener(record.port))?.pid;
-    const ours = tree.find((member) => member.pid === listener);
-    if (ours === undefined) return listener;
+    const found = await world.platform.listener(record.port);
+    if (found === 'nobody') return undefined;
+    const isOurs = tree.some((member) => member.pid === found?.pid);
+    if (found !== undefined && !isOurs) return found.pid;
     if (performance.now() > until)
-      return world.platform.recent ? freePortOf(record.port, judgement, world, ending) : listener;
-    await waitGone([ours], POLL_MS, ending.look);
+      return world.platform.recent ? freePortOf(record.port, judgement, world, ending) : found?.pid;
+    await sleep(POLL_MS);
   }
 }

@@ -42,7 +42,7 @@ const isBegunBy = (word: string, id: string): boolean => mayBegin(word) && id.st
 async function whatIsThere(name: ServerName, { platform }: World): Promise<Absence['instead']> {
   const port = name.kind === 'port' ? name.port : name.kind === 'word' ? name.number : undefined;
   const listener = port !== undefined && port < 65_536 ? await platform.listener(port) : undefined;
-  if (port !== undefined && listener) {
+  if (port !== undefined && listener && listener !== 'nobody') {
     const pid = parsePid(listener.pid);
     const seen = pid === undefined ? 'unknown' : await platform.look(pid);
     const by = pid === undefined ? undefined : { pid, name: typeof seen === 'string' ? 'a process' : seen.name };

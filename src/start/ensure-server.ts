@@ -72,7 +72,9 @@ async function tryOnce(wanted: Wanted, world: World): Promise<Tried> {
 /** Where a platform shows little but our own sockets, other tools may say whose it is. */
 async function listenerOn({ port, hostname }: Wanted, { snapshot }: Survey, { platform }: World) {
   const found = await platform.listener(port, hostname);
-  if (found === undefined || found.pid !== undefined) return found;
+  // It answered a moment ago: whoever that was has let go of the port.
+  if (found === undefined || found === 'nobody') return undefined;
+  if (found.pid !== undefined) return found;
   const { foreignListener } = await import('../observe/other.js');
   return (await foreignListener(port, snapshot.owner)) ?? found;
 }

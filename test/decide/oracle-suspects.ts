@@ -167,10 +167,13 @@ function byTheirStart(record: ServerRecord, snapshot: Snapshot, sockets: Sockets
     return byPassword(record, snapshot, sockets);
   const known = isThere(server, record, snapshot);
   const found = server && snapshot.processes?.get(server.pid);
-  const named = spawned?.pid ?? (port === undefined ? undefined : snapshot.listeners.get(port));
+  const listener = port === undefined ? undefined : snapshot.listeners.get(port);
+  const named = spawned?.pid ?? (listener === 'nobody' ? undefined : listener);
   const process = named === undefined ? undefined : snapshot.processes?.get(named);
   if (known === 'yes' && found) return { suspects: [fitted(found, process, record, snapshot, sockets)], ended: 'no' };
   if (known === 'unknown') return doubtful;
+  // Nobody could say who listens there.
+  if (spawned === undefined && port !== undefined && listener === undefined) return doubtful;
   const isLater =
     spawned?.startToken !== undefined && process?.startToken !== undefined && spawned.startToken !== process.startToken;
   const group = (): Suspects => {

@@ -232,7 +232,20 @@ export const weakIdentity: readonly Case[] = [
     'gone',
     [],
   ],
-  ['a plugin names only its port, and nothing listens', on(recorded({ spawned: undefined })), 'unknown', 'gone', []],
+  [
+    'a plugin names only its port, and nothing listens',
+    on(recorded({ spawned: undefined }), shown({ listeners: new Map([[PORT, 'nobody']]) })),
+    'unknown',
+    'gone',
+    [],
+  ],
+  [
+    'a plugin names only its port, and who listens there cannot be seen',
+    on(recorded({ spawned: undefined }), shown({ listeners: new Map() })),
+    'unknown',
+    'unsure',
+    ['identity', 'idle', 'aged'],
+  ],
 ];
 
 /** A job that works on every server of this plugin. */

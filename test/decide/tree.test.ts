@@ -232,6 +232,7 @@ describe('of what was noted by a run that died ends', () => {
     seenAt: 0,
   };
   const left = but(native, ended(SERVER), running(process(MCP, own(SERVER)), process(5002)));
+  const sessionless = but(left, seen(MCP, { session: undefined }), seen(5002, { session: undefined }));
   const rest = (given: Situation, listens: boolean | undefined, changes: Partial<Fence> = {}): number[] =>
     restOf({ ...fence, ...changes }, given.snapshot, given.snapshot.environments, () => listens).map(({ pid }) => pid);
   test.each<[string, number[], number[]]>([
@@ -244,6 +245,8 @@ describe('of what was noted by a run that died ends', () => {
     ['nothing that has a record', rest(but(left, shown({ named: [identity(5002)] })), false), [MCP]],
     ['nothing that has a tag of its own', rest(but(left, spawnedWith(MCP, { tag: 'x' })), false), [5002]],
     ['nothing that is to be kept', rest(but(left, spawnedWith(5002, { keep: true })), false), [MCP]],
+    ['nothing that listens, where there are no sessions', rest(sessionless, true, { record: undefined }), []],
+    ['the rest that does not, where there are no sessions', rest(sessionless, false), [MCP, 5002]],
     ['nothing from before the boot', rest(left, false, { machine: { ...here, boot: 'x' } }), []],
   ])('%s', (_sentence, ends, expected) => {
     expect(ends).toEqual(expected);

@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { within } from '../../src/decide/leases.js';
-import { leftChildren } from '../../src/decide/left-children.js';
+import { leftChildren, mayEndLeft } from '../../src/decide/left-children.js';
 import { locate } from '../../src/decide/locate.js';
 import type { Process } from '../../src/model/process.js';
-import { but, type Change, connected, ended, leased, listening, running, seen, shown } from './changes.js';
+import type { Written } from '../../src/model/written.js';
+import { but, type Change, connected, ended, leased, listening, recorded, running, seen, shown } from './changes.js';
 import {
   CLAUDE,
   evidence,
@@ -12,6 +13,7 @@ import {
   identity,
   LAUNCHER,
   launched,
+  lease,
   MCP,
   MINUTE,
   NOW,
@@ -28,6 +30,7 @@ import {
   sockets,
   tableOf,
   verdict,
+  witness,
 } from './given.js';
 
 /*
@@ -91,7 +94,10 @@ const reused: Change = (given) =>
 const unchained = seen(SERVER, { parent: FREE, orphanOf: FREE });
 const shim = seen(LAUNCHER, { name: 'opencode.exe', command: serve });
 const bash = seen(LAUNCHER, { name: 'bash.exe', command: { kind: 'other' } });
-const noListener = shown({ listeners: new Map() });
+const noListener = shown({ listeners: new Map([[PORT, 'nobody']]) });
+/** No port was recorded either. */
+const portless: Change = (given) => but(given, recorded({ port: undefined }), ended(LAUNCHER), unchained, noListener);
+const hiddenListener = shown({ listeners: new Map() });
 
 describe('where there are no groups, a server is found', () => {
   test.each<[string, Situation, readonly (number | undefined)[] | string]>([
@@ -146,6 +152,22 @@ describe('where there are no groups, a server is found', () => {
       'unknown',
     ],
     [
+      'nothing of it is left, but who listens on its port cannot be seen',
+      but(onWindows, ended(LAUNCHER, SERVER, MCP), hiddenListener),
+      'unknown',
+    ],
+    ['what was left behind at that time may be it, where no port was recorded', but(onWindows, portless), 'unknown'],
+    [
+      'what was left behind at another time is not, where no port was recorded',
+      but(onWindows, portless, seen(SERVER, { ageMs: 10 * MINUTE })),
+      'gone',
+    ],
+    [
+      'what another user’s launcher left is not, where no port was recorded',
+      but(onWindows, portless, seen(SERVER, { owner: 'another' })),
+      'gone',
+    ],
+    [
       'a launcher that has ended leaves what cannot be read',
       but(onWindows, orphaned, seen(SERVER, { owner: undefined })),
       'unknown',
@@ -163,6 +185,49 @@ describe('where there are no groups, a server is found', () => {
   });
 });
 
+/** Recorded by us when its launcher was started, and never again: our tag is not shown. */
+const begun = but(
+  onWindows,
+  recorded({
+    source: { format: 'native', file: 'C:\\x\\servers\\a.json' },
+    tag: 'tag',
+    machine: onWindows.snapshot.machine,
+    spawned: identity(LAUNCHER),
+    provenBy: 'start token',
+    state: 'starting',
+  }),
+);
+
+describe('where no tag is shown, a record of ours that names no listener', () => {
+  test('leads to the server below its launcher', () => {
+    expect(where(begun)).toEqual([LAUNCHER, SERVER]);
+  });
+
+  test.each<[string, Situation, string]>([
+    ['may lead to what its launcher has left', but(begun, orphaned, noListener), 'unknown'],
+    [
+      'may lead to what listens on its port, and was left behind then',
+      but(begun, ended(LAUNCHER), unchained),
+      'unknown',
+    ],
+    [
+      'may lead to it when who listens there cannot be seen',
+      but(begun, ended(LAUNCHER, SERVER, MCP), hiddenListener),
+      'unknown',
+    ],
+    [
+      'may lead to any server, where its launcher was never written down',
+      but(begun, recorded({ spawned: undefined, state: 'spawning' }), noListener),
+      'unknown',
+    ],
+    ['is gone when nothing of it is left', but(begun, ended(LAUNCHER, SERVER, MCP), noListener), 'gone'],
+    ['is gone when another server was left behind', but(begun, ended(LAUNCHER), unchained, noListener), 'gone'],
+  ])('%s', (_what, given, kind) => {
+    expect(where(given)).toBe(kind);
+    expect(verdict(given).kind).toBe(kind === 'gone' ? 'gone' : 'unsure');
+  });
+});
+
 describe('where there are no groups, a server is idle', () => {
   const idle = (given: Situation) => verdict(given).guards.find(({ name }) => name === 'idle');
 
@@ -170,7 +235,7 @@ describe('where there are no groups, a server is idle', () => {
     expect(idle(onWindows)?.outcome).toBe('pass');
     expect(idle(but(onWindows, running(console_('own'))))?.outcome).toBe('pass');
     // A terminal of an MCP server's is that one's.
-    expect(idle(but(onWindows, running(console_('terminal', MCP))))?.outcome).toBe('pass');
+    expect(idle(but(onWindows, running(console_('terminal', MCP)), listening(false, CONSOLE)))?.outcome).toBe('pass');
   });
 
   test('but not with a terminal, or with a console that may be one', () => {
@@ -194,6 +259,21 @@ describe('where there are no groups, a server is idle', () => {
     expect(verdict(hidden).kind).toBe('unsure');
     const nested = but(onWindows, running(serverProcess(7000, { ...bare, parent: MCP })), listening(true, SERVER));
     expect(verdict(nested)).toMatchObject({ kind: 'spared', reasons: ['idle'] });
+  });
+
+  const daemon = running(process(7000, { ...bare, name: 'java.exe', parent: MCP }));
+  const shell = seen(MCP, { name: 'cmd.exe' });
+  test.each<[string, Situation, boolean]>([
+    ['an MCP server that listens', but(onWindows, listening(true, MCP)), true],
+    ['an MCP server that listens behind a shell', but(onWindows, shell, daemon, listening(true, 7000)), true],
+    ['what an MCP server has started', but(onWindows, daemon, listening(false, 7000)), true],
+    ['what an MCP server has started and listens', but(onWindows, daemon, listening(true, 7000)), false],
+    ['what an MCP server has started and may be listening', but(onWindows, daemon), false],
+  ])('whether it ends with it: %s', (_what, given, ends) => {
+    expect(evidence(given).apart.map(({ because, isSure }) => [because, isSure])).toEqual(
+      ends ? [] : [['may serve others', false]],
+    );
+    expect(verdict(given)).toMatchObject(ends ? { kind: 'stale' } : { kind: 'unsure', reasons: ['idle'] });
   });
 });
 
@@ -260,5 +340,55 @@ describe('what a tree that has ended left behind', () => {
     ['a server', { command: serve }],
   ])('is not %s', (_what, but_) => {
     expect(left(child(but_))).toEqual([]);
+  });
+});
+
+describe('of what a tree left behind, what may be ended', () => {
+  const LEFT = 8000;
+  const child = process(LEFT, { ...bare, orphanOf: MCP, ageMs: MINUTE });
+  const below = process(8001, { ...bare, parent: LEFT, ageMs: MINUTE });
+  const mute = () => false;
+  const nothing: Written = { ...onWindows.written, leases: [], unread: [] };
+  const mayGo = (
+    written = nothing,
+    listens: (pid: number) => boolean | undefined = mute,
+    ...also: readonly Process[]
+  ) =>
+    mayEndLeft([child], { left: [] }, listens, written, { processes: tableOf(child, below, ...also) }).map(
+      ({ pid }) => pid as number,
+    );
+  const mark = { file: 'x', id: 'x', processes: [identity(LEFT)], machine: undefined };
+  const holder = { ...lease, holder: identity(8001) };
+
+  test('is what nobody else has', () => {
+    expect(mayGo()).toEqual([LEFT]);
+    expect(mayGo({ ...nothing, kept: [{ ...mark, processes: [identity(MCP)] }], leases: [lease] })).toEqual([LEFT]);
+  });
+
+  test.each<[string, readonly number[]]>([
+    ['what has a keep mark', mayGo({ ...nothing, kept: [mark] })],
+    [
+      'what may have one',
+      mayGo({ ...nothing, kept: [{ ...mark, processes: [{ pid: child.pid, startToken: undefined }] }] }),
+    ],
+    ['what holds a lease below it', mayGo({ ...nothing, leases: [holder] })],
+    ['what a session of Claude Code is', mayGo({ ...nothing, witnesses: [{ ...witness, holder: identity(LEFT) }] })],
+    ['what is a Claude Code itself', mayGo(nothing, mute, { ...below, claude: 'session' })],
+    ['what is a server below it', mayGo(nothing, mute, { ...below, command: serve })],
+    ['what waits for others', mayGo(nothing, (pid) => pid === LEFT)],
+    ['what may wait for others', mayGo(nothing, () => undefined)],
+    ['anything, while a file is unread', mayGo({ ...nothing, unread: [{ file: 'x', error: 'EACCES', kind: 'keep' }] })],
+    [
+      'what stayed on purpose',
+      mayEndLeft([child], { left: [child] }, mute, nothing, { processes: tableOf(child) }).map(
+        ({ pid }) => pid as number,
+      ),
+    ],
+    [
+      'anything, when processes cannot be listed',
+      mayEndLeft([child], { left: [] }, mute, nothing, { processes: undefined }).map(({ pid }) => pid as number),
+    ],
+  ])('is not %s', (_what, left) => {
+    expect(left).toEqual([]);
   });
 });

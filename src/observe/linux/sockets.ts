@@ -72,15 +72,12 @@ function socketsOf({ server, pids }: ServerTree, shared: Shared): Sockets | unde
   };
 }
 
-export function linuxListener(port: number, host?: string): Listener | undefined {
-  const row = listenerOn(port, host);
-  return row && { pid: socketOwners().get(row.inode), owner: String(row.uid) };
-}
-
 /** Who listens on the port in our own network, at that very address before every one. */
-function listenerOn(port: number, host: string | undefined): Row | undefined {
+export function linuxListener(port: number, host?: string): Listener | 'nobody' | undefined {
   const rows = tcpRows(process.pid)?.filter((row) => row.state === 'listen' && row.localPort === port);
-  return rows && (host === undefined ? rows[0] : listenerAt(host, rows));
+  const row = host === undefined ? rows?.[0] : rows && listenerAt(host, rows);
+  if (row === undefined) return rows && 'nobody';
+  return { pid: socketOwners().get(row.inode), owner: String(row.uid) };
 }
 
 const ANY = ['0.0.0.0', Array(8).fill('0000').join(':')];

@@ -135,12 +135,13 @@ export function macosPlatform({ tools, host }: Elsewhere = { tools: TOOLS, host:
     return (server) => files?.some(({ pid }) => pid === server) === true;
   }
 
-  async function listener(port: number, host?: string): Promise<Listener | undefined> {
+  async function listener(port: number, host?: string): Promise<Listener | 'nobody' | undefined> {
     const { own, every } = tcpNow();
-    const [seen, all = [], table] = [await own, await every, await rows()];
+    const [seen, all, table] = [await own, await every, await rows()];
     const found = seen && listenerOn(port, host, seen, table);
     if (found) return { pid: found.pid, owner: table.get(found.pid)?.owner };
-    return isOthers(port, host, all) ? SOMEBODY : undefined;
+    if (all && isOthers(port, host, all)) return SOMEBODY;
+    return seen && all && 'nobody';
   }
 
   return {

@@ -43,7 +43,12 @@ export function windowsPlatform(
       if (pid !== us && !isThere(pid)) return 'gone';
       return seenIn(tableOf(await (pid === us ? kept.recent() : kept.anew())), pid);
     },
-    recent: async (pid) => (isThere(pid) ? seenIn(tableOf(await kept.recent()), pid) : 'gone'),
+    recent: async (pid) => {
+      if (!isThere(pid)) return 'gone';
+      // What lives and is not in the list is younger than the list.
+      const seen = seenIn(tableOf(await kept.recent()), pid);
+      return seen === 'gone' ? 'unknown' : seen;
+    },
     lookAnew: kept.forget,
     beginLook: async (pids) => {
       forget();
@@ -95,8 +100,10 @@ function listenerFrom(
   port: number,
   address: string | undefined,
   latest: Kept | undefined,
-): Listener | undefined {
-  const pids = listenersOn(rows ?? [], port, address).flatMap(({ pid }) => pid ?? []);
-  const pid = pids.find((one) => latest?.looked.processes.has(one)) ?? pids[0];
-  return pid === undefined ? undefined : { pid, owner: latest?.looked.processes.get(pid)?.owner };
+): Listener | 'nobody' | undefined {
+  const listening = rows && listenersOn(rows, port, address);
+  if (listening?.length === 0) return 'nobody';
+  const pids = listening?.flatMap(({ pid }) => pid ?? []);
+  const pid = pids?.find((one) => latest?.looked.processes.has(one)) ?? pids?.[0];
+  return listening && { pid, owner: pid === undefined ? undefined : latest?.looked.processes.get(pid)?.owner };
 }

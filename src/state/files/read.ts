@@ -2,7 +2,7 @@ import { closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, read
 import { dirname } from 'node:path';
 import { errorCode, isAbsent, isMissing, tryRead } from '../../common/errors.js';
 import type { Trust } from '../../model/record.js';
-import { trustOf } from './trust.js';
+import { idOf, trustOf } from './trust.js';
 
 /** A record is below 4 KB; a file larger than this was not written by any known program. */
 const MAX_BYTES = 1024 * 1024;
@@ -18,10 +18,25 @@ export type FileRead =
   | { readonly kind: 'absent' }
   | { readonly kind: 'unread'; readonly error: string };
 
-/** Reads a small regular file without following a link, and without blocking on what only looks like a file. */
+/** A lease or a claim is replaced as it is renewed, seconds apart. */
+const ATTEMPTS = 3;
+
+/**
+ * Reads a small regular file without following a link, and without blocking on what only looks like a file. What it says
+ * and who could have written it are of one and the same file: if its name leads to another one by the time both are known,
+ * that one is read.
+ */
 export function readSmall(file: string, maxBytes = MAX_BYTES): FileRead {
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
+    const read = readOnce(file, maxBytes);
+    if (read !== 'replaced') return read;
+  }
+  return { kind: 'unread', error: 'it was replaced while it was read' };
+}
+
+function readOnce(file: string, maxBytes: number): FileRead | 'replaced' {
   let fd: number;
-  // Where a link cannot be told not to be followed, what is opened has to be what was looked at: Windows.
+  // Windows cannot be told not to follow a link or a junction; that its name leads to what was opened is compared below.
   const named = constants.O_NOFOLLOW === undefined ? tryRead(() => lstatSync(file)) : undefined;
   if (named?.isSymbolicLink()) return { kind: 'unread', error: 'a symbolic link' };
   if (named && !named.isFile()) return { kind: 'unread', error: 'not a regular file' };
@@ -33,11 +48,16 @@ export function readSmall(file: string, maxBytes = MAX_BYTES): FileRead {
   try {
     const stat = fstatSync(fd);
     if (!stat.isFile()) return { kind: 'unread', error: 'not a regular file' };
-    if (named && named.ino !== stat.ino) return { kind: 'unread', error: 'it was replaced while it was read' };
     if (stat.size > maxBytes) return { kind: 'unread', error: `larger than ${maxBytes / 1024 / 1024} MiB` };
     const bytes = Buffer.alloc(stat.size);
     const length = readSync(fd, bytes, 0, bytes.length, 0);
-    const trust = trustOf(stat, statSync(dirname(file)), file);
+    const id = idOf(fstatSync(fd, { bigint: true }));
+    const folder = dirname(file);
+    const before = statSync(folder, { bigint: true });
+    const trust = trustOf(stat, statSync(folder), file, id);
+    const isIt = idOf(lstatSync(file, { bigint: true })) === id;
+    // Between the two looks at its folder: then it is the file of that folder.
+    if (!isIt || idOf(statSync(folder, { bigint: true })) !== idOf(before)) return 'replaced';
     return { kind: 'text', text: bytes.toString('utf8', 0, length), trust, modifiedAt: stat.mtimeMs };
   } catch (error) {
     return failed(error);

@@ -22,12 +22,13 @@ const unexamined = (because: string): Trust => ({ kind: 'unexamined', because })
 
 let home: string | undefined;
 
-/** Links, short names and the case of letters are resolved on both sides. */
-export function trustByPlace(file: string): Trust {
+/**
+ * Links, short names and the case of letters are resolved on both sides. `isIt` says whether what is at a path by then is
+ * still the file that was read.
+ */
+export function trustByPlace(file: string, isIt: (real: string) => boolean): Trust {
   // The system's own word: USERPROFILE may name a whole drive, or what others write to.
   home ??= tryRead(() => realpathSync.native(userInfo().homedir));
-  return trustInProfile(
-    tryRead(() => realpathSync.native(file)),
-    home,
-  );
+  const real = tryRead(() => realpathSync.native(file));
+  return trustInProfile(real !== undefined && isIt(real) ? real : undefined, home);
 }

@@ -1,4 +1,4 @@
-import { readFileSync, type Stats } from 'node:fs';
+import { type BigIntStats, lstatSync, readFileSync, type Stats } from 'node:fs';
 import { userInfo } from 'node:os';
 import { isUnknownUser, tryRead } from '../../common/errors.js';
 import type { Trust } from '../../model/record.js';
@@ -8,10 +8,16 @@ const WORLD_WRITE = 0o002;
 const GROUP_WRITE = 0o020;
 const STICKY = 0o1000;
 
-/** Whether only we could have written the file at a path: it is ours, in a folder of ours, and closed to others. */
-export function trustOf(file: Stats, folder: Stats, path: string): Trust {
+/** Tells one file from any other. As numbers, those of NTFS are beyond 2^53. */
+export const idOf = ({ dev, ino }: BigIntStats): string => `${dev} ${ino}`;
+
+/**
+ * Whether only we could have written the file at a path: it is ours, in a folder of ours, and closed to others. `id` is of
+ * the file that was opened, for where a path alone tells.
+ */
+export function trustOf(file: Stats, folder: Stats, path: string, id?: string): Trust {
   const us = process.getuid?.();
-  if (us === undefined) return trustByPlace(path);
+  if (us === undefined) return trustByPlace(path, (real) => id === undefined || idAt(real) === id);
   // In a folder like /tmp others can add files, but neither replace nor remove ours; a second name of a file may be
   // elsewhere.
   const isKept = Boolean(folder.mode & STICKY) && (folder.uid === 0 || folder.uid === us) && file.nlink === 1;
@@ -25,6 +31,8 @@ export function trustOf(file: Stats, folder: Stats, path: string): Trust {
   }
   return { kind: 'trusted' };
 }
+
+const idAt = (path: string): string | undefined => tryRead(() => idOf(lstatSync(path, { bigint: true })));
 
 /** With umask 002, which is common, every file is writable by a group whose only member is its owner. */
 function isPrivateGroup(gid: number): boolean {

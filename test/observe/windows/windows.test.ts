@@ -417,10 +417,20 @@ describe('a platform of fixtures', () => {
       boot: expect.stringMatching(/^win32:da87/),
     });
     expect(await platform.listener(4096, '127.0.0.1')).toMatchObject({ pid: SERVER });
-    expect(await platform.listener(4097)).toBeUndefined();
+    expect(await platform.listener(4097)).toBe('nobody');
     const details = await platform.details({ listens: [SERVER, LAUNCHER], environment: [SERVER] });
     expect([details.get(SERVER)?.listens, details.get(LAUNCHER)?.listens]).toEqual([true, false]);
     expect(details.get(SERVER)?.environment).toBeUndefined();
     expect(looks()).toBe(0);
+  });
+
+  test('a netstat that fails says nothing of who listens, and what is younger than the list is not gone', async () => {
+    const run = async ({ file }: Tool): Promise<ToolResult> =>
+      file.endsWith('powershell.exe')
+        ? { kind: 'finished', code: 0, stdout: captured('look.wine.txt') }
+        : { kind: 'failed', why: 'it took too long' };
+    const platform = windowsPlatform(run, CLIENT, () => true);
+    expect(await platform.listener(4096)).toBeUndefined();
+    expect(await platform.recent?.(5555)).toBe('unknown');
   });
 });
