@@ -52,7 +52,8 @@ test.each(workflows)('%s says that it has not run yet, as the pages do', (_name,
 test('the folders and files that run on any platform are there', () => {
   const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
   const [, , , , ...named] = scripts['test:anywhere'].split(' ');
-  const tests = readdirSync(join(ROOT, 'test'), { recursive: true, encoding: 'utf8' });
+  const listed = readdirSync(join(ROOT, 'test'), { recursive: true, encoding: 'utf8' });
+  const tests = listed.map((file) => file.replaceAll('\\', '/'));
   expect(named.length).toBeGreaterThan(5);
   const isThere = (part: string): boolean => tests.some((file) => file.endsWith('.test.ts') && file.includes(part));
   expect(named.filter((part: string) => !isThere(part))).toEqual([]);

@@ -16,7 +16,9 @@ import { readSmall } from '../../src/state/files/read.js';
 
 /* What a file says, and who could have written it, are of one file, whatever happens while it is read. */
 
-const meanwhile = { happens: (): void => undefined };
+const nothing = (): void => undefined;
+/** After it was read, and before its name is looked at once more. */
+const meanwhile = { happens: nothing, later: nothing };
 
 let root: string;
 let file: string;
@@ -28,6 +30,11 @@ beforeEach(() => {
     meanwhile.happens();
     return length;
   });
+  const { lstatSync } = fs;
+  vi.spyOn(fs, 'lstatSync').mockImplementation(((...args: Parameters<typeof lstatSync>) => {
+    meanwhile.later();
+    return lstatSync(...args);
+  }) as typeof lstatSync);
   syncBuiltinESMExports();
   root = mkdtempSync(join(tmpdir(), 'opencode-reap-replaced-'));
   file = join(root, 'file');
@@ -35,7 +42,7 @@ beforeEach(() => {
 });
 
 afterEach(() => {
-  meanwhile.happens = () => undefined;
+  Object.assign(meanwhile, { happens: nothing, later: nothing });
   vi.restoreAllMocks();
   syncBuiltinESMExports();
   rmSync(root, { recursive: true, force: true });
@@ -49,7 +56,7 @@ const replace = (text: string): void => {
 /** Only the first time. */
 const once = (change: () => void): void => {
   meanwhile.happens = () => {
-    meanwhile.happens = () => undefined;
+    meanwhile.happens = nothing;
     change();
   };
 };
@@ -73,7 +80,8 @@ test('a file that is removed while it is read is absent', () => {
   expect(readSmall(file)).toEqual({ kind: 'absent' });
 });
 
-test('a file is not trusted for a folder that came in place of its own', () => {
+/** Two folders, of which only the closed one makes what is in it trusted, and a link to the open one. */
+function twoFolders(): { readonly link: string; readonly turn: (to: 'open' | 'closed') => void } {
   for (const [name, mode] of [
     ['open', 0o777],
     ['closed', 0o700],
@@ -83,11 +91,24 @@ test('a file is not trusted for a folder that came in place of its own', () => {
     writeFileSync(join(root, name, 'file'), name, { mode: 0o600 });
   }
   const link = join(root, 'link');
-  symlinkSync('open', link);
-  expect(readSmall(join(link, 'file'))).toMatchObject({ text: 'open', trust: { kind: 'untrusted' } });
-  once(() => {
-    symlinkSync('closed', join(root, 'new'));
+  const turn = (to: 'open' | 'closed'): void => {
+    symlinkSync(to, join(root, 'new'));
     renameSync(join(root, 'new'), link);
-  });
+  };
+  turn('open');
+  return { link, turn };
+}
+
+test('a file is not trusted for a folder that came in place of its own', () => {
+  const { link, turn } = twoFolders();
+  expect(readSmall(join(link, 'file'))).toMatchObject({ text: 'open', trust: { kind: 'untrusted' } });
+  once(() => turn('closed'));
   expect(readSmall(join(link, 'file'))).toMatchObject({ text: 'closed', trust: { kind: 'trusted' } });
+});
+
+test('nor for one that came and went', () => {
+  const { link, turn } = twoFolders();
+  meanwhile.happens = () => turn('closed');
+  meanwhile.later = () => turn('open');
+  expect(readSmall(join(link, 'file'))).toEqual({ kind: 'unread', error: 'it was replaced while it was read' });
 });

@@ -1,9 +1,10 @@
+import { userInfo } from 'node:os';
 import { expect, test } from 'vitest';
 import { tokenOfProcStart } from '../../src/decide/claude-list.js';
 import { spellingsOf } from '../../src/observe/hashed-directory.js';
 import { tilde } from '../../src/report/text.js';
 import { retryInUse } from '../../src/state/files/retry.js';
-import { trustInProfile } from '../../src/state/files/trust-by-place.js';
+import { trustByPlace, trustInProfile } from '../../src/state/files/trust-by-place.js';
 
 const HOME = 'C:\\Users\\me';
 
@@ -20,6 +21,12 @@ test.each<[string, string | undefined, string | undefined, string]>([
   ['anywhere, without a profile', `${HOME}\\x.json`, undefined, 'unexamined'],
 ])('a file of Windows %s', (_where, file, home, kind) => {
   expect(trustInProfile(file, home).kind).toBe(kind);
+});
+
+test('a file of Windows that is another one by the time that it is found is not examined', () => {
+  // The profile itself, which is on any platform.
+  const { homedir } = userInfo();
+  expect([true, false].map((isIt) => trustByPlace(homedir, () => isIt).kind)).toEqual(['trusted', 'unexamined']);
 });
 
 const failing = (code: string, times: number) => {
