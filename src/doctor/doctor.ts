@@ -1,3 +1,4 @@
+import { release } from 'node:os';
 import type { Variables } from '../common/variables.js';
 import { workspaceOf } from '../observe/directories.js';
 import type { World } from '../run/world.js';
@@ -7,6 +8,7 @@ import { leftoverFindings } from './leftovers.js';
 import { machineFindings } from './machine.js';
 import { programFindings } from './program.js';
 import { stateFindings } from './state.js';
+import { wslFindings } from './wsl.js';
 
 /** Checks everything that has to be in place, and changes nothing. */
 export async function examine(world: World, env: Variables): Promise<Finding[]> {
@@ -15,6 +17,7 @@ export async function examine(world: World, env: Variables): Promise<Finding[]> 
     ...stateFindings(world.folder),
     ...hookFindings(workspaceOf(process.cwd()), env),
     ...(await machineFindings(world.platform)),
+    ...wslFindings(release(), await world.platform.processes()),
     ...(await leftoverFindings(world)),
   ];
 }

@@ -32,7 +32,8 @@ function isRun(): boolean {
   if (script === undefined || basename(here) !== VENDORED_FILE || process.execArgv.some((arg) => EVALUATES.test(arg)))
     return false;
   try {
-    return realpathSync(script) === realpathSync(here);
+    // As the disk writes both: on Windows, the one may be typed in other case.
+    return realpathSync.native(script) === realpathSync.native(here);
   } catch (error) {
     // Standard input, or a file that no longer exists.
     if (isSystemError(error)) return false;

@@ -4,6 +4,8 @@ import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { codeOf } from '../../src/common/errors.js';
+import { within } from '../../src/decide/leases.js';
+import { placeAt } from '../../src/observe/directories.js';
 import { readSmall } from '../../src/state/files/read.js';
 
 /* Files of Windows itself: where they lie, by which name, and what a link or a junction leads to. */
@@ -68,6 +70,15 @@ describe.skipIf(notHere)(`a file on Windows${notHere}`, () => {
     const short = shortNameOf(inside);
     if (short.toLowerCase() === inside.toLowerCase()) skip('this drive has no short names');
     expect(trust(`${short}\\file`)).toBe('trusted');
+  });
+
+  test('lies in the same folder by any of these names', () => {
+    const names = [inside, inside.toLowerCase(), inside.replaceAll('\\', '/'), `${inside}\\`, shortNameOf(inside)];
+    for (const name of names) {
+      expect(within(placeAt(name).real, placeAt(inside).real), name).toBe(true);
+      expect(within(placeAt(inside).real, placeAt(name).real), name).toBe(true);
+    }
+    expect(within(placeAt(outside).real, placeAt(inside).real)).toBe(false);
   });
 
   test('behind a junction in the profile is where it really is', ({ skip }) => {
