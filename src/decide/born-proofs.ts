@@ -110,9 +110,9 @@ export function byLog(sight: Sight): Shown {
       ['its environment', inEnvironment(snapshot, origin, ({ aiAgent }) => TOOL.test(aiAgent ?? ''))],
       ['where its output goes', streamsAre(traces, [isNull, isSocket, isSocket])],
       ['its parent', isOrphan(sight)],
-      ['the log of a job', isThere(traces.job)],
+      ['the log of a job', told(traces.job, (it) => it !== 'none' && isSoonAfter(it.afterMs))],
     ],
-    job && isSoonAfter(job.afterMs) ? { kind: 'log', job: job.name, afterMs: job.afterMs } : undefined,
+    job && { kind: 'log', job: job.name, afterMs: job.afterMs },
   );
 }
 

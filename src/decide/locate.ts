@@ -236,8 +236,9 @@ function byTag(record: ServerRecord, snapshot: Snapshot): Located {
   const top = topmost(tagged, record);
   if (top === 'several') return unknown(SEVERAL);
   if (top) return below(top, top, 'tag', record, snapshot);
-  const isTagShown = record.tag !== undefined && snapshot.showsEnvironments;
-  const doubtful = left.find((process) => !isTagShown || !isClear(process, snapshot)) ?? leftOnPort(record, snapshot);
+  const hidesTag = ({ pid }: Process): boolean => record.tag === undefined || !snapshot.environments.has(pid);
+  const doubtful =
+    left.find((process) => hidesTag(process) || !isClear(process, snapshot)) ?? leftOnPort(record, snapshot);
   if (doubtful) return unknown(maybe(doubtful));
   const unread = snapshot.showsGroups === false && record.server === undefined && whyMaybeLeft(record, snapshot);
   if (unread) return unknown(unread);

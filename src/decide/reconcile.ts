@@ -69,13 +69,20 @@ function match(record: ServerRecord, snapshot: Snapshot): Matched {
   const located = locate(record, snapshot);
   if (located.kind !== 'present') return { record, located, pids: mayMean(record, located, snapshot), isDoubted: true };
   const { launcher, server } = located;
-  const pids = processesOf(located).map(({ pid }) => pid);
+  const pids = [...processesOf(located), ...spawnedBy(record, snapshot)].map(({ pid }) => pid);
   const isDoubted = isDoubtful(weakProofOf(record, located, snapshot));
   if (record.machine !== undefined) return { record, located, pids, isDoubted };
   const top = launcher ?? server;
   const spawned = record.spawned && record.spawned.pid !== top.pid ? record.spawned : identity(top);
   const id = `${top.pid}-${top.startToken ?? 'unknown'}`;
   return { record: { ...record, id, spawned, server: identity(server) }, located, pids, isDoubted };
+}
+
+/** The process that was spawned, also where it is no launcher: unless it listens, it has started what runs below it. */
+function spawnedBy({ spawned }: ServerRecord, { processes, listens }: Snapshot): Process[] {
+  const process = spawned && processes?.get(spawned.pid);
+  if (spawned === undefined || process === undefined || listens.get(process.pid)) return [];
+  return sameProcess(spawned, process) === 'same' ? [process] : [];
 }
 
 /**

@@ -92,7 +92,7 @@ async function tracesOf(
     parent,
     parentPlugin: script === undefined ? parent && 'none' : readPlugin(pluginRootOf(script), here),
     // A relative path means something to its own process alone.
-    hookPlugin: origin?.pluginRoot?.startsWith('/') ? readStarter(origin.pluginRoot, here) : 'none',
+    hookPlugin: origin && (origin.pluginRoot?.startsWith('/') ? readStarter(origin.pluginRoot, here) : 'none'),
     job: output === undefined || output === 'socket' ? jobBefore(cwd, birth?.startedAt, here) : 'none',
   };
 }

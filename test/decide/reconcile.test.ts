@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { candidateOf } from '../../src/decide/candidate.js';
 import { reconcile } from '../../src/decide/reconcile.js';
 import { unrecordedIn } from '../../src/decide/unrecorded.js';
-import { but, ended, environmentHidden, running, seen, shown, written } from './changes.js';
+import { but, ended, environmentHidden, running, seen, shown, spawnedWith, written } from './changes.js';
 import { LAUNCHER, launched, native, pid, SERVER, serve, serverProcess, verdict } from './given.js';
 import { weak, weakLaunched } from './plugin-cases.js';
 
@@ -36,6 +36,14 @@ test('what a plugin says of a launcher spares the server below it, also where no
   // The launcher has died, and left two servers in its group, of which it may mean either.
   const left = but({ ...launched, snapshot }, ended(LAUNCHER), running(serverProcess(6000, { group: LAUNCHER })));
   expect(reconcile([only(SERVER), vague], left.snapshot)).toMatchObject([{ alsoIn: [{ source: theirs.source }] }]);
+});
+
+test('what a plugin says of the spawned process spares its server, even if that is no launcher', () => {
+  // It says that another server has started it, so it is not looked for below what a plugin says was spawned.
+  const inside = spawnedWith(SERVER, { opencodePid: '9000' });
+  const { snapshot } = but(launched, environmentHidden(LAUNCHER), inside, shown({ sockets: new Map() }));
+  const theirs = { ...weakLaunched.record, source: { format: 'another', file: '/x' }, ownership: 'user' } as const;
+  expect(reconcile([launched.record, theirs], snapshot)).toMatchObject([{ alsoIn: [{ source: theirs.source }] }]);
 });
 
 test('a record that cannot be read and mentions the spawned process is about its server, even if that is no launcher', () => {

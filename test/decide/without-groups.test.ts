@@ -177,6 +177,14 @@ describe('where there are no groups, a server is found', () => {
     expect(verdict(given).kind).not.toBe('stale');
   });
 
+  test('what a launcher of ours left is not gone, although nothing shows that it is ours', () => {
+    const ours = recorded({ ...record, spawned: identity(LAUNCHER), server: undefined, state: 'starting' });
+    const left = but(onWindows, ours, orphaned, noListener);
+    expect(where(left)).toBe('unknown');
+    expect(verdict(left)).toMatchObject({ kind: 'unsure' });
+    expect(verdict(but(left, ended(SERVER, MCP))).kind).toBe('gone');
+  });
+
   test('a parent that a later process is by now does not lead to it', () => {
     const later = serverProcess(LAUNCHER, { ...bare, startToken: 'later', ageMs: MINUTE });
     expect(
