@@ -5,20 +5,20 @@ import { mayEndWith, opinionOf, stoppableByName } from './oracle.js';
 import { judged, made, STARTS, worldOf } from './random-worlds.js';
 
 /**
- * Some 80 µs each. Others, and more of them, by MODEL_SEED and MODEL_WORLDS: a million takes two minutes. The same worlds
+ * Some 130 µs each. Others, and more of them, by MODEL_SEED and MODEL_WORLDS: a million takes two or three minutes. The same worlds
  * every time by default, so that whoever changes a page or the program is the one who hears of it.
  */
 const WORLDS = Number(process.env.MODEL_WORLDS ?? 100_000);
 const SEED = Number(process.env.MODEL_SEED ?? 1);
 
 test.each(Object.keys(STARTS))('a second opinion agrees that a server may be stopped that is %s', (from) => {
-  const { verdict, facts } = judged(worldOf({ from, spoiled: [] }));
+  const { verdict, facts } = judged(worldOf({ from, on: 'Linux', spoiled: [] }));
   expect(verdict.kind).toBe('stale');
   expect([...opinionOf(facts).kinds]).toEqual(['stale']);
 });
 
 test(`a second opinion agrees in ${WORLDS} worlds at random (MODEL_SEED=${SEED})`, () => {
-  const counted: Record<Kind, number> = { stale: 0, spared: 0, unsure: 0, gone: 0 };
+  const counted: Record<Kind, number> = { stale: 0, spared: 0, unsure: 0, gone: 0, none: 0 };
   let left = 0;
   fc.assert(
     fc.property(made, (world) => {
@@ -42,5 +42,6 @@ test(`a second opinion agrees in ${WORLDS} worlds at random (MODEL_SEED=${SEED})
   // An opinion that allows everything, or worlds that are all alike, would find nothing.
   if (WORLDS < 10_000) return;
   expect(left / WORLDS).toBeLessThan(0.35);
-  expect(Math.min(...Object.values(counted)) / WORLDS).toBeGreaterThan(0.03);
+  const { none: _, ...judgedAs } = counted;
+  expect(Math.min(...Object.values(judgedAs)) / WORLDS).toBeGreaterThan(0.03);
 });

@@ -2,7 +2,7 @@ import type { Identity } from '../../src/model/identity.js';
 import type { Process, Sockets } from '../../src/model/process.js';
 import type { ServerRecord } from '../../src/model/record.js';
 import type { Snapshot } from '../../src/model/snapshot.js';
-import { everythingBelow, INITIAL } from './oracle.js';
+import { everythingBelow, INITIAL, isOnWindows } from './oracle.js';
 
 /** A process that may be the one that a record is about; undefined for one that cannot be told from others. */
 export interface Suspect {
@@ -54,9 +54,9 @@ function byTheirToken(record: ServerRecord, snapshot: Snapshot, sockets: Sockets
   const left = [...(snapshot.processes?.values() ?? [])].filter((one) => mayBeLeft(one, record, snapshot));
   if (isPlugins && above === 'nobody' && its === 'nobody') return byGroup(left, record, snapshot, sockets);
   if (spawned === undefined && isStarting(record, snapshot)) return doubtful;
-  const clear = left.filter((one) => isClear(one, snapshot));
+  const clear = left.filter((one) => isClear(one, snapshot) && snapshot.environments.has(one.pid));
   const tagged = clear.filter(({ pid }) => tag !== undefined && snapshot.environments.get(pid)?.tag === tag);
-  const hidden = left.some((one) => tag === undefined || !isClear(one, snapshot));
+  const hidden = left.some((one) => tag === undefined || !clear.includes(one));
   const highest = tagged.filter(({ parent }) => !tagged.some(({ pid }) => pid === parent));
   if (tagged.length === 0) return hidden ? doubtful : { suspects: [], ended: 'yes' };
   const found = highest.flatMap(
@@ -69,8 +69,11 @@ const isStarting = (record: ServerRecord, snapshot: Snapshot): boolean =>
   ['yes', 'unknown'].includes(isThere(record.starter, record, snapshot));
 
 /** In the group that the spawn created, or, if its pid was never written down, anywhere. */
-function mayBeLeft({ group, owner, command, pid }: Process, { spawned }: ServerRecord, snapshot: Snapshot): boolean {
-  const isIn = spawned === undefined || group === undefined || group === spawned.pid;
+function mayBeLeft(one: Process, { spawned }: ServerRecord, snapshot: Snapshot): boolean {
+  const { group, owner, command, pid, orphanOf } = one;
+  // Where there are no groups, a process still says which pid its parent had.
+  const isFrom = isOnWindows(snapshot) ? orphanOf === spawned?.pid : group === undefined || group === spawned?.pid;
+  const isIn = spawned === undefined || isFrom;
   const isOurs = owner === undefined || snapshot.owner === undefined || owner === snapshot.owner;
   const isServer = command === undefined || command.kind === 'serve';
   const its = snapshot.environments.get(pid);
@@ -78,8 +81,10 @@ function mayBeLeft({ group, owner, command, pid }: Process, { spawned }: ServerR
   return isIn && isOurs && isServer && its?.opencodePid === undefined && !its?.inTerminal;
 }
 
-const isClear = ({ pid, owner, command, group }: Process, { environments }: Snapshot): boolean =>
-  owner !== undefined && command !== undefined && group !== undefined && environments.has(pid);
+const isClear = ({ pid, owner, command, group }: Process, snapshot: Snapshot): boolean =>
+  owner !== undefined &&
+  command !== undefined &&
+  (isOnWindows(snapshot) || (group !== undefined && snapshot.environments.has(pid)));
 
 /** The server may be the process itself or below it; which of several is open, and then so is whether it can be told. */
 function under(
@@ -117,8 +122,21 @@ function under(
     return { suspects: [as(listener), ...also, ...(isAlone ? [] : [...others.map(as), nobody])], ended: 'no' };
   // What listens does not look like a server, or says that another server started it: then what was spawned may be it.
   if (listener) return { suspects: [as(listener), as(top), ...others.map(as), nobody], ended: 'no' };
+  // Where the chain of parents may be broken, a shell or a script is not the server itself.
+  if (below.length === 0 && isOnWindows(snapshot) && top.command?.kind === 'serve' && top.command.interpreted)
+    return { suspects: [...onItsPort(record, snapshot, sockets), nobody], ended: 'no' };
   if (below.length === 0) return { suspects: [as(top)], ended: 'no' };
   return { suspects: [...below.map(as), as(top), nobody], ended: 'no' };
+}
+
+/** Where the chain of parents is broken: by the port that the record names, and the time. What has a parent is another's. */
+function onItsPort(record: ServerRecord, snapshot: Snapshot, sockets: Sockets | undefined): Suspect[] {
+  const pid = record.port === undefined ? undefined : snapshot.listeners.get(record.port);
+  const found = pid === undefined ? undefined : snapshot.processes?.get(pid);
+  if (!isOnWindows(snapshot) || found?.orphanOf === undefined) return [];
+  if (found.command !== undefined && found.command.kind !== 'serve') return [];
+  if (fitsTime(found.ageMs, record, snapshot) === 'off') return [];
+  return [isClear(found, snapshot) ? fitted(found, undefined, record, snapshot, sockets) : nobody];
 }
 
 /** Our own user, an `opencode … serve`, and the recorded tag. */
@@ -211,7 +229,15 @@ function byPassword(record: ServerRecord, snapshot: Snapshot, sockets: Sockets |
   });
   const hidden = servers.some(({ pid }) => !snapshot.environments.has(pid));
   if (given.length === 0) return hidden ? { suspects: [nobody], ended: 'may be' } : { suspects: [], ended: 'yes' };
-  const found = given.map((one) => fitted(one, undefined, record, snapshot, sockets));
+  // As the plugin gives it: to a detached server, with a name, by OpenCode 1's variables. A person may give it in another way.
+  const isTheirs = ({ pid, session, terminal }: Process): boolean => {
+    const its = snapshot.environments.get(pid);
+    return session === pid && terminal === false && its?.username === 'opencode' && its.password !== undefined;
+  };
+  if (!given.some(isTheirs)) return { suspects: [nobody], ended: 'may be' };
+  const found = given.flatMap(
+    (top) => under(top, record, snapshot, sockets, (one) => fitted(one, top, record, snapshot, sockets)).suspects,
+  );
   const isUnclear = given.length > 1 || hidden || given.some(({ owner }) => owner !== snapshot.owner);
   return isUnclear ? { suspects: [...found, nobody], ended: 'may be' } : { suspects: found, ended: 'no' };
 }
@@ -222,7 +248,10 @@ function byGroup(
   snapshot: Snapshot,
   sockets: Sockets | undefined,
 ): Suspects {
-  if (left.length === 0) return { suspects: [], ended: 'yes' };
+  if (left.length === 0) {
+    const onPort = onItsPort(record, snapshot, sockets);
+    return { suspects: onPort, ended: onPort.length === 0 ? 'yes' : 'may be' };
+  }
   const found = left.flatMap((one) =>
     isClear(one, snapshot)
       ? under(one, record, snapshot, sockets, (found) => fitted(found, one, record, snapshot, sockets)).suspects
@@ -248,7 +277,8 @@ function fitted(
   if (named) says.push(...looks(named, snapshot).map(eased(named)));
   const environment = snapshot.environments.get(server.pid);
   const { password } = record;
-  const isProved = password !== undefined && environment?.password?.reveal() === password.reveal();
+  const given = [environment?.password, environment?.passwordOfSecond].map((one) => one?.reveal());
+  const isProved = password !== undefined && given.includes(password.reveal());
   const isConfigured =
     record.pluginConfig === true && environment?.pluginConfig === true && environment.opencodePid === undefined;
   if (password !== undefined && snapshot.showsEnvironments && !isProved) says.push('doubt');
@@ -281,7 +311,8 @@ function fitsTime(
   return after < -120_000 || after > 5_000 ? 'off' : 'fits';
 }
 
-function launching({ parent, group }: Process, { processes }: Snapshot): Process | undefined {
-  const above = processes?.get(parent);
-  return above?.command?.kind === 'serve' && group !== undefined && above.group === group ? above : undefined;
+function launching({ parent, group }: Process, snapshot: Snapshot): Process | undefined {
+  const above = snapshot.processes?.get(parent);
+  const isBeside = isOnWindows(snapshot) || (group !== undefined && above?.group === group);
+  return above?.command?.kind === 'serve' && isBeside ? above : undefined;
 }

@@ -6,6 +6,7 @@ import type { Process, Sockets } from '../../src/model/process.js';
 import type { KeepMark, Lease, ServerRecord, Use } from '../../src/model/record.js';
 import type { Place, Snapshot } from '../../src/model/snapshot.js';
 import type { Written } from '../../src/model/written.js';
+import { asRecord, type Births, opinionOfBorn, pairsIn } from './oracle-born.js';
 import { type Suspect, suspectsOf } from './oracle-suspects.js';
 
 /*
@@ -23,9 +24,12 @@ export interface Facts {
   readonly sockets: Sockets | undefined;
   readonly activity: Activity;
   readonly policy: Policy;
+  /** Of a server that is in no file. */
+  readonly births?: Births;
 }
 
-export type Kind = 'stale' | 'spared' | 'unsure' | 'gone';
+/** `none` where there is nothing to judge. */
+export type Kind = 'stale' | 'spared' | 'unsure' | 'gone' | 'none';
 
 export interface Opinion {
   readonly kinds: ReadonlySet<Kind>;
@@ -36,7 +40,7 @@ export interface Opinion {
 /** `either` where the pages let the program choose. */
 export type Answer = 'yes' | 'no' | 'unknown';
 /** What one question does to a server: nothing, a veto, a doubt; or one of several where the pages leave a choice. */
-type Says = 'fine' | 'veto' | 'doubt' | 'veto or doubt' | 'fine or veto' | 'fine or doubt';
+export type Says = 'fine' | 'veto' | 'doubt' | 'veto or doubt' | 'fine or veto' | 'fine or doubt';
 
 const MINUTE = 60_000;
 const DAY = 24 * 60 * MINUTE;
@@ -46,6 +50,7 @@ const DAY = 24 * 60 * MINUTE;
  * of them can spare it. Which record that is, is open here, and so is whether one that leads nowhere certain belongs.
  */
 export function opinionOf(facts: Facts): Opinion {
+  if (facts.births) return opinionOfBorn(facts);
   const [main, ...others] = facts.records;
   if (main === undefined) throw new Error('nothing to judge');
   if (others.length === 0) return opinionOfOne(facts);
@@ -68,14 +73,16 @@ export function opinionOf(facts: Facts): Opinion {
   const opinions = groups.flatMap((group) =>
     group.map((first) => opinionOfOne({ ...facts, records: [first, ...group.filter((one) => one !== first)] })),
   );
-  return {
-    kinds: new Set(opinions.flatMap(({ kinds }) => [...kinds])),
-    targets: new Set(opinions.flatMap(({ targets }) => [...targets])),
-  };
+  return united(opinions);
 }
 
+export const united = (opinions: readonly Opinion[]): Opinion => ({
+  kinds: new Set(opinions.flatMap(({ kinds }) => [...kinds])),
+  targets: new Set(opinions.flatMap(({ targets }) => [...targets])),
+});
+
 /** The processes that a record may be about; 0 stands for one that cannot be told. */
-function pidsOf(record: ServerRecord, { snapshot, sockets }: Facts): ReadonlySet<number> {
+export function pidsOf(record: ServerRecord, { snapshot, sockets }: Facts): ReadonlySet<number> {
   const { suspects } = suspectsOf(record, snapshot, sockets);
   // What listens itself launches nothing.
   const launching = suspects.flatMap(({ launcher }) =>
@@ -105,7 +112,15 @@ function opinionOfOne(facts: Facts): Opinion {
 }
 
 /** The processes that a person may stop by naming the server: whatever it is doing, but only if it is the one, and here. */
-export function stoppableByName(facts: Facts): ReadonlySet<number> {
+export function stoppableByName({ births, ...facts }: Facts): ReadonlySet<number> {
+  const unrecorded = births
+    ? pairsIn(facts.snapshot).map((pair) => asRecord(pair, births.workspace, facts.snapshot))
+    : [];
+  const all = { ...facts, records: [...facts.records, ...unrecorded] };
+  return stoppable(all);
+}
+
+function stoppable(facts: Facts): ReadonlySet<number> {
   const found = facts.records.filter((record) => whereIs(record, facts.snapshot) === 'here');
   const suspects = found.flatMap((record) => suspectsOf(record, facts.snapshot, facts.sockets).suspects);
   const isProven = ({ says }: Suspect): boolean => kindsOf(says).includes('stale');
@@ -151,7 +166,7 @@ export function mayEndWith(
   return !before.some((child) => child === one || everythingBelow(child, snapshot).includes(one));
 }
 
-function kindsOf(said: readonly Says[]): Kind[] {
+export function kindsOf(said: readonly Says[]): Kind[] {
   if (said.includes('veto')) return ['spared'];
   const kinds: Kind[] = [];
   if (said.some((one) => one.includes('veto'))) kinds.push('spared');
@@ -177,7 +192,7 @@ function whereIs(
 }
 
 /** Every question of deciding.md about one process that may be the server. */
-function questions(suspect: Suspect, facts: Facts): Says[] {
+export function questions(suspect: Suspect, facts: Facts): Says[] {
   const { process: server } = suspect;
   // Where no process is known, it is left alone; which questions still have an answer is open.
   if (server?.startToken === undefined) return ['veto or doubt'];
@@ -294,7 +309,7 @@ function wasThere(one: Process | undefined, when: number | undefined, { at }: Sn
   return at - one.ageMs <= when + 5_000 ? 'yes' : 'no';
 }
 
-function pathUp(process: Process, { processes }: Snapshot): Process[] {
+export function pathUp(process: Process, { processes }: Snapshot): Process[] {
   const path: Process[] = [];
   for (let at = processes?.get(process.parent); at && !path.includes(at); at = processes?.get(at.parent)) path.push(at);
   return path;
@@ -323,7 +338,11 @@ function aboutSessions(server: Process, { launcher }: Suspect, { records, writte
     else if (lives === 'either') said.push('fine or doubt');
     else said.push(covers === 'yes' && lives === 'yes' ? 'veto' : 'doubt');
   };
+  // A session may use what was started in it, wherever it works by now.
+  const wasBornIn = (session: string | undefined): boolean =>
+    session !== undefined && records.some(({ birth }) => birth?.sessions.includes(session));
   for (const lease of written.leases) {
+    if (wasBornIn(lease.session)) add('yes', leaseLives(lease, snapshot), lease.holder);
     add(isCovered(lease, records, ports, snapshot), leaseLives(lease, snapshot), lease.holder);
     // A plugin's record has the id of a process; with a launcher it is open which.
     const isOf = (one: Process | undefined, token = one?.startToken ?? ''): boolean =>
@@ -340,14 +359,22 @@ function aboutSessions(server: Process, { launcher }: Suspect, { records, writte
     ...one,
     holder: inOurTime(one.holder, undefined, snapshot.machine),
   }));
+  // Where no directory of a process is shown, the lease of a session says where it works.
+  const placed = new Set<number>(
+    written.leases.flatMap((lease) =>
+      lease.path !== undefined && leaseLives(lease, snapshot) === 'yes' ? (lease.holder?.pid ?? []) : [],
+    ),
+  );
   const seen = [...listed, ...snapshot.claudes].filter((one) => isSession(one.holder, snapshot));
-  for (const { holder, path } of seen) {
-    const isPlaced = seen.some((other) => other.holder.pid === holder.pid && other.path !== undefined);
+  for (const { holder, path, session } of seen) {
+    const isSeenElsewhere = seen.some((other) => other.holder.pid === holder.pid && other.path !== undefined);
+    const isPlaced = isSeenElsewhere || (isOnWindows(snapshot) && placed.has(holder.pid));
+    if (wasBornIn(session) && (path !== undefined || !isSeenElsewhere)) add('yes', 'yes', holder);
     if (path !== undefined) add(reaches(path, records, snapshot), 'yes', holder);
     else if (!isPlaced) add('unknown', 'yes', holder);
   }
   for (const use of written.uses.filter(({ kind }) => kind === 'lease'))
-    add(isAbout(use, records, ports) ? 'yes' : 'no', useLives(use, snapshot), use.holder);
+    add(isAbout(use, records, ports) || wasBornIn(use.session) ? 'yes' : 'no', useLives(use, snapshot), use.holder);
   if (written.unread.some(({ kind, modifiedAt }) => kind === 'lease' && !beforeBoot(modifiedAt, snapshot)))
     said.push('doubt');
   const [record] = records;
@@ -398,8 +425,14 @@ function reaches(path: string, records: readonly ServerRecord[], { places }: Sna
   if (place === undefined || known.length === 0 || known.includes(undefined)) return 'unknown';
   const silent = place.silent ?? [];
   const mayMeet = known.some((one) => one?.silent?.some((a) => silent.some((b) => inside(a, b) || inside(b, a))));
-  return mayMeet ? 'unknown' : 'no';
+  return mayMeet || isOnNetwork(place) ? 'unknown' : 'no';
 }
+
+/** A folder on the network may be any folder. */
+const isOnNetwork = ({ real }: Place): boolean => real.startsWith('\\\\');
+
+/** Neither groups, sessions nor environments are shown there. */
+export const isOnWindows = ({ showsGroups }: Snapshot): boolean => showsGroups === false;
 
 const meet = (a: Place, b: Place): boolean =>
   inside(a.real, b.real) || inside(b.real, a.real) || (a.gitCommon !== undefined && a.gitCommon === b.gitCommon);
@@ -544,7 +577,8 @@ function isPlainMcp(one: Process, server: Process, { snapshot, activity }: Facts
     activity.kind === 'idle' &&
     isLater &&
     its?.tag === own?.tag &&
-    its?.password === own?.password
+    its?.password === own?.password &&
+    its?.passwordOfSecond === own?.passwordOfSecond
   );
 }
 
@@ -559,8 +593,12 @@ function aboutProcessesBelow(server: Process, facts: Facts): Says[] {
   const below = [...new Set([...descending, ...orphans])];
 
   const isHidden = [server, ...descending].some(({ session }) => session === undefined);
-  if (isHidden) said.push('doubt');
-  if ([...(snapshot.processes?.values() ?? [])].some(({ group }) => group === undefined)) said.push('doubt');
+  const isUngrouped = [...(snapshot.processes?.values() ?? [])].some(({ group }) => group === undefined);
+  if (!isOnWindows(snapshot) && (isHidden || isUngrouped)) said.push('doubt');
+  // A terminal has a console of its own kind, and a tool looks like an MCP server.
+  const consoles = descending.filter(({ parent, consoleHost }) => parent === server.pid && consoleHost !== undefined);
+  if (consoles.some(({ consoleHost }) => consoleHost === 'terminal')) said.push('veto');
+  if (consoles.some(({ consoleHost }) => consoleHost === 'unknown')) said.push('doubt');
   const unmarked = new Set(
     below
       .filter((one) => one.parent === server.pid && isUnmarked(one, server, snapshot))

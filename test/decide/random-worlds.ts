@@ -1,19 +1,40 @@
 import fc from 'fast-check';
 import type { Activity } from '../../src/decide/activity.js';
 import { activityNow } from '../../src/decide/activity.js';
+import { birthOf, BORN as FORMAT_OF_BORN, mayBeBorn } from '../../src/decide/born.js';
 import { candidateOf, endingWith } from '../../src/decide/candidate.js';
 import { evidenceOf } from '../../src/decide/evidence.js';
 import type { Policy } from '../../src/decide/guards.js';
 import type { Present } from '../../src/decide/locate.js';
 import { reconcile } from '../../src/decide/reconcile.js';
 import { comparable } from '../../src/decide/start-tokens.js';
+import { unrecordedIn } from '../../src/decide/unrecorded.js';
 import { judge, type Target, targetNamed, type Verdict } from '../../src/decide/verdict.js';
+import type { Origin } from '../../src/model/birth.js';
 import type { Host, Identity } from '../../src/model/identity.js';
 import type { Environment, Process, Sockets } from '../../src/model/process.js';
 import type { Coverage, ServerRecord } from '../../src/model/record.js';
 import { secret } from '../../src/model/secret.js';
 import type { Snapshot } from '../../src/model/snapshot.js';
 import { namedIn, type Unread } from '../../src/model/written.js';
+import {
+  ARGV,
+  type Bearing,
+  type Birthmarks,
+  BORN,
+  COMPANION,
+  ENV_FILE,
+  marked,
+  originating,
+  PLUGIN,
+  ranAs,
+  SCRIPT,
+  SESSION,
+  STRANGER,
+  STREAMS,
+  SYSTEMD,
+  tracesOf,
+} from './born-worlds.js';
 import {
   but,
   type Change,
@@ -57,14 +78,16 @@ import {
   type Situation,
   serve,
   serverProcess,
+  tokenOf,
 } from './given.js';
 import type { Facts } from './oracle.js';
+import { asShownOn, PLATFORMS, type PlatformName } from './platform-worlds.js';
 import { weak, weakLaunched } from './plugin-cases.js';
 
 /*
  * Worlds at random: each begins with a server that may be stopped, and is spoiled up to four times, each time by one
- * kind of thing with values drawn at random. What is harmless stands first in each list, so that a counterexample
- * shrinks towards the server that may be stopped.
+ * kind of thing with values drawn at random; then some platform shows what it can of it. What is harmless stands first in
+ * each list, so that a counterexample shrinks towards the server that may be stopped, on Linux.
  */
 
 type Values = Readonly<Record<string, readonly unknown[]>>;
@@ -96,6 +119,7 @@ const PATHS = [
   '/rep',
   '/unlooked',
   '/dead/a',
+  '\\\\nas\\code',
   undefined,
 ] as const;
 const PEOPLE = [
@@ -180,7 +204,9 @@ const AGES = [
   30 * HOUR,
 ] as const;
 const THEIRS = [SERVER, LAUNCHER] as const;
-const EVERYONE = [SERVER, LAUNCHER, MCP, CLAUDE, SHELL] as const;
+const EVERYONE = [SERVER, LAUNCHER, MCP, CLAUDE, SHELL, COMPANION] as const;
+/** Of the session that a server was born in, or of another one. */
+const SESSIONS = ['session-1', SESSION, undefined] as const;
 const PLUGINS: Partial<ServerRecord> = {
   source: { format: 'a plugin', file: '/data/state/server.json' },
   tag: undefined,
@@ -201,9 +227,11 @@ const SPOILS: readonly Spoil[] = [
       id: IDS,
       seen: TIMES,
       until: [undefined, -MINUTE, HOUR],
+      session: SESSIONS,
     },
     (it) =>
       leased({
+        session: it.session,
         path: it.path,
         holder: it.holder,
         machine: it.machine,
@@ -213,8 +241,10 @@ const SPOILS: readonly Spoil[] = [
         expiresAt: it.until && NOW + it.until,
       }),
   ),
-  spoil('Claude Code lists a session', { holder: PEOPLE, path: PATHS }, ({ holder, path }) =>
-    holder ? witnessed({ holder, path }) : (given) => given,
+  spoil(
+    'Claude Code lists a session',
+    { holder: PEOPLE, path: PATHS, session: SESSIONS },
+    ({ holder, path, session }) => (holder ? witnessed({ holder, path, session }) : (given) => given),
   ),
   spoil(
     'a Claude is running',
@@ -241,6 +271,7 @@ const SPOILS: readonly Spoil[] = [
       seen: [...TIMES, undefined],
       written: [0, -72 * HOUR, undefined],
       lasts: [30 * MINUTE, 0, 24 * HOUR],
+      session: SESSIONS,
     },
     (it) => (given) =>
       written({
@@ -250,7 +281,7 @@ const SPOILS: readonly Spoil[] = [
             kind: it.kind,
             file: '/data/state.json',
             name: 'job-1',
-            session: undefined,
+            session: it.session,
             covers: it.covers,
             holder: it.holder,
             seenAt: it.seen === undefined ? undefined : NOW + it.seen,
@@ -375,6 +406,8 @@ const SPOILS: readonly Spoil[] = [
         { pluginConfig: true },
         { password: secret('a password') },
         { password: secret('another') },
+        { passwordOfSecond: secret('a password') },
+        { username: 'opencode' },
       ] as readonly Partial<Environment>[],
     },
     (it) => spawnedWith(it.pid, it.with),
@@ -579,15 +612,19 @@ const SPOILS: readonly Spoil[] = [
     'another server runs',
     {
       parent: [1, LAUNCHER, SHELL],
-      group: [6000, SERVER, LAUNCHER],
+      group: [STRANGER, SERVER, LAUNCHER],
       owner: ['1000', '0'],
-      startToken: ['start-6000', undefined],
+      startToken: [tokenOf(STRANGER), undefined],
       port: [5000, PORT],
       tag: [undefined, 'tag-of-this-server', 'other'],
     },
     ({ port, tag, ...rest }) =>
       (given) =>
-        but(given, running(serverProcess(6000, { ...rest, command: { ...serve, port } })), spawnedWith(6000, { tag })),
+        but(
+          given,
+          running(serverProcess(STRANGER, { ...rest, command: { ...serve, port } })),
+          spawnedWith(STRANGER, { tag }),
+        ),
   ),
   spoil(
     'a plugin wrote a record about it too',
@@ -606,7 +643,7 @@ const SPOILS: readonly Spoil[] = [
           {
             ...record,
             ...PLUGINS,
-            source: { format: 'another', file: '/data/other.json' },
+            source: { format: 'another', file: `/data/other-${given.written.records.length}.json` },
             id: 'other',
             ownership: it.ownership,
             spawned: it.spawned,
@@ -619,10 +656,131 @@ const SPOILS: readonly Spoil[] = [
         ],
       })(given),
   ),
+  spoil('a console', { of: [SERVER, MCP, LAUNCHER], is: ['own', 'terminal', 'unknown'] }, (it) =>
+    running(process(5004, { parent: it.of, name: 'conhost.exe', consoleHost: it.is })),
+  ),
   spoil('how old it has to be', { olderThanMs: [5 * MINUTE, 0, HOUR, 2 * HOUR] }, ({ olderThanMs }) => (given) => ({
     ...given,
     policy: { olderThanMs },
   })),
+];
+
+/** What may be different about the start of a server that is in no file. */
+const BIRTH_SPOILS: readonly Spoil[] = [
+  spoil(
+    'what started as what',
+    {
+      pid: THEIRS,
+      argv: [
+        ARGV,
+        ['opencode', 'serve', '--port=4096'],
+        [...ARGV, '--print-logs'],
+        ['opencode', '--pure', 'serve', '--port', '4096'],
+        ['npx', 'opencode-ai', 'serve', '--port', '4096'],
+        ['node', '--inspect', '/usr/bin/opencode', 'serve', '--port', '4096'],
+        ['tail', '/usr/bin/opencode', 'serve', '--port', '4096'],
+        undefined,
+      ],
+    },
+    ({ pid, argv }) => ranAs(pid, argv),
+  ),
+  spoil(
+    'what its parent runs',
+    {
+      pid: [COMPANION, 1, SYSTEMD],
+      argv: [
+        ['bun', SCRIPT],
+        ['node', './p/scripts/opencode-companion.mjs'],
+        ['node', '/home/me/serve.mjs', SCRIPT],
+        ['tail', '-f', SCRIPT],
+        ['bash', '-c', SCRIPT],
+        ['node', '/home/me/serve.mjs'],
+        undefined,
+      ],
+    },
+    ({ pid, argv }) => ranAs(pid, argv),
+  ),
+  spoil('which plugins are there', { parentPlugin: [PLUGIN, 'none', undefined] as const }, (it) => marked(it)),
+  spoil('which plugin its environment names', { hookPlugin: [PLUGIN, 'none', undefined] as const }, (it) => marked(it)),
+  spoil(
+    'where its streams lead',
+    {
+      streams: [
+        STREAMS.socket,
+        STREAMS.hook,
+        ['null, to read', 'null, to write', 'null, to write'],
+        ['other', 'socket', 'socket'],
+        ['null, for both', 'socket', 'null, for both'],
+        ['null, to read', 'other', 'socket'],
+        ['null, to read', undefined, 'socket'],
+        [undefined, 'socket', 'socket'],
+        [],
+      ] as readonly Birthmarks['streams'][],
+    },
+    (it) => marked(it),
+  ),
+  spoil(
+    'a job that asked for a server',
+    { job: [20, 0, 1_500, 1_501, 2_899, 2_900, 4_500, 4_501, -1, 'none', undefined] as const },
+    ({ job }) => marked({ job: typeof job === 'number' ? { name: 'task-2', afterMs: job } : job }),
+  ),
+  spoil('which pids it has', { pidNamespace: ['same', 'different', 'unknown'] }, (it) => marked(it)),
+  spoil(
+    'what its environment says of its start',
+    {
+      with: [
+        { home: undefined },
+        { home: '/root' },
+        { inAgent: true },
+        { aiAgent: undefined },
+        { aiAgent: undefined, claudeCode: undefined },
+        { aiAgent: 'my_agent' },
+        { aiAgent: 'claude-code_2-1-330_harness' },
+        { aiAgent: 'claude-code_2-1-330_agent' },
+        { gitEditor: 'true' },
+        { gitEditor: undefined },
+        { envFile: ENV_FILE },
+        { envFile: ENV_FILE.replace('sessionstart-hook', 'cwd-changed') },
+        { envFile: undefined },
+        { pluginRoot: '/p' },
+        { pluginRoot: 'p' },
+        { session: undefined },
+        { session: 'session-1' },
+        { clientPid: pid(CLAUDE) },
+        { clientPid: pid(CLAUDE) },
+        { clientPid: undefined },
+      ] as readonly Partial<Origin>[],
+    },
+    (it) => originating(it.with),
+  ),
+  spoil(
+    'what its parent is',
+    {
+      parent: [COMPANION, 1, SYSTEMD, SHELL, CLAUDE, FREE],
+      of: [SHELL, 1, CLAUDE],
+      with: [
+        { ageMs: HOUR + 500 },
+        { ageMs: HOUR - 1 },
+        { ageMs: undefined },
+        { owner: '0' },
+        { owner: undefined },
+        { terminal: true },
+        { terminal: undefined },
+        { name: 'systemd' },
+        { claude: 'session' },
+      ] as readonly Partial<Process>[],
+    },
+    (it) => (given) => {
+      const top = given.snapshot.processes?.has(LAUNCHER) ? LAUNCHER : SERVER;
+      const parent = process(COMPANION, { name: 'node', ageMs: HOUR + 500, parent: it.of, ...it.with });
+      return but(
+        given,
+        it.parent === COMPANION ? running(parent) : (same) => same,
+        it.parent === SYSTEMD ? running(process(SYSTEMD, { name: 'systemd', ...it.with })) : (same) => same,
+        seen(top, { parent: it.parent }),
+      );
+    },
+  ),
 ];
 
 const UNSAID = { id: 'plugin-0123456789', state: 'ready', hostname: undefined } as const;
@@ -637,6 +795,11 @@ export const STARTS: Readonly<Record<string, Situation>> = {
     Object.entries({ ...everyStale, weak, weakLaunched }).map(([name, start]) => [name, but(start, interpreted)]),
   ),
   'weak, by password': but(weak, recorded(secretly), spawnedWith(SERVER, { password: secret('a password') })),
+  'weak, by its password alone': but(
+    weak,
+    recorded({ ...secretly, spawned: undefined, port: undefined }),
+    spawnedWith(SERVER, { password: secret('a password'), username: 'opencode' }),
+  ),
   'weak, by its port alone': but(
     weak,
     recorded({ spawned: undefined }),
@@ -650,28 +813,53 @@ export const STARTS: Readonly<Record<string, Situation>> = {
     seen(SERVER, { parent: 1 }),
   ),
   adopted: but(native, recorded({ ownership: 'adopted', tag: undefined, starter: undefined })),
+  ...BORN,
 };
+
+/** These are not looked for where births are not shown. */
+const isBorn = (from: string): boolean => Object.hasOwn(BORN, from);
 
 /** What a world is made of, so that a counterexample can be read. */
 export interface Made {
   readonly from: string;
+  readonly on: PlatformName;
   readonly spoiled: readonly { readonly what: string; readonly with: Readonly<Record<string, unknown>> }[];
 }
 
-const spoiling = SPOILS.map(({ what, values }) =>
-  fc
-    .record(Object.fromEntries(Object.entries(values).map(([name, list]) => [name, fc.constantFrom(...list)])))
-    .map((drawn) => ({ what, with: drawn })),
+const drawnFrom = (spoils: readonly Spoil[]) =>
+  spoils.map(({ what, values }) =>
+    fc
+      .record(Object.fromEntries(Object.entries(values).map(([name, list]) => [name, fc.constantFrom(...list)])))
+      .map((drawn) => ({ what, with: drawn })),
+  );
+
+const froms = Object.keys(STARTS);
+
+/** Half of them on Linux, which shows most; and of the servers that are in no file, which are looked for there, more. */
+export const made: fc.Arbitrary<Made> = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      from: fc.constantFrom(...froms.filter((from) => !isBorn(from))),
+      on: fc.constantFrom('Linux', 'Linux', ...PLATFORMS.slice(1)),
+      spoiled: fc.array(fc.oneof(...drawnFrom(SPOILS)), { maxLength: 4 }),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      from: fc.constantFrom(...froms.filter(isBorn)),
+      on: fc.constantFrom('Linux', 'Linux', 'Linux', 'Linux', ...PLATFORMS),
+      spoiled: fc.array(fc.oneof(...drawnFrom(SPOILS), ...drawnFrom(BIRTH_SPOILS), ...drawnFrom(BIRTH_SPOILS)), {
+        maxLength: 4,
+      }),
+    }),
+  },
 );
 
-export const made: fc.Arbitrary<Made> = fc.record({
-  from: fc.constantFrom(...Object.keys(STARTS)),
-  spoiled: fc.array(fc.oneof(...spoiling), { maxLength: 4 }),
-});
+const changes = new Map([...SPOILS, ...BIRTH_SPOILS].map(({ what, change }) => [what, change]));
 
-const changes = new Map(SPOILS.map(({ what, change }) => [what, change]));
-
-interface Random extends Situation {
+interface Random extends Bearing {
   readonly policy?: Policy;
 }
 
@@ -679,6 +867,7 @@ const DEAD = [
   place('/unwatched'),
   place('/dead/a', { silent: ['/dead/a'] }),
   place('/dead/a/b', { silent: ['/dead/a/b'] }),
+  place('\\\\nas\\code'),
 ];
 
 /** As the parsers would have read it: what a plugin's record can never say, it does not say here either. */
@@ -696,63 +885,121 @@ function asWritten(one: ServerRecord): ServerRecord {
   };
 }
 
-export function worldOf({ from, spoiled }: Made): Random {
+/** No process is below itself. */
+function hasLoop({ snapshot: { processes } }: Situation): boolean {
+  for (const { pid } of processes?.values() ?? []) {
+    let steps = 0;
+    for (let at = processes?.get(pid); at; at = processes?.get(at.parent)) {
+      steps += 1;
+      if (steps > (processes?.size ?? 0)) return true;
+    }
+  }
+  return false;
+}
+
+export function worldOf({ from, on, spoiled }: Made): Random {
   const start = but(STARTS[from] ?? native, shown({ bootMs: 48 * HOUR }), (given) =>
     shown({ places: new Map([...given.snapshot.places, ...DEAD.map((one) => [one.path, one] as const)]) })(given),
   );
   let given: Random = start;
-  for (const { what, with: drawn } of spoiled) given = { ...given, ...changes.get(what)?.(drawn as never)(given) };
-  return given;
+  for (const { what, with: drawn } of spoiled) {
+    const spoilt = { ...given, ...changes.get(what)?.(drawn as never)(given) };
+    const isMoved = spoilt.snapshot.processes !== given.snapshot.processes;
+    if (!isMoved || !hasLoop(spoilt)) given = spoilt;
+  }
+  return asShownOn(on, given);
 }
 
-/** What the program says of the server that the first record is about, and what an oracle has to know for its own. */
-export function judged(given: Random): {
-  readonly verdict: Verdict;
+export interface Judged {
+  /** `none` where there is nothing to judge. */
+  readonly verdict: Verdict | { readonly kind: 'none' };
+  /** What an oracle has to know for its own. */
   readonly facts: Facts;
   /** The target if a person names the server, and what would be signaled with it. */
   readonly named: Target | undefined;
   readonly ending: readonly Identity[];
   readonly located: Present | undefined;
-} {
+}
+
+/** What the program says of the server that the first record, or none, is about. */
+export function judged(given: Random): Judged {
   const policy = given.policy ?? { olderThanMs: 5 * MINUTE };
   const sockets: Sockets | undefined = given.snapshot.sockets.get(given.record.id);
-  const all = { ...given.written, records: [given.record, ...given.written.records.slice(1)].map(asWritten) };
+  const own = given.marks ? [] : [given.record];
+  const all = { ...given.written, records: [...own, ...given.written.records.slice(1)].map(asWritten) };
   const known = comparable(all, given.snapshot.machine);
-  // Whether a possible launcher listens is looked at before the sockets of a server are.
-  const serving = [...(given.snapshot.processes?.values() ?? [])].filter(({ command }) => command?.kind === 'serve');
-  const listens = serving.map(
-    (one) => [one.pid as number, sockets?.listening.some((socket) => socket.pid === one.pid)] as const,
-  );
-  const bare: Snapshot = {
-    ...given.snapshot,
-    named: [...given.snapshot.named, ...namedIn(known)],
-    sockets: new Map(),
-    environments: given.snapshot.showsEnvironments ? given.snapshot.environments : new Map(),
-    listens: new Map([
-      ...listens.flatMap(([one, does]) => (does === undefined ? [] : [[one, does] as const])),
-      ...given.snapshot.listens,
-    ]),
+  const bare = withoutSockets(given, sockets, namedIn(known));
+  const record = recordOf(given, reconcile(known.records, bare), bare);
+  const facts = { records: all.records, written: all, sockets, activity: given.activity, policy };
+  const births = given.marks && {
+    births: { ...given.marks, isShown: !given.hidesBirths, workspace: given.record.workspace },
   };
-  const found = reconcile(known.records, bare);
-  const record = found.find((one) =>
-    [one, ...one.alsoIn].some(({ source }) => source.file === given.record.source.file),
-  );
-  if (record === undefined) throw new Error('a record was lost');
+  if (record === undefined) {
+    const verdict = { kind: 'none' } as const;
+    return {
+      verdict,
+      facts: { ...facts, ...births, snapshot: bare },
+      named: undefined,
+      ending: [],
+      located: undefined,
+    };
+  }
   // Which processes are the server's own decides which sockets are.
-  const own = new Set<number>(candidateOf(record, bare).tree.members.map(({ pid }) => pid));
-  const listening = sockets?.listening.filter((socket) => own.has(socket.pid)) ?? [];
+  const its = new Set<number>(candidateOf(record, bare).tree.members.map(({ pid }) => pid));
+  const listening = sockets?.listening.filter((socket) => its.has(socket.pid)) ?? [];
   const snapshot = { ...bare, sockets: sockets ? new Map([[record.id, { ...sockets, listening }]]) : bare.sockets };
   const candidate = candidateOf(record, snapshot);
   const activity = activityNow(given.activity, snapshot.sockets.get(record.id));
   const evidence = evidenceOf(candidate, known, snapshot, activity);
-  const facts: Facts = { records: all.records, written: all, snapshot, sockets, activity: given.activity, policy };
   const verdict = judge(evidence, policy);
   const named = targetNamed(verdict, evidence);
   return {
     verdict,
-    facts,
+    facts: { ...facts, ...births, snapshot },
     named: 'server' in named ? named : undefined,
     ending: endingWith(candidate, snapshot),
     located: candidate.located.kind === 'present' ? candidate.located : undefined,
   };
+}
+
+/** As it is before the sockets of each server have been looked at; whether a possible launcher listens has been. */
+function withoutSockets(given: Random, sockets: Sockets | undefined, named: readonly Identity[]): Snapshot {
+  const serving = [...(given.snapshot.processes?.values() ?? [])].filter(({ command }) => command?.kind === 'serve');
+  const listens = serving.flatMap(({ pid }) => {
+    const does = sockets?.listening.some((socket) => socket.pid === pid);
+    return does === undefined ? [] : [[pid as number, does] as const];
+  });
+  return {
+    ...given.snapshot,
+    named: [...given.snapshot.named, ...named],
+    sockets: new Map(),
+    environments: given.snapshot.showsEnvironments ? given.snapshot.environments : new Map(),
+    listens: new Map([...listens, ...given.snapshot.listens]),
+  };
+}
+
+const isOther = ({ server }: ServerRecord): number =>
+  ([SERVER, LAUNCHER] as number[]).includes(server?.pid ?? 0) ? 0 : 1;
+
+/** The record by which the program judges: of a server in no file, the one that it makes up. */
+function recordOf(given: Random, found: readonly ServerRecord[], bare: Snapshot): ServerRecord | undefined {
+  const ofFile = (file: string | undefined): ServerRecord | undefined =>
+    found.find((one) => [one, ...one.alsoIn].some(({ source }) => source.file === file));
+  if (given.marks === undefined) {
+    const record = ofFile(given.record.source.file);
+    if (record === undefined) throw new Error('a record was lost');
+    return record;
+  }
+  const candidates = found.map((record) => candidateOf(record, bare));
+  const unrecorded = unrecordedIn(candidates, bare);
+  const isBeside = ({ spawned, server }: ServerRecord): boolean =>
+    server?.pid === STRANGER && spawned?.pid === STRANGER && (bare.processes?.get(STRANGER)?.parent ?? 0) <= 1;
+  const [record] = unrecorded.filter((one) => !isBeside(one)).sort((a, b) => isOther(a) - isOther(b));
+  if (record === undefined) return ofFile(given.written.records[1]?.source.file);
+  const traces = given.hidesBirths || !mayBeBorn(record, bare) ? undefined : tracesOf(given.marks, record, bare);
+  const birth = traces && birthOf(record, traces, bare);
+  const placed = { ...record, workspace: given.record.workspace };
+  if (birth === undefined) return placed;
+  const id = `${record.spawned?.pid}-${record.spawned?.startToken ?? 'unknown'}`;
+  return { ...placed, id, source: { format: FORMAT_OF_BORN, file: '' }, ownership: 'plugin', birth };
 }
