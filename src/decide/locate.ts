@@ -153,8 +153,10 @@ function recordedProcess({ spawned, port, startedAt }: ServerRecord, snapshot: S
   const isLater = spawned !== undefined && compare(spawned.startToken, process?.startToken) === 'different';
   if (process === undefined || isLater) return undefined;
   if (process.command === undefined || process.command.kind === 'serve') return process;
-  // A shell or a task runner that was there when the record was written may have spawned the server.
-  return wasThere(process, startedAt, snapshot) && servingBelow(process, snapshot).length > 0 ? process : undefined;
+  // A shell or a task runner that was there when the record was written may have spawned the server; what only listens on
+  // the recorded port has spawned none.
+  const isSpawned = spawned !== undefined && wasThere(process, startedAt, snapshot);
+  return isSpawned && servingBelow(process, snapshot).length > 0 ? process : undefined;
 }
 
 const wasThere = ({ ageMs }: Process, when: number | undefined, { at }: Snapshot): boolean =>

@@ -207,7 +207,8 @@ function byTheirStart(record: ServerRecord, snapshot: Snapshot, sockets: Sockets
   if (began !== undefined && startedAt !== undefined && began > startedAt + 5_000) return group();
   const below = under(process, record, snapshot, sockets, (one) => fitted(one, process, record, snapshot, sockets));
   const serving = below.suspects.filter((one) => one.process !== undefined && one.process !== process);
-  if (spawned === undefined) return { suspects: [...serving, nobody], ended: 'may be' };
+  // What only listens on the recorded port has spawned nothing.
+  if (spawned === undefined) return { suspects: [nobody], ended: 'may be' };
   if (serving.length > 0) return { suspects: [...serving, nobody], ended: 'no' };
   // What it may have left in its group fits or does not, like any other.
   if (startedAt !== undefined) return { suspects: [...group().suspects, nobody], ended: 'no' };

@@ -10,6 +10,7 @@ import {
   ended,
   environmentHidden,
   recorded,
+  running,
   seen,
   shown,
   spawnedWith,
@@ -32,6 +33,7 @@ import {
   SERVER,
   type Situation,
   serve,
+  serverProcess,
 } from './given.js';
 
 /** As in guard-cases.ts. */
@@ -223,6 +225,19 @@ export const weakIdentity: readonly Case[] = [
     on(recorded({ spawned: undefined }), shown({ listeners: new Map([[PORT, SERVER]]) })),
     'pass',
     'stale',
+    [],
+  ],
+  [
+    'what listens on the port runs a server below it, which is another one',
+    on(
+      recorded({ spawned: undefined }),
+      shown({ listeners: new Map([[PORT, SERVER]]) }),
+      seen(SERVER, { command: { kind: 'opencode' } }),
+      running(serverProcess(6000, { parent: SERVER, group: SERVER, session: SERVER })),
+      spawnedWith(6000, { tag: undefined }),
+    ),
+    'unknown',
+    'gone',
     [],
   ],
   [
