@@ -4,35 +4,21 @@ import type { Snapshot } from '../model/snapshot.js';
 import type { Answer } from './alive.js';
 import type { CoveringLease } from './leases.js';
 
-/** The live sessions that a server in no file was started in, by processes; those with a lease or a list are elsewhere. */
+/**
+ * The client that a server in no file was started in, while that lives. Sessions with a lease or a list, and those above
+ * it, hold it as they hold any server.
+ */
 export function bornLeases({ birth }: ServerRecord, server: Process | undefined, snapshot: Snapshot): CoveringLease[] {
-  if (birth === undefined) return [];
-  const session = birth.sessions[0];
-  const lease = (holderPid: number, live: Answer): CoveringLease[] =>
-    live === 'no' ? [] : [{ file: undefined, session, holderPid, live, covers: 'yes' }];
-  const client = birth.clientPid === undefined ? undefined : snapshot.processes?.get(birth.clientPid);
-  return [
-    ...(client ? lease(client.pid, isOlder(client, server)) : []),
-    ...clientsAbove(birth.proof.kind === 'parent' ? birth.proof.pid : undefined, snapshot).flatMap(({ pid }) =>
-      lease(pid, 'yes'),
-    ),
-  ];
+  const client = birth?.clientPid === undefined ? undefined : snapshot.processes?.get(birth.clientPid);
+  const live = client === undefined ? 'no' : isOlder(client, server);
+  if (client === undefined || live === 'no') return [];
+  return [{ file: undefined, session: birth?.sessions[0], holderPid: client.pid, live, covers: 'yes' }];
 }
 
 /** The client has started it, so it is older; whoever has its pid since is not. */
 function isOlder(client: Process, server: Process | undefined): Answer {
   if (client.ageMs === undefined || server?.ageMs === undefined) return 'unknown';
   return client.ageMs >= server.ageMs ? 'yes' : 'no';
-}
-
-/** Claude Code before 2.1.214 does not tell its pid to what it starts. */
-function clientsAbove(pid: number | undefined, { processes }: Snapshot): Process[] {
-  const above: Process[] = [];
-  for (let at = pid === undefined ? undefined : processes?.get(pid); at && !above.includes(at); ) {
-    above.push(at);
-    at = processes?.get(at.parent);
-  }
-  return above.filter(({ claude }) => claude === 'session' || claude === 'spare');
 }
 
 /** Undefined where no program of a plugin's is its parent. */

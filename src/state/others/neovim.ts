@@ -6,6 +6,7 @@ import type { Registration } from '../../model/owner.js';
 import { parseObject } from '../files/parse.js';
 import { readSmall } from '../files/read.js';
 import { homeOf } from '../folders.js';
+import { UNSAID } from './unsaid.js';
 
 /** More than anyone has servers of opencode.nvim, which removes those without an editor. */
 const MOST_PORTS = 256;
@@ -44,14 +45,7 @@ export function neovims(file: string): Registration[] {
   ];
 }
 
-const EMPTY = {
-  by: 'Neovim',
-  variant: undefined,
-  pid: undefined,
-  port: undefined,
-  holders: [],
-  holdersName: NVIM,
-} as const;
+const EMPTY = { ...UNSAID, by: 'Neovim', holdersName: NVIM } as const;
 
 function mapped(key: string, mapping: unknown, empty: Registration): Registration[] {
   const port = /^\d{1,5}$/.test(key) ? Number(key) : undefined;

@@ -5,6 +5,7 @@ import type { Registration } from '../../model/owner.js';
 import { parseObject, port, time } from '../files/parse.js';
 import { jsonNames, modifiedAt, readSmall } from '../files/read.js';
 import { homeOf } from '../folders.js';
+import { UNSAID } from './unsaid.js';
 
 /** More than anyone has servers of OpenChamber, which removes the files of those that have ended. */
 const MOST_FILES = 256;
@@ -28,15 +29,7 @@ export function openChambers(folder: string): Registration[] {
   return [...names.slice(0, MOST_FILES).flatMap((name) => registered(join(folder, name), name)), ...more];
 }
 
-const EMPTY = {
-  by: 'OpenChamber',
-  variant: undefined,
-  pid: undefined,
-  port: undefined,
-  holders: [],
-  holdersName: undefined,
-  seenAt: undefined,
-} as const;
+const EMPTY = { ...UNSAID, by: 'OpenChamber' } as const;
 
 function registered(file: string, name: string): Registration[] {
   const named = parsePid(Number.parseInt(name, 10));
