@@ -18,23 +18,28 @@ export type FileRead =
   | { readonly kind: 'absent' }
   | { readonly kind: 'unread'; readonly error: string };
 
+/** Reads a small regular file without following a link, and without blocking on what only looks like a file. */
+export const readSmall = (file: string, maxBytes = MAX_BYTES): FileRead => readRegular(file, maxBytes, 'all');
+
+/** The same of a file of any size, of which only its first bytes matter. */
+export const readHead = (file: string, bytes: number): FileRead => readRegular(file, bytes, 'head');
+
 /** A lease or a claim is replaced as it is renewed, seconds apart. */
 const ATTEMPTS = 3;
 
 /**
- * Reads a small regular file without following a link, and without blocking on what only looks like a file. What it says
- * and who could have written it are of one and the same file: if its name leads to another one by the time both are known,
- * that one is read.
+ * What a file says and who could have written it are of one and the same file: if its name leads to another one by the
+ * time both are known, that one is read.
  */
-export function readSmall(file: string, maxBytes = MAX_BYTES): FileRead {
+function readRegular(file: string, maxBytes: number, part: 'all' | 'head'): FileRead {
   for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
-    const read = readOnce(file, maxBytes);
+    const read = readOnce(file, maxBytes, part);
     if (read !== 'replaced') return read;
   }
   return { kind: 'unread', error: 'it was replaced while it was read' };
 }
 
-function readOnce(file: string, maxBytes: number): FileRead | 'replaced' {
+function readOnce(file: string, maxBytes: number, part: 'all' | 'head'): FileRead | 'replaced' {
   let fd: number;
   // Windows cannot be told not to follow a link or a junction; that its name leads to what was opened is compared below.
   const named = constants.O_NOFOLLOW === undefined ? tryRead(() => lstatSync(file)) : undefined;
@@ -48,8 +53,9 @@ function readOnce(file: string, maxBytes: number): FileRead | 'replaced' {
   try {
     const stat = fstatSync(fd);
     if (!stat.isFile()) return { kind: 'unread', error: 'not a regular file' };
-    if (stat.size > maxBytes) return { kind: 'unread', error: `larger than ${maxBytes / 1024 / 1024} MiB` };
-    const bytes = Buffer.alloc(stat.size);
+    if (part === 'all' && stat.size > maxBytes)
+      return { kind: 'unread', error: `larger than ${maxBytes / 1024 / 1024} MiB` };
+    const bytes = Buffer.alloc(Math.min(stat.size, maxBytes));
     const length = readSync(fd, bytes, 0, bytes.length, 0);
     const id = idOf(fstatSync(fd, { bigint: true }));
     const folder = dirname(file);

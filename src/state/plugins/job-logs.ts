@@ -4,7 +4,7 @@ import { basename, join } from 'node:path';
 import { errorCode, isAbsent, tryRead } from '../../common/errors.js';
 import { isSoonAfter } from '../../decide/born-proofs.js';
 import type { AskingJob } from '../../model/birth.js';
-import { isForeign, modifiedAt, readSmall } from '../files/read.js';
+import { isForeign, modifiedAt, readHead } from '../files/read.js';
 import { foldersOf, type KnownFolders } from './plugin-folders.js';
 
 /*
@@ -13,10 +13,13 @@ import { foldersOf, type KnownFolders } from './plugin-folders.js';
  */
 
 const ASKS =
-  /^\[([0-9TZ:.-]+)\] \[starting\] (?:Connecting to OpenCode server|Background worker connecting to OpenCode)\.\.\.\r?$/m;
+  /^\[([0-9TZ:.-]+)\] \[starting\] (?:Connecting to OpenCode server|Background worker connecting to OpenCode)\.\.\.\r?\n/m;
 
-/** A log has what its job said, which may be long. */
-const MAX_BYTES = 16 * 1024 * 1024;
+/**
+ * A job can do nothing before it asks for a server, so the line is among the first: hundreds of bytes into the log at
+ * most, or thousands if a prompt was noted before it. What a model said comes later, and may be megabytes.
+ */
+const HEAD_BYTES = 64 * 1024;
 /** The line may be this much older than the server (see `isSoonAfter`), and its log is written after it. */
 const OLDEST_MS = 4_500;
 
@@ -47,7 +50,7 @@ function asking(folder: string, startedAt: number): (AskingJob | undefined)[] {
 }
 
 function askingIn(file: string, startedAt: number): (AskingJob | undefined)[] {
-  const read = readSmall(file, MAX_BYTES);
+  const read = readHead(file, HEAD_BYTES);
   if (read.kind === 'absent' || isForeign(file)) return [];
   if (read.kind === 'unread') return [undefined];
   if (read.trust.kind !== 'trusted') return [];

@@ -6,6 +6,7 @@ import {
   readFileSync,
   renameSync,
   symlinkSync,
+  truncateSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
@@ -59,6 +60,14 @@ describe('the job that asked for a server', () => {
     expect(found()).toEqual({ name: 'task-1', afterMs: 20 });
   });
 
+  test('is found in a log of any size, of which only the head is read', () => {
+    const file = logged(20);
+    // A hole that is larger than what a string can have.
+    truncateSync(file, 2 ** 30);
+    utimesSync(file, STARTED / 1000, STARTED / 1000);
+    expect(found()).toEqual({ name: 'task-1', afterMs: 20 });
+  });
+
   test('is the one that asked last', () => {
     logged(900, undefined, undefined, 'task-0');
     logged(20);
@@ -84,6 +93,14 @@ describe('the job that asked for a server', () => {
     ['anybody can write the log', () => chmodSync(logged(20), 0o666)],
     ['anybody can write its folder', () => [logged(20), chmodSync(folderOf(), 0o777)]],
     ['a group can write the log', () => letOthersWrite(logged(20))],
+    [
+      'the line is not finished',
+      () => writeFileSync(logged(20), readFileSync(logged(20), 'utf8').split('\n')[0] ?? ''),
+    ],
+    [
+      'the line comes after all that a job may do before it asks',
+      () => writeFileSync(logged(20), `${'a prompt\n'.repeat(8_000)}${readFileSync(logged(20), 'utf8')}`),
+    ],
     ['its folder is a link', () => moved(folderOf())],
     ['the folder around it is a link', () => moved(join(baseOf(), hashOf(sandbox.project)))],
     ['it is no log', () => renameSync(logged(20), join(folderOf(), 'task-1.json'))],
