@@ -82,7 +82,7 @@ export function byParent({ top, traces, snapshot }: Sight): Shown {
 
 /**
  * It carries the variables that Claude Code gives to a hook of that plugin alone, and is as that hook starts it. The
- * variable that names a plugin's folder is not enough: a person may set it for everything.
+ * variable that names a plugin's folder is not enough: a person may set it for everything, a hook of their own included.
  */
 export function byHook(sight: Sight): Shown {
   const { top, traces, snapshot } = sight;
@@ -92,6 +92,7 @@ export function byHook(sight: Sight): Shown {
   return provenBy(
     [
       ['its environment', inEnvironment(snapshot, origin, isFromHook)],
+      ['its environment', inEnvironment(snapshot, origin, (it) => hasDataOf(traces.hookPlugin, it))],
       ['where its output goes', streamsAre(traces, [isNull, isNode, isNode])],
       ['its parent', isOrphan(sight)],
       ['the plugin that its environment names', isThere(traces.hookPlugin)],
@@ -126,9 +127,19 @@ const isFromHook = ({ aiAgent, claudeCode, envFile, gitEditor }: Origin): boolea
   hookIn(envFile) !== undefined &&
   gitEditor !== 'true';
 
+/**
+ * The folder that Claude Code keeps for a plugin's data: `…/data/<plugin>-<marketplace>`, with a dash for whatever is no
+ * letter, digit, dash or underscore. All clients since 2.1.104 name it to a plugin's hooks, beside the plugin's own.
+ */
+function hasDataOf(plugin: Plugin | 'none' | undefined, { pluginData }: Origin): boolean {
+  if (typeof plugin !== 'object') return true;
+  const [, id] = /^\/.*\/data\/([\w-]+)\/?$/.exec(pluginData ?? '') ?? [];
+  return id?.startsWith(`${plugin.name.replace(/[^\w-]/g, '-')}-`) === true;
+}
+
 /** The session in the name of the file that a SessionStart hook may write variables to. */
 export function hookIn(envFile: string | undefined): string | undefined {
-  return /\/session-env\/([0-9a-f-]{36})\/sessionstart-hook-\d+\.sh$/.exec(envFile ?? '')?.[1];
+  return /^\/.*\/session-env\/([0-9a-f-]{36})\/sessionstart-hook-\d+\.sh$/.exec(envFile ?? '')?.[1];
 }
 
 /**

@@ -29,6 +29,7 @@ export interface Origin {
   readonly gitEditor: string | undefined;
   readonly envFile: string | undefined;
   readonly pluginRoot: string | undefined;
+  readonly pluginData: string | undefined;
   readonly clientPid: number | undefined;
   readonly session: string | undefined;
 }
@@ -65,7 +66,11 @@ export interface Traces {
   readonly parent: readonly string[] | undefined;
   /** The plugin that its parent's script belongs to. */
   readonly parentPlugin: Plugin | 'none' | undefined;
-  /** The plugin in the folder that its environment names, if that plugin starts servers from its hook. */
+  /**
+   * The plugin in the folder that its environment names, if that plugin starts servers from its hook; none where settings
+   * name that folder to everything.
+   */
   readonly hookPlugin: Plugin | 'none' | undefined;
+  /** Not looked for where a script of a plugin's is the parent, since then no log proves more. */
   readonly job: AskingJob | 'none' | undefined;
 }

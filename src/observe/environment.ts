@@ -91,6 +91,7 @@ const originIn = (values: ReadonlyMap<string, string>): Origin => ({
   gitEditor: values.get('GIT_EDITOR'),
   envFile: values.get('CLAUDE_ENV_FILE'),
   pluginRoot: values.get('CLAUDE_PLUGIN_ROOT'),
+  pluginData: values.get('CLAUDE_PLUGIN_DATA'),
   clientPid: parsePid(Number(values.get('CLAUDE_PID'))),
   session: values.get('CLAUDE_CODE_SESSION_ID') || undefined,
 });

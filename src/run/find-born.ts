@@ -1,11 +1,12 @@
 import { realpathSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { tryRead } from '../common/errors.js';
 import { BORN, birthOf, mayBeBorn } from '../decide/born.js';
-import { companionIn, pluginRootOf } from '../decide/born-proofs.js';
+import { companionIn, hookIn, pluginRootOf } from '../decide/born-proofs.js';
 import { locate } from '../decide/locate.js';
 import { NO_TREE } from '../decide/tree.js';
 import { unrecordedIn } from '../decide/unrecorded.js';
-import type { Traces } from '../model/birth.js';
+import type { Origin, Traces } from '../model/birth.js';
 import { compare, type Sameness } from '../model/identity.js';
 import type { ServerRecord } from '../model/record.js';
 import type { Snapshot } from '../model/snapshot.js';
@@ -15,6 +16,7 @@ import { homeOf } from '../state/folders.js';
 import { readPlugin, readStarter } from '../state/plugins/installed.js';
 import { jobThatAsked } from '../state/plugins/job-logs.js';
 import type { KnownFolders } from '../state/plugins/plugin-folders.js';
+import { givesToAll } from '../state/plugins/session-settings.js';
 import { type World, withNotedFolders } from './world.js';
 
 /**
@@ -78,7 +80,6 @@ async function tracesOf(
     return isIt ? marks : undefined;
   };
   const birth = marksOf(top.pid);
-  const output = birth?.streams[1];
   const { cwd } = details.get(top.pid) ?? {};
   const parent = marksOf(top.parent)?.argv;
   const script = companionIn(parent);
@@ -91,11 +92,24 @@ async function tracesOf(
     streams: birth?.streams ?? [],
     parent,
     parentPlugin: script === undefined ? parent && 'none' : readPlugin(pluginRootOf(script), here),
-    // A relative path means something to its own process alone.
-    hookPlugin: origin && (origin.pluginRoot?.startsWith('/') ? readStarter(origin.pluginRoot, here) : 'none'),
-    job: output === undefined || output === 'socket' ? jobBefore(cwd, birth?.startedAt, here) : 'none',
+    hookPlugin: origin && pluginOfHook(origin, cwd, here),
+    job: script === undefined && mayBeSocket(birth) ? jobBefore(cwd, birth?.startedAt, here) : 'none',
   };
 }
+
+/** The plugin whose hook an environment is of. A relative path means something to its own process alone. */
+function pluginOfHook(origin: Origin, cwd: string | undefined, here: KnownFolders): Traces['hookPlugin'] {
+  const { pluginRoot, envFile } = origin;
+  if (!pluginRoot?.startsWith('/') || envFile === undefined || hookIn(envFile) === undefined) return 'none';
+  const plugin = readStarter(pluginRoot, here);
+  if (typeof plugin !== 'object') return plugin;
+  // `<config folder>/session-env/<session>/<file>`
+  const configDir = dirname(dirname(dirname(envFile)));
+  const isForAll = cwd === undefined ? undefined : givesToAll(configDir, cwd, here);
+  return isForAll === undefined ? undefined : isForAll ? 'none' : plugin;
+}
+
+const mayBeSocket = (birth: BirthMarks | undefined): boolean => [undefined, 'socket'].includes(birth?.streams[1]);
 
 const jobBefore = (cwd: string | undefined, startedAt: number | undefined, known: KnownFolders) =>
   cwd === undefined || startedAt === undefined ? undefined : jobThatAsked(cwd, startedAt, known);

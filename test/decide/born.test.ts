@@ -38,6 +38,7 @@ const origin: Origin = {
   gitEditor: 'true',
   envFile: undefined,
   pluginRoot: undefined,
+  pluginData: undefined,
   clientPid: 800,
   session: SESSION,
 };
@@ -66,7 +67,13 @@ const PROVEN = {
   hook: {
     server: { parent: 1 },
     environment: {},
-    origin: { aiAgent: 'claude-code_2-1-330_harness', gitEditor: undefined, envFile: ENV_FILE, pluginRoot: '/p' },
+    origin: {
+      aiAgent: 'claude-code_2-1-330_harness',
+      gitEditor: undefined,
+      envFile: ENV_FILE,
+      pluginRoot: '/p',
+      pluginData: '/home/me/.claude/plugins/data/DevMinions-market',
+    },
     traces: {
       ...ORPHANED,
       streams: ['null, to read', 'null, for both', 'null, for both'],
@@ -164,6 +171,14 @@ describe('a server is a plugin’s', () => {
       origin: { aiAgent: undefined, claudeCode: undefined, clientPid: undefined, session: undefined },
     });
     expect(bornIn(old)).toMatchObject({ proof: { kind: 'hook' }, sessions: [SESSION], clientPid: undefined });
+  });
+
+  test.each([
+    ['tried from a folder', 'DevMinions', '/cache/data/DevMinions-inline'],
+    ['with a name that no folder can have', 'dev minions@2', '/home/me/.claude/plugins/data/dev-minions-2-my-market/'],
+  ])('of a plugin %s', (_what, name, pluginData) => {
+    const named = spoilt(PROVEN.hook, { origin: { pluginData }, traces: { hookPlugin: { name, version: '1' } } });
+    expect(kindOf(bornIn(named))).toBe('hook');
   });
 
   test('below systemd, where that looks after orphans', () => {
@@ -280,6 +295,17 @@ const PROOFS: Readonly<Record<keyof typeof PROVEN, readonly Spoil[]>> = {
       { origin: { envFile: `/home/me/.claude/session-env/${SESSION}/cwd-changed-1.sh` } },
       'unrecorded',
     ],
+    ['a file at a relative path', { origin: { envFile: ENV_FILE.slice(1) } }, 'unrecorded'],
+    ['a file by a longer name', { origin: { envFile: `${ENV_FILE}.bak` } }, 'unrecorded'],
+    ['no folder for its data', { origin: { pluginData: undefined } }, 'unrecorded'],
+    ['the data of another plugin', { origin: { pluginData: '/home/me/.claude/plugins/data/x-market' } }, 'unrecorded'],
+    [
+      'the data of a plugin whose name only begins so',
+      { origin: { pluginData: '/home/me/.claude/plugins/data/DevMinions2-market' } },
+      'unrecorded',
+    ],
+    ['data that is elsewhere', { origin: { pluginData: '/home/me/DevMinions-market' } }, 'unrecorded'],
+    ['data at a relative path', { origin: { pluginData: 'plugins/data/DevMinions-market' } }, 'unrecorded'],
     ['the name of the shell tool', { origin: { aiAgent: 'claude-code_2-1-330_agent' } }, 'unrecorded'],
     ['no name, from a client that has one', { origin: { aiAgent: undefined } }, 'unrecorded'],
     ['the editor of the shell tool', { origin: { gitEditor: 'true' } }, 'unrecorded'],

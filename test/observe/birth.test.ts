@@ -85,14 +85,17 @@ describe('what an environment says about who started it', () => {
       gitEditor: undefined,
       envFile: undefined,
       pluginRoot: undefined,
+      pluginData: undefined,
       clientPid: undefined,
       session: undefined,
     });
   });
 
   test('is the first of two values, and a pid only where it can be one', () => {
-    const { origin } = environmentFrom(['CLAUDE_PID=42', 'CLAUDE_PID=43', 'AI_AGENT=x', 'CLAUDE_PLUGIN_ROOT=p']);
-    expect(origin).toMatchObject({ clientPid: 42, aiAgent: 'x', pluginRoot: 'p' });
+    const of = { CLAUDE_PLUGIN_ROOT: 'p', CLAUDE_PLUGIN_DATA: 'd', AI_AGENT: 'x' };
+    const variables = Object.entries(of).map((entry) => entry.join('='));
+    const { origin } = environmentFrom(['CLAUDE_PID=42', 'CLAUDE_PID=43', ...variables]);
+    expect(origin).toMatchObject({ clientPid: 42, aiAgent: 'x', pluginRoot: 'p', pluginData: 'd' });
     for (const none of ['1', '0', '-5', '1.5', 'x']) {
       expect(environmentFrom([`CLAUDE_PID=${none}`]).origin?.clientPid).toBeUndefined();
     }

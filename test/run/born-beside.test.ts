@@ -139,6 +139,21 @@ const BESIDE: readonly Start[] = [
     () => runNode(sandbox, ['ignore.mjs'], hookEnv(sandbox, 1, plugin.root, { CLAUDE_PLUGIN_ROOT: undefined })),
   ],
   [
+    'a hook of the user’s own, where settings export such a folder',
+    () => runNode(sandbox, ['ignore.mjs'], hookEnv(sandbox, 1, plugin.root, { CLAUDE_PLUGIN_DATA: undefined })),
+  ],
+  [
+    'a hook of the user’s own, where settings export such a folder and the one for its data',
+    () => {
+      const cwd = join(sandbox.project, 'exporting');
+      mkdirSync(join(cwd, '.claude'), { recursive: true });
+      const env = { CLAUDE_PLUGIN_ROOT: plugin.root, CLAUDE_PLUGIN_DATA: 'as the client has it' };
+      writeFileSync(join(cwd, '.claude/settings.json'), JSON.stringify({ env }));
+      const hook = sandbox.env(hookEnv(sandbox, 1, plugin.root));
+      sandbox.spawn(process.execPath, [join(sandbox.project, 'ignore.mjs')], { cwd, env: hook, stdio: 'ignore' });
+    },
+  ],
+  [
     'a hook of the user’s own in a shell, where settings export such a folder',
     () =>
       sandbox.spawn('bash', ['-c', `setsid ${SERVE} </dev/null >/dev/null 2>&1 &`], {

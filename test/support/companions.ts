@@ -1,6 +1,6 @@
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { waitFor } from './opencode.js';
 import { alive, environ, portHolder } from './proc.js';
@@ -38,6 +38,7 @@ export const hookEnv = (sandbox: Sandbox, clientPid: number, root: string, but: 
   CLAUDE_CODE_SESSION_ID: SESSION,
   CLAUDE_PROJECT_DIR: sandbox.project,
   CLAUDE_PLUGIN_ROOT: root,
+  CLAUDE_PLUGIN_DATA: join(sandbox.home, '.claude/plugins/data', `${basename(dirname(root))}-market`),
   CLAUDE_ENV_FILE: join(sandbox.home, '.claude/session-env', SESSION, 'sessionstart-hook-1.sh'),
   ...but,
 });
