@@ -19,25 +19,27 @@ export function claimOf(
   snapshot: Snapshot,
 ): Claim | undefined {
   const claims = registrations
-    .filter((registration) => isAbout(registration, processes, ports, snapshot))
-    .map((registration) => ({ registration, ...liveHolder(registration, snapshot) }));
+    .filter((registration) => mayBeAbout(registration, processes, ports, snapshot))
+    .map((registration) => ({ registration, ...liveHolder(registration, snapshot) }))
+    .filter(({ registration: { seenAt }, live }) => live !== 'no' || isOlder(processes, seenAt, snapshot));
   return (['yes', 'unknown', 'no'] as const).flatMap((answer) => claims.find(({ live }) => live === answer) ?? [])[0];
 }
 
-/** A process that started after it was written down is another one, with a pid or a port that was free again. */
-function isAbout(
+/** What is in doubt and was last written before this boot is about no process of now. */
+function mayBeAbout(
   { pid, port, doubt, seenAt }: Registration,
   processes: readonly Process[],
   ports: readonly number[],
   snapshot: Snapshot,
 ): boolean {
-  if (isOfEarlierBoot(seenAt, snapshot) || processes.length === 0) return false;
-  if (pid === undefined && port === undefined) return doubt !== undefined;
-  const named = processes.filter((process) => process.pid === pid);
-  const meant =
-    port !== undefined && ports.includes(port) && named.length === 0 && pid === undefined ? processes : named;
-  return meant.some((process) => startedBefore(process, seenAt, snapshot) !== 'no');
+  if (processes.length === 0 || (doubt !== undefined && isOfEarlierBoot(seenAt, snapshot))) return false;
+  if (pid !== undefined) return processes.some((process) => process.pid === pid);
+  return port === undefined ? doubt !== undefined : ports.includes(port);
 }
+
+/** A process that started after its entry was written has only the pid or the port of an earlier one. */
+const isOlder = (processes: readonly Process[], seenAt: number | undefined, snapshot: Snapshot): boolean =>
+  processes.some((process) => startedBefore(process, seenAt, snapshot) !== 'no');
 
 /** One that lives, else one that may. A list without any says that the program has ended. */
 function liveHolder(registration: Registration, snapshot: Snapshot): Pick<Claim, 'live' | 'holder'> {
@@ -50,14 +52,20 @@ function liveHolder(registration: Registration, snapshot: Snapshot): Pick<Claim,
   return { live: 'no', holder: holders[0] };
 }
 
-/** A bare pid is no identity: whoever has it now may have started long after the program ended. */
+/**
+ * A bare pid is no identity: whoever has it now may have started long after the program ended. But times in files are of
+ * the wall clock, and where that was set forward since (in a virtual machine, whenever its host wakes up), everything
+ * seems to have started later than it did. So only its name says that a younger process is another one.
+ */
 function isLive(pid: number, { seenAt, holdersName }: Registration, snapshot: Snapshot): Answer {
   const { processes, owner } = snapshot;
   if (processes === undefined) return 'unknown';
   const seen = processes.get(pid);
   if (seen === undefined || (seen.owner !== undefined && owner !== undefined && seen.owner !== owner)) return 'no';
   const isOld = startedBefore(seen, seenAt, snapshot);
-  return isOld === 'yes' && holdersName?.test(seen.name) === false ? 'unknown' : isOld;
+  const isCalledSo = holdersName === undefined || holdersName.test(seen.name);
+  if (isOld === 'yes') return isCalledSo ? 'yes' : 'unknown';
+  return isOld === 'no' && !isCalledSo ? 'no' : 'unknown';
 }
 
 function startedBefore({ ageMs }: Process, seenAt: number | undefined, { at }: Snapshot): Answer {

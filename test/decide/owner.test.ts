@@ -136,9 +136,9 @@ test.each<[string, Change, string]>([
     `left by OpenChamber (desktop), pid ${FREE}`,
   ],
   [
-    'OpenChamber’s pid is a later process',
-    every(openChamber(), seen(CLAUDE, { ageMs: MINUTE })),
-    `left by OpenChamber (desktop), pid ${CLAUDE}`,
+    'OpenChamber’s pid seems to be a later process, as after the clock was set',
+    every(openChamber({ seenAt: NOW - 2 * HOUR }), seen(CLAUDE, { ageMs: MINUTE })),
+    'perhaps OpenChamber (desktop)',
   ],
   [
     'OpenChamber’s pid is another user’s process',
@@ -150,7 +150,16 @@ test.each<[string, Change, string]>([
     every(openChamber(), seen(CLAUDE, { ageMs: undefined })),
     'perhaps OpenChamber (desktop)',
   ],
-  ['OpenChamber had a server with this pid before', openChamber({ seenAt: NOW - 2 * HOUR }), 'unknown'],
+  [
+    'OpenChamber has ended, and had a server with this pid before',
+    openChamber({ seenAt: NOW - 2 * HOUR, holders: [pid(FREE)] }),
+    'unknown',
+  ],
+  [
+    'OpenChamber runs, and its entry seems to be older than the server, as after the clock was set',
+    every(openChamber({ seenAt: NOW - 2 * HOUR }), shown({ bootMs: HOUR })),
+    'perhaps OpenChamber (desktop)',
+  ],
   [
     'OpenChamber had one before this boot',
     every(openChamber({ doubt: 'x', seenAt: 0 }), shown({ bootMs: HOUR })),
@@ -164,6 +173,12 @@ test.each<[string, Change, string]>([
   ],
   ['Neovim uses it', every(neovim(), seen(CLAUDE, { name: 'nvim' })), `Neovim, pid ${CLAUDE}`],
   ['Neovim’s pid is something else', neovim(), 'perhaps Neovim'],
+  ['Neovim’s pid is something else, and younger', neovim({ seenAt: NOW - 3 * HOUR }), 'unknown'],
+  [
+    'Neovim’s pid is one that seems to be younger',
+    every(neovim({ seenAt: NOW - 3 * HOUR }), seen(CLAUDE, { name: 'nvim' })),
+    'perhaps Neovim',
+  ],
   ['Neovim has ended', neovim({ holders: [pid(FREE)] }), `left by Neovim, pid ${FREE}`],
   ['no Neovim uses the port any more', neovim({ holders: [] }), 'left by Neovim'],
   ['Neovim uses another port', neovim({ port: PORT + 1 }), 'unknown'],
@@ -264,6 +279,18 @@ describe('whatever another program wrote down', () => {
     holdersName: fc.constantFrom(undefined, /^nvim/),
     seenAt: fc.constantFrom(undefined, 0, NOW - HOUR, NOW, NOW + HOUR, Number.POSITIVE_INFINITY, Number.NaN),
     doubt: fc.option(fc.constant('x'), { nil: undefined }),
+  });
+
+  test('spares by a live owner, also if the clock was set forward since', () => {
+    fc.assert(
+      fc.property(fc.array(anything, { maxLength: 4 }), fc.integer({ min: 1, max: 99 }), (registrations, hours) => {
+        const kindWith = (all: readonly Registration[]) =>
+          verdict({ ...native, written: { ...native.written, registrations: all } }).kind;
+        const before = registrations.map((one) => ({ ...one, seenAt: (one.seenAt ?? Number.NaN) - hours * HOUR }));
+        expect(kindWith(registrations) === 'spared' && kindWith(before) === 'stale').toBe(false);
+      }),
+      { numRuns: 400 },
+    );
   });
 
   test('never makes a server stale, and knowing less of it never makes it spare less', () => {
