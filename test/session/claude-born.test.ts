@@ -61,6 +61,26 @@ const areGone = async ({ box }: Client, ...all: readonly number[]): Promise<void
   expect(isOver(), seen).toBe(true);
 };
 
+/** A run by hand, which need not wait for half a minute to look again. */
+const isStopped = async ({ box }: Client, server: number): Promise<void> => {
+  const run = async () => (await reapJson(box, ['--all-stale', '--older-than', '0s'])).servers;
+  const stops = async () =>
+    (await run()).some(({ serverPid, outcome }) => serverPid === server && outcome?.kind === 'stopped');
+  await waitFor('a run stops it, once its plugin’s last connection is over', stops, SOON_MS);
+};
+
+/** By that process alone: everything else would let a run stop it. */
+const isSparedBy = async ({ box }: Client, server: number, holder: number): Promise<void> => {
+  const look = async () => (await reapJson(box, ['--all-stale', '--older-than', '0s'])).servers;
+  const spares = async (): Promise<boolean> => {
+    const [seen] = await look();
+    expect([seen?.serverPid, seen?.outcome]).toEqual([server, null]);
+    const because = seen?.guards.find(({ name }) => name === 'unleased')?.detail;
+    return seen?.reasons.join() === 'unleased' && because?.includes(`pid ${holder}`) === true;
+  };
+  await waitFor('a run spares it for that alone', spares, SOON_MS);
+};
+
 /** It is written once nothing is left, a little after the port is free. */
 const why = ({ box }: Client): Promise<string> =>
   waitFor('the log says so', () =>
@@ -149,14 +169,51 @@ describe.skipIf(without)(
       );
     });
 
+    test('is spared while its session, resumed under its id in a folder that is none of the server’s, lives', async ({
+      client,
+    }) => {
+      const { box } = client;
+      await installOpencode(box, 'native');
+      // Without hooks there are no leases: what is left is the client's own list of its sessions.
+      await writeUserSettings(box.home, {});
+      const elsewhere = await box.addProject('elsewhere');
+      writeFileSync(
+        join(box.project, 'rescue.sh'),
+        `cd ${elsewhere}; ${client.companion('task --background task-4')}\n`,
+      );
+      const first = await box.open();
+      await first.type('please execute: sh rescue.sh');
+      const { server, above } = await started();
+      const session =
+        environ(server)
+          .find((entry) => entry.startsWith('CLAUDE_CODE_SESSION_ID='))
+          ?.split('=')[1] ?? '';
+      await first.type('/exit');
+      await first.ended();
+      for (const args of [['--resume', session], ['--continue']]) {
+        const resumed = await box.open({ args });
+        await resumed.execute('true');
+        await isSparedBy(client, server, resumed.pid);
+        await resumed.type('/exit');
+        await resumed.ended();
+      }
+      await isStopped(client, server);
+      await waitFor('who waited for it has ended', () => !alive(above));
+    });
+
     /** Each starts a stand-in that listens on nothing, so that all can have the same command line at once. */
     const SERVE = 'opencode serve --port 4096';
-    const LINES: readonly (readonly [what: string, line: string])[] = [
+    const MOVED = 'the model’s, which the user has moved to the background';
+    /** By what the model does, in `execute…`, or by how the tool is asked to. */
+    const LINES: readonly (readonly [what: string, line: string, how?: string])[] = [
       ['&', `${SERVE} >/dev/null 2>&1 &`],
       ['nohup', `nohup ${SERVE} >/dev/null 2>&1 &`],
       ['setsid', `setsid ${SERVE} </dev/null >/dev/null 2>&1 &`],
       ['setsid that has forked', `setsid -f ${SERVE} </dev/null >/dev/null 2>&1`],
       ['npm run', 'npm run serve </dev/null >/dev/null 2>&1 &'],
+      ['python’s start_new_session', 'python3 session.py'],
+      ['run_in_background', SERVE, ' in the background'],
+      [MOVED, `${SERVE} </dev/null`],
       ['a detached script of the user’s, without output', 'node ignore.mjs'],
       ['a detached script of the user’s, with pipes', 'node pipes.mjs'],
       ['the same, below a nested client', `claude -p 'please execute: node pipes.mjs' --allowedTools Bash </dev/null`],
@@ -169,6 +226,11 @@ describe.skipIf(without)(
         mode: 0o755,
       });
       writeFileSync(join(box.project, 'package.json'), `{"scripts":{"serve":"${SERVE}"}}`);
+      writeFileSync(
+        join(box.project, 'session.py'),
+        `from subprocess import DEVNULL, Popen
+Popen("${SERVE}".split(), start_new_session=True, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL)\n`,
+      );
       for (const [name, stdio] of Object.entries({ ignore: "'ignore'", pipes: "['ignore', 'pipe', 'pipe']" })) {
         writeFileSync(
           join(box.project, `${name}.mjs`),
@@ -187,31 +249,54 @@ describe.skipIf(without)(
           environ(pid).includes(`HOME=${box.home}`),
       );
 
-    test('is found, and nothing that the model or the user started beside it in the same session', async ({
+    /** Settings that export the folders of a plugin to everything, and a hook of the user's own. */
+    const exporting = ({ plugin, box }: Client) => {
+      const { hooks } = hookSettings(DEFAULT_PORT);
+      const its = { hooks: [{ type: 'command', command: 'node ignore.mjs', timeout: 10 }] };
+      const env = {
+        CLAUDE_PLUGIN_ROOT: plugin.root,
+        CLAUDE_PLUGIN_DATA: join(box.home, '.claude/plugins/data/opencode-market'),
+      };
+      return { env, hooks: { ...hooks, SessionStart: [...hooks.SessionStart, its] } };
+    };
+
+    test('is gone once that session was killed, and nothing that the model or the user started beside it in the same session', async ({
       client,
     }) => {
-      const { box, plugin } = client;
+      const { box } = client;
       writeScripts(client);
-      // Settings may export the folder of a plugin to everything.
-      await writeUserSettings(box.home, { ...hookSettings(DEFAULT_PORT), env: { CLAUDE_PLUGIN_ROOT: plugin.root } });
+      await writeUserSettings(box.home, exporting(client));
       const terminal = await box.open();
       const found = new Map<number, string>();
       const more = (): number | undefined => servers(client).find((pid) => !found.has(pid));
-      for (const [what, line] of LINES) {
-        await terminal.type(`please execute: ${line}`);
+      found.set(await waitFor('one more server, by a hook', more), 'a hook of the user’s own');
+      for (const [what, line, how = ''] of LINES) {
+        await terminal.type(`please execute${how}: ${line}`);
         found.set(await waitFor(`one more server, by ${what}\n${terminal.screen()}`, more), what);
+        if (what === MOVED) {
+          await waitFor('it can be moved', () => /to run in background/.test(terminal.screen()));
+          terminal.press('C-b');
+        }
         await waitFor('the model has answered', () => !/esc to interrupt/.test(terminal.screen()));
       }
       await terminal.type(`!${SERVE} >/dev/null 2>&1 & # mine`, '& # mine');
       found.set(await waitFor('one more server, by the user', more), 'the user’s own `!`');
       const tokens = new Map([...found.keys()].map((pid) => [pid, startToken(pid)]));
-      await terminal.type(`please execute: ${client.companion('task --background --no-wait task-3')}`);
-      const its = await waitFor('the plugin’s', more);
-      await terminal.type('/exit');
-      await terminal.ended();
+      // The stand-ins may still be reading theirs.
+      const real = join(box.root, 'real');
+      mkdirSync(real);
+      await installOpencode({ ...box, binDir: real }, 'native');
+      const rescue = `PATH="${real}:$PATH" ${client.companion('task --background task-3')}\n`;
+      writeFileSync(join(box.project, 'rescue.sh'), rescue);
+      await terminal.type('please execute: sh rescue.sh');
+      const { server, above } = await started();
+      // A client that ends by itself ends what it has in the background as well.
+      process.kill(terminal.pid, 'SIGKILL');
+      await waitFor('the client has ended', () => !alive(terminal.pid));
+      await isStopped(client, server);
+      await waitFor('who waited for it has ended', () => !alive(above));
       const report = await reapJson(box, ['--all-stale', '--older-than', '0s']);
-      expect(report.servers).toMatchObject([{ serverPid: its, reasons: ['idle'] }]);
-      expect(report.servers[0]?.guards[0]).toMatchObject({ name: 'owned', outcome: 'pass' });
+      expect(report.servers).toEqual([]);
       expect(report.unrecorded.map(({ pid }) => pid)).toEqual(expect.arrayContaining([...found.keys()]));
       for (const [pid, what] of found)
         expect([alive(pid), startToken(pid), what]).toEqual([true, tokens.get(pid), what]);

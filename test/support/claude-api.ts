@@ -3,7 +3,8 @@ import type { AddressInfo } from 'node:net';
 
 /**
  * A stand-in for the model behind Claude Code, on loopback. A prompt `please execute: <command>` is answered with a call of the
- * shell tool, and the tool's result, like everything else, with a short text.
+ * shell tool, `please execute in the background: <command>` with one that it does not wait for, and the tool's result,
+ * like everything else, with a short text.
  */
 export interface ClaudeApi {
   readonly url: string;
@@ -52,7 +53,11 @@ const json = async (request: IncomingMessage): Promise<{ stream?: boolean; messa
 
 type Answer =
   | { readonly type: 'text'; readonly text: string }
-  | { readonly type: 'tool_use'; readonly id: string; readonly name: 'Bash'; readonly input: { command: string } };
+  | { readonly type: 'tool_use'; readonly id: string; readonly name: 'Bash'; readonly input: ShellCall };
+interface ShellCall {
+  readonly command: string;
+  readonly run_in_background?: true;
+}
 
 /** What was said since the model last spoke; the client adds reminders of its own after a prompt. */
 function answerTo(messages: readonly Message[]): Answer {
@@ -61,9 +66,11 @@ function answerTo(messages: readonly Message[]): Answer {
     typeof content === 'string' ? [{ type: 'text', text: content }] : content,
   );
   if (blocks.some(({ type }) => type === 'tool_result')) return { type: 'text', text: 'done' };
-  const command = blocks.map(({ text = '' }) => /please execute: (.+)/.exec(text)?.[1]).find((found) => found);
+  const asked = blocks.flatMap(({ text = '' }) => /please execute( in the background)?: (.+)/.exec(text) ?? []);
+  const [, inBackground, command] = asked;
   if (command === undefined) return { type: 'text', text: 'hello' };
-  return { type: 'tool_use', id: `toolu_${Date.now()}`, name: 'Bash', input: { command } };
+  const input = inBackground ? { command, run_in_background: true as const } : { command };
+  return { type: 'tool_use', id: `toolu_${Date.now()}`, name: 'Bash', input };
 }
 
 const messageWith = (content: readonly Answer[]) => ({

@@ -36,6 +36,8 @@ export interface Terminal {
   readonly pid: number;
   /** Types a line and presses Enter; the client may show it another way. */
   type(line: string, asShown?: string): Promise<void>;
+  /** Presses a key, by tmux's name for it. */
+  press(key: string): void;
   /** Has the shell tool run a command, and waits for the model's answer to its result. */
   execute(command: string): Promise<void>;
   screen(): string;
@@ -150,6 +152,7 @@ const openTerminal = async (sandbox: Sandbox, api: ClaudeApi, options: ClientOpt
     pid,
     screen,
     type,
+    press: (key) => void tmux('send-keys', key),
     execute: async (command) => {
       const answers = (): number => screen().split('● done').length;
       const before = answers();
