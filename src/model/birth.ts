@@ -35,7 +35,7 @@ export interface Origin {
 }
 
 /** Where a standard stream leads. Who opened `/dev/null` shows in how: node for both, a shell's redirection for one. */
-export type Stream = 'null, to read' | 'null, to write' | 'null, for both' | 'socket' | 'other';
+export type Stream = 'null, to read' | 'null, to write' | 'null, for both' | 'socket' | 'pipe' | 'other';
 
 /** A plugin of Claude Code, by what its own `plugin.json` says. */
 export interface Plugin {

@@ -1,3 +1,4 @@
+import type { Stream } from './birth.js';
 import type { Host, Identity } from './identity.js';
 import type { Environment, ProcessTable, Sockets } from './process.js';
 import type { Witness } from './record.js';
@@ -51,6 +52,11 @@ export interface Snapshot {
    * own, or where there are none.
    */
   readonly listens: ReadonlyMap<number, boolean>;
+  /**
+   * The standard input of each child of a server that leads a session of its own; undefined on a platform that shows
+   * none.
+   */
+  readonly inputs?: ReadonlyMap<number, Stream> | undefined;
   /** By record id. */
   readonly sockets: ReadonlyMap<string, Sockets>;
   /** The unit of a service manager that each server of ours runs in; empty if it is in none. */

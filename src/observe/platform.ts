@@ -63,7 +63,7 @@ export interface Shows {
   readonly clients: boolean;
   /** What its start tokens are, since plugins and Claude Code write down theirs. */
   readonly startTokens: StartTokens;
-  /** What tells who started a process. */
+  /** What tells who started a process, and where its standard streams lead. */
   readonly births: boolean;
   /** Whether the directories that processes work in cost nothing, so that those of servers are looked at as well. */
   readonly cwdOfAll: boolean;
@@ -71,7 +71,7 @@ export interface Shows {
 
 /** Which pids each detail is wanted for: on Linux each costs its own reads, elsewhere one tool tells it of all. */
 export type Wanted = {
-  readonly [What in 'environment' | 'cwd' | 'listens' | 'unit' | 'elsewhere' | 'birth']?: readonly number[];
+  readonly [What in 'environment' | 'cwd' | 'listens' | 'unit' | 'elsewhere' | 'birth' | 'input']?: readonly number[];
 };
 
 /** The wanted details of one process. */
@@ -87,6 +87,8 @@ export interface Details {
   /** The unit of a service manager that it runs in; empty if it runs in none. */
   readonly unit?: string | undefined;
   readonly birth?: BirthMarks;
+  /** Where its standard input leads. */
+  readonly input?: Stream | undefined;
 }
 
 /** What a process still has of its start. */

@@ -65,11 +65,13 @@ export async function lookAtProcesses(records: readonly ServerRecord[], sources:
   const launching = mayLaunch(table, platform.shows.groups !== false);
   const looked = [...interesting(records, table), ...pidsOf(listeners)];
   const serving = servingIn(table, owner);
+  const leading = platform.shows.births ? leadingBelow(table) : [];
   const details = await platform.details({
     environment: [...new Set([...looked, ...clientPids])],
     cwd: clientPids,
     listens: launching,
     unit: serving,
+    input: leading,
   });
   return {
     at: Date.now(),
@@ -88,6 +90,7 @@ export async function lookAtProcesses(records: readonly ServerRecord[], sources:
     named: [],
     listens: known('listens', launching, details),
     units: known('unit', serving, details),
+    inputs: platform.shows.births ? known('input', leading, details) : undefined,
     sockets: new Map(),
     places: new Map(),
   };
@@ -185,7 +188,7 @@ function mayBeApart({ located, tree }: Candidate, { showsGroups }: Snapshot): nu
 }
 
 /** That detail of each pid, where it is known. */
-export const known = <What extends 'environment' | 'listens' | 'unit'>(
+export const known = <What extends 'environment' | 'listens' | 'unit' | 'input'>(
   what: What,
   pids: readonly number[],
   details: ReadonlyMap<number, Details>,
@@ -194,6 +197,11 @@ export const known = <What extends 'environment' | 'listens' | 'unit'>(
 /** Without what could not be read. */
 const mapOf = <Key, Value>(entries: readonly (readonly [Key, Value])[]) =>
   new Map(entries.flatMap(([key, value]) => (value === undefined ? [] : [[key, value] as const])));
+
+const leadingBelow = (table: ProcessTable): number[] =>
+  [...table.values()].flatMap(({ pid, parent, session }) =>
+    session === pid && table.get(parent)?.command?.kind === 'serve' ? [pid] : [],
+  );
 
 /**
  * What has the command line of a server, and has something below it that has it too; where there are no groups, also a

@@ -22,6 +22,7 @@ export const forgetting = (given: Situation): Named[] => [
   ['the user of this run', shown({ owner: undefined })],
   ['the processes', shown({ processes: undefined })],
   ['the sockets', shown({ sockets: new Map() })],
+  ['where standard inputs lead', shown({ inputs: new Map() })],
   ['what a lease says', unread('lease')],
   ['what a keep mark says', unread('keep')],
   ['what it answered', says({ kind: 'unknown', because: 'x' })],

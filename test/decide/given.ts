@@ -261,6 +261,7 @@ export const second: Situation = {
     processes: tableOf(...us, serverProcess(SERVER), process(MCP, { parent: SERVER, ageMs: HOUR - MINUTE })),
     environments: new Map([SERVER, MCP].map((one) => [one, environment])),
     listens: new Map([[MCP, false]]),
+    inputs: new Map([[MCP, 'socket']]),
   },
   activity: { kind: 'idle', directories: 1, isSecond: true },
 };

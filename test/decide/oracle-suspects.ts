@@ -132,7 +132,7 @@ function under(
 /** Where the chain of parents is broken: by the port that the record names, and the time. What has a parent is another's. */
 function onItsPort(record: ServerRecord, snapshot: Snapshot, sockets: Sockets | undefined): Suspect[] {
   const pid = record.port === undefined ? undefined : snapshot.listeners.get(record.port);
-  const found = pid === undefined ? undefined : snapshot.processes?.get(pid);
+  const found = typeof pid === 'number' ? snapshot.processes?.get(pid) : undefined;
   if (!isOnWindows(snapshot) || found?.orphanOf === undefined) return [];
   if (found.command !== undefined && found.command.kind !== 'serve') return [];
   if (fitsTime(found.ageMs, record, snapshot) === 'off') return [];

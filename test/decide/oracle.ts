@@ -284,7 +284,7 @@ function aboutItsOwner(server: Process, { launcher }: Suspect, { records, writte
   return clouded(said);
 }
 
-/** Another program's list counts while its own process, and the server, are those of then. */
+/** Another program's list counts while its own process lives; what seems to be younger than the list may be it. */
 function registered(
   { pid, holders, seenAt, doubt }: Registration,
   server: Process,
@@ -294,12 +294,13 @@ function registered(
   const its = [server, launcher].find((one) => one !== undefined && one.pid === pid);
   if (its === undefined) return [];
   const isTheirs = holders.some((holder) => snapshot.processes?.get(holder)?.owner !== snapshot.owner);
-  const live = holders.map((holder) => wasThere(snapshot.processes?.get(holder), seenAt, snapshot));
-  const then = wasThere(its, seenAt, snapshot);
-  if (then === 'no' || live.every((one) => one === 'no')) return doubt === undefined ? [] : ['fine or doubt'];
+  const there = holders.flatMap((holder) => snapshot.processes?.get(holder) ?? []);
+  const isSure = there.some((one) => wasThere(one, seenAt, snapshot) === 'yes');
+  const isOld = doubt !== undefined && wasThere(its, seenAt, snapshot) === 'no';
+  if (isOld || there.length === 0) return doubt === undefined ? [] : ['fine or doubt'];
   // Whether a launcher is the server's is open.
   if (its !== server || isTheirs) return ['fine or veto', 'fine or doubt'];
-  return doubt !== undefined || then === 'unknown' || !live.includes('yes') ? ['veto or doubt'] : ['veto'];
+  return doubt !== undefined || !isSure ? ['veto or doubt'] : ['veto'];
 }
 
 /** By when it started, against when something was written down. */
@@ -565,7 +566,9 @@ function mayBeMcp(one: Process, server: Process, { snapshot, activity }: Facts):
   const own = snapshot.environments.get(server.pid);
   const isTools =
     its === undefined || its.inTerminal || its.inOpencode !== own?.inOpencode || its.opencodePid !== own?.opencodePid;
-  return !isFirst && !isTools && head?.session === head?.pid && one.session === head?.session;
+  const input = head && snapshot.inputs?.get(head.pid);
+  const isSpokenTo = snapshot.inputs === undefined || input === 'pipe' || input === 'socket';
+  return !isFirst && !isTools && isSpokenTo && head?.session === head?.pid && one.session === head?.session;
 }
 
 /** Nothing is in doubt about it: it has inherited all, has run for a while, and came a while after the server. */

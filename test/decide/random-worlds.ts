@@ -609,6 +609,11 @@ const SPOILS: readonly Spoil[] = [
     spawnedWith(pid, { inTerminal: true }),
   ),
   spoil(
+    'an input that it has leads elsewhere',
+    { input: ['null, for both', 'pipe', 'other', undefined] },
+    ({ input }) => shown({ inputs: new Map(input ? [[MCP, input]] : []) }),
+  ),
+  spoil(
     'another server runs',
     {
       parent: [1, LAUNCHER, SHELL],

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { candidateOf, endingWith, stayingAfter } from '../../src/decide/candidate.js';
 import { locate } from '../../src/decide/locate.js';
 import { nextUse, useKey } from '../../src/decide/quiet.js';
+import type { Stream } from '../../src/model/birth.js';
 import type { Environment, Process } from '../../src/model/process.js';
 import { secret } from '../../src/model/secret.js';
 import {
@@ -44,7 +45,15 @@ const child = (inherited: Partial<Environment> = {}, change: Partial<Process> = 
     running(process(TOOL, { parent: SERVER, ageMs: HOUR - 2 * MINUTE, ...change })),
     spawnedWith(TOOL, { ...environment, ...inherited }),
     listening(false, TOOL),
+    withInput('pipe'),
   );
+
+const withInput =
+  (input: Stream | undefined): Change =>
+  (given) => {
+    const others = [...(given.snapshot.inputs ?? [])].filter(([pid]) => pid !== TOOL);
+    return shown({ inputs: new Map([...others, ...(input ? [[TOOL, input] as const] : [])]) })(given);
+  };
 
 const pids = (all: readonly { readonly pid: number }[]): number[] => all.map(({ pid }) => pid).sort((a, b) => a - b);
 const treeOf = ({ record, snapshot }: Situation) => candidateOf(record, snapshot);
@@ -71,6 +80,9 @@ describe('below an OpenCode 2, a child with a session of its own', () => {
     ['has only just been started, and has no mark yet', child({}, { ageMs: 999 })],
     ['was there before what started it became the server', child({}, { ageMs: HOUR - 299 })],
     ['has an age that is not known', child({}, { ageMs: undefined })],
+    ['has no input: a plugin inside of it has detached it', every(child(), withInput('null, for both'))],
+    ['reads a file or a terminal', every(child(), withInput('other'))],
+    ['has an input that cannot be seen', every(child(), withInput(undefined))],
     ['hides its environment', every(child(), environmentHidden(TOOL))],
     ['cannot be compared with its server', every(child(), environmentHidden(SERVER))],
     [
@@ -81,6 +93,23 @@ describe('below an OpenCode 2, a child with a session of its own', () => {
     const given = but(second, change);
     expect(verdict(given).kind).not.toBe('stale');
     expect(evidence(given).ownSessions?.map(({ pid }) => pid)).toContain(TOOL);
+  });
+
+  test('that has no input is left running when the server is stopped by name', () => {
+    const given = but(second, child(), withInput('null, for both'));
+    expect(ending(given)).toEqual([SERVER, MCP]);
+    expect(staying(given)).toEqual([TOOL]);
+  });
+
+  test('may be the daemon of terminals, which has no input either', () => {
+    const given = but(second, child({}, { name: 'opencode-pty' }), withInput('null, for both'));
+    expect(verdict(given).kind).toBe('stale');
+    expect(ending(given)).toEqual([SERVER, MCP, TOOL]);
+  });
+
+  test('is an MCP server where no platform shows inputs', () => {
+    const given = but(second, child(), shown({ inputs: undefined }));
+    expect(verdict(given).kind).toBe('stale');
   });
 
   test('is taken for a tool where the server says that it is an OpenCode 1', () => {

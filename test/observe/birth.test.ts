@@ -2,8 +2,9 @@ import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { environmentFrom } from '../../src/observe/environment.js';
-import { linuxBirth } from '../../src/observe/linux/birth.js';
+import { linuxBirth, linuxInput } from '../../src/observe/linux/birth.js';
 import { machine } from '../support/fake.js';
+import { children } from '../support/proc.js';
 import { createSandbox, type Sandbox } from '../support/sandbox.js';
 import { waitFor } from '../support/wait.js';
 
@@ -45,11 +46,22 @@ describe('what a process still has of its start', () => {
     expect(await streamsOf('>log 2>&1')).toMatchObject([expect.stringMatching('^null'), 'other', 'other']);
   });
 
-  test('is sockets where node made pipes, and other where a shell did', async () => {
+  test('is sockets where node made pipes, pipes where a shell did, and other for files', async () => {
     const sandbox = await inSandbox();
     const { pid = 0 } = sandbox.spawn('sleep', ['600'], { stdio: ['ignore', 'pipe', 'pipe'] });
     await sleeping(pid);
     expect(linuxBirth(pid).streams).toEqual([expect.stringMatching('^null'), 'socket', 'socket']);
+    const { pid: shell = 0 } = sandbox.spawn('bash', ['-c', 'sleep 600 | sleep 700'], { stdio: 'ignore' });
+    const both = await waitFor('both sleep', () => {
+      const below = children(shell).filter((one) => linuxBirth(one).argv?.[0] === 'sleep');
+      return below.length === 2 && below.map((one) => [linuxInput(one), linuxBirth(one).streams[1]]);
+    });
+    expect(both).toEqual(
+      expect.arrayContaining([
+        [expect.stringMatching('^null'), 'pipe'],
+        ['pipe', 'null, for both'],
+      ]),
+    );
     const file = openSync(join(sandbox.root, 'log'), 'w');
     const { pid: other = 0 } = sandbox.spawn('sleep', ['600'], { stdio: ['ignore', file, file] });
     closeSync(file);

@@ -4,12 +4,13 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { get } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { runCli } from '../support/cli.js';
 import { endWithReset } from '../support/client.js';
 import { deadPid, writeRecord } from '../support/fake.js';
 import { become, doneBy, type Second, type SecondOptions, startSecond } from '../support/opencode-2.js';
 import { alive, children, cmdline, environ, portHolder, sessionId } from '../support/proc.js';
+import { THROUGH_MACOS } from '../support/program.js';
 import { type Report, type Reported, reapJson } from '../support/reaped.js';
 import { createSandbox, type Sandbox } from '../support/sandbox.js';
 import { waitFor } from '../support/wait.js';
@@ -261,6 +262,25 @@ describe.concurrent('a stand-in for an OpenCode 2 that nothing uses', () => {
     expect(await reaped(sandbox)).toMatchObject([{ outcome: { kind: 'stopped' } }]);
     expect([server.pid, ...below].filter(alive)).toEqual([]);
   });
+
+  const noInputs = THROUGH_MACOS ? ' (skipped: no standard inputs are shown there)' : '';
+  test.skipIf(noInputs)(
+    `is spared by what a plugin inside of it has detached, which stays when it is stopped by name${noInputs}`,
+    async () => {
+      const sandbox = await createSandbox('second');
+      onTestFinished(() => sandbox.dispose());
+      const settings = { states: ['detached by a plugin'], mcp: ['plain'] } as const;
+      const server = await record(sandbox, 'idle', { settings });
+      const isDetached = (pid: number): boolean => cmdline(pid).join(' ') === 'sleep 9877';
+      const detached = await waitFor('it is there', () => children(server.pid).find(isDetached));
+      const mcp = await mcpOf(server);
+      await sleep(SETTLED_MS);
+      expect(await reaped(sandbox)).toMatchObject([{ ...veto(TOOL), outcome: null }]);
+      expect(await runCli(sandbox, ['stop', `${server.port}`, '--yes'])).toMatchObject({ code: 0 });
+      expect([server.pid, ...mcp].filter(alive)).toEqual([]);
+      expect(alive(detached)).toBe(true);
+    },
+  );
 
   inSandbox('is stopped without what its tools left by `setsid` and `nohup`, which is named', async (sandbox) => {
     const server = await record(sandbox, 'idle', { settings: { states: ['left behind'] } });

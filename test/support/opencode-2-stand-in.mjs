@@ -6,7 +6,16 @@
 // what it has done; neither wants a password, and both work while it is hung.
 import { spawn } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
-import { appendFileSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:http';
 import { homedir, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -175,9 +184,13 @@ const openPty = () => {
 /** A child of the server; its terminals are children of its own, in sessions of their own. */
 const startDaemon = (hasTerminal) => {
   const folder = join(dirname(registration), 'pty');
-  const run = hasTerminal ? 'setsid sleep 9873 & trap "kill $!; exit" TERM; wait' : 'exec sleep 9874';
+  const run = `${hasTerminal ? 'setsid sleep 9873' : 'sleep 9874'} & trap "kill $!; exit" TERM; wait`;
   const named = ['daemon', '--runtime-dir', folder, '--name', randomUUID()];
-  start('daemon', '/bin/sh', ['-c', run, ...named], { argv0: 'opencode-pty' });
+  // The kernel calls a process as the file that it was started by.
+  const program = join(folder, 'opencode-pty');
+  mkdirSync(folder, { recursive: true });
+  if (!existsSync(program)) symlinkSync('/bin/sh', program);
+  start('daemon', program, ['-c', run, ...named], { argv0: 'opencode-pty' });
 };
 
 const BUSY = ['prompt', 'rate-limit', 'permission', 'form', 'tool', 'subagent'];
@@ -193,6 +206,8 @@ const begin = (state) => {
   if (state === 'pty') openPty();
   if (state === 'persistent terminal') startDaemon(true);
   if (state === 'pty daemon') startDaemon(false);
+  // It is nobody's to end.
+  if (state === 'detached by a plugin') spawn('sleep', ['9877'], { detached: true, stdio: 'ignore' }).unref();
   if (state === 'permission')
     permissions.push({ at: directory, info: { id: newId('per'), sessionID, action: 'shell' } });
   if (state === 'form') forms.push({ at: directory, info: { id: newId('frm'), sessionID, fields: [] } });

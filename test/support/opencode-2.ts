@@ -28,6 +28,8 @@ export type State =
   | 'persistent terminal'
   /** The daemon of persistent terminals, which has none. */
   | 'pty daemon'
+  /** What a plugin inside of it has started to outlive it. */
+  | 'detached by a plugin'
   /** A tool has ended and left two processes, by `setsid` and by `nohup`. */
   | 'left behind'
   /** A tool runs the command line `nested`. */

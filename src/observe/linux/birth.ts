@@ -18,10 +18,14 @@ export function linuxBirth(pid: number): BirthMarks {
 /** As open(2) has it: the lowest two bits of the flags. */
 const MODES = ['null, to read', 'null, to write', 'null, for both'] as const;
 
+/** Its standard input. */
+export const linuxInput = (pid: number): Stream | undefined => streamOf(pid, 0);
+
 function streamOf(pid: number, stream: number): Stream | undefined {
   const to = linkAt(`/proc/${pid}/fd/${stream}`);
   if (to === undefined) return undefined;
   if (to.startsWith('socket:')) return 'socket';
+  if (to.startsWith('pipe:')) return 'pipe';
   if (to !== '/dev/null') return 'other';
   const [, flags] = /^flags:\s*([0-7]+)$/m.exec(textAt(`/proc/${pid}/fdinfo/${stream}`) ?? '') ?? [];
   return flags === undefined ? undefined : MODES[Number.parseInt(flags, 8) & 3];

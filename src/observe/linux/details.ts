@@ -3,7 +3,7 @@ import { isOfEndedProcess, isSystemError } from '../../common/errors.js';
 import type { Environment } from '../../model/process.js';
 import { environmentFrom } from '../environment.js';
 import type { Details, Wanted } from '../platform.js';
-import { linuxBirth } from './birth.js';
+import { linuxBirth, linuxInput } from './birth.js';
 import { linuxListens } from './listens.js';
 import { linkAt, textAt } from './read.js';
 import { linuxUnit } from './units.js';
@@ -15,6 +15,7 @@ export function linuxDetails({
   unit,
   elsewhere,
   birth,
+  input,
 }: Wanted): ReadonlyMap<number, Details> {
   const found = new Map<number, Details>();
   const add = (pids: readonly number[] = [], detailsOf: (pid: number) => Details): void => {
@@ -26,6 +27,7 @@ export function linuxDetails({
   add(listens, (pid) => ({ listens: linuxListens(pid) }));
   add(unit, (pid) => ({ unit: linuxUnit(pid) }));
   add(birth, (pid) => ({ birth: linuxBirth(pid) }));
+  add(input, (pid) => ({ input: linuxInput(pid) }));
   return found;
 }
 
