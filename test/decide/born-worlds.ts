@@ -55,6 +55,7 @@ const origin: Origin = {
   gitEditor: 'true',
   envFile: undefined,
   pluginRoot: undefined,
+  pluginData: undefined,
   clientPid: FREE as Origin['clientPid'],
   session: SESSION,
 };
@@ -120,6 +121,7 @@ const asHook = originating({
   gitEditor: undefined,
   envFile: ENV_FILE,
   pluginRoot: '/p',
+  pluginData: '/home/me/.claude/plugins/data/DevMinions-a-market',
 });
 
 export const BORN: Readonly<Record<string, Bearing>> = {
@@ -154,7 +156,8 @@ export function tracesOf(
 ): Traces | undefined {
   const top = spawned && processes?.get(spawned.pid);
   if (top === undefined || server === undefined) return undefined;
-  const parent = argvs.get(top.parent);
+  // Of one that has ended, nothing is shown.
+  const parent = top.parent === 1 || processes?.has(top.parent) ? argvs.get(top.parent) : undefined;
   const its = environments.get(top.pid)?.origin;
   const [, output] = streams;
   return {
@@ -165,6 +168,6 @@ export function tracesOf(
     parent,
     parentPlugin: companionIn(parent) === undefined ? parent && 'none' : found.parentPlugin,
     hookPlugin: its && (its.pluginRoot?.startsWith('/') ? found.hookPlugin : 'none'),
-    job: output === undefined || output === 'socket' ? found.job : 'none',
+    job: companionIn(parent) === undefined && [undefined, 'socket'].includes(output) ? found.job : 'none',
   };
 }

@@ -173,8 +173,15 @@ function byHook({ top }: Pair, { hookPlugin, streams, argvs }: Birthmarks, snaps
     ...outputs.map((one) => is(one, (stream) => stream === 'null, for both')),
     hasLostItsStarter(top, argvs, snapshot),
     is(origin, ({ pluginRoot }) => pluginRoot?.startsWith('/') ?? false),
+    typeof hookPlugin === 'object' ? is(origin, ({ pluginData }) => isDataOf(hookPlugin.name, pluginData)) : 'yes',
     origin === undefined ? 'unknown' : is(hookPlugin, (one) => one !== 'none'),
   ]);
+}
+
+/** `…/data/<plugin>-<marketplace>`, an absolute path. */
+function isDataOf(plugin: string, folder = ''): boolean {
+  const [parent, id = ''] = folder.split('/').slice(-2);
+  return folder.startsWith('/') && parent === 'data' && id.startsWith(`${plugin}-`);
 }
 
 /** 0 to 1.5 s, or 2.9 to 4.5 s; output in sockets; what the shell tool calls itself; a starter that has ended. */

@@ -58,11 +58,29 @@ function byTheirToken(record: ServerRecord, snapshot: Snapshot, sockets: Sockets
   const tagged = clear.filter(({ pid }) => tag !== undefined && snapshot.environments.get(pid)?.tag === tag);
   const hidden = left.some((one) => tag === undefined || !clear.includes(one));
   const highest = tagged.filter(({ parent }) => !tagged.some(({ pid }) => pid === parent));
-  if (tagged.length === 0) return hidden ? doubtful : { suspects: [], ended: 'yes' };
+  if (tagged.length === 0) {
+    const onPort = onItsPort(record, snapshot, sockets);
+    const isOpen = hidden || onPort.length > 0 || (server === undefined && mayBeAnywhere(record, snapshot));
+    return isOpen ? { suspects: [...onPort, nobody], ended: 'may be' } : { suspects: [], ended: 'yes' };
+  }
   const found = highest.flatMap(
     (one) => under(one, record, snapshot, sockets, (found) => proven(found, one, record, snapshot)).suspects,
   );
   return { suspects: highest.length > 1 ? [...found, nobody] : found, ended: 'no' };
+}
+
+/** On Windows, where a launcher may have ended: on a port that nobody could look at, or on none that is written down. */
+function mayBeAnywhere(record: ServerRecord, snapshot: Snapshot): boolean {
+  if (!isOnWindows(snapshot)) return false;
+  if (record.port !== undefined) return !snapshot.listeners.has(record.port);
+  return [...(snapshot.processes?.values() ?? [])].some(
+    (one) =>
+      one.orphanOf !== undefined &&
+      (one.command === undefined ? /^opencode/i.test(one.name) : one.command.kind === 'serve') &&
+      (one.owner === undefined || snapshot.owner === undefined || one.owner === snapshot.owner) &&
+      record.startedAt !== undefined &&
+      fitsTime(one.ageMs, record, snapshot) !== 'off',
+  );
 }
 
 const isStarting = (record: ServerRecord, snapshot: Snapshot): boolean =>
@@ -251,6 +269,7 @@ function byGroup(
 ): Suspects {
   if (left.length === 0) {
     const onPort = onItsPort(record, snapshot, sockets);
+    if (onPort.length === 0 && mayBeAnywhere(record, snapshot)) return doubtful;
     return { suspects: onPort, ended: onPort.length === 0 ? 'yes' : 'may be' };
   }
   const found = left.flatMap((one) =>

@@ -632,6 +632,7 @@ function aboutProcessesBelow(server: Process, facts: Facts): Says[] {
     if (environment?.keep) said.push(snapshot.environments.get(server.pid)?.keep ? 'fine or veto' : apart);
     if (one.command === undefined || (one.command.kind === 'opencode' && environment === undefined))
       said.push(isMarked ? 'doubt' : 'fine or doubt');
+    if (isOnWindows(snapshot) && mayServeOthers(one, server, snapshot)) said.push(isMarked ? 'doubt' : 'fine or doubt');
     const isBeside = one.session !== server.session || one.group !== server.group;
     if (one.group === undefined && snapshot.listens.get(one.pid)) said.push('fine or veto');
     if (mayBeMcp(one, server, facts) && snapshot.listens.get(one.pid) !== false)
@@ -643,6 +644,15 @@ function aboutProcessesBelow(server: Process, facts: Facts): Says[] {
     }
   }
   return said;
+}
+
+/** What listens further below than the server's own children, or than what a shell of its own runs. */
+function mayServeOthers(one: Process, server: Process, snapshot: Snapshot): boolean {
+  const above = pathUp(one, snapshot);
+  const between = above.slice(0, Math.max(0, above.indexOf(server)));
+  return (
+    snapshot.listens.get(one.pid) !== false && between.some(({ name }) => !/^(ba|da|z|fi)?sh$|^cmd\.exe$/.test(name))
+  );
 }
 
 function isUnmarked({ pid }: Process, server: Process, { environments }: Snapshot): boolean {
