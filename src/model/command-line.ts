@@ -157,13 +157,14 @@ function afterShell(rest: readonly string[]): readonly string[] | undefined {
   if (found === undefined) return undefined;
   const option = rest.slice(0, script).findLast((arg) => arg !== '--') ?? '';
   const isLine = /^(-c|\/c)$/i.test(option);
+  if (!isLine) return PROGRAM.test(baseName(found)) ? rest.slice(script + 1) : undefined;
+  // npm writes `'opencode' serve`. Most lines run something else and may be long, so that the rest is looked at last.
+  const plain = /^\s*(\S*)/.exec(found)?.[1]?.replace(/^(['"])(.*)\1$/, '$2') ?? '';
+  if (!PROGRAM.test(baseName(plain))) return undefined;
   // What follows the line of `sh -c` is its parameters; `cmd.exe /c` runs everything that follows.
-  if (isLine && runsMore(option.startsWith('/') ? rest.slice(script).join(' ') : found)) return undefined;
-  const words = isLine ? found.trim().split(/\s+/) : [found];
-  const [first = '', ...inner] = words;
-  // npm writes `'opencode' serve`.
-  const plain = isLine ? first.replace(/^(['"])(.*)\1$/, '$2') : first;
-  return PROGRAM.test(baseName(plain)) ? [...inner, ...rest.slice(script + 1)] : undefined;
+  if (runsMore(option.startsWith('/') ? rest.slice(script).join(' ') : found)) return undefined;
+  const [, ...inner] = found.trim().split(/\s+/);
+  return [...inner, ...rest.slice(script + 1)];
 }
 
 // A server's own output may be redirected anywhere (`> log 2>&1`), but not into another command, as by `> >(tee log)`.

@@ -1,12 +1,12 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync } from 'node:fs';
+import { copyFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { acceptingIn, linuxListens } from '../../src/observe/linux/listens.js';
-import { linuxLook, parseStat, parseStatus } from '../../src/observe/linux/processes.js';
+import { linuxLook, linuxProcesses, parseStat, parseStatus } from '../../src/observe/linux/processes.js';
 import {
   isEndOf,
   linuxListener,
@@ -349,4 +349,46 @@ describe('a look at a real process', () => {
   });
 
   test('that has ended', () => expect(linuxLook(2 ** 30)).toBe('gone'));
+
+  test('says the same as the list of all, of whatever may be OpenCode, run it or be Claude Code', async () => {
+    const room = ['-e', 'setInterval(() => undefined, 1e6)'];
+    symlinkSync('/bin/sleep', join(sandbox.binDir, 'claude'));
+    symlinkSync('/bin/sleep', join(sandbox.binDir, '2.1.330'));
+    writeFileSync(join(sandbox.binDir, 'opencode'), '#!/bin/sh\nsleep 300 & wait\n', { mode: 0o755 });
+    symlinkSync(process.execPath, join(sandbox.binDir, 'renamed'));
+    const started = [
+      sandbox.spawn('renamed', room, { stdio: 'ignore' }),
+      sandbox.spawn('sh', ['-c', 'sleep 300 & wait'], { stdio: 'ignore' }),
+      sandbox.spawn('opencode', ['serve'], { stdio: 'ignore' }),
+      ...['claude', '2.1.330'].map((name) => sandbox.spawn(name, ['300'], { stdio: 'ignore' })),
+    ].map(({ pid = 0 }) => pid);
+    const still = (pid: number) => ({ ...Object(linuxLook(pid)), ageMs: 0, memoryBytes: 0 });
+    const kindOf = (pid: number): unknown => still(pid).command?.kind ?? still(pid).claude;
+    await waitFor('all have become what they are', () => {
+      const kinds = started.map((pid) => still(pid).claude ?? kindOf(pid));
+      return kinds.join(' ') === 'other other serve session session';
+    });
+    const table = linuxProcesses();
+    for (const pid of started) {
+      const listed = { ...Object(table?.get(pid)), ageMs: 0, memoryBytes: 0 };
+      expect(listed.owner).toBe(String(process.getuid?.()));
+      expect(listed).toEqual(still(pid));
+    }
+  });
+
+  test('says more than the list of all of anything else, but not if a server is below it', async () => {
+    // A shell that has another name, as a program has that is none.
+    copyFileSync('/bin/sh', join(sandbox.binDir, 'starter'));
+    const start = (line: string): number =>
+      sandbox.spawn('starter', ['-c', `${line} & wait`], { stdio: 'ignore' }).pid ?? 0;
+    writeFileSync(join(sandbox.binDir, 'opencode'), '#!/bin/sh\nsleep 300 & wait\n', { mode: 0o755 });
+    const [beside, above] = [start('sleep 300'), start('opencode serve')];
+    const serves = (pid: number): boolean => Object(linuxLook(pid)).command?.kind === 'serve';
+    await waitFor('both have what they started', () => children(beside).length > 0 && children(above).some(serves));
+    const table = linuxProcesses();
+    const { startToken, parent, group, session, tty } = Object(linuxLook(beside));
+    const known = { name: 'starter', startToken, parent, group, session, tty, command: { kind: 'other' } };
+    expect(table?.get(beside)).toMatchObject({ ...known, owner: undefined });
+    expect(table?.get(above)).toMatchObject({ name: 'starter', owner: String(process.getuid?.()) });
+  });
 });

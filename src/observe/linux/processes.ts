@@ -3,9 +3,9 @@ import { hostname } from 'node:os';
 import { isOfEndedProcess, isSystemError, tryRead } from '../../common/errors.js';
 import { sharesTime, timeNamespaceFrom } from '../../decide/start-tokens.js';
 import { claudeRole } from '../../model/claude-process.js';
-import { classify } from '../../model/command-line.js';
+import { classify, isOpencode, isRunner } from '../../model/command-line.js';
 import { type Host, parsePid } from '../../model/identity.js';
-import type { Process, ProcessTable, Seen } from '../../model/process.js';
+import { lineage, type Process, type ProcessTable, type Seen } from '../../model/process.js';
 import { linkAt, textAt } from './read.js';
 
 /** USER_HZ, which is 100 on every Linux that Node runs on, whatever the kernel's own tick is. */
@@ -48,11 +48,27 @@ export function linuxProcesses(): ProcessTable | undefined {
   const table = new Map<number, Process>();
   const uptimeMs = uptime();
   for (const name of tryRead(() => readdirSync('/proc')) ?? []) {
-    const pid = /^\d+$/.test(name) ? parsePid(Number(name)) : undefined;
-    const seen = pid && lookAt(pid, uptimeMs);
+    const pid = isNumber(name) ? parsePid(Number(name)) : undefined;
+    const seen = pid && lookAt(pid, uptimeMs, mayMatter);
     if (seen && typeof seen !== 'string') table.set(seen.pid, seen);
   }
+  lookAbove(table, uptimeMs);
   return table.has(process.pid) ? table : undefined;
+}
+
+/** Of all names in /proc, only those of processes begin with a digit. */
+const isNumber = (name: string): boolean => name.charCodeAt(0) <= 57;
+
+/** What is above a server may have started it, whatever it is, so all is read of it. */
+function lookAbove(table: Map<number, Process>, uptimeMs: number | undefined): void {
+  const serving = [...table.values()].filter(({ command }) => command?.kind === 'serve');
+  const above = new Set(serving.flatMap(({ parent }) => [...lineage(table, parent)]));
+  for (const pid of above) {
+    if (table.get(pid)?.owner !== undefined) continue;
+    const seen = lookAt(pid, uptimeMs);
+    if (typeof seen === 'object') table.set(pid, seen);
+    else if (seen === 'gone') table.delete(pid);
+  }
 }
 
 /** Synchronous, so that nothing happens between a look and the signal that follows it. */
@@ -66,23 +82,28 @@ export function linuxGlance(pid: number): Seen {
   return typeof stat === 'object' ? parseFields(stat.text, fieldsOf(stat.text), undefined) : stat;
 }
 
-function lookAt(pid: number, uptimeMs: number | undefined): Seen {
+function lookAt(
+  pid: number,
+  uptimeMs: number | undefined,
+  isWorth = (_name: string, _bytes: number, _flags: number) => true,
+): Seen {
   const stat = statOf(pid);
   if (typeof stat !== 'object') return stat;
-  const argv = argvOf(pid);
   const fields = fieldsOf(stat.text);
   const bare = parseFields(stat.text, fields, uptimeMs);
   if (typeof bare === 'string') return bare;
+  const bytes = Number(fields[20]);
+  if (!isWorth(bare.name, bytes, Number(fields[6]))) return { ...bare, command: OTHER };
+  const argv = argvOf(pid);
   const { owner, memoryBytes } = statusOf(pid);
-  const seen = { ...bare, memoryBytes, command: argv && classify(argv) };
-  const claude = claudeRole(seen.name, argv, undefined);
-  if (claude !== undefined || Number(fields[20]) < ROOMY_BYTES || owner !== process.getuid?.().toString()) {
-    return { ...seen, owner, claude };
-  }
-  const executable = executableOf(pid);
-  const command = argv && classify(argv, executable);
-  return { ...seen, owner, command, claude: claudeRole(seen.name, argv, executable) };
+  const claude = claudeRole(bare.name, argv, undefined);
+  const isClear = claude !== undefined || bytes < ROOMY_BYTES || owner !== process.getuid?.().toString();
+  const executable = isClear ? undefined : executableOf(pid);
+  const role = isClear ? claude : claudeRole(bare.name, argv, executable);
+  return { ...bare, owner, memoryBytes, command: argv && classify(argv, executable), claude: role };
 }
+
+const OTHER = { kind: 'other' } as const;
 
 /**
  * Claude Code may run under any name, by a link to it, and so may OpenCode. Reading what each process executes would
@@ -90,6 +111,26 @@ function lookAt(pid: number, uptimeMs: number | undefined): Seen {
  * none has less than.
  */
 const ROOMY_BYTES = 64 * 1024 * 1024;
+
+/** PF_KTHREAD of include/linux/sched.h. */
+const KERNEL_THREAD = 0x200000;
+
+/** So many characters of a program's name are shown at most. */
+const LONGEST_NAME = 15;
+
+/**
+ * Whether a process may be an OpenCode, run one, or be a Claude Code. Of all others, most of the thousands on a busy
+ * machine, `stat` alone is read, a third of the time: a program without the room of a runtime that is called like none of
+ * what runs OpenCode is neither, whatever its arguments say, and nothing asks whose it is. The kernel calls a script by
+ * the script's own name. What has no size is a thread of the kernel's, or the kernel does not tell.
+ */
+const mayMatter = (name: string, bytes: number, flags: number): boolean =>
+  bytes >= ROOMY_BYTES ||
+  (bytes === 0 && (flags & KERNEL_THREAD) === 0) ||
+  name.length >= LONGEST_NAME ||
+  isOpencode(name) ||
+  isRunner(name) ||
+  claudeRole(name, undefined, undefined) !== undefined;
 
 const executableOf = (pid: number): string | undefined => linkAt(`/proc/${pid}/exe`);
 
@@ -109,7 +150,7 @@ export function parseStat(stat: string, argv: readonly string[] | undefined, upt
 }
 
 /** `stat` after the last `)`: a program may call itself `we) (ird`. Field numbers are those of proc(5), less 3. */
-const fieldsOf = (stat: string): string[] => stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+const fieldsOf = (stat: string): string[] => stat.slice(stat.lastIndexOf(')') + 2).split(' ', 24);
 
 /** Without its command line, which the hook has no use for, and what is in `status`. */
 function parseFields(stat: string, fields: readonly string[], uptimeMs: number | undefined): Seen {
