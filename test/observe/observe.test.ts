@@ -302,6 +302,21 @@ describe('the status of a process', () => {
   });
 });
 
+test('every connection is seen, however many rows there are to a page of the table', async () => {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void server.close());
+  const { port } = server.address() as AddressInfo;
+  for (let count = 1; count <= 60; count += 1) {
+    const accepted = once(server, 'connection');
+    const socket = connect(port, '127.0.0.1');
+    onTestFinished(() => void socket.destroy());
+    await Promise.all([accepted, once(socket, 'connect')]);
+    const clients = socketsOf(process.pid, [process.pid])?.inbound.filter((one) => one.port === port);
+    expect(clients?.map(({ clientPid }) => clientPid)).toEqual(Array(count).fill(process.pid));
+  }
+});
+
 describe('a look at a real process', () => {
   let sandbox: Sandbox;
   beforeAll(async () => {

@@ -1,5 +1,5 @@
 import { linuxGlance } from './processes.js';
-import { textAt } from './read.js';
+import { tableAt, textAt } from './read.js';
 import { parseTcp, socketInodes } from './sockets.js';
 
 /** The flag of a socket that waits for connections, __SO_ACCEPTCON. */
@@ -17,8 +17,8 @@ export function linuxListens(pid: number): boolean | undefined {
   const inherited = inodes.length === 0 ? [] : (socketInodes(seen.parent) ?? []);
   const own = inodes.filter((inode) => !inherited.includes(inode));
   if (own.length === 0) return false;
-  const read = (table: string) => textAt(`/proc/${pid}/net/${table}`);
-  const [tcp, udp, unix] = [read('tcp'), read('udp'), read('unix')];
+  const read = (table: string) => tableAt(`/proc/${pid}/net/${table}`);
+  const [tcp, udp, unix] = [read('tcp'), read('udp'), textAt(`/proc/${pid}/net/unix`)];
   if (tcp === undefined || udp === undefined || unix === undefined) return undefined;
   // IPv6 may be switched off. A UDP socket without a peer takes what anybody sends.
   const listening = new Set([

@@ -1,4 +1,4 @@
-import { readFileSync, readlinkSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readlinkSync, readSync } from 'node:fs';
 import { tryRead } from '../../common/errors.js';
 
 /* What the kernel shows in /proc, as files and as links. Undefined when it cannot be read. */
@@ -6,3 +6,31 @@ import { tryRead } from '../../common/errors.js';
 export const textAt = (file: string): string | undefined => tryRead(() => readFileSync(file, 'utf8'));
 
 export const linkAt = (path: string): string | undefined => tryRead(() => readlinkSync(path));
+
+/** The kernel makes such a table a page at a time, and a page is never smaller. */
+const PAGE = 4_096;
+/** A row is at most half as long. */
+const ROOM = 512;
+
+/**
+ * A table of connections. To say that there are no more rows, the kernel goes through all of its own table once more,
+ * which is sized by the memory of the machine and not by what is in it: 2.3 ms for 262,144 places, twice for each
+ * table. So it is not asked where it has already said so: a read ends early for want of room for the next row, or
+ * because there is none (seq_read_iter in fs/seq_file.c).
+ */
+export function tableAt(file: string): string | undefined {
+  return tryRead(() => {
+    const buffer = Buffer.allocUnsafe(65_536);
+    const fd = openSync(file, 'r');
+    try {
+      let text = '';
+      for (;;) {
+        const length = readSync(fd, buffer, 0, buffer.length, null);
+        text += buffer.toString('latin1', 0, length);
+        if (length <= PAGE - ROOM) return text;
+      }
+    } finally {
+      closeSync(fd);
+    }
+  });
+}

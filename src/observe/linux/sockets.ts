@@ -3,7 +3,7 @@ import { tryRead } from '../../common/errors.js';
 import type { Connection, Listening, Sockets } from '../../model/process.js';
 import type { Listener, ServerTree } from '../platform.js';
 import { linuxGlance } from './processes.js';
-import { linkAt, textAt } from './read.js';
+import { linkAt, tableAt } from './read.js';
 
 /** A row of /proc/net/tcp. Addresses are in host order, IPv4 ones mapped into IPv6 written as IPv4. */
 export interface Row {
@@ -31,13 +31,18 @@ export function linuxSockets(trees: readonly ServerTree[]): (Sockets | undefined
 }
 
 /** What many trees have in common, read once: the table of each network, and after that whose each socket is. */
-interface Shared {
+interface Shared extends Owners {
   readonly tables: Map<string | undefined, readonly Row[]>;
-  owners?: ReadonlyMap<string, number>;
+}
+
+/** The owners of sockets by their inodes, as far as one was looked for, and the processes that are still to be read. */
+interface Owners {
+  readonly found: Map<string, number>;
+  unread?: number[];
 }
 
 function socketsAt(trees: readonly ServerTree[]): (Sockets | undefined)[] {
-  const shared: Shared = { tables: new Map() };
+  const shared: Shared = { tables: new Map(), found: new Map() };
   return trees.map((tree) => socketsOf(tree, shared));
 }
 
@@ -77,7 +82,7 @@ export function linuxListener(port: number, host?: string): Listener | 'nobody' 
   const rows = tcpRows(process.pid)?.filter((row) => row.state === 'listen' && row.localPort === port);
   const row = host === undefined ? rows?.[0] : rows && listenerAt(host, rows);
   if (row === undefined) return rows && 'nobody';
-  return { pid: socketOwners().get(row.inode), owner: String(row.uid) };
+  return { pid: ownerOf(row.inode, { found: new Map() }), owner: String(row.uid) };
 }
 
 const ANY = ['0.0.0.0', Array(8).fill('0000').join(':')];
@@ -95,12 +100,9 @@ function listeningOf(row: Row, owners: ReadonlyMap<string, number>): Listening[]
 
 /** Names the process at the other end of each connection, where it is on this machine and ours to see. */
 function clients(inbound: readonly Row[], established: readonly Row[], shared: Shared): Connection[] {
-  if (inbound.length === 0) return [];
-  shared.owners ??= socketOwners();
-  const { owners } = shared;
   return inbound.map((row) => {
     const peer = established.find((other) => mirrors(other, row));
-    return { port: row.localPort, clientPid: peer && owners.get(peer.inode), clientPort: row.remotePort };
+    return { port: row.localPort, clientPid: peer && ownerOf(peer.inode, shared), clientPort: row.remotePort };
   });
 }
 
@@ -117,12 +119,19 @@ const isHere = ({ local, remote }: Row): boolean => remote.startsWith('127.') ||
 const mirrors = (a: Row, b: Row): boolean =>
   a.local === b.remote && a.localPort === b.remotePort && a.remote === b.local && a.remotePort === b.localPort;
 
-function socketOwners(): Map<string, number> {
-  const owners = new Map<string, number>();
-  for (const name of readdirSync('/proc')) {
-    if (/^\d+$/.test(name)) own(owners, Number(name));
+/** Reads the descriptors of no more processes than it takes, the youngest first: clients of a server are most often. */
+function ownerOf(inode: string, owners: Owners): number | undefined {
+  const { found } = owners;
+  owners.unread ??= readdirSync('/proc').flatMap((name) => (/^\d+$/.test(name) ? Number(name) : []));
+  for (let pid: number | undefined; !found.has(inode); own(found, pid)) {
+    pid = owners.unread.pop();
+    if (pid === undefined) return undefined;
   }
-  return owners;
+  const owner = found.get(inode);
+  const parent = owner === undefined ? undefined : parentOf(owner);
+  if (parent === undefined || !socketInodes(parent)?.includes(inode)) return owner;
+  found.set(inode, parent);
+  return ownerOf(inode, owners);
 }
 
 /** Until it has become its program, what a server starts has the server's own sockets: they are its parent's. */
@@ -147,8 +156,8 @@ export function socketInodes(pid: number): string[] | undefined {
 
 /** IPv6 may be switched off; IPv4's table is always there. One that changes while it is read shows some rows twice. */
 function tcpRows(pid: number): Row[] | undefined {
-  const v4 = textAt(`/proc/${pid}/net/tcp`);
-  const v6 = textAt(`/proc/${pid}/net/tcp6`);
+  const v4 = tableAt(`/proc/${pid}/net/tcp`);
+  const v6 = tableAt(`/proc/${pid}/net/tcp6`);
   if (v4 === undefined) return undefined;
   const rows = [...parseTcp(v4), ...parseTcp(v6 ?? '')];
   // Only a socket that nobody owns, such as one that waits to be accepted, has no inode.
