@@ -32,7 +32,8 @@ export async function reap(policy: RunPolicy, world: World): Promise<Reaped> {
     const judged = await judgeAll(around, policy, world);
     const servers = judged.filter(({ record }) => inScope(policy.scope, record, around.snapshot.places));
     const done = policy.dryRun ? servers.map(notStopped) : await carryOut(servers, around, policy, world);
-    const unrecorded = await judgeUnrecorded(around, policy, world);
+    const isActed = done.some(({ outcome }) => outcome !== undefined);
+    const unrecorded = await judgeUnrecorded(isActed ? { ...around, beganMs: 0 } : around, policy, world);
     return {
       dryRun: policy.dryRun,
       at,

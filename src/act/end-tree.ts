@@ -21,8 +21,12 @@ export interface Ending {
   readonly sending?: (name: 'SIGTERM' | 'SIGKILL') => void;
 }
 
-/** A process dies within 120 ms of a SIGTERM, so polling this often costs little and wastes little. */
+/**
+ * Most processes die within 5 ms of a SIGTERM, an OpenCode within 120, some in seconds: each look waits twice as long as
+ * the one before, which wastes no more than was waited anyway, up to this.
+ */
 const POLL_MS = 25;
+const FIRST_POLL_MS = 2;
 /** SIGKILL works at once, except for a process that waits for a disk. */
 const KILL_WAIT_MS = 2_000;
 
@@ -171,9 +175,11 @@ function refusal(server: Identity | undefined, [sent]: readonly Sent[]): EndedTr
 /** Done means seen gone, not signal sent. Returns those that are still there after `ms`. */
 export async function waitGone(targets: readonly Identity[], ms: number, look: Look): Promise<readonly Identity[]> {
   const until = performance.now() + ms;
-  for (let left = targets; ; await sleep(POLL_MS)) {
+  let left = targets;
+  for (let pollMs = FIRST_POLL_MS; ; pollMs = Math.min(2 * pollMs, POLL_MS)) {
     const gone = await Promise.all(left.map((target) => isGone(target, look)));
     left = left.filter((_, at) => !gone[at]);
     if (left.length === 0 || performance.now() >= until) return left;
+    await sleep(pollMs);
   }
 }

@@ -54,6 +54,15 @@ export async function judgeAnew(
   return judgeOne(near.candidate, near, policy, world, asks);
 }
 
+/**
+ * The same for a server that was just judged. If it was asked then, it is asked again at once: through a socket that is
+ * seen to be its own now, and what it answers is judged by a look of its own.
+ */
+export const judgeAgain = (judged: Judgement, policy: Policy, world: World, asks: Asks): Promise<Judgement> =>
+  judged.answered === undefined || asks === 'none'
+    ? judgeAnew(judged.record, policy, world, asks)
+    : judgeAsked(judged, judged.survey, policy, world);
+
 /** The servers of ours that no record leads to. They are not asked: we have no business disturbing them. */
 export async function judgeUnrecorded(around: Survey, policy: Policy, world: World): Promise<Judgement[]> {
   const unrecorded = await surveyUnrecorded(around, world);

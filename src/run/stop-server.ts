@@ -15,7 +15,7 @@ import { dispose } from '../observe/server/ask.js';
 import { environmentsOf } from '../observe/snapshot.js';
 import { type HeldFence, raiseFence } from '../state/ours/fences.js';
 import { leftBy } from './finish-crashed.js';
-import { type Answered, type Judgement, judgeAnew, judgeOnceMore, SETTLING_MS } from './judge.js';
+import { type Answered, type Judgement, judgeAgain, judgeOnceMore, SETTLING_MS } from './judge.js';
 import { freePortOf } from './left-on-port.js';
 import { selfIn, surveyOne } from './survey.js';
 import type { World } from './world.js';
@@ -57,7 +57,7 @@ export async function stopServer(server: Judgement, policy: StopPolicy, world: W
   const fence = raiseFence(world.folder, record, { run, machine: survey.snapshot.machine }, tree);
   if (typeof fence === 'string') return { kind: 'withheld', because: NO_FENCE[fence] };
   const stopping = { record, fence, policy, world, ending, before: server.seen.activity };
-  const done = await stopBehindFence(stopping).catch((error: unknown) => {
+  const done = await stopBehindFence(server, stopping).catch((error: unknown) => {
     fence.withdraw();
     throw error;
   });
@@ -97,12 +97,12 @@ interface EndedServer {
 }
 
 /** A server that was asked to dispose keeps working, so anything that arrived in the meantime keeps it. */
-async function stopBehindFence(stopping: FencedServer): Promise<EndedServer | Outcome> {
-  const first = await clearFreshly(stopping);
+async function stopBehindFence(judged: Judgement, stopping: FencedServer): Promise<EndedServer | Outcome> {
+  const first = await clearFreshly(judged, stopping);
   if (first.kind !== 'may stop') return first;
   const hung = stopping.policy.named ? stopping.before.kind === 'hung' : first.target.hung;
   if (!hung) await askToDispose(first, stopping);
-  const done = await endOnSight(hung ? first : undefined, stopping);
+  const done = await endOnSight(first, hung, stopping);
   if (done.kind === 'ended' || !(await isEnding(first.target, stopping.ending))) return done;
   return { kind: 'gone' };
 }
@@ -114,9 +114,9 @@ const TOO_LATE: Outcome = {
   because: 'this machine is too busy for a last look right before the stop',
 };
 
-async function clearFreshly(stopping: FencedServer): Promise<Clearance | Outcome> {
+async function clearFreshly(judged: Judgement, stopping: FencedServer): Promise<Clearance | Outcome> {
   for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
-    const asked = await clearAnew(stopping);
+    const asked = await clearAgain(judged, stopping);
     if (asked.kind !== 'may stop') return asked;
     const cleared = stopping.world.platform.recent ? await clearOnceMore(asked, stopping) : asked;
     if (cleared.kind !== 'may stop' || isFresh(cleared, stopping.world)) return cleared;
@@ -125,10 +125,12 @@ async function clearFreshly(stopping: FencedServer): Promise<Clearance | Outcome
 }
 
 /** The tree is noted before the last look, so that nothing slow comes between that look and the first signal. */
-async function endOnSight(seen: Clearance | undefined, stopping: FencedServer): Promise<EndedServer | Outcome> {
+async function endOnSight(seen: Clearance, hung: boolean, stopping: FencedServer): Promise<EndedServer | Outcome> {
   const { fence, world, ending } = stopping;
   for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
-    const asked = attempt === 1 && seen ? seen : await clearAnew(stopping);
+    // One that was not told to let go is as it was.
+    const isAsSeen = attempt === 1 && hung;
+    const asked = isAsSeen ? seen : await clearAgain(seen.judgement, stopping);
     if (asked.kind !== 'may stop') return asked;
     fence.note(asked.tree);
     const cleared = await clearOnceMore(asked, stopping);
@@ -152,8 +154,8 @@ interface Clearance {
 }
 
 /** Looks again at every guard that can change, and asks the server, which may take many seconds: unless it is named. */
-async function clearAnew({ record, policy, world }: FencedServer): Promise<Clearance | Outcome> {
-  const judgement = await judgeAnew(record, policy, world, policy.named ? 'none' : 'undecided');
+async function clearAgain(judged: Judgement, { policy, world }: FencedServer): Promise<Clearance | Outcome> {
+  const judgement = await judgeAgain(judged, policy, world, policy.named ? 'none' : 'undecided');
   const { seen, answered } = judgement;
   const unasked = { activity: seen.activity, askedAtMs: 0, answeredAtMs: bootMs() };
   return clearanceOf(judgement, answered ?? unasked, policy);
@@ -274,7 +276,7 @@ async function straysAfter(
 
 /** The port is released some 35 ms after its process looks dead. */
 const PORT_PATIENCE_MS = 1_000;
-const POLL_MS = 25;
+const POLL_MS = 5;
 
 /** The process that listens on the port once it is no longer this tree's; undefined if there is none. */
 async function successor(

@@ -17,7 +17,6 @@ import {
   lookAtServer,
   lookAtSockets,
   namedFolders,
-  takeSnapshot,
   withEnvironments,
   withRecords,
 } from '../observe/snapshot.js';
@@ -156,12 +155,18 @@ const fencedIn = ({ fences }: Written): ServerRecord[] => fences.flatMap(({ reco
 
 const directoriesIn = ({ leases, witnesses }: Written) => [...leases, ...witnesses];
 
-/** The servers of ours that none of these candidates leads to. */
+/** For how long a list of processes is taken for that of now, where nothing is done by it. A look takes some 30 ms. */
+const STANDS_MS = 250;
+
+/** The servers of ours that none of these candidates leads to; by the same look, if nothing was asked or stopped since. */
 export async function surveyUnrecorded({ candidates, ...around }: Survey, world: World): Promise<Survey> {
   const records = await withWhereabouts(unrecordedIn(candidates, around.snapshot), world);
   if (records.length === 0) return { ...around, candidates: [] };
-  const seen = await takeSnapshot(records, directoriesIn(around.written), world);
-  return { ...around, snapshot: { ...seen.snapshot, named: around.snapshot.named }, candidates: seen.candidates };
+  const { named } = around.snapshot;
+  const isOfNow = bootMs() - around.beganMs <= STANDS_MS;
+  const bare = isOfNow ? around.snapshot : { ...(await lookAtProcesses(records, world)), named };
+  const seen = await lookAtSockets(records, directoriesIn(around.written), bare, world.platform);
+  return { ...around, ...seen };
 }
 
 /** With what records of nobody or of a plugin leave out: the port that they listen on, and the directory they work in. */

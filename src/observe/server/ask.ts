@@ -8,6 +8,7 @@ import {
 } from '../../decide/activity.js';
 import type { Candidate } from '../../decide/candidate.js';
 import { sameProcess } from '../../model/identity.js';
+import type { Sockets } from '../../model/process.js';
 import type { SilentSince } from '../../model/silence.js';
 import type { Snapshot } from '../../model/snapshot.js';
 import { bootMs } from '../boot-clock.js';
@@ -29,9 +30,11 @@ export async function askServer(
   const { ageMs, pid } = located.server;
   const askedMs = Math.round(bootMs());
   const since = silentWith(before, askedMs);
-  const mute = activityWithoutListener(ageMs, await socketsNow(candidate, platform), since, askedMs);
+  const changed = await changeOf(candidate, platform);
+  const sockets = await socketsNow(candidate, platform);
+  const mute = activityWithoutListener(ageMs, sockets, since, askedMs);
   if (mute) return mute;
-  const address = await addressOf(candidate, snapshot, platform);
+  const address = changed ?? addressIn(sockets, candidate, snapshot);
   if (typeof address === 'string') return { kind: 'unknown', because: address };
   const startedAt = Math.min(snapshot.at - (ageMs ?? 0), record.startedAt ?? Number.POSITIVE_INFINITY);
   const passwordOfSecond = record.password ?? snapshot.environments.get(pid)?.passwordOfSecond;
@@ -56,12 +59,18 @@ export async function dispose(candidate: Candidate, snapshot: Snapshot, platform
 }
 
 /** Where to ask, or a sentence that says why nobody is asked. */
-async function addressOf(candidate: Candidate, snapshot: Snapshot, platform: Platform): Promise<Address | string> {
-  const { record, located } = candidate;
+const addressOf = async (candidate: Candidate, snapshot: Snapshot, platform: Platform): Promise<Address | string> =>
+  (await changeOf(candidate, platform)) ?? addressIn(await socketsNow(candidate, platform), candidate, snapshot);
+
+/** Undefined as long as the process is the one that was judged. */
+async function changeOf({ located }: Candidate, platform: Platform): Promise<string | undefined> {
   if (located.kind !== 'present') return 'its process was not found';
   const now = await (platform.recent ?? platform.look)(located.server.pid);
-  if (typeof now === 'string' || sameProcess(located.server, now) !== 'same') return 'its process has changed';
-  const sockets = await socketsNow(candidate, platform);
+  const isSame = typeof now === 'object' && sameProcess(located.server, now) === 'same';
+  return isSame ? undefined : 'its process has changed';
+}
+
+function addressIn(sockets: Sockets | undefined, { record, located }: Candidate, snapshot: Snapshot): Address | string {
   if (!sockets?.ourNetwork) return 'it listens in another network namespace';
   const hosts = sockets.listening.flatMap(({ host, port }) => {
     const loopback = loopbackOf(host);
@@ -69,6 +78,6 @@ async function addressOf(candidate: Candidate, snapshot: Snapshot, platform: Pla
   });
   const at = hosts.find(({ port }) => port === record.port) ?? hosts[0];
   if (at === undefined) return 'it does not listen on a loopback address';
-  const environment = snapshot.environments.get(located.server.pid);
+  const environment = located.kind === 'present' ? snapshot.environments.get(located.server.pid) : undefined;
   return { ...at, username: environment?.username, password: record.password ?? environment?.password };
 }
