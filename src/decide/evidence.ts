@@ -175,6 +175,7 @@ export function waitingStarter({ state, starter }: ServerRecord, { processes }: 
  */
 export function withoutQuestions(seen: Evidence, askedForMs: number): Evidence {
   const isOlder = ({ ageMs }: Process): boolean => (ageMs ?? Number.POSITIVE_INFINITY) > askedForMs;
+  if (seen.located.kind !== 'present') return seen;
   return {
     ...seen,
     clients: seen.clients?.filter(({ mayOnlyAsk }) => !mayOnlyAsk),

@@ -17,10 +17,15 @@ import { type WeakProof, weakProofOf, whyDoubted } from './weak-proof.js';
 export function reconcile(records: readonly ServerRecord[], snapshot: Snapshot): ServerRecord[] {
   const tied = records.map((record) => match(record, snapshot)).sort((a, b) => rank(a) - rank(b));
   const groups: Matched[][] = [];
+  // Which group a process was first in: to ask each group, thousands of records would take seconds.
+  const first = new Map<number, number>();
   for (const one of tied) {
-    const group = groups.find(([first]) => first?.pids.some((pid) => one.pids.includes(pid)));
+    const group = groups[Math.min(...one.pids.map((pid) => first.get(pid) ?? Number.POSITIVE_INFINITY))];
     if (group && !isOurs(one)) group.push(one);
-    else groups.push([one]);
+    else {
+      for (const pid of one.pids) if (!first.has(pid)) first.set(pid, groups.length);
+      groups.push([one]);
+    }
   }
   return groups.flatMap(([first, ...others]) =>
     first ? [{ ...first.record, alsoIn: others.map(({ record }) => record) }] : [],

@@ -9,12 +9,23 @@ export const hashedPlacesOf = (paths: readonly string[]): Map<string, Place> =>
 
 export const hashedPlaceOf = (path: string): Place => hashed(placeAt(path));
 
+/** Hashed when it is asked for: few plugins write down no more than that. */
 function hashed({ path, real, gitCommon, silent }: Found): Place {
-  const hashes = [...new Set([path, real].flatMap(spellingsOf))].map((name) =>
-    createHash('sha256').update(name).digest('hex'),
-  );
-  return { path, real, gitCommon, silent, hashes };
+  let hashes: readonly string[] | undefined;
+  return {
+    path,
+    real,
+    gitCommon,
+    silent,
+    get hashes() {
+      hashes ??= hashesOf([path, real]);
+      return hashes;
+    },
+  };
 }
+
+const hashesOf = (paths: readonly string[]): string[] =>
+  [...new Set(paths.flatMap(spellingsOf))].map((name) => createHash('sha256').update(name).digest('hex'));
 
 /** A path on a drive of Windows is written with either slash, and an editor writes the drive's letter small. */
 export function spellingsOf(path: string): readonly string[] {

@@ -1,4 +1,14 @@
-import { closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readSync,
+  type Stats,
+  statSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 import { errorCode, isAbsent, isMissing, tryRead } from '../../common/errors.js';
 import type { Trust } from '../../model/record.js';
@@ -18,8 +28,22 @@ export type FileRead =
   | { readonly kind: 'absent' }
   | { readonly kind: 'unread'; readonly error: string };
 
-/** Reads a small regular file without following a link, and without blocking on what only looks like a file. */
-export const readSmall = (file: string, maxBytes = MAX_BYTES): FileRead => readRegular(file, maxBytes, 'all');
+/** A folder as it was looked at, once for all of its files. */
+export interface Folder {
+  readonly stats: Stats;
+  readonly id: string;
+}
+
+/** Undefined when it is not there or cannot be seen. */
+export const lookAtFolder = (folder: string): Folder | undefined =>
+  tryRead(() => ({ stats: statSync(folder), id: idOf(statSync(folder, { bigint: true })) }));
+
+/**
+ * Reads a small regular file without following a link, and without blocking on what only looks like a file. Whoever reads
+ * many of one folder passes it, and sees to it that it is still the same one afterwards.
+ */
+export const readSmall = (file: string, maxBytes = MAX_BYTES, folder?: Folder): FileRead =>
+  readRegular(file, maxBytes, 'all', folder);
 
 /** The same of a file of any size, of which only its first bytes matter. */
 export const readHead = (file: string, bytes: number): FileRead => readRegular(file, bytes, 'head');
@@ -31,15 +55,15 @@ const ATTEMPTS = 3;
  * What a file says and who could have written it are of one and the same file: if its name leads to another one by the
  * time both are known, that one is read.
  */
-function readRegular(file: string, maxBytes: number, part: 'all' | 'head'): FileRead {
+function readRegular(file: string, maxBytes: number, part: 'all' | 'head', folder?: Folder): FileRead {
   for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
-    const read = readOnce(file, maxBytes, part);
+    const read = readOnce(file, maxBytes, part, folder);
     if (read !== 'replaced') return read;
   }
   return { kind: 'unread', error: 'it was replaced while it was read' };
 }
 
-function readOnce(file: string, maxBytes: number, part: 'all' | 'head'): FileRead | 'replaced' {
+function readOnce(file: string, maxBytes: number, part: 'all' | 'head', folder?: Folder): FileRead | 'replaced' {
   let fd: number;
   // Windows cannot be told not to follow a link or a junction; that its name leads to what was opened is compared below.
   const named = constants.O_NOFOLLOW === undefined ? tryRead(() => lstatSync(file)) : undefined;
@@ -55,15 +79,15 @@ function readOnce(file: string, maxBytes: number, part: 'all' | 'head'): FileRea
     if (!stat.isFile()) return { kind: 'unread', error: 'not a regular file' };
     if (part === 'all' && stat.size > maxBytes)
       return { kind: 'unread', error: `larger than ${maxBytes / 1024 / 1024} MiB` };
-    const bytes = Buffer.alloc(Math.min(stat.size, maxBytes));
+    const bytes = Buffer.allocUnsafe(Math.min(stat.size, maxBytes));
     const length = readSync(fd, bytes, 0, bytes.length, 0);
     const id = idOf(fstatSync(fd, { bigint: true }));
-    const folder = dirname(file);
-    const before = statSync(folder, { bigint: true });
-    const trust = trustOf(stat, statSync(folder), file, id);
+    const before = folder ?? lookAtFolder(dirname(file));
+    if (before === undefined) return 'replaced';
+    const trust = trustOf(stat, before.stats, file, id);
     const isIt = idOf(lstatSync(file, { bigint: true })) === id;
     // Between the two looks at its folder: then it is the file of that folder.
-    if (!isIt || idOf(statSync(folder, { bigint: true })) !== idOf(before)) return 'replaced';
+    if (!isIt || (folder === undefined && lookAtFolder(dirname(file))?.id !== before.id)) return 'replaced';
     return { kind: 'text', text: bytes.toString('utf8', 0, length), trust, modifiedAt: stat.mtimeMs };
   } catch (error) {
     return failed(error);
