@@ -84,16 +84,51 @@ const COMMON = {
   logLevel: 'error',
 };
 
-/** The hook in a file of its own, since of one ten times its size node spends twice as long on reading as on the rest. */
+/** What loads node's modules later does so by the `require` that CommonJS has anyway. */
+const ownRequire = {
+  name: 'own-require',
+  setup: ({ onLoad }) =>
+    onLoad({ filter: /[\\/]build[\\/]substitutes[\\/].*\.ts$/ }, ({ path }) => ({
+      contents: readFileSync(path, 'utf8').replace("import { require } from './require.js';", ''),
+      loader: 'ts',
+    })),
+};
+
+/** An empty ES module alone takes as long as the whole hook does. */
+const COMMON_JS = { ...COMMON, format: 'cjs', outExtension: { '.js': '.cjs' } };
+
+/** In a file of its own, since of one ten times its size node spends twice as long on reading as on the rest. */
+const HOOK = {
+  ...COMMON_JS,
+  entryPoints: { hook: 'src/entries/hook.ts' },
+  define: { 'import.meta.filename': '__filename' },
+  plugins: [
+    ownRequire,
+    atOnce,
+    substitutes({
+      'node:child_process': 'child-process',
+      'node:fs': 'fs',
+      'node:os': 'os-later',
+      'node:path': 'path',
+    }),
+  ],
+};
+
 const PROGRAM = {
-  ...COMMON,
-  entryPoints: { hook: 'src/entries/hook.ts', 'opencode-reap': 'src/entries/program.ts' },
-  // An empty ES module alone takes as long as the whole hook does.
-  format: 'cjs',
-  outExtension: { '.js': '.cjs' },
+  ...COMMON_JS,
+  entryPoints: { 'opencode-reap': 'src/entries/program.ts' },
   define: { 'import.meta.filename': '__filename', 'import.meta.url': '__url' },
   banner: { js: "const __url=require('node:url').pathToFileURL(__filename).href;" },
-  plugins: [treeKill, substitutes({ execa: 'execa' })],
+  plugins: [
+    ownRequire,
+    treeKill,
+    substitutes({
+      execa: 'execa',
+      'node:child_process': 'child-process',
+      'node:crypto': 'crypto',
+      'node:http': 'http',
+    }),
+  ],
 };
 
 /** Part of another program, most runs of which never call it: what is slow to load is loaded when it is needed. */
@@ -131,21 +166,24 @@ const VENDORED = {
   plugins: [atOnce, treeKill, substitutes(FOR_ES_MODULE)],
 };
 
-const PARTS = { program: PROGRAM, library: LIBRARY, vendored: VENDORED };
+const PARTS = { program: [HOOK, PROGRAM], library: [LIBRARY], vendored: [VENDORED] };
 
 const [part, folder, replacing] = process.argv.slice(2);
 if (part === undefined) {
   const outdir = join(ROOT, 'dist');
-  await Promise.all(Object.values(PARTS).map((options) => build({ ...options, outdir })));
+  const all = Object.values(PARTS).flat();
+  await Promise.all(all.map((options) => build({ ...options, outdir })));
   copyFileSync(join(outdir, 'modules/library/api.d.ts'), join(outdir, 'opencode-reap.d.mts'));
   const [{ describe }, help] = await Promise.all(
     ['cli', 'help'].map((name) => import(`../dist/modules/cli/${name}.js`)),
   );
   writeFileSync(join(outdir, 'opencode-reap.1'), manPage(describe(), help));
 } else if (PARTS[part] && folder) {
-  const { plugins } = PARTS[part];
   const replaced = replacing ? [replacedBy(resolve(replacing))] : [];
-  await build({ ...PARTS[part], outdir: folder, plugins: [...replaced, ...plugins] });
+  const builds = PARTS[part].map((options) =>
+    build({ ...options, outdir: folder, plugins: [...replaced, ...options.plugins] }),
+  );
+  await Promise.all(builds);
 } else {
   process.stderr.write(`usage: node build/build.mjs [${Object.keys(PARTS).join('|')} FOLDER [FOLDER]]\n`);
   process.exitCode = 2;

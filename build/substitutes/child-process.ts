@@ -1,7 +1,7 @@
 import { require } from './require.js';
 
 /*
- * In place of `node:child_process` in the library and in the vendored file: loads it when something is started, which saves
+ * In place of `node:child_process` in every bundle: loads it when something is started, which saves
  * 2 ms. Safe because nothing but these four is used of it, and each call goes to the real one with all that it was given.
  */
 

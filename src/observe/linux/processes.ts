@@ -27,7 +27,8 @@ const readMachine = (): Host => ({
   // The boot id is the same in every container; the namespace tells them apart.
   pidNamespace: linkAt('/proc/self/ns/pid'),
   timeNamespace: linuxTimeNamespace(),
-  name: hostname(),
+  // The same as the system's own word, which takes node's `os`, and the hook 0.4 ms.
+  name: trimmed('/proc/sys/kernel/hostname') ?? hostname(),
 });
 
 /** The offsets are read only where there may be some: one link is all that it costs the hook. */
