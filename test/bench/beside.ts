@@ -1,11 +1,11 @@
 import { portHolder } from '../support/proc.js';
 import { waitFor } from '../support/wait.js';
 import { PROGRAM } from './commands.js';
-import { type Command, inTurn, NODE, ratio, type Spread } from './measure.js';
+import { type Command, inTurn, NODE, ratio, rounds, type Spread } from './measure.js';
 import { furnish, ROOT } from './room.js';
 import type { Row } from './table.js';
 
-const ROUNDS = 20;
+const ROUNDS = rounds(20);
 /** All use one port, since it stands in their command lines; it is this room's alone. */
 const PORT = 24_096;
 

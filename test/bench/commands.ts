@@ -6,11 +6,11 @@ import { thisPlatform } from '../../src/observe/this-platform.js';
 import { writeRecord } from '../support/fake.js';
 import { portHolder, startToken } from '../support/proc.js';
 import { waitFor } from '../support/wait.js';
-import { type Command, inTurn, NODE, ratio, spreadOf } from './measure.js';
+import { type Command, inTurn, NODE, ratio, rounds, spreadOf } from './measure.js';
 import { type Furniture, furnish, ROOT } from './room.js';
 import type { Row } from './table.js';
 
-const ROUNDS = 20;
+const ROUNDS = rounds(20);
 export const PROGRAM = join(ROOT, 'bin/opencode-reap.js');
 
 async function compared(what: string, args: readonly string[], furniture: Furniture, limit: number): Promise<Row> {
@@ -35,7 +35,7 @@ async function slope(): Promise<Row> {
       few: { args: [PROGRAM, ...DRY_RUN, '-q'], env: few.box.env() },
       many: { args: [PROGRAM, ...DRY_RUN, '-q'], env: many.box.env() },
     },
-    10,
+    rounds(10),
   );
   await few.close();
   await many.close();

@@ -1,9 +1,9 @@
 import { PROGRAM } from './commands.js';
-import { inTurn, NODE, peakKilobytes } from './measure.js';
+import { inTurn, NODE, peakKilobytes, rounds } from './measure.js';
 import { type Furniture, furnish } from './room.js';
 import type { Row } from './table.js';
 
-const ROUNDS = 5;
+const ROUNDS = rounds(5);
 const EACH = {
   records: [0, 100, 1_000, 10_000],
   processes: [200, 5_000],

@@ -3,11 +3,11 @@ import { join } from 'node:path';
 import { machine } from '../support/fake.js';
 import { startToken } from '../support/proc.js';
 import type { Sandbox } from '../support/sandbox.js';
-import { type Command, inTurn, NODE, peakKilobytes, ratio } from './measure.js';
+import { type Command, inTurn, NODE, peakKilobytes, ratio, rounds } from './measure.js';
 import { furnish, ROOT } from './room.js';
 import type { Row } from './table.js';
 
-const ROUNDS = 40;
+const ROUNDS = rounds(40);
 const SAID = JSON.stringify({ session_id: 'session', cwd: '/', source: 'startup', reason: 'other' });
 
 /** The hook beside a program that ends at once: what a run does is not the hook's time, but it has the same two cores. */

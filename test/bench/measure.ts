@@ -20,6 +20,9 @@ export interface Spread {
 
 export const NODE: readonly string[] = ['-e', '0'];
 
+/** How often each is measured: with `--quick` a quarter as often, which tells a trend and no more. */
+export const rounds = (count: number): number => (process.argv.includes('--quick') ? Math.ceil(count / 4) : count);
+
 function once({ args, env, input = '', cwd }: Command): number {
   const began = performance.now();
   const { status, stderr } = spawnSync(process.execPath, args, { env, input, cwd, maxBuffer: 1 << 28 });

@@ -11,13 +11,23 @@ export interface Row {
 
 const shown = (value: number): string => (value >= 100 ? value.toFixed(0) : value.toFixed(2));
 
+const between = (spread: Row['spread']): string => (spread ? `${shown(spread[0])} to ${shown(spread[1])}` : '');
+
+/** As docs/performance.md has it. */
+export function markdownOf(rows: readonly Row[]): string {
+  const lines = rows.map(({ what, value, unit, limit, spread }) => {
+    const most = limit === undefined ? '' : value <= limit ? `${limit}` : `${limit}, not reached`;
+    return `| ${what} | ${shown(value)} ${unit} | ${between(spread)} | ${most} |`;
+  });
+  return ['| what | median | middle half | at most |', '|---|--:|--:|--:|', ...lines].join('\n');
+}
+
 export function tableOf(rows: readonly Row[]): string {
   const widest = Math.max(...rows.map(({ what }) => what.length));
   return rows
     .map(({ what, value, unit, limit, spread }) => {
       const within = limit === undefined ? '' : value <= limit ? `at most ${limit}` : `at most ${limit}: not reached`;
-      const between = spread ? `${shown(spread[0])} to ${shown(spread[1])}` : '';
-      return `${what.padEnd(widest)}  ${shown(value).padStart(8)} ${unit.padEnd(2)}  ${between.padEnd(16)}  ${within}`.trimEnd();
+      return `${what.padEnd(widest)}  ${shown(value).padStart(8)} ${unit.padEnd(2)}  ${between(spread).padEnd(16)}  ${within}`.trimEnd();
     })
     .join('\n');
 }
