@@ -43,6 +43,7 @@ test('the package is these files', () => {
     'docs/deciding.md',
     'docs/design.md',
     'docs/opencode-2.md',
+    'docs/performance.md',
     'docs/platforms.md',
     'docs/plugin-authors.md',
     'docs/report.schema.json',
