@@ -166,14 +166,25 @@ const VENDORED = {
   plugins: [atOnce, treeKill, substitutes(FOR_ES_MODULE)],
 };
 
-const PARTS = { program: [HOOK, PROGRAM], library: [LIBRARY], vendored: [VENDORED] };
+/** The same for `require`, under a name of its own: the program is called `opencode-reap.cjs`. */
+const REQUIRED = {
+  ...VENDORED,
+  entryPoints: { 'opencode-reap.vendor': 'src/entries/vendored.ts' },
+  format: 'cjs',
+  outExtension: { '.js': '.cjs' },
+  define: PROGRAM.define,
+  banner: { js: `${VENDORED.banner.js}\n${PROGRAM.banner.js}` },
+};
+
+const PARTS = { program: [HOOK, PROGRAM], library: [LIBRARY], vendored: [VENDORED], required: [REQUIRED] };
 
 const [part, folder, replacing] = process.argv.slice(2);
 if (part === undefined) {
   const outdir = join(ROOT, 'dist');
   const all = Object.values(PARTS).flat();
   await Promise.all(all.map((options) => build({ ...options, outdir })));
-  copyFileSync(join(outdir, 'modules/library/api.d.ts'), join(outdir, 'opencode-reap.d.mts'));
+  for (const name of ['opencode-reap.d.mts', 'opencode-reap.vendor.d.cts'])
+    copyFileSync(join(outdir, 'modules/library/api.d.ts'), join(outdir, name));
   const [{ describe }, help] = await Promise.all(
     ['cli', 'help'].map((name) => import(`../dist/modules/cli/${name}.js`)),
   );

@@ -1,7 +1,9 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/core';
+import { publint } from 'publint';
 import ts from 'typescript';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createSandbox, type Sandbox } from './support/sandbox.js';
@@ -11,6 +13,8 @@ const ROOT = fileURLToPath(new URL('../', import.meta.url));
 let sandbox: Sandbox;
 let packed: string[];
 let folder: string;
+/** The tarball, as npm would publish it. */
+let bytes: Uint8Array<ArrayBuffer>;
 
 beforeAll(async () => {
   sandbox = await createSandbox('package');
@@ -21,6 +25,7 @@ beforeAll(async () => {
   packed = tarball.files.map(({ path }: { path: string }) => path);
   execFileSync('tar', ['-xzf', join(sandbox.root, tarball.filename), '-C', sandbox.root]);
   folder = join(sandbox.root, 'package');
+  bytes = Uint8Array.from(readFileSync(join(sandbox.root, tarball.filename)));
 });
 
 afterAll(() => sandbox.dispose());
@@ -37,6 +42,8 @@ test('the package is these files', () => {
     'dist/opencode-reap.cjs',
     'dist/opencode-reap.d.mts',
     'dist/opencode-reap.mjs',
+    'dist/opencode-reap.vendor.cjs',
+    'dist/opencode-reap.vendor.d.cts',
     'docs/SAFETY.md',
     'docs/answers.schema.json',
     'docs/claude-code.md',
@@ -68,15 +75,36 @@ test('the package works where it is unpacked', () => {
   expect(run(join(folder, 'own.mjs'))).toBe('function\n');
 });
 
-test('both ways in have their types', () => {
-  mkdirSync(join(sandbox.root, 'node_modules'));
-  symlinkSync(folder, join(sandbox.root, 'node_modules/opencode-reap'));
-  const file = join(sandbox.root, 'use.mts');
+test('publint and “are the types wrong” have nothing to say about the package', async () => {
+  expect((await publint({ pack: { tarball: bytes.buffer }, strict: true })).messages).toEqual([]);
+  expect(await checkPackage(createPackageFromTarballData(bytes))).toMatchObject({
+    types: { kind: 'included' },
+    problems: [],
+  });
+});
+
+test('CommonJS gets both ways in by `require`, also where only `main` is known', () => {
+  const script = "for (const way of process.argv.slice(1)) console.log(Object.keys(require(way)).sort().join(' '));";
+  const ways = ['opencode-reap', 'opencode-reap/vendor', folder];
+  writeFileSync(join(folder, 'own.cjs'), script.replace('slice(1)', 'slice(2)'));
+  const said = execFileSync(process.execPath, [join(folder, 'own.cjs'), ...ways], {
+    env: sandbox.env(),
+    encoding: 'utf8',
+  });
+  const names = 'attachSession ensureServer reap releaseSession scan stopServer\n';
+  expect(said).toBe(names.repeat(3));
+});
+
+test.each(['mts', 'cts'])('both ways in have their types in a .%s file', (extension) => {
+  mkdirSync(join(sandbox.root, 'node_modules'), { recursive: true });
+  const link = join(sandbox.root, 'node_modules/opencode-reap');
+  if (!existsSync(link)) symlinkSync(folder, link);
+  const file = join(sandbox.root, `use.${extension}`);
   const uses = ['', '/vendor'].map((way, at) => [
     `import { scan as scan${at} } from 'opencode-reap${way}';`,
-    `export const urls${at}: (string | null)[] = (await scan${at}()).map(({ url }) => url);`,
+    `export const urls${at} = async (): Promise<(string | null)[]> => (await scan${at}()).map(({ url }) => url);`,
     `// @ts-expect-error durations are numbers of milliseconds`,
-    `await scan${at}({ olderThan: '5s' });`,
+    `void scan${at}({ olderThan: '5s' });`,
   ]);
   writeFileSync(file, uses.flat().join('\n'));
   const options = {
@@ -90,4 +118,19 @@ test('both ways in have their types', () => {
   };
   const found = ts.getPreEmitDiagnostics(ts.createProgram([file], options));
   expect(found.map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'))).toEqual([]);
+});
+
+test('whose repository this is stands in package.json alone, and what is published is built from it', () => {
+  const { repository, homepage, bugs } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+  const [, owner = ''] = /^git\+https:\/\/github\.com\/([\w-]+)\/opencode-reap\.git$/.exec(repository.url) ?? [];
+  const page = `https://github.com/${owner}/opencode-reap`;
+  expect([owner.length > 0, homepage, bugs]).toEqual([true, `${page}#readme`, `${page}/issues`]);
+  const folders = ['.', '.github', '.claude-plugin', 'bin', 'build', 'docs', 'src', 'test'];
+  const files = folders.flatMap((name) =>
+    readdirSync(join(ROOT, name), { recursive: name !== '.', withFileTypes: true, encoding: 'utf8' }).flatMap(
+      (entry) => (entry.isFile() ? join(entry.parentPath, entry.name) : []),
+    ),
+  );
+  const naming = files.filter((file) => readFileSync(file, 'utf8').includes(`${owner}/opencode-reap`));
+  expect(naming).toEqual([join(ROOT, 'package.json')]);
 });

@@ -13,8 +13,8 @@ export const DEFAULTS = {
   limit: 20,
 } as const;
 
-/** The file that a plugin copies. Under another name it is part of another program. */
-export const VENDORED_FILE = 'opencode-reap.mjs';
+/** The file that a plugin copies, and its form for `require`. Under another name it is part of another program. */
+export const VENDORED_FILES: readonly string[] = ['opencode-reap.mjs', 'opencode-reap.vendor.cjs'];
 
 /** Also in `engines`, and what the bundles are built for. */
 export const OLDEST_NODE = 20;

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { startBackground } from '../act/start-background.js';
 import { retireCommand } from '../cli/commands/retire.js';
 import { watchCommand } from '../cli/commands/watch.js';
-import { DEFAULTS, VENDORED_FILE } from '../common/defaults.js';
+import { DEFAULTS, VENDORED_FILES } from '../common/defaults.js';
 import { parseDuration } from '../common/duration.js';
 import { isSystemError } from '../common/errors.js';
 import { openWorld } from '../run/world.js';
@@ -29,8 +29,8 @@ const EVALUATES = /^(-e|-p|-pe|--eval|--print)(=|$)/;
  * that program's file, and its arguments are not ours.
  */
 function isRun(): boolean {
-  if (script === undefined || basename(here) !== VENDORED_FILE || process.execArgv.some((arg) => EVALUATES.test(arg)))
-    return false;
+  if (script === undefined || !VENDORED_FILES.includes(basename(here))) return false;
+  if (process.execArgv.some((arg) => EVALUATES.test(arg))) return false;
   try {
     // As the disk writes both: on Windows, the one may be typed in other case.
     return realpathSync.native(script) === realpathSync.native(here);

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { DEFAULTS, VENDORED_FILE } from '../common/defaults.js';
+import { DEFAULTS, VENDORED_FILES } from '../common/defaults.js';
 import { VERSION } from '../common/version.js';
 import type { Scope } from '../decide/plan.js';
 import type { Outcome } from '../model/outcome.js';
@@ -162,5 +162,5 @@ const program = (): string | undefined => programBeside(fileURLToPath(import.met
 function programBeside(here: string): string | undefined {
   const program = join(dirname(here), 'opencode-reap.cjs');
   if (existsSync(program)) return program;
-  return basename(here) === VENDORED_FILE ? here : undefined;
+  return VENDORED_FILES.includes(basename(here)) ? here : undefined;
 }

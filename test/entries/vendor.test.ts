@@ -14,19 +14,27 @@ import { watchesOf } from '../support/watching.js';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const BUILT = join(ROOT, 'dist/opencode-reap.mjs');
+/** The two forms of the file, with the part of the build that makes each. */
+const FORMS = [
+  ['opencode-reap.mjs', 'vendored'],
+  ['opencode-reap.vendor.cjs', 'required'],
+] as const;
 const NAMES = ['attachSession', 'ensureServer', 'reap', 'releaseSession', 'scan', 'stopServer'];
 /** What a plugin's author reviews and ships; growing is a decision. */
 const MOST_BYTES = 260_000;
 
 let sandbox: Sandbox;
-/** A copy in a folder that has nothing else in it. */
+/** A copy of each form, in a folder that has nothing else in it. */
 let copy: string;
+let copyForRequire: string;
 
 beforeEach(async () => {
   sandbox = await createSandbox('vendor');
   mkdirSync(join(sandbox.root, 'plugin'));
   copy = join(sandbox.root, 'plugin/opencode-reap.mjs');
   copyFileSync(BUILT, copy);
+  copyForRequire = join(sandbox.root, 'plugin/opencode-reap.vendor.cjs');
+  copyFileSync(join(ROOT, 'dist/opencode-reap.vendor.cjs'), copyForRequire);
 });
 
 afterEach(() => sandbox.dispose());
@@ -42,15 +50,15 @@ const node = (args: readonly string[], input = '') => {
   return { code: status, stdout, stderr };
 };
 
-test('two builds are the same, to the byte', () => {
+test.each(FORMS)('two builds of %s are the same, to the byte', (file, part) => {
   const bytes = ['one', 'two'].map((name) => {
-    const words = [join(ROOT, 'build/build.mjs'), 'vendored', join(sandbox.root, name)];
+    const words = [join(ROOT, 'build/build.mjs'), part, join(sandbox.root, name)];
     const built = spawnSync(process.execPath, words, { env: {}, encoding: 'utf8' });
     expect(built).toMatchObject({ status: 0, stderr: '' });
-    return readFileSync(join(sandbox.root, name, 'opencode-reap.mjs'));
+    return readFileSync(join(sandbox.root, name, file));
   });
   expect(bytes[0]?.equals(bytes[1] ?? Buffer.alloc(0))).toBe(true);
-  expect(bytes[0]?.equals(readFileSync(BUILT)), 'dist is the build of this source').toBe(true);
+  expect(bytes[0]?.equals(readFileSync(join(ROOT, 'dist', file))), 'dist is the build of this source').toBe(true);
 });
 
 /** By the parsed program: the quick look of `preProcessFile` takes some regular expressions for divisions. */
@@ -60,53 +68,63 @@ function importsIn(text: string): string[] {
     const names =
       ts.isImportDeclaration(node) || ts.isExportDeclaration(node)
         ? [node.moduleSpecifier]
-        : ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword
+        : ts.isCallExpression(node) && /^(import|require)$/.test(node.expression.getText())
           ? [...node.arguments]
           : [];
     for (const name of names) if (name !== undefined && ts.isStringLiteralLike(name)) found.push(name.text);
     ts.forEachChild(node, visit);
   };
-  visit(ts.createSourceFile('opencode-reap.mjs', text, ts.ScriptTarget.Latest));
+  visit(ts.createSourceFile('opencode-reap.mjs', text, ts.ScriptTarget.Latest, true));
   return found;
 }
 
-test('it is as small as the page for plugin authors says, and needs nothing but node', () => {
-  const text = readFileSync(BUILT, 'utf8');
+test.each(FORMS)('%s is as small as the page for plugin authors says, and needs nothing but node', (file) => {
+  const text = readFileSync(join(ROOT, 'dist', file), 'utf8');
   const size = Buffer.byteLength(text);
   expect(size).toBeLessThanOrEqual(MOST_BYTES);
   const page = readFileSync(join(ROOT, 'docs/plugin-authors.md'), 'utf8');
-  expect(/one file of (\d+) kB/.exec(page)?.[1]).toBe(`${Math.round(size / 1000)}`);
+  expect(page).toContain(`\`${file}\` (${Math.round(size / 1000)} kB)`);
   const imported = importsIn(text);
   expect(imported.length).toBeGreaterThan(5);
   expect(imported.filter((name) => !name.startsWith('node:'))).toEqual([]);
 });
 
-test('imported, it exports the library and does nothing', () => {
-  const script = "import(process.argv[1]).then((all) => console.log(Object.keys(all).sort().join(' ')))";
+test('imported or required, it exports the library and does nothing', () => {
+  const tell = "console.log(Object.keys(all).sort().join(' '))";
   const said = { code: 0, stdout: `${NAMES.join(' ')}\n`, stderr: '' };
   // The second looks as if the file were run with a word of its own.
-  for (const words of [[], ['hook', 'session-start']]) expect(node(['-e', script, copy, ...words])).toEqual(said);
+  for (const words of [[], ['hook', 'session-start']]) {
+    expect(node(['-e', `import(process.argv[1]).then((all) => ${tell})`, copy, ...words])).toEqual(said);
+    expect(node(['-e', `const all = require(process.argv[1]); ${tell}`, copyForRequire, ...words])).toEqual(said);
+  }
   expect(filesIn(sandbox.stateDir)).toEqual([]);
 });
 
-test('built into another program, it leaves that program its words, and no server has that program run', async () => {
-  const program = join(sandbox.root, 'program.mjs');
-  const entry = `export * from '${copy}'; setTimeout(() => process.argv.length === 3 && console.log('its own'), 200);`;
-  const build = ['--bundle', '--platform=node', '--format=esm', `--outfile=${program}`];
-  const built = spawnSync(join(ROOT, 'node_modules/.bin/esbuild'), build, {
-    cwd: ROOT,
-    input: entry,
-    encoding: 'utf8',
-  });
-  expect(built.status, built.stderr).toBe(0);
-  for (const word of ['hook', 'sweep', 'watch', 'retire', 'help'])
-    expect(node([program, word])).toEqual({ code: 0, stdout: 'its own\n', stderr: '' });
-  expect(filesIn(sandbox.stateDir)).toEqual([]);
-  await installFake(sandbox);
-  const { value } = await callLibrary(sandbox, 'ensureServer', [{ port: 0 }], { build: program });
-  // There is no file of ours that it could run.
-  expect([typeof value?.pid, watchesOf(sandbox)]).toEqual(['number', []]);
-});
+test.each([
+  ['mjs', 'esm'],
+  ['cjs', 'cjs'],
+])(
+  'built into another program (.%s), it leaves that program its words, and no server has that program run',
+  async (extension, format) => {
+    const program = join(sandbox.root, `program.${extension}`);
+    const from = format === 'esm' ? copy : copyForRequire;
+    const entry = `export { ${NAMES.join(', ')} } from '${from}'; setTimeout(() => process.argv.length === 3 && console.log('its own'), 200);`;
+    const build = ['--bundle', '--platform=node', `--format=${format}`, `--outfile=${program}`];
+    const built = spawnSync(join(ROOT, 'node_modules/.bin/esbuild'), build, {
+      cwd: ROOT,
+      input: entry,
+      encoding: 'utf8',
+    });
+    expect(built.status, built.stderr).toBe(0);
+    for (const word of ['hook', 'sweep', 'watch', 'retire', 'help'])
+      expect(node([program, word])).toEqual({ code: 0, stdout: 'its own\n', stderr: '' });
+    expect(filesIn(sandbox.stateDir)).toEqual([]);
+    await installFake(sandbox);
+    const { value } = await callLibrary(sandbox, 'ensureServer', [{ port: 0 }], { build: program });
+    // There is no file of ours that it could run.
+    expect([typeof value?.pid, watchesOf(sandbox)]).toEqual(['number', []]);
+  },
+);
 
 test('where there is no /proc, it lists processes without what was left out of it', async () => {
   const script = `Object.defineProperty(process, 'platform', { value: 'darwin' });
@@ -146,11 +164,11 @@ await ensureServer({ readyTimeout: '5s' });
   expect(found.map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'))).toEqual([]);
 });
 
-test('run through a link, it is its own hook and its own background run', async () => {
+test.each(FORMS)('run through a link, %s is its own hook and its own background run', async (file) => {
   const link = join(sandbox.root, 'linked');
   symlinkSync(join(sandbox.root, 'plugin'), link);
   const input = JSON.stringify({ session_id: 'a-session', cwd: sandbox.project, source: 'startup' });
-  const hook = (word: string) => node([join(link, 'opencode-reap.mjs'), 'hook', word], input);
+  const hook = (word: string) => node([join(link, file), 'hook', word], input);
   const silence = { code: 0, stdout: '', stderr: '' };
   const names = (folder: string): string[] => readdirSync(join(sandbox.stateDir, folder));
   expect(hook('session-start')).toEqual(silence);
@@ -158,5 +176,9 @@ test('run through a link, it is its own hook and its own background run', async 
   await waitFor('the run has done what the hook asked for', () => names('requests').length === 0);
   await waitFor('the run is done', () => inhabitants(sandbox).length === 0);
   expect(hook('no-such-event')).toEqual(silence);
-  expect(node([copy])).toMatchObject({ code: 2, stdout: '', stderr: expect.stringMatching(/^error: .*\nhint: /) });
+  expect(node([join(link, file)])).toMatchObject({
+    code: 2,
+    stdout: '',
+    stderr: expect.stringMatching(/^error: .*\nhint: /),
+  });
 });
