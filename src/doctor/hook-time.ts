@@ -11,13 +11,19 @@ const SLOW_MS = 500;
 const TIMES = 5;
 const INPUT = JSON.stringify({ session_id: 'doctor', hook_event_name: 'SessionStart', source: 'startup' });
 
-/** How long the hook takes here, measured by calling it as Claude Code does, with an event that writes nothing. */
-export function hookTime({ form, runner, words, otherNode }: Invocation): Finding[] {
+/**
+ * How long the hook takes here, measured by calling it as Claude Code does, with an event that writes nothing.
+ * @param mending what helps if it prints something
+ */
+export function hookTime(
+  { form, runner, words, otherNode }: Invocation,
+  mending = 'opencode-reap install fixes it',
+): Finding[] {
   const args = words.map((word, at) => (at === 2 ? 'doctor' : word));
   const first = [...runner, ...args];
   const commands = otherNode === undefined ? [first] : [first, [otherNode, ...args]];
   // The line hides its failures, so each of its commands is run on its own first.
-  const wrong = commands.map(whatIsWrong);
+  const wrong = commands.map((command) => whatIsWrong(command, mending));
   const works = wrong.indexOf(undefined);
   if (works < 0) return wrong.slice(0, 1).flatMap((one) => one ?? []);
   const falls = works > 0 ? [warn('hooks', `${spelled(first)} does not work here; ${otherNode} does`, OLD_NODE)] : [];
@@ -28,13 +34,11 @@ const spelled = (words: readonly string[]): string => words.join(' ');
 
 const run = ([command = '', ...args]: readonly string[]): Ran => runOnce(command, args, INPUT, BUDGET_MS);
 
-function whatIsWrong(words: readonly string[]): Finding | undefined {
+function whatIsWrong(words: readonly string[], mending: string): Finding | undefined {
   const { failure, printed } = run(words);
   if (failure === 'ETIMEDOUT') return fail('hook time', `${spelled(words)}: did not finish within 1.5 s`, SLOW);
   if (failure) return fail('hook time', `${spelled(words)}: ${failure}`, OLD_NODE);
-  return printed
-    ? fail('hook time', `${spelled(words)}: it printed something`, 'opencode-reap install fixes it')
-    : undefined;
+  return printed ? fail('hook time', `${spelled(words)}: it printed something`, mending) : undefined;
 }
 
 function timed(words: readonly string[]): Finding {

@@ -7,7 +7,7 @@ import { differing } from '../install/copies.js';
 import { EVENT_NAMES, type Found, type Invocation } from '../install/handlers.js';
 import { installedBuild, runningBuild, type SettingsScope } from '../install/paths.js';
 import { type Registered, registeredIn } from '../install/setting.js';
-import { carriersIn } from './claude-plugins.js';
+import { type Call, type Carrier, carriersIn } from './claude-plugins.js';
 import { type Finding, fail, ok, warn } from './finding.js';
 import { hookTime } from './hook-time.js';
 
@@ -19,20 +19,50 @@ interface Handler extends Invocation {
 /** Whether Claude Code calls us, calls files that exist, and does not have to wait for them. */
 export function hookFindings(workspace: string, env: Variables): Finding[] {
   const registered = registeredIn(workspace, env);
-  const read = registered.map(({ json }) => json);
-  const carriers = carriersIn(read, env).map((plugin) => ok('hooks', `provided by the plugin ${plugin}`));
+  const carriers = carriersIn(registered, env);
   const handlers = registered.flatMap(({ scope, found }) =>
     typeof found === 'string' ? [] : found.filter(({ form }) => form !== 'remnant').map((one) => ({ ...one, scope })),
   );
   const byScript = new Map(handlers.map((handler) => [handler.words[0] ?? '', handler]));
-  const called = handlers.map((handler) => safeToRun(handler, env)).find((handler) => handler) ?? byDefault();
-  const found = [...registered.flatMap(inSettings), ...carriers];
+  const called = handlers.map((handler) => safeToRun(handler, env)).find((handler) => handler);
+  const copies = carriers.flatMap(runnable);
+  const own = called ?? (copies.length === 0 ? byDefault() : undefined);
+  const found = [...registered.flatMap(inSettings), ...carriers.flatMap(inPlugin)];
   return [
     ...(found.length > 0 ? found : [NONE]),
     ...[...byScript].map(([hook, { scope }]) => scriptFinding(hook, scope)),
-    ...(called && existsSync(called.words[0] ?? '') ? hookTime(called) : []),
+    ...(own && existsSync(own.words[0] ?? '') ? hookTime(own) : []),
+    ...copies.flatMap((copy) => hookTime(copy, TELL_ITS_AUTHOR)),
   ];
 }
+
+/** What a plugin is missing that carries our hooks. */
+function inPlugin({ plugin, calls }: Carrier): Finding[] {
+  const [missing] = EVENT_NAMES.filter((name) => !calls.some(({ event }) => event === name));
+  const gone = calls.map(({ script }) => script).find((script) => !existsSync(script));
+  if (gone !== undefined)
+    return [fail('hooks', `the plugin ${plugin} calls ${gone}, which does not exist`, TELL_ITS_AUTHOR)];
+  const provided = ok('hooks', `provided by the plugin ${plugin}`);
+  if (missing === undefined) return [provided];
+  return [provided, warn('hooks', `the plugin ${plugin} does not call ours at ${missing}`, TELL_ITS_AUTHOR)];
+}
+
+/**
+ * What a diagnosis may run of a plugin, since each session of the user does: a copy that the user has enabled. A project
+ * can enable a plugin as well, and it could be one of the project's own.
+ */
+const runnable = ({ calls, byUser }: Carrier): Invocation[] => (byUser ? scriptsOf(calls).map(callOf) : []);
+
+const scriptsOf = (calls: readonly Call[]): string[] => [
+  ...new Set(calls.flatMap(({ runner, script }) => (runner === 'node' && existsSync(script) ? script : []))),
+];
+
+const callOf = (script: string): Invocation => ({
+  form: 'exec',
+  runner: ['node'],
+  words: [script, 'hook', 'session-start'],
+  otherNode: undefined,
+});
 
 /** A project's settings came with the project, and a diagnosis must not run what they name. */
 function safeToRun(handler: Handler, env: Variables): Invocation | undefined {
@@ -43,8 +73,7 @@ function safeToRun(handler: Handler, env: Variables): Invocation | undefined {
 
 function byDefault(): Invocation | undefined {
   const build = runningBuild();
-  const words = build && [build.hook, 'hook', 'session-start'];
-  return words && { form: 'exec', runner: ['node'], words, otherNode: undefined };
+  return build && callOf(build.hook);
 }
 
 function inSettings({ scope, path, found, json }: Registered): Finding[] {
@@ -79,8 +108,10 @@ const isOld = (found: readonly Found[]): boolean => HAS_SHELL && found.some(({ f
 const NONE = warn(
   'hooks',
   'Claude Code calls none of our hooks',
-  'opencode-reap install, or the plugin of the same name',
+  'opencode-reap install, or the plugin of the same name; one that is loaded with --plugin-dir is not seen from here',
 );
+
+const TELL_ITS_AUTHOR = 'update the plugin, or tell its author';
 
 const mending = (scope: SettingsScope): string =>
   `opencode-reap install${scope === 'user' ? '' : ` --scope ${scope}`} fixes it`;

@@ -1,4 +1,4 @@
-import { chmod, mkdir, stat, symlink, utimes, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
 import { stateFolder } from '../../src/state/folders.js';
@@ -31,6 +31,22 @@ const complaints = async (sandbox: Sandbox): Promise<string[]> => {
   expect(wrong.filter(({ hint }) => !hint)).toEqual([]);
   expect(code).toBe(wrong.some(({ level }) => level === 'fail') ? 1 : 0);
   return wrong.map(({ level, about, detail }) => `${level} ${about}: ${detail.replaceAll(sandbox.root, '')}`);
+};
+
+const BUILT = join(import.meta.dirname, '../../dist/opencode-reap.mjs');
+
+/** An installed plugin, `p@m`, with our hooks as the page for plugin authors has them, and without the file. */
+const pluginIn = async (sandbox: Sandbox, folder: string): Promise<string> => {
+  const root = join(sandbox.home, folder);
+  const groups = (word: string) => [{ hooks: [{ type: 'command', command: line(word), timeout: 5 }] }];
+  const line = (word: string): string =>
+    `node "\${CLAUDE_PLUGIN_ROOT}/scripts/opencode-reap.mjs" hook ${word} >/dev/null 2>&1 || true`;
+  const hooks = { SessionStart: groups('session-start'), SessionEnd: groups('session-end') };
+  await write(join(root, 'hooks/hooks.json'), JSON.stringify({ hooks }));
+  await mkdir(join(root, 'scripts'));
+  const plugins = { 'p@m': [{ scope: 'user', installPath: root }] };
+  await write(join(sandbox.home, '.claude/plugins/installed_plugins.json'), JSON.stringify({ version: 2, plugins }));
+  return root;
 };
 
 const UNCALLED = 'warn hooks: Claude Code calls none of our hooks';
@@ -174,19 +190,65 @@ describe('of the hooks, doctor says', () => {
     ]);
   });
 
-  test('which enabled plugin carries them', async ({ sandbox }) => {
-    const plugin = join(sandbox.home, '.claude/plugins/cache/m/p/1');
-    // biome-ignore lint/suspicious/noTemplateCurlyInString: Claude Code fills it in
-    const args = ['${CLAUDE_PLUGIN_ROOT}/vendor/hook.cjs', 'hook', 'session-end'];
-    const hooks = { SessionEnd: [{ hooks: [{ type: 'command', command: 'node', args }] }] };
-    await write(join(plugin, 'hooks/hooks.json'), JSON.stringify({ hooks }));
-    const plugins = { 'p@m': [{ scope: 'user', installPath: plugin }] };
-    await write(join(sandbox.home, '.claude/plugins/installed_plugins.json'), JSON.stringify({ version: 2, plugins }));
+  test('which enabled plugin carries them, and that its copy works', async ({ sandbox }) => {
+    const root = await pluginIn(sandbox, '.claude/plugins/cache/m/p/1');
+    await cp(BUILT, join(root, 'scripts/opencode-reap.mjs'));
     await write(userSettings(sandbox), JSON.stringify({ enabledPlugins: { 'p@m': true } }));
     const { findings } = await examine(sandbox);
     expect(findings).toContainEqual({ level: 'ok', about: 'hooks', detail: 'provided by the plugin p@m' });
+    expect(findings.filter(({ about }) => about === 'hook time')).toHaveLength(1);
+    expect(await complaints(sandbox)).toEqual([]);
     await write(join(sandbox.project, '.claude/settings.json'), JSON.stringify({ enabledPlugins: { 'p@m': false } }));
     expect(await complaints(sandbox)).toEqual([UNCALLED]);
+  });
+
+  test.for([
+    ['is not there', undefined, /^fail hooks: the plugin p@m calls .*\/opencode-reap\.mjs, which does not exist$/],
+    ['prints', 'console.log("hello")', /^fail hook time: node .*\/scripts\/opencode-reap\.mjs hook doctor: it printed/],
+    ['fails', 'process.exit(3)', /^fail hook time: node .*\/scripts\/opencode-reap\.mjs hook doctor: exit code 3$/],
+  ] as const)('that a plugin’s copy %s', async ([, script, said], { sandbox }) => {
+    const root = await pluginIn(sandbox, '.claude/plugins/cache/m/p/1');
+    if (script !== undefined) await write(join(root, 'scripts/opencode-reap.mjs'), script);
+    await write(userSettings(sandbox), JSON.stringify({ enabledPlugins: { 'p@m': true } }));
+    expect(await complaints(sandbox)).toEqual([expect.stringMatching(said)]);
+  });
+
+  test('that a plugin has one of the two hooks, also in plugin.json', async ({ sandbox }) => {
+    const root = await pluginIn(sandbox, '.claude/plugins/cache/m/p/1');
+    await cp(BUILT, join(root, 'scripts/opencode-reap.mjs'));
+    await write(userSettings(sandbox), JSON.stringify({ enabledPlugins: { 'p@m': true } }));
+    const { hooks } = await jsonOf(join(root, 'hooks/hooks.json'));
+    await write(join(root, 'hooks/hooks.json'), JSON.stringify({ hooks: { SessionStart: hooks.SessionStart } }));
+    expect(await complaints(sandbox)).toEqual(['warn hooks: the plugin p@m does not call ours at SessionEnd']);
+    const inline = { name: 'p', hooks: { SessionEnd: hooks.SessionEnd } };
+    await write(join(root, '.claude-plugin/plugin.json'), JSON.stringify(inline));
+    expect(await complaints(sandbox)).toEqual([]);
+  });
+
+  test('what is in the folder of a marketplace that is used in place, and not in the copy', async ({ sandbox }) => {
+    const root = await pluginIn(sandbox, '.claude/plugins/cache/m/p/1');
+    const market = join(sandbox.root, 'market');
+    await cp(root, join(market, 'plugins/p'), { recursive: true });
+    await cp(BUILT, join(market, 'plugins/p/scripts/opencode-reap.mjs'));
+    await write(userSettings(sandbox), JSON.stringify({ enabledPlugins: { 'p@m': true } }));
+    const list = { name: 'm', plugins: [{ name: 'p', source: './plugins/p' }] };
+    await write(join(market, '.claude-plugin/marketplace.json'), JSON.stringify(list));
+    expect(await complaints(sandbox)).toHaveLength(1);
+    const known = { m: { source: { source: 'directory', path: market }, installLocation: market } };
+    await write(join(sandbox.home, '.claude/plugins/known_marketplaces.json'), JSON.stringify(known));
+    expect(await complaints(sandbox)).toEqual([]);
+  });
+
+  test('nothing by running a plugin that only the project has enabled', async ({ sandbox }) => {
+    const root = await pluginIn(sandbox, '.claude/plugins/cache/m/p/1');
+    const evil = `require('node:fs').writeFileSync('${sandbox.root}/ran', '')`;
+    await write(join(root, 'scripts/opencode-reap.mjs'), evil.replace('require(', 'process.getBuiltinModule('));
+    await write(join(sandbox.project, '.claude/settings.json'), JSON.stringify({ enabledPlugins: { 'p@m': true } }));
+    expect(await complaints(sandbox)).toEqual([]);
+    expect(await names(sandbox.root)).not.toContain('ran');
+    await write(userSettings(sandbox), JSON.stringify({ enabledPlugins: { 'p@m': true } }));
+    expect(await complaints(sandbox)).toEqual([]);
+    expect(await names(sandbox.root)).toContain('ran');
   });
 });
 
