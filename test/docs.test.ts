@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { GUARD_NAMES } from '../src/decide/guards.js';
 
 const ROOT = fileURLToPath(new URL('../', import.meta.url));
 
@@ -56,4 +57,23 @@ test('files and folders that the page of the design names are there', () => {
   const isThere = (path: string): boolean => ['', 'src', 'test'].some((root) => existsSync(join(ROOT, root, path)));
   expect(paths.length).toBeGreaterThan(60);
   expect(paths.filter((path) => !isThere(path))).toEqual([]);
+});
+
+test('the flow in the README is a flowchart that GitHub can draw, and has the verdicts and the number of guards', () => {
+  const [, head, flow = ''] =
+    /```mermaid\n(.*)\n([\s\S]*?)```/.exec(readFileSync(join(ROOT, 'README.md'), 'utf8')) ?? [];
+  expect(head).toBe('flowchart LR');
+  // Words that are bare, in a box or in a rhombus, and arrows with or without words: the part of the language that it uses.
+  const node = String.raw`\w+(\["[^"]+"\]|\{"[^"]+"\})?`;
+  const arrow = '(-->|-- "[^"]+" -->|&)';
+  const line = new RegExp(`^  ${node}( ${arrow} ${node})*$`);
+  expect(
+    flow
+      .trimEnd()
+      .split('\n')
+      .filter((one) => !line.test(one)),
+  ).toEqual([]);
+  const [, number] = /guards\{"(\w+) guards"\}/.exec(flow) ?? [];
+  expect([number, GUARD_NAMES.length]).toEqual(['seven', 7]);
+  for (const verdict of ['stale', 'spared', 'unsure']) expect(flow).toMatch(new RegExp(`--> ${verdict}$`, 'm'));
 });

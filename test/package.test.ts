@@ -51,6 +51,8 @@ test('the package is these files', () => {
     'docs/design.md',
     'docs/opencode-2.md',
     'docs/performance.md',
+    'docs/pictures/session-dark.svg',
+    'docs/pictures/session-light.svg',
     'docs/platforms.md',
     'docs/plugin-authors.md',
     'docs/report.schema.json',

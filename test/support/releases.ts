@@ -34,7 +34,7 @@ export function fetchReleases(): void {
   }
 }
 
-function fetchRelease(release: Release): void {
+export function fetchRelease(release: Release): void {
   const folder = folderOf(release);
   const partial = `${folder}.${process.pid}`;
   mkdirSync(partial, { recursive: true });
@@ -46,7 +46,12 @@ function fetchRelease(release: Release): void {
   const install = ['install', '--no-audit', '--no-fund', '--save-exact', `opencode-ai@${RELEASES[release]}`];
   // On Windows it is a script for a shell.
   const shell = process.platform === 'win32';
-  execFileSync('npm', install, { cwd: partial, stdio: ['ignore', 'ignore', 'inherit'], shell });
+  try {
+    execFileSync('npm', install, { cwd: partial, stdio: ['ignore', 'ignore', 'inherit'], shell });
+  } catch (error) {
+    rmSync(partial, { recursive: true, force: true });
+    throw error;
+  }
   rmSync(folder, { recursive: true, force: true });
   renameSync(partial, folder);
 }
