@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type ClaudeSandbox, createClaudeSandbox } from '../support/claude.js';
 import { claudeBinary } from '../support/claude-release.js';
+import { runCli } from '../support/cli.js';
 import { installOpencode } from '../support/opencode.js';
 import { alive, portHolder } from '../support/proc.js';
 import { reapJson } from '../support/reaped.js';
@@ -66,5 +67,7 @@ describe.skipIf(missing)(`a plugin of one vendored file and two hooks${missing}`
     await waitFor('the end of the background run', () => !readdirSync(box.stateDir).includes('sweep.json'));
     expect(readdirSync(join(box.stateDir, 'servers'))).toEqual([]);
     expect(session.screen()).not.toMatch(/hook/i);
+    // What the page tells its reader to look for.
+    expect((await runCli(box, ['log'])).stdout).toMatch(/ hook +stopped .* throw-away .*\n +owned: .*; unkept: /);
   });
 });
