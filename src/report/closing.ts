@@ -17,7 +17,11 @@ export function closing(reaped: Reaped, page: Page): string[] {
     ...wrap([totals(shown(servers, page)), ...next].join('; '), page.width, ''),
     ...(staleElsewhere === 0
       ? []
-      : [`${count(staleElsewhere, 'stale server')} in other workspaces: opencode-reap --all-stale`]),
+      : wrap(
+          `${count(staleElsewhere, 'stale server')} in other workspaces: opencode-reap --all-stale`,
+          page.width,
+          '',
+        )),
     ...more(reaped, page),
     ...skipped(reaped, page),
   ];

@@ -13,7 +13,7 @@ export async function whyCommand(name: string, options: Common & { readonly olde
   if (options.json) printJson(jsonServer(judged));
   else if (!options.quiet) {
     const isGone = judged.verdict.kind === 'gone';
-    print([...why(judged, pageFor(options).paint), ...(isGone ? await afterItsEnd(name, world) : []).map(clean)]);
+    print([...why(judged, pageFor(options)), ...(isGone ? await afterItsEnd(name, world) : []).map(clean)]);
   }
   return 0;
 }
