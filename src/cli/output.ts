@@ -24,9 +24,13 @@ export const print = (lines: readonly string[]): void => {
 };
 
 /** A terminal whose locale says that it knows ASCII only gets no other sign from us. What is in a path stays. */
-export function forTerminal(text: string, { LC_ALL, LC_CTYPE, LANG }: NodeJS.ProcessEnv): string {
+export function forTerminal(
+  text: string,
+  { LC_ALL, LC_CTYPE, LANG }: NodeJS.ProcessEnv,
+  { isTTY }: { readonly isTTY: boolean } = process.stdout,
+): string {
   const locale = LC_ALL || LC_CTYPE || LANG;
-  if (!process.stdout.isTTY || !locale || !/^(C|POSIX)$/.test(locale)) return text;
+  if (!isTTY || !locale || !/^(C|POSIX)$/.test(locale)) return text;
   return text.replace(/[–…’✓✗]/g, (sign) => IN_ASCII[sign] ?? sign);
 }
 
@@ -50,7 +54,8 @@ export function printAnswers(answers: readonly object[], names: readonly string[
  */
 export function complain(error: string, hint: string): void {
   const said = { error: clean(error), hint: clean(hint) };
-  process.stderr.write(wantsJson() ? `${JSON.stringify(said)}\n` : `error: ${said.error}\nhint: ${said.hint}\n`);
+  const text = wantsJson() ? JSON.stringify(said) : `error: ${said.error}\nhint: ${said.hint}`;
+  process.stderr.write(`${forTerminal(text, process.env, process.stderr)}\n`);
 }
 
 /** By the words themselves: what is wrong may be that they cannot be parsed. What follows `--` is not ours. */
@@ -86,7 +91,8 @@ export function progress(first: string, { quiet }: Common): Progress {
   const show = (): void => {
     isShown = true;
     // A line that wraps could not be erased.
-    process.stderr.write(`${WIPE}${shorten(text(), (process.stderr.columns || 80) - 3)} …`);
+    const line = `${shorten(text(), (process.stderr.columns || 80) - 3)} …`;
+    process.stderr.write(`${WIPE}${forTerminal(line, process.env, process.stderr)}`);
   };
   const timer = isSeen ? setTimeout(show, NOTICEABLE_MS) : undefined;
   const ticking = isSeen ? setInterval(() => isShown && show(), 1_000).unref() : undefined;
@@ -96,7 +102,7 @@ export function progress(first: string, { quiet }: Common): Progress {
       if (isShown) show();
     },
     say: (line) => {
-      process.stderr.write(`${isShown ? WIPE : ''}${line}\n`);
+      process.stderr.write(`${isShown ? WIPE : ''}${forTerminal(line, process.env, process.stderr)}\n`);
       if (isShown) show();
     },
     end: () => {

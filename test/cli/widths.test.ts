@@ -44,7 +44,8 @@ afterAll(() => sandbox.dispose());
 
 /** What each command writes to a terminal of that width, line by line as it was written: no terminal has wrapped it. */
 function shownAt(columns: number, changes: Changes): Map<string, string[]> {
-  const run = (words: string): string => `echo '${MARK}'; '${process.execPath}' '${PROGRAM}' ${words}`;
+  // Without what is shown while it looks, on a machine that takes long.
+  const run = (words: string): string => `echo '${MARK}'; '${process.execPath}' '${PROGRAM}' ${words} 2>/dev/null`;
   const line = `stty columns ${columns} rows 50; ${COMMANDS.map(run).join('; ')}; true`;
   const env = sandbox.env({ TERM: 'xterm-256color', ...changes });
   const { stdout } = spawnSync('script', ['-qec', line, '/dev/null'], { cwd: sandbox.project, env, encoding: 'utf8' });
@@ -87,5 +88,20 @@ describe.skipIf(withoutScript)(`at a terminal${withoutScript}`, () => {
         words,
       ).toEqual([]);
     }
+  });
+
+  test('with LANG=C what is shown while it looks, and an error, is ASCII as well', () => {
+    const output = new URL('../../dist/modules/cli/output.js', import.meta.url);
+    const script = `import { complain, progress } from '${output}';
+      const shown = progress('looking', {});
+      setTimeout(() => { shown.say('a line that stays …'); shown.end(); complain('it’s wrong', 'do …'); }, 1000);`;
+    const line = `'${process.execPath}' --input-type=module -e "$SCRIPT"`;
+    const env = sandbox.env({ TERM: 'xterm', LANG: 'C', SCRIPT: script });
+    const { stdout } = spawnSync('script', ['-qec', line, '/dev/null'], { env, encoding: 'utf8' });
+    const text = stdout.replace(ESCAPE, '').replaceAll('\r', '');
+    expect(text).toContain('looking *');
+    expect(text).toContain('a line that stays *\n');
+    expect(text).toMatch(/error: it's wrong\nhint: do \*\n$/);
+    expect(text).toMatch(/^[\n\u0020-\u007e]+$/);
   });
 });
