@@ -78,7 +78,8 @@ const provide = async ({ binDir }: Sandbox, program: string): Promise<void> => {
 
 /** Runs the commands of a block, each as it is or changed, and compares what they print with what it shows. */
 const follow = async (block: Block, cwd: string, change = (line: string): string => line): Promise<void> => {
-  const env = sandbox.env({ OPENCODE_REAP_STATE_DIR: undefined });
+  // Within five seconds, the default, a machine that is busy with tests does not end every server.
+  const env = sandbox.env({ OPENCODE_REAP_STATE_DIR: undefined, OPENCODE_REAP_GRACE: '30s' });
   for (const { command, lines } of commandsIn(block.text)) {
     const { code, lines: printed } = await runLine(change(command), cwd, env);
     expect(code, `${command}\n${printed.join('\n')}`).toBe(0);

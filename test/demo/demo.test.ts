@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { environ, pids } from '../support/proc.js';
-import { THROUGH_MACOS } from '../support/program.js';
 import { createSandbox, type Sandbox } from '../support/sandbox.js';
 
 /*
@@ -82,27 +81,23 @@ const textIn = (svg: string): string =>
     .map(([, line = '']) => unescaped(line.replace(/<\/?tspan[^>]*>/g, ' ')))
     .join('\n');
 
-// The program that it runs is the one that looks as Linux does.
-test.skipIf(THROUGH_MACOS)(
-  'the demonstration leaves nothing behind, and the README and its pictures show what it prints',
-  async () => {
-    const { code, stdout, stderr } = await demonstrate();
-    expect([code, stderr]).toEqual([0, '']);
-    expect(left()).toEqual([]);
-    expect(stdout).toMatch(/^stale .* ~\/code\/shop /m);
-    expect(stdout).toMatch(/^spared .* ~\/code\/blog .* unleased: 1 live session may use it/m);
-    expect(stdout.match(/^stopped .*/gm)).toHaveLength(2);
+test('the demonstration leaves nothing behind, and the README and its pictures show what it prints', async () => {
+  const { code, stdout, stderr } = await demonstrate();
+  expect([code, stderr]).toEqual([0, '']);
+  expect(left()).toEqual([]);
+  expect(stdout).toMatch(/^stale .* ~\/code\/shop /m);
+  expect(stdout).toMatch(/^spared .* ~\/code\/blog .* unleased: 1 live session may use it/m);
+  expect(stdout.match(/^stopped .*/gm)).toHaveLength(2);
 
-    const answers = answersIn(stdout);
-    const shown = answersIn(firstScreen());
-    expect([...shown.keys()]).toEqual([...answers.keys()].slice(0, 2));
-    for (const [command, answer] of shown) expect(words(answer)).toEqual(words(answers.get(command) ?? ''));
+  const answers = answersIn(stdout);
+  const shown = answersIn(firstScreen());
+  expect([...shown.keys()]).toEqual([...answers.keys()].slice(0, 2));
+  for (const [command, answer] of shown) expect(words(answer)).toEqual(words(answers.get(command) ?? ''));
 
-    const [drawn = ''] = stdout.split('$ npx opencode-reap log');
-    for (const picture of PICTURES)
-      expect(words(textIn(readFileSync(join(ROOT, picture), 'utf8')))).toEqual(words(drawn));
-  },
-);
+  const [drawn = ''] = stdout.split('$ npx opencode-reap log');
+  for (const picture of PICTURES)
+    expect(words(textIn(readFileSync(join(ROOT, picture), 'utf8')))).toEqual(words(drawn));
+});
 
 test.each(['A plugin has started', 'nothing was changed'])(
   'interrupted after “%s”, the demonstration leaves nothing behind',

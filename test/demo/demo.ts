@@ -20,6 +20,9 @@ declare const DEMO_ROOT: string;
 /** Younger ones are spared; by default five minutes, which nobody wants to wait for here. */
 const AGE = 2;
 
+/** A server ends within a second, but a machine that is busy with tests can need more than the five that are the default. */
+const GRACE = '30s';
+
 /** As the output names it, and as a person would type it. */
 const PROGRAM = 'npx opencode-reap';
 
@@ -35,7 +38,7 @@ const terminal = (): Record<string, string | undefined> => {
 function run(sandbox: Sandbox, words: string, cwd: string | undefined = undefined): Promise<void> {
   say(`$ ${cwd === undefined ? '' : `cd ~/${relative(sandbox.home, cwd)} && `}${PROGRAM} ${words}`.trimEnd());
   const args = [join(DEMO_ROOT, 'bin/opencode-reap.js'), ...words.split(' ').filter(Boolean)];
-  const env = sandbox.env({ ...terminal(), OPENCODE_REAP_OLDER_THAN: `${AGE}s` });
+  const env = sandbox.env({ ...terminal(), OPENCODE_REAP_OLDER_THAN: `${AGE}s`, OPENCODE_REAP_GRACE: GRACE });
   const options = { cwd: cwd ?? sandbox.home, env, stdio: 'inherit' } as const;
   const child = sandbox.spawn(process.execPath, args, options);
   return new Promise((resolve, reject) => {

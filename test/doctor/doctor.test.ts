@@ -36,11 +36,11 @@ const complaints = async (sandbox: Sandbox): Promise<string[]> => {
 const BUILT = join(import.meta.dirname, '../../dist/opencode-reap.mjs');
 
 /** An installed plugin, `p@m`, with our hooks as the page for plugin authors has them, and without the file. */
-const pluginIn = async (sandbox: Sandbox, folder: string): Promise<string> => {
+const pluginIn = async (sandbox: Sandbox, folder: string, file = 'opencode-reap.mjs'): Promise<string> => {
   const root = join(sandbox.home, folder);
   const groups = (word: string) => [{ hooks: [{ type: 'command', command: line(word), timeout: 5 }] }];
   const line = (word: string): string =>
-    `node "\${CLAUDE_PLUGIN_ROOT}/scripts/opencode-reap.mjs" hook ${word} >/dev/null 2>&1 || true`;
+    `node "\${CLAUDE_PLUGIN_ROOT}/scripts/${file}" hook ${word} >/dev/null 2>&1 || true`;
   const hooks = { SessionStart: groups('session-start'), SessionEnd: groups('session-end') };
   await write(join(root, 'hooks/hooks.json'), JSON.stringify({ hooks }));
   await mkdir(join(root, 'scripts'));
@@ -59,7 +59,8 @@ describe('doctor', () => {
     expect(stdout).toContain('\nok    state           ~/.local/state/opencode-reap, not created yet\n');
     expect(stdout).toContain('\nwarn  hooks           Claude Code calls none of our hooks\n');
     expect(stdout).toContain('\n                      hint: opencode-reap install, or');
-    expect(stdout).toMatch(/^ok {4}hook time {7}\d+ ms \(median of 5\); all hooks together have 1\.5 s$/m);
+    // On a machine that is busy with tests it is slow, which doctor says.
+    expect(stdout).toMatch(/^(ok {2}|warn) {2}hook time {7}\d+ ms \(median of 5\); all hooks together have 1\.5 s$/m);
     expect(stdout).toContain(
       '\nok    machine         processes, process sessions, sockets, environments, working directories and the boot can be read\n',
     );
@@ -190,17 +191,20 @@ describe('of the hooks, doctor says', () => {
     ]);
   });
 
-  test('which enabled plugin carries them, and that its copy works', async ({ sandbox }) => {
-    const root = await pluginIn(sandbox, '.claude/plugins/cache/m/p/1');
-    await cp(BUILT, join(root, 'scripts/opencode-reap.mjs'));
-    await write(userSettings(sandbox), JSON.stringify({ enabledPlugins: { 'p@m': true } }));
-    const { findings } = await examine(sandbox);
-    expect(findings).toContainEqual({ level: 'ok', about: 'hooks', detail: 'provided by the plugin p@m' });
-    expect(findings.filter(({ about }) => about === 'hook time')).toHaveLength(1);
-    expect(await complaints(sandbox)).toEqual([]);
-    await write(join(sandbox.project, '.claude/settings.json'), JSON.stringify({ enabledPlugins: { 'p@m': false } }));
-    expect(await complaints(sandbox)).toEqual([UNCALLED]);
-  });
+  test.for(['opencode-reap.mjs', 'opencode-reap.vendor.cjs'])(
+    'which enabled plugin carries them, and that its copy works: %s',
+    async (file, { sandbox }) => {
+      const root = await pluginIn(sandbox, '.claude/plugins/cache/m/p/1', file);
+      await cp(join(BUILT, '..', file), join(root, 'scripts', file));
+      await write(userSettings(sandbox), JSON.stringify({ enabledPlugins: { 'p@m': true } }));
+      const { findings } = await examine(sandbox);
+      expect(findings).toContainEqual({ level: 'ok', about: 'hooks', detail: 'provided by the plugin p@m' });
+      expect(findings.filter(({ about }) => about === 'hook time')).toHaveLength(1);
+      expect(await complaints(sandbox)).toEqual([]);
+      await write(join(sandbox.project, '.claude/settings.json'), JSON.stringify({ enabledPlugins: { 'p@m': false } }));
+      expect(await complaints(sandbox)).toEqual([UNCALLED]);
+    },
+  );
 
   test.for([
     ['is not there', undefined, /^fail hooks: the plugin p@m calls .*\/opencode-reap\.mjs, which does not exist$/],

@@ -57,7 +57,8 @@ export const plain = (lines: readonly string[]): string[] =>
         .trim(),
     )
     .filter(
-      (line) => line !== '' && !/^N more that (is|are) not recorded|^hint: Claude Code would cancel it/.test(line),
+      (line) =>
+        line !== '' && !/^N (more|servers?) that (is|are) not recorded|^hint: Claude Code would cancel it/.test(line),
     );
 
 /** The page's lines with those that a line of `…` stands for, which may be none. */
