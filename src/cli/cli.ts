@@ -155,6 +155,11 @@ function addLooking(program: Command, finish: Finish): void {
     .option('--watch', 'look again every few seconds, until q or Ctrl-C')
     .addOption(olderThan())
     .action(async (_, command) => finish(await (await import('./commands/list.js')).listCommand(optionsOf(command))));
+  common(program.command('pick'), 'color')
+    .description('choose from a list what to stop')
+    .addOption(olderThan())
+    .addOption(grace())
+    .action(async (_, command) => finish(await (await import('./commands/pick.js')).pickCommand(optionsOf(command))));
   common(program.command('why <server>'), 'json', 'color')
     .description('every guard with what was seen, and what would change the verdict (id, pid, port, URL or folder)')
     .addOption(olderThan())

@@ -19,6 +19,7 @@ export const EXAMPLES: Readonly<Record<string, readonly Example[]>> = {
     ['opencode-reap list --watch', 'the same, again every five seconds, until q'],
     ['opencode-reap list --json', 'for a script'],
   ],
+  pick: [['opencode-reap pick', 'arrows, space and enter; / filters, w shows why, q leaves']],
   why: [['opencode-reap why 4096', 'what is known about the server on port 4096']],
   log: [
     ['opencode-reap log --lines 5', 'the last five things that were done or left alone'],

@@ -18,34 +18,55 @@ const HOME = '\u001b[H';
 const CLEAR_LINE = '\u001b[K';
 const CLEAR_BELOW = '\u001b[J';
 
-const SIGNALS = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
+export const SIGNALS = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
 const CTRL_C = '\u0003';
 
 /** Why this terminal cannot show pages; undefined when it can. */
 export const whyNoScreen = (): string | undefined =>
   process.stdout.isTTY && process.stdin.isTTY && process.env.TERM !== 'dumb' ? undefined : 'it needs a terminal';
 
+/** Goes to the other screen, until what is returned is called or the program ends, however that comes about. */
+export function takeScreen(): () => void {
+  let isTaken = true;
+  const leave = (): void => {
+    if (isTaken) process.stdout.write(LEAVE);
+    isTaken = false;
+    process.off('exit', leave);
+  };
+  // Also when the program fails: a terminal without a cursor would be left otherwise.
+  process.once('exit', leave);
+  process.stdout.write(ENTER);
+  return leave;
+}
+
+/** Calls that with the exit code when a signal ends the program, until what is returned is called. */
+export function onSignals(ended: (code: number) => void): () => void {
+  const handlers = Object.entries(SIGNALS).map(([name, code]) => [name, () => ended(code)] as const);
+  for (const [name, handler] of handlers) process.once(name, handler);
+  return () => {
+    for (const [name, handler] of handlers) process.off(name, handler);
+  };
+}
+
 export function openScreen({ resized, ended }: Watcher): Screen {
   const { stdin, stdout } = process;
   let isOpen = true;
-  // Also when the program fails: a terminal without a cursor would be left otherwise.
+  const leave = takeScreen();
   const close = (): void => {
     if (!isOpen) return;
     isOpen = false;
     stdin.setRawMode(false);
     stdin.pause();
     stdout.off('resize', resized);
-    stdout.write(LEAVE);
+    leave();
   };
-  process.once('exit', close);
-  for (const [name, code] of Object.entries(SIGNALS)) process.once(name, () => ended(code));
+  onSignals(ended);
   stdin.setRawMode(true);
   stdin.on('data', (keys) => {
     if (keys.includes(CTRL_C)) ended(SIGNALS.SIGINT);
     else if (/^q/i.test(keys.toString())) ended(0);
   });
   stdout.on('resize', resized);
-  stdout.write(ENTER);
   return { draw: (lines) => void (isOpen && stdout.write(frame(lines, stdout.rows || 24))), close };
 }
 

@@ -29,12 +29,29 @@ const HEADINGS: Row = {
  */
 export function table(all: readonly Judged[], page: Page): string[] {
   const servers = largestFirst(shown(all, page));
-  if (servers.length === 0) return [];
-  const rows = columns([headings(HEADINGS, page), ...servers.map((server) => row(server, servers, page))], page.width);
-  return rows.flatMap(([line = '', ...more], at) => {
-    const server = servers[at - 1];
-    return server ? [coloured(line, server, page.paint), ...more] : [line, ...more].map((one) => page.paint.dim(one));
-  });
+  const { heading, rows } = layOut(servers, page, HEADINGS.notes.length);
+  return servers.length === 0 ? [] : [...heading, ...rows.flat()];
+}
+
+/** The same without the reasons, in the order of the servers: the lines of the heading, and those of each server. */
+export const choices = (servers: readonly Judged[], page: Page): Layout => layOut(servers, page, 1);
+
+interface Layout {
+  readonly heading: readonly string[];
+  readonly rows: readonly (readonly string[])[];
+}
+
+function layOut(servers: readonly Judged[], page: Page, notes: number): Layout {
+  const all = [headings(HEADINGS, page), ...servers.map((server) => row(server, servers, page))];
+  const few = all.map((one) => ({ ...one, notes: one.notes.slice(0, notes) }));
+  const [heading = [], ...rows] = columns(few, page.width);
+  return {
+    heading: heading.map((line) => page.paint.dim(line)),
+    rows: servers.map((server, at) => {
+      const [line = '', ...more] = rows[at] ?? [];
+      return [coloured(line, server, page.paint), ...more];
+    }),
+  };
 }
 
 const UNRECORDED_HEADINGS: Row = {
@@ -59,7 +76,7 @@ const memoryOf = ({ seen: { located } }: Judged): number =>
   located.kind === 'present' ? (located.server.memoryBytes ?? 0) : 0;
 
 /** Those of the same size, and those whose size is not known, stay in their order. */
-const largestFirst = (servers: readonly Judged[]): readonly Judged[] =>
+export const largestFirst = (servers: readonly Judged[]): readonly Judged[] =>
   [...servers].sort((one, other) => memoryOf(other) - memoryOf(one));
 
 export const shown = (all: readonly Judged[], { verbose }: Page): readonly Judged[] =>

@@ -66,6 +66,7 @@ describe('--help', () => {
     expect(Object.fromEntries(offered)).toEqual({
       '': ['--json', '--quiet', '--verbose', '--color', '--older-than', '--grace', '--dry-run', '--workspace'],
       list: ['--json', '--verbose', '--color', '--older-than'],
+      pick: ['--color', '--older-than', '--grace'],
       why: ['--json', '--color', '--older-than'],
       log: ['--json', '--color'],
       start: ['--json', '--quiet'],

@@ -1,6 +1,4 @@
 import { execFileSync } from 'node:child_process';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { describe } from 'vitest';
 import { frame } from '../../src/cli/screen.js';
 import type { Judged, Reaped } from '../../src/decide/plan.js';
@@ -9,25 +7,9 @@ import { runCli } from '../support/cli.js';
 import { startFake, writeRecord } from '../support/fake.js';
 import { alive } from '../support/proc.js';
 import { test } from '../support/reaped.js';
-import type { Sandbox } from '../support/sandbox.js';
+import { runOnTerminal } from '../support/terminal.js';
 import { withoutTmux } from '../support/tmux.js';
 import { waitFor } from '../support/wait.js';
-
-const PROGRAM = fileURLToPath(new URL('../../bin/opencode-reap.js', import.meta.url));
-
-/** In a terminal of its own, with what was there before, and the exit code after. */
-const onTerminal = (sandbox: Sandbox, words: string, env: Record<string, string> = {}) => {
-  const options = { cwd: sandbox.project, env: sandbox.env({ TERM: 'xterm', ...env }), encoding: 'utf8' } as const;
-  const tmux = (...args: string[]) => execFileSync('tmux', ['-S', join(sandbox.root, 'tmux'), ...args], options).trim();
-  const command = `trap : INT; export TERM=${env.TERM ?? '$TERM'}; echo before; "${process.execPath}" "${PROGRAM}" ${words}; echo "code $?"; sleep 60`;
-  tmux('-f', '/dev/null', 'new-session', '-d', '-x', '100', '-y', '20', command);
-  return {
-    tmux,
-    screen: () => tmux('capture-pane', '-p'),
-    modes: () => tmux('display-message', '-p', '#{alternate_on} #{cursor_flag} #{wrap_flag}'),
-    pid: () => Number(tmux('display-message', '-p', '#{pane_pid}')),
-  };
-};
 
 describe(`list --watch${withoutTmux}`, () => {
   const skipped = test.skipIf(withoutTmux !== '');
@@ -41,7 +23,7 @@ describe(`list --watch${withoutTmux}`, () => {
     async ([, keys, code], { sandbox, expect }) => {
       const one = await startFake(sandbox);
       await writeRecord(sandbox, 'one', one);
-      const { tmux, screen, modes } = onTerminal(sandbox, 'list --watch --older-than 0s');
+      const { tmux, screen, modes } = runOnTerminal(sandbox, 'list --watch --older-than 0s');
       await waitFor('the first page', () => screen().includes('1 stale holds'));
       expect(screen()).toMatch(/^VERDICT +PID [\s\S]*\n1 stale holds \d+ MB\n[\s\S]*q ends this$/);
       expect([screen().includes('before'), modes()]).toEqual([false, '1 0 0']);
@@ -57,7 +39,7 @@ describe(`list --watch${withoutTmux}`, () => {
   );
 
   skipped('leaves the terminal as it was when it is ended from outside', async ({ sandbox, expect }) => {
-    const { screen, modes, pid } = onTerminal(sandbox, 'list --watch');
+    const { screen, modes, pid } = runOnTerminal(sandbox, 'list --watch');
     await waitFor('the first page', () => screen().includes('q ends this'));
     const [child] = execFileSync('pgrep', ['-P', `${pid()}`], { encoding: 'utf8' })
       .trim()
@@ -68,7 +50,7 @@ describe(`list --watch${withoutTmux}`, () => {
   });
 
   skipped('is wrong usage on a terminal that cannot show it', async ({ sandbox, expect }) => {
-    const { screen } = onTerminal(sandbox, 'list --watch', { TERM: 'dumb' });
+    const { screen } = runOnTerminal(sandbox, 'list --watch', { env: { TERM: 'dumb' } });
     await waitFor('the end', () => screen().endsWith('code 2'));
     expect(screen()).toMatch(/^before\nerror: list --watch [^\n]+: it needs a terminal\nhint: [^\n]+\ncode 2$/);
   });

@@ -8,6 +8,8 @@ import type { AddressInfo } from 'node:net';
  */
 export interface ClaudeApi {
   readonly url: string;
+  /** The bodies of all that the model was asked, as they came. */
+  readonly asked: readonly string[];
   close(): Promise<void>;
 }
 
@@ -18,13 +20,16 @@ interface Message {
 type Block = { readonly type: string; readonly text?: string };
 
 export const startClaudeApi = async (): Promise<ClaudeApi> => {
+  const asked: string[] = [];
   const server = createServer(async (request, response) => {
-    const body = await json(request);
+    const text = await textOf(request);
+    const body = json(text);
     if (request.method !== 'POST' || !request.url?.startsWith('/v1/messages')) {
       response.writeHead(404, { 'content-type': 'application/json' });
       response.end(JSON.stringify({ type: 'error', error: { type: 'not_found_error', message: 'nothing here' } }));
       return;
     }
+    asked.push(text);
     const content = answerTo(body.messages ?? []);
     if (request.url.includes('count_tokens')) return void response.end(JSON.stringify({ input_tokens: 10 }));
     if (!body.stream) {
@@ -42,14 +47,16 @@ export const startClaudeApi = async (): Promise<ClaudeApi> => {
       server.closeAllConnections();
       server.close(() => resolve());
     });
-  return { url: `http://127.0.0.1:${port}`, close };
+  return { url: `http://127.0.0.1:${port}`, asked, close };
 };
 
-const json = async (request: IncomingMessage): Promise<{ stream?: boolean; messages?: Message[] }> => {
+const textOf = async (request: IncomingMessage): Promise<string> => {
   let text = '';
   for await (const chunk of request) text += chunk;
-  return text === '' ? {} : JSON.parse(text);
+  return text;
 };
+
+const json = (text: string): { stream?: boolean; messages?: Message[] } => (text === '' ? {} : JSON.parse(text));
 
 type Answer =
   | { readonly type: 'text'; readonly text: string }

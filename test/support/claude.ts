@@ -15,6 +15,8 @@ export interface ClaudeSandbox extends Sandbox {
   print(prompt: string, options?: ClientOptions): Promise<Printed>;
   /** `claude` in a terminal of its own. */
   open(options?: ClientOptions): Promise<Terminal>;
+  /** The bodies of all that the model was asked. */
+  readonly asked: readonly string[];
   /** Another project that the client trusts. */
   addProject(name: string): Promise<string>;
 }
@@ -57,6 +59,7 @@ export const createClaudeSandbox = async (name: string, binary = claudeBinary())
   return {
     ...sandbox,
     env: (changes) => sandbox.env({ ...clientEnvironment(api), ...changes }),
+    asked: api.asked,
     print: (prompt, options) => inTurn(() => print(sandbox, api, prompt, options)),
     open: async (options) => {
       const terminal = await inTurn(() => openTerminal(sandbox, api, options));

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
+import { PROGRAM } from './program.js';
 import type { Changes, Sandbox } from './sandbox.js';
 
 /** A program at a terminal of its own. */
@@ -23,5 +24,28 @@ export const openTerminal = (sandbox: Sandbox, command: string, env: Changes): T
     screen: () => tmux('capture-pane', '-p').trimEnd(),
     keys: (...keys) => void tmux('send-keys', ...keys),
     close: () => void tmux('kill-server'),
+  };
+};
+
+/** Runs the program in a terminal of its own, with what was there before, and the exit code after. */
+export const runOnTerminal = (
+  sandbox: Sandbox,
+  words: string,
+  { env = {}, columns = 100 }: { readonly env?: Record<string, string>; readonly columns?: number } = {},
+) => {
+  opened += 1;
+  const socket = join(sandbox.root, `tmux-${opened}`);
+  const options = { cwd: sandbox.project, env: sandbox.env({ TERM: 'xterm', ...env }), encoding: 'utf8' } as const;
+  const tmux = (...args: string[]) => execFileSync('tmux', ['-S', socket, ...args], options).trim();
+  const command = `trap : INT; export TERM=${env.TERM ?? '$TERM'}; echo before; "${process.execPath}" "${PROGRAM}" ${words}; echo "code $?"; sleep 60`;
+  tmux('-f', '/dev/null', 'new-session', '-d', '-x', `${columns}`, '-y', '20', command);
+  return {
+    tmux,
+    keys: (...keys: string[]) => void tmux('send-keys', ...keys),
+    screen: () => tmux('capture-pane', '-p'),
+    /** Whether the other screen is shown, the cursor is, and long lines are wrapped. */
+    modes: () => tmux('display-message', '-p', '#{alternate_on} #{cursor_flag} #{wrap_flag}'),
+    /** The shell that runs it. */
+    pid: () => Number(tmux('display-message', '-p', '#{pane_pid}')),
   };
 };

@@ -28,18 +28,18 @@ export async function listCommand(options: ListOptions): Promise<number> {
   return reaped.unread.length > 0 ? 1 : 0;
 }
 
-const look = ({ olderThan }: ListOptions, world: World): Promise<Reaped> => {
+export const look = ({ olderThan }: Pick<ListOptions, 'olderThan'>, world: World): Promise<Reaped> => {
   const policy = { olderThanMs: olderThan, graceMs: 0, limit: 0, endStrays: false };
   return reap({ ...policy, dryRun: true, scope: { kind: 'all', port: undefined } }, world);
 };
 
-function linesOf(reaped: Reaped, { all = false }: ListOptions, page: Page): string[] {
+export function linesOf(reaped: Reaped, { all = false }: ListOptions, page: Page): string[] {
   const servers = all ? [...reaped.servers, ...reaped.unrecorded] : reaped.servers;
   return [...table(reaped.servers, page), ...everyGuard(servers, page), ...listClosing(reaped, all, page)];
 }
 
 /** Each look asks the servers that nothing else spares, so it should not come too often. */
-const EVERY_MS = 5_000;
+export const EVERY_MS = 5_000;
 
 /** The same again and again, with the share of a core since the look before. */
 async function watchList(options: ListOptions, world: World): Promise<number> {

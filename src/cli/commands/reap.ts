@@ -1,5 +1,5 @@
 import { VERSION } from '../../common/version.js';
-import type { Scope } from '../../decide/plan.js';
+import type { Reaped, Scope } from '../../decide/plan.js';
 import { workspaceOf } from '../../observe/directories.js';
 import { hashedPlaceOf } from '../../observe/hashed-directory.js';
 import { type RunPolicy, reap } from '../../reap.js';
@@ -12,6 +12,7 @@ import { inProject, openWorld } from '../../run/world.js';
 import { endWatchIfOver } from '../../session/watch.js';
 import { follow, said } from '../course.js';
 import { type Common, complainAboutUnread, pageFor, print, printJson } from '../output.js';
+import { whyNoScreen } from '../screen.js';
 
 export interface ReapOptions extends Common {
   readonly dryRun?: boolean;
@@ -40,8 +41,16 @@ export async function reapCommand(options: ReapOptions): Promise<number> {
     print(table(reaped.servers, page));
     print(everyGuard(reaped.servers, page));
     print(closing(reaped, page));
+    print(offer(reaped));
   }
   return exitCode(reaped, options.exitCode === true);
+}
+
+/** For a person who came to stop something and found nothing stale. */
+function offer({ servers, unrecorded }: Reaped): string[] {
+  const isStale = servers.some(({ verdict }) => verdict.kind === 'stale');
+  const isThere = [...servers, ...unrecorded].some(({ seen }) => seen.located.kind === 'present');
+  return isStale || !isThere || whyNoScreen() !== undefined ? [] : ['to choose what to stop: opencode-reap pick'];
 }
 
 function policyFrom(options: ReapOptions): RunPolicy {

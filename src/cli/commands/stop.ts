@@ -1,9 +1,11 @@
 import { createInterface } from 'node:readline';
 import type { Judged } from '../../decide/plan.js';
 import type { Verdict } from '../../decide/verdict.js';
+import { type Identity, sameProcess } from '../../model/identity.js';
 import { jsonServer } from '../../report/json.js';
 import { clean } from '../../report/text.js';
 import { forbidding } from '../../run/find-server.js';
+import type { Judgement } from '../../run/judge.js';
 import { stopNamed } from '../../run/stop-and-log.js';
 import { openWorld, type World } from '../../run/world.js';
 import { endWatchIfOver } from '../../session/watch.js';
@@ -16,6 +18,8 @@ export interface StopOptions extends Common {
   readonly yes?: boolean;
   readonly grace: number;
   readonly strays?: boolean;
+  /** By name, which process each was when the user chose it from a list. */
+  readonly shown?: ReadonlyMap<string, Identity>;
 }
 
 /** Stops the servers that the user named, each on its own. A server in use needs a confirmation. */
@@ -50,6 +54,8 @@ async function stopOne(name: string, options: StopOptions, course: Course, world
   const unasked = options.yes === true && !options.dryRun;
   const chosen = await choose(name, { ...policy, unasked, meansProcess: true }, world);
   if (typeof chosen === 'number') return chosen;
+  if (!isShown(chosen.server, options.shown?.get(name)))
+    return refuse(name, 'it is no longer the process that was chosen');
   const forbids = forbidding(chosen);
   if (forbids) {
     const past = chosen.server.verdict.kind === 'gone' ? await afterItsEnd(name, world) : [];
@@ -67,6 +73,10 @@ async function stopOne(name: string, options: StopOptions, course: Course, world
   if (!options.quiet) process.stderr.write('left alone\n');
   return 0;
 }
+
+/** A list is some seconds old, and its ids are those of records, or pids. One that has ended is found out later. */
+const isShown = ({ seen: { located } }: Judgement, shown: Identity | undefined): boolean =>
+  shown === undefined || located.kind !== 'present' || sameProcess(shown, located.server) === 'same';
 
 function refuse(name: string, detail: string): number {
   complain(`${name} was not stopped: ${detail}`, `opencode-reap why ${name} shows what was seen`);
