@@ -66,6 +66,7 @@ export const ENVIRONMENT: readonly (readonly [name: string, meaning: string])[] 
   ['OPENCODE_REAP_OLDER_THAN', 'the default of --older-than'],
   ['OPENCODE_REAP_GRACE', 'the default of --grace'],
   ['OPENCODE_REAP_RETIRE_AFTER', 'the default of --retire-after'],
+  ['OPENCODE_REAP_NOTICE', 'if off, no session begins with what was done since the last one'],
   ['OPENCODE_REAP_DEBUG', 'if set, an unexpected error comes with its stack'],
   ['OPENCODE_REAP=keep', 'in the environment of a server: it is never reaped automatically'],
   ['NO_COLOR', 'if set, no colors'],

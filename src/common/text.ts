@@ -8,4 +8,12 @@ export function duration(ms: number): string {
   return `${Math.round(seconds / 86_400)} d`;
 }
 
+/** Four digits would be more than anyone compares. */
+const MEGABYTES_AT_MOST = 1000;
+
+export function memory(bytes: number): string {
+  const megabytes = Math.round(bytes / 1_048_576);
+  return megabytes < MEGABYTES_AT_MOST ? `${megabytes} MB` : `${(bytes / 1_073_741_824).toFixed(1)} GB`;
+}
+
 export const count = (n: number, one: string, many = `${one}s`): string => `${n} ${n === 1 ? one : many}`;

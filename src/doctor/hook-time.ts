@@ -19,7 +19,9 @@ export function hookTime(
   { form, runner, words, otherNode }: Invocation,
   mending = 'opencode-reap install fixes it',
 ): Finding[] {
-  const args = words.map((word, at) => (at === 2 ? 'doctor' : word));
+  // A rehearsal tells no one anything.
+  const silent = words.filter((word, at) => ![word, words[at - 1]].includes('--notice'));
+  const args = silent.map((word, at) => (at === 2 ? 'doctor' : word));
   const first = [...runner, ...args];
   const commands = otherNode === undefined ? [first] : [first, [otherNode, ...args]];
   // The line hides its failures, so each of its commands is run on its own first.

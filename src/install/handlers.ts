@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Member } from './json-edit.js';
-import { alternativesOf, lineOf } from './shell-line.js';
+import { alternativesOf, lineOf, TO_CALLER } from './shell-line.js';
 
 /* What our two hooks look like in Claude Code's settings, and how to find them in a settings file. */
 
@@ -25,16 +25,19 @@ export interface HookCall {
 /** The longest that Claude Code waits for it at the end of a session; it takes a hundredth of that. */
 const TIMEOUT_SECONDS = 5;
 
-export const argsOf = (
-  name: EventName,
-  { hook, port, stateDir }: Pick<HookCall, 'hook' | 'port' | 'stateDir'>,
-): string[] => [
+const argsOf = (name: EventName, { hook, port, stateDir, form }: HookCall): string[] => [
   hook,
   'hook',
   EVENTS[name],
   ...(port === undefined ? [] : ['--port', String(port)]),
   ...(stateDir === undefined ? [] : ['--state-dir', stateDir]),
+  ...(isHeard(name) ? ['--notice', String(form === 'shell' ? TO_CALLER : STDOUT)] : []),
 ];
+
+/** At the end of a session, what a hook says is shown to no one. */
+const isHeard = (name: EventName): boolean => name === 'SessionStart';
+
+const STDOUT = 1;
 
 /** What one of our handlers runs. */
 export interface Command {
@@ -51,7 +54,8 @@ export function commandOf(name: EventName, call: HookCall, runner: readonly stri
   if (call.form === 'exec') return { command: program, args };
   const other = kept !== undefined && call.isThere(kept) ? kept : call.otherNode;
   const runners = other === undefined || (runner.length === 1 && other === program) ? [runner] : [runner, [other]];
-  return { command: lineOf(runners.map((words) => [...words, ...args])) };
+  const commands = runners.map((words) => [...words, ...args]);
+  return { command: lineOf(commands, isHeard(name)) };
 }
 
 export const groupOf = (name: EventName, call: HookCall) => ({

@@ -12,9 +12,17 @@ export function quote(word: string): string {
   return `${set}'${value.replaceAll("'", "'\\''")}'`;
 }
 
-/** Runs the first of these that works, silently; always exits with 0. */
-export const lineOf = (commands: readonly (readonly string[])[]): string =>
-  [...commands.map((words) => `${words.map(quote).join(' ')} >/dev/null 2>&1`), 'true'].join(' || ');
+/** What the standard output of a line's program is called in it: what a node in between prints there is discarded. */
+export const TO_CALLER = 3;
+
+/**
+ * Runs the first of these that works, silently; always exits with 0. If it is `heard`, what it writes to descriptor
+ * `TO_CALLER` reaches who runs the line.
+ */
+export const lineOf = (commands: readonly (readonly string[])[], heard = false): string => {
+  const output = heard ? `${TO_CALLER}>&1 >/dev/null 2>&1` : '>/dev/null 2>&1';
+  return [...commands.map((words) => `${words.map(quote).join(' ')} ${output}`), 'true'].join(' || ');
+};
 
 const TOKEN = /[ \t]*(\d*(?:>>|>&|<&|>|<)|\|\||&&|[|&;()\n]|(?:'[^']*'|"(?:\\.|[^"\\])*"|\\.|[^\s'"\\|&;<>()])+)/sy;
 const REDIRECTION = /^\d*[<>]/;

@@ -1,4 +1,5 @@
 import { Chalk, type ChalkInstance } from 'chalk';
+import { memory as size } from '../common/text.js';
 
 export type Paint = ChalkInstance;
 
@@ -33,14 +34,7 @@ export const tilde = (path: string, home: string | undefined): string =>
     ? `~${path.slice(home.length)}`
     : path;
 
-/** Four digits would be more than anyone compares. */
-const MEGABYTES_AT_MOST = 1000;
-
-export function memory(bytes: number | undefined): string {
-  if (bytes === undefined) return '–';
-  const megabytes = Math.round(bytes / 1_048_576);
-  return megabytes < MEGABYTES_AT_MOST ? `${megabytes} MB` : `${(bytes / 1_073_741_824).toFixed(1)} GB`;
-}
+export const memory = (bytes: number | undefined): string => (bytes === undefined ? '–' : size(bytes));
 
 /** A share of one core; several cores are more than 100%. */
 export const percent = (share: number | undefined): string =>

@@ -12,6 +12,7 @@ import type { World } from '../run/world.js';
 import { type Claim, claimBackgroundRun, isVoid } from '../state/ours/claims.js';
 import { noteFailure } from '../state/ours/log.js';
 import { closeRequest, pendingRequests, type StoredRequest } from '../state/ours/requests.js';
+import { noteForNext } from './notice.js';
 import { endWatchIfOver, ensureWatch, leftToWatch, retireAfterIn } from './watch.js';
 
 /*
@@ -237,7 +238,9 @@ async function look(due: readonly StoredRequest[], policy: BackgroundPolicy, wor
     endStrays: false,
     scope: { kind: 'all', port: undefined },
   } as const;
-  return reap(request, world);
+  const reaped = await reap(request, world);
+  noteForNext(reaped, world.folder);
+  return reaped;
 }
 
 /** Spared only because it is too young or busy, or because it is just waking up: time alone may change that. */

@@ -18,17 +18,20 @@ import { leaveRequest } from '../state/ours/requests.js';
 import { holderAbove } from './holder.js';
 import { type HookInput, readInput } from './hook-input.js';
 import { type LeaseFile, leaseOf, writeLease } from './lease.js';
+import { tellNotice } from './notice.js';
 
 /*
  * What Claude Code runs when a session begins and when it ends. It shares 1.5 s with all other hooks, so it only writes
- * down what happened and, at most, starts the background run. It prints nothing: what a hook prints at the start goes
- * into the model's context. It never fails a session.
+ * down what happened and, at most, starts the background run. It prints nothing, since that would go into the model's
+ * context, except for what only the person sees (notice.ts). It never fails a session.
  */
 
 export interface HookCall {
   readonly event: string;
   readonly port: number;
   readonly stateDir: string | undefined;
+  /** The descriptor on which the person can be told something; undefined where none leads there. */
+  readonly notice: number | undefined;
   readonly env: Variables;
   /** Starts the background run without waiting for it. */
   readonly startBackground: (stateDir: string | undefined) => Promise<void>;
@@ -72,6 +75,7 @@ async function sessionStart(call: HookCall, input: HookInput, folder: StateFolde
   writeLease(leaseFor(call, input, folder, seen));
   // `clear` and `compact` go on in the same process, so nothing has ended.
   if (input.source !== 'clear' && input.source !== 'compact') await request(call, input, undefined, folder, seen);
+  tellNotice(call.notice, call.env, folder);
 }
 
 /** A lease with an identity ends with its process, and never here: a nested client inherits its outer one's pid. */
@@ -161,7 +165,7 @@ async function logFailure(call: HookCall, folder: StateFolder, error: unknown): 
   );
 }
 
-/** `hook <event> [--port <port>] [--state-dir <dir>]`; anything invalid is left at its default. */
+/** `hook <event> [--port <port>] [--state-dir <dir>] [--notice <descriptor>]`; anything invalid is left at its default. */
 export function parseHookCall(
   args: readonly string[],
   env: Variables,
@@ -175,6 +179,7 @@ export function parseHookCall(
     event: args[0] ?? '',
     port: port(Number(value('--port'))) ?? DEFAULT_PORT,
     stateDir: value('--state-dir'),
+    notice: /^[1-9]$/.test(value('--notice') ?? '') ? Number(value('--notice')) : undefined,
     env,
     startBackground,
   };

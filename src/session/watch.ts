@@ -21,6 +21,7 @@ import { readLastUses, writeLastUses } from '../state/ours/last-uses.js';
 import { noteFailure } from '../state/ours/log.js';
 import { folderFiles, noteFolders, type SessionFolders } from '../state/ours/session-folders.js';
 import type { BackgroundPolicy } from './background.js';
+import { noteForNext } from './notice.js';
 
 /*
  * The watch: while any recorded server is alive (except those that are never to be stopped), one tiny process per user
@@ -241,6 +242,7 @@ async function lookQuietly(policy: BackgroundPolicy, world: World): Promise<Reap
   const uses = readLastUses(world.folder, boot);
   const request = { ...LOOKING, ...policy, dryRun: false, quietForMs: retireAfterIn(world) };
   const reaped = await reap(request, world);
+  noteForNext(reaped, world.folder);
   const now = { at: Date.now(), bootMs: world.clock() };
   const next = leftToWatch(reaped, world).map(({ seen }) => nextUse(seen, uses, now));
   writeLastUses(world.folder, boot, new Map(next.filter((entry) => entry !== undefined)));

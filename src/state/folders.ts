@@ -19,6 +19,8 @@ export interface StateFolder {
   readonly silent: string;
   /** When the watch last saw each server in use. */
   readonly lastUses: string;
+  /** What a person is to be told. */
+  readonly notice: string;
   readonly log: string;
 }
 
@@ -34,6 +36,7 @@ export const stateFolder = (root: string): StateFolder => ({
   places: join(root, 'places'),
   silent: join(root, 'silent'),
   lastUses: join(root, 'last-uses.json'),
+  notice: join(root, 'notice.json'),
   log: join(root, 'log.ndjson'),
 });
 

@@ -65,15 +65,15 @@ describe('the plugin', () => {
 
   test('has its two hooks, and no packages to be installed', async () => {
     const nodes = 'node /usr/local/bin/node /usr/bin/node /opt/homebrew/bin/node';
-    const handler = (word: string) => ({
+    const handler = (word: string, output = '') => ({
       type: 'command',
-      command: `for n in ${nodes}; do "$n" "\${CLAUDE_PLUGIN_ROOT}/hook.cjs" hook ${word} && break; done >/dev/null 2>&1; true`,
+      command: `for n in ${nodes}; do "$n" "\${CLAUDE_PLUGIN_ROOT}/hook.cjs" hook ${word} && break; done ${output}>/dev/null 2>&1; true`,
       timeout: 60,
     });
     const { hooks, description } = await jsonOf(PLUGIN, 'hooks/hooks.json');
     expect(description).toBeTypeOf('string');
     expect(hooks).toEqual({
-      SessionStart: [{ hooks: [handler('session-start')] }],
+      SessionStart: [{ hooks: [handler('session-start --notice 3', '3>&1 ')] }],
       SessionEnd: [{ hooks: [handler('session-end')] }],
     });
     const names = await readdir(PLUGIN, { recursive: true });

@@ -20,12 +20,20 @@ const edited = (result: Edited | string): Edited => {
   return result;
 };
 
-const group = (word: string, ...more: string[]) => ({
+const TOLD = {
+  'session-start': { words: ['--notice', '3'], output: '3>&1 >/dev/null 2>&1' },
+  'session-end': { words: [], output: '>/dev/null 2>&1' },
+} as const;
+
+const group = (word: keyof typeof TOLD, ...more: string[]) => ({
   hooks: [
     {
       type: 'command',
       command: ['node', '/usr/bin/node']
-        .map((node) => `${[node, CALL.hook, 'hook', word, ...more].join(' ')} >/dev/null 2>&1 || `)
+        .map(
+          (node) =>
+            `${[node, CALL.hook, 'hook', word, ...more, ...TOLD[word].words].join(' ')} ${TOLD[word].output} || `,
+        )
         .concat('true')
         .join(''),
       timeout: 5,

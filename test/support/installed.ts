@@ -33,7 +33,8 @@ export const run = (sandbox: Sandbox, args: readonly string[], options: CliOptio
 
 /** The line as it is written for these paths, none of which needs quotes. */
 export const lineOf = (script: string, word: string, ...more: string[]): string => {
-  const call = `${[script, 'hook', word, ...more].join(' ')} >/dev/null 2>&1`;
+  const told = word === 'session-start' ? { words: ['--notice', '3'], output: '3>&1 ' } : { words: [], output: '' };
+  const call = `${[script, 'hook', word, ...more, ...told.words].join(' ')} ${told.output}>/dev/null 2>&1`;
   return `node ${call} || ${process.execPath} ${call} || true`;
 };
 

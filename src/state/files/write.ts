@@ -12,7 +12,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { errorCode, isMissing, tryRead } from '../../common/errors.js';
-import { holds, modifiedAt } from './read.js';
+import { holds, modifiedAt, readSmall } from './read.js';
 import { retryInUse } from './retry.js';
 
 /**
@@ -79,6 +79,18 @@ export function removeUnchanged(file: string, text: string): boolean {
   if (!unchanged) linkNew(aside, file);
   attempt(() => removeFile(aside));
   return unchanged;
+}
+
+/**
+ * The text of a file that is gone afterwards: of two processes that take it, one gets it. Undefined when it is not there,
+ * or nothing that only this user can have written.
+ */
+export function takeFile(file: string): string | undefined {
+  const aside = temporaryFor(file);
+  if (!moveFile(file, aside)) return undefined;
+  const read = readSmall(aside);
+  attempt(() => removeFile(aside));
+  return read.kind === 'text' && read.trust.kind === 'trusted' ? read.text : undefined;
 }
 
 export function removeFile(file: string): void {
