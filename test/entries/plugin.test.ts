@@ -78,7 +78,19 @@ describe('the plugin', () => {
     });
     const names = await readdir(PLUGIN, { recursive: true });
     const files = ['.claude-plugin', '.claude-plugin/plugin.json', 'hooks', 'hooks/hooks.json'];
-    expect(names.sort()).toEqual([...files, ...BUILT].sort());
+    const commands = ['commands', 'commands/opencode-reap.md'];
+    expect(names.sort()).toEqual([...files, ...commands, ...BUILT].sort());
+  });
+
+  test('has a command whose lines are the program’s own, of which those that change something are left to the user', async () => {
+    const text = await readFile(join(PLUGIN, 'commands/opencode-reap.md'), 'utf8');
+    const [, head = '', body = ''] = text.split(/^---$/m);
+    const call = `node "\${CLAUDE_PLUGIN_ROOT}/opencode-reap.cjs"`;
+    const allowed = /^allowed-tools: (.*)$/m.exec(head)?.[1]?.split(', ');
+    expect(allowed).toEqual(['list --all', 'log:*', 'why:*'].map((words) => `Bash(${call} ${words})`));
+    expect(head).toMatch(/^disable-model-invocation: true$/m);
+    const lines = [...body.matchAll(/`(node [^`]*)`/g)].map(([, line = '']) => line.replace(`${call} `, ''));
+    expect(lines).toEqual(['list --all', 'why SERVER', 'log', 'stop SERVER']);
   });
 
   test('holds a program that runs where there is no /proc, too', async () => {

@@ -73,7 +73,9 @@ function answerTo(messages: readonly Message[]): Answer {
     typeof content === 'string' ? [{ type: 'text', text: content }] : content,
   );
   if (blocks.some(({ type }) => type === 'tool_result')) return { type: 'text', text: 'done' };
-  const asked = blocks.flatMap(({ text = '' }) => /please execute( in the background)?: (.+)/.exec(text) ?? []);
+  const asked = blocks.flatMap(
+    ({ text = '' }) => /please execute( in the background)?: (.+?)(?:<\/command-args>)?$/m.exec(text) ?? [],
+  );
   const [, inBackground, command] = asked;
   if (command === undefined) return { type: 'text', text: 'hello' };
   const input = inBackground ? { command, run_in_background: true as const } : { command };

@@ -23,6 +23,8 @@ export interface ClaudeSandbox extends Sandbox {
 
 export interface ClientOptions {
   readonly args?: readonly string[];
+  /** What the model may do without a question to the person; the shell, unless it is said. */
+  readonly tools?: readonly string[];
   readonly cwd?: string;
   readonly env?: Changes;
 }
@@ -117,8 +119,8 @@ const clientEnvironment = (api: ClaudeApi): Changes => ({
 const TOOLS = ['--permission-mode', 'default', '--allowedTools', 'Bash'];
 
 const print = (sandbox: Sandbox, api: ClaudeApi, prompt: string, options: ClientOptions = {}): Promise<Printed> => {
-  const { args = [], cwd = sandbox.project, env = {} } = options;
-  const child = sandbox.spawn('claude', ['-p', prompt, ...TOOLS, ...args], {
+  const { args = [], tools = TOOLS, cwd = sandbox.project, env = {} } = options;
+  const child = sandbox.spawn('claude', ['-p', prompt, ...tools, ...args], {
     cwd,
     env: sandbox.env({ ...clientEnvironment(api), ...env }),
     stdio: ['ignore', 'pipe', 'pipe'],
