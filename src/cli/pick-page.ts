@@ -1,7 +1,7 @@
 import { count } from '../common/text.js';
 import { wrap } from '../report/columns.js';
 import { choices, type Page } from '../report/table.js';
-import { clean, memory, paintFor } from '../report/text.js';
+import { memory, paintFor } from '../report/text.js';
 import { why } from '../report/why.js';
 import { type Choice, chosenIn, current, type Picking, visible } from './picking.js';
 
@@ -90,15 +90,8 @@ export const furthestIn = (picking: Picking, page: Page, rows: number): number =
 
 const roomFor = (rows: number): number => Math.max(1, rows - 1);
 
-/** Without colors, which would count when a line is broken. */
+/** Without colors: they are not kept where a page is drawn again. */
 function guardLines(picking: Picking, page: Page): string[] {
   const row = current(picking);
-  return row === undefined ? [] : why(row.server, paintFor(false, false, {})).flatMap((line) => wrapWhy(line, page));
+  return row === undefined ? [] : why(row.server, { ...page, paint: paintFor(false, false, {}) });
 }
-
-const wrapWhy = (line: string, { width }: Page): string[] => {
-  const indent = /^ */.exec(line)?.[0] ?? '';
-  return wrap(clean(line.trimStart()), width === undefined ? undefined : width - indent.length, '').map(
-    (part, at) => `${at === 0 ? indent : `${indent}  `}${part}`,
-  );
-};
