@@ -90,7 +90,7 @@ const PROVEN = {
   },
 } as const satisfies Record<string, Case>;
 
-function bornIn(given: Case): Birth | undefined {
+function bornIn(given: Case, mayBe = (_is: boolean): void => undefined): Birth | undefined {
   const server = serverProcess(SERVER, given.server);
   const top = given.launcher ? serverProcess(SERVER - 1, { ...given.launcher }) : server;
   const parent = given.parent && process(COMPANION, given.parent);
@@ -122,7 +122,9 @@ function bornIn(given: Case): Birth | undefined {
   };
   // As it was found when it was still ours.
   const [record] = unrecordedIn([], { ...snapshot, owner: server.owner });
-  if (record === undefined || !mayBeBorn(record, snapshot)) return undefined;
+  const isWorthIt = record !== undefined && mayBeBorn(record, snapshot);
+  mayBe(isWorthIt);
+  if (record === undefined || !isWorthIt) return undefined;
   return birthOf(record, { ...traces, ...given.traces }, snapshot);
 }
 
@@ -210,6 +212,11 @@ const CONDITIONS: readonly Spoil[] = [
     { traces: { commandLines: [['opencode', 'serve', '--port=4096']] } },
     'unrecorded',
   ],
+  [
+    'another option, and its port another way',
+    { traces: { commandLines: [['opencode', 'serve', '--pure', '--port=4096']] } },
+    'unrecorded',
+  ],
   ['more arguments', { traces: { commandLines: [[...ARGV, '--print-logs']] } }, 'unrecorded'],
   ['arguments before', { traces: { commandLines: [['opencode', '--pure', 'serve', '--port', '4096']] } }, 'unrecorded'],
   [
@@ -251,6 +258,7 @@ const PROOFS: Readonly<Record<keyof typeof PROVEN, readonly Spoil[]>> = {
     ['no parent', { parent: undefined }, 'unrecorded'],
     ['a younger parent', { parent: { ageMs: HOUR - 1 } }, 'unrecorded'],
     ['a parent whose age cannot be read', { parent: { ageMs: undefined } }, 'unknown'],
+    ['an age of its own that cannot be read', { server: { ageMs: undefined } }, 'unknown'],
     ['another user’s parent', { parent: { owner: '1001' } }, 'unrecorded'],
     ['a parent whose user cannot be read', { parent: { owner: undefined } }, 'unknown'],
     [
@@ -322,6 +330,22 @@ const PROOFS: Readonly<Record<keyof typeof PROVEN, readonly Spoil[]>> = {
       { traces: { streams: ['null, to read', 'null, to write', 'null, to write'] } },
       'unrecorded',
     ],
+    [
+      'output that a shell threw away, and errors that node did',
+      { traces: { streams: ['null, to read', 'null, to write', 'null, for both'] } },
+      'unrecorded',
+    ],
+    [
+      'errors that a shell threw away',
+      { traces: { streams: ['null, to read', 'null, for both', 'null, to write'] } },
+      'unrecorded',
+    ],
+    [
+      'output that cannot be written to',
+      { traces: { streams: ['null, to read', 'null, to read', 'null, for both'] } },
+      'unrecorded',
+    ],
+    ['input that is open', { traces: { streams: ['pipe', 'null, for both', 'null, for both'] } }, 'unrecorded'],
     ['output in a file', { traces: { streams: ['null, to read', 'other', 'other'] } }, 'unrecorded'],
     ['output that cannot be seen', { traces: { streams: [undefined, undefined, undefined] } }, 'unknown'],
     ['a parent that lives', { server: { parent: COMPANION }, parent: { name: 'node' } }, 'unrecorded'],
@@ -368,6 +392,21 @@ describe.each(Object.entries(PROVEN))('proven by %s, but for', (kind, given) => 
   test.each(PROOFS[kind as keyof typeof PROVEN])('its own: %s', (_what, by, then) =>
     expect(kindOf(bornIn(spoilt(given, by)))).toBe(then),
   );
+});
+
+test.each<[string, Partial<Process>]>([
+  ['another port', { command: { ...serve1(), port: 4097 } }],
+  ['the session of another process', { session: 77 }],
+  ['a terminal', { terminal: true }],
+])('nothing more is looked at of a server with %s', (_what, server) => {
+  const looks = (its: Partial<Process>): boolean | undefined => {
+    let looked: boolean | undefined;
+    bornIn({ ...PROVEN.log, server: { ...PROVEN.log.server, ...its } }, (is) => {
+      looked = is;
+    });
+    return looked;
+  };
+  expect([looks({}), looks(server)]).toEqual([true, false]);
 });
 
 describe('without any proof', () => {
