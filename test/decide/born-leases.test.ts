@@ -86,6 +86,11 @@ describe('a server whose birth shows that it is a plugin’s', () => {
       { kind: 'spared', reasons: ['unleased'] },
     ],
     [
+      'a client that may have a session is above its parent',
+      every(running(process(SHELL, { parent: CLAUDE })), seen(CLAUDE, { claude: 'spare' })),
+      { kind: 'spared', reasons: ['unleased'] },
+    ],
+    [
       'only a helper of the client is above its parent',
       every(running(process(SHELL, { parent: CLAUDE })), seen(CLAUDE, { claude: 'helper' })),
       { kind: 'stale' },
@@ -113,6 +118,11 @@ describe('a server whose birth shows that it is a plugin’s', () => {
     expect(verdict(but(born, recorded({ ownership: 'withdrawn' }))).guards[0]?.detail).toBe(
       'what proved that a plugin started it is gone',
     );
+  });
+
+  test('lists no process that only has the pid of its client', () => {
+    const given = but(born, bornWith({ clientPid: OTHER }), running(elsewhere));
+    expect(evidence(given).coveringLeases.filter(({ holderPid }) => holderPid === OTHER)).toEqual([]);
   });
 
   test('lists each of its sessions once', () => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { sparesByOwner, whose } from '../../src/decide/owner.js';
+import { type Owner, sparesByOwner, whose } from '../../src/decide/owner.js';
 import type { Registration } from '../../src/model/owner.js';
 import { ttyFrom } from '../../src/observe/linux/processes.js';
 import { unitFrom } from '../../src/observe/linux/units.js';
@@ -62,6 +62,16 @@ test.each<[string, Change, string]>([
     every(running(process(400, { claude: 'session' })), seen(SERVER, { parent: 400 })),
     'Claude Code, pid 400',
   ],
+  [
+    'what may be a session runs above it',
+    every(running(process(400, { claude: 'spare' })), seen(SERVER, { parent: 400 })),
+    'Claude Code, pid 400',
+  ],
+  [
+    'a session that has ended started it, and its terminal cannot be read',
+    every(marked({ claude: true }), seen(SERVER, { terminal: undefined })),
+    'left by Claude Code',
+  ],
   ['anything else runs above it', below('node'), 'below node, pid 400'],
   ['what takes in orphans has taken it in', below('systemd'), 'unknown'],
   [
@@ -85,6 +95,11 @@ test.each<[string, Change, string]>([
     'ADE marked it, and its pid is a later process',
     every(marked({ ade: true, adePid: pid(400) }), running(process(400, { ageMs: MINUTE }))),
     'left by ADE, pid 400',
+  ],
+  [
+    'ADE marked it, and it cannot be told whether its pid is a later process',
+    every(marked({ ade: true, adePid: pid(400) }), running(process(400, { ageMs: undefined }))),
+    'ADE, pid 400',
   ],
   ['ADE marked it, and has ended', marked({ ade: true, adePid: pid(FREE) }), `left by ADE, pid ${FREE}`],
   ['ADE marked it, and does not say which', marked({ ade: true }), 'ADE'],
@@ -171,6 +186,12 @@ test.each<[string, Change, string]>([
     openChamber({ doubt: 'anyone can write the file' }),
     'perhaps OpenChamber (desktop)',
   ],
+  [
+    'OpenChamber’s entry is of no time that there is',
+    openChamber({ seenAt: Number.POSITIVE_INFINITY }),
+    'perhaps OpenChamber (desktop)',
+  ],
+  ['Neovim’s list cannot be read', neovim({ port: undefined, holders: [], doubt: 'x' }), 'perhaps Neovim'],
   ['Neovim uses it', every(neovim(), seen(CLAUDE, { name: 'nvim' })), `Neovim, pid ${CLAUDE}`],
   ['Neovim’s pid is something else', neovim(), 'perhaps Neovim'],
   ['Neovim’s pid is something else, and younger', neovim({ seenAt: NOW - 3 * HOUR }), 'unknown'],
@@ -229,7 +250,20 @@ test.each<[string, Situation, string, string]>([
     'opencode-plugin-cc',
     'spared',
   ],
+  [
+    'a plugin’s that it does not detach, in the terminal of its session',
+    but(native, recorded({ isAttached: true }), below('code'), seen(SERVER, { terminal: true })),
+    'opencode-plugin-cc',
+    'stale',
+  ],
   ['a plugin’s below an editor', but(native, below('code')), 'VS Code, pid 400', 'spared'],
+  ['a plugin’s whose terminal cannot be read', but(native, seen(SERVER, { terminal: undefined })), 'unknown', 'unsure'],
+  [
+    'a plugin’s where no terminals are shown',
+    but(native, seen(SERVER, { terminal: undefined }), seen(SELF, { terminal: undefined })),
+    'opencode-plugin-cc',
+    'stale',
+  ],
   ['a plugin’s below a script', but(native, below('node')), 'opencode-plugin-cc', 'stale'],
   ['a plugin’s that a session left', but(native, marked({ claude: true })), 'opencode-plugin-cc', 'stale'],
   [
@@ -313,10 +347,24 @@ describe('whatever another program wrote down', () => {
   });
 });
 
-test('only what spares is called so', () => {
-  expect(sparesByOwner({ kind: 'from', name: 'x', pid: undefined, isThere: true })).toBe('no');
-  expect(sparesByOwner({ kind: 'parent', name: 'x', pid: 9 })).toBe('no');
-  expect(sparesByOwner({ kind: 'unknown' })).toBe('no');
+test.each<[Owner, 'yes' | 'no' | 'unknown']>([
+  [{ kind: 'plugin', name: 'x' }, 'no'],
+  [{ kind: 'adopted' }, 'no'],
+  // What its record says is asked before.
+  [{ kind: 'user' }, 'no'],
+  [{ kind: 'program', name: 'x', pid: 9, isSure: true }, 'yes'],
+  [{ kind: 'program', name: 'x', isSure: false, doubt: 'y' }, 'unknown'],
+  [{ kind: 'daemon' }, 'yes'],
+  [{ kind: 'manager', name: 'x', pid: undefined }, 'yes'],
+  [{ kind: 'service', unit: 'x.service' }, 'yes'],
+  [{ kind: 'app', name: 'x', pid: 9 }, 'yes'],
+  [{ kind: 'terminal', terminal: undefined, within: undefined }, 'yes'],
+  [{ kind: 'hidden' }, 'unknown'],
+  [{ kind: 'parent', name: 'x', pid: 9 }, 'no'],
+  [{ kind: 'from', name: 'x', pid: undefined, isThere: true }, 'no'],
+  [{ kind: 'unknown' }, 'no'],
+])('whether %j spares what a plugin recorded: %s', (owner, spares) => {
+  expect(sparesByOwner(owner)).toBe(spares);
 });
 
 test.each([
