@@ -55,6 +55,7 @@ test.each<[string, Change, string]>([
     'you, in VS Code (pts/3)',
   ],
   ['an editor runs above it', below('cursor'), 'Cursor, pid 400'],
+  ['an editor of Windows runs above it', below('Code.exe'), 'VS Code, pid 400'],
   ['a desktop app runs above it', below('opencode-deskto'), 'OpenCode Desktop, pid 400'],
   ['a supervisor runs above it', below('supervisord'), 'supervisord, pid 400'],
   [
