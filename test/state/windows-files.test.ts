@@ -4,6 +4,7 @@ import { tokenOfProcStart } from '../../src/decide/claude-list.js';
 import { spellingsOf } from '../../src/observe/hashed-directory.js';
 import { tilde } from '../../src/report/text.js';
 import { retryInUse } from '../../src/state/files/retry.js';
+import { idOf } from '../../src/state/files/trust.js';
 import { trustByPlace, trustInProfile } from '../../src/state/files/trust-by-place.js';
 
 const HOME = 'C:\\Users\\me';
@@ -21,6 +22,16 @@ test.each<[string, string | undefined, string | undefined, string]>([
   ['anywhere, without a profile', `${HOME}\\x.json`, undefined, 'unexamined'],
 ])('a file of Windows %s', (_where, file, home, kind) => {
   expect(trustInProfile(file, home).kind).toBe(kind);
+});
+
+test('a file is itself by its path and by a descriptor, and no other file of its volume', () => {
+  const [byPath, byDescriptor] = [
+    { dev: 0x12_3456_fe91_e472n, ino: 2n ** 60n },
+    { dev: 0xfe91_e472n, ino: 2n ** 60n },
+  ];
+  expect(idOf(byPath)).toBe(idOf(byDescriptor));
+  expect(idOf({ dev: -0x16e_1b8en, ino: 2n ** 60n })).toBe(idOf(byDescriptor));
+  expect(idOf({ ...byPath, ino: 2n ** 60n + 1n })).not.toBe(idOf(byPath));
 });
 
 test('a file of Windows that is another one by the time that it is found is not examined', () => {

@@ -8,8 +8,11 @@ const WORLD_WRITE = 0o002;
 const GROUP_WRITE = 0o020;
 const STICKY = 0o1000;
 
-/** Tells one file from any other. As numbers, those of NTFS are beyond 2^53. */
-export const idOf = ({ dev, ino }: BigIntStats): string => `${dev} ${ino}`;
+/**
+ * Tells one file from any other. As numbers, those of NTFS are beyond 2^53. Some releases of node have 64 bits of a volume
+ * on Windows 11 by a path, and 32 of the same volume by a descriptor (libuv/libuv#4698).
+ */
+export const idOf = ({ dev, ino }: Pick<BigIntStats, 'dev' | 'ino'>): string => `${BigInt.asUintN(32, dev)} ${ino}`;
 
 /**
  * Whether only we could have written the file at a path: it is ours, in a folder of ours, and closed to others. `id` is of
