@@ -39,8 +39,10 @@ export function mayEndLeft(
   written: Written,
   { processes }: Pick<Snapshot, 'processes'>,
 ): Process[] {
-  if (processes === undefined || written.unread.length > 0) return [];
-  const { leases, witnesses, uses, runs, fences } = written;
+  const { leases, witnesses, uses, runs, fences, kept, unread } = written;
+  // A mark that could not be read names no process.
+  const isUnread = unread.length > 0 || kept.some((mark) => mark.processes.length === 0);
+  if (processes === undefined || isUnread) return [];
   const holders = [
     ...[...leases, ...witnesses, ...uses, ...runs].flatMap(({ holder }) => holder ?? []),
     ...fences.map(({ run }) => run),

@@ -379,6 +379,7 @@ describe('of what a tree left behind, what may be ended', () => {
       'what may have one',
       mayGo({ ...nothing, kept: [{ ...mark, processes: [{ pid: child.pid, startToken: undefined }] }] }),
     ],
+    ['anything, while a mark is unread', mayGo({ ...nothing, kept: [{ ...mark, processes: [] }] })],
     ['what holds a lease below it', mayGo({ ...nothing, leases: [holder] })],
     ['what a session of Claude Code is', mayGo({ ...nothing, witnesses: [{ ...witness, holder: identity(LEFT) }] })],
     ['what is a Claude Code itself', mayGo(nothing, mute, { ...below, claude: 'session' })],
