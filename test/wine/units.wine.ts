@@ -15,6 +15,7 @@ interface Told {
   readonly name: string;
   readonly state: string;
   readonly error?: string;
+  readonly note?: string;
 }
 
 /** Not as many random worlds as on Linux: what differs there is seen in a few, and Wine is slow. */
@@ -57,7 +58,9 @@ test('the unit tests that need no Unix pass in node.exe 22 and 20', { timeout: 7
   say(`${left.length} need Unix, or are the same everywhere:\n${left.join('\n')}`);
   const both = await Promise.all((['n22', 'n20'] as const).map((node) => results({ node })));
   for (const { node, code, said, files, tests } of both) {
-    const skipped = tests.filter(({ state }) => state === 'skip').map(({ file, name }) => `  ${file} > ${name}`);
+    const skipped = tests
+      .filter(({ state }) => state === 'skip')
+      .map(({ file, name, note }) => `  ${file} > ${name}${note ? ` (skipped: ${note})` : ''}`);
     say(`${node}: ${tests.length} tests, of which these were skipped:\n${skipped.join('\n')}`);
     const failed = tests.filter(({ state }) => state !== 'pass' && state !== 'skip');
     expect(failed, node).toEqual([]);

@@ -35,12 +35,20 @@ interface Told {
   readonly name: string;
   readonly state: string | undefined;
   readonly error: string | undefined;
+  /** Why it was skipped, where it says so while it runs. */
+  readonly note: string | undefined;
 }
 
 const told = (task: Task, above = ''): Told[] => {
   const name = above === '' ? task.name : `${above} > ${task.name}`;
   const error = task.result?.errors?.[0];
-  const here = { name, state: task.result?.state ?? task.mode, error: error && `${error.name}: ${error.message}` };
+  const state = task.result?.state ?? task.mode;
+  const here = {
+    name,
+    state,
+    error: error && `${error.name}: ${error.message}`,
+    note: (task.result as { readonly note?: string } | undefined)?.note,
+  };
   if (task.type === 'test') return [here];
   const below = task.tasks.flatMap((one) => told(one, name));
   return error ? [here, ...below] : below;
@@ -52,7 +60,13 @@ for (const file of files) {
   const [ran] = (await startTests([file], runner)) as readonly (File | undefined)[];
   const tests = ran ? ran.tasks.flatMap((task) => told(task)) : [];
   const failed = ran?.result?.errors?.[0];
-  if (failed) tests.unshift({ name: 'the file itself', state: 'fail', error: `${failed.name}: ${failed.message}` });
+  if (failed)
+    tests.unshift({
+      name: 'the file itself',
+      state: 'fail',
+      error: `${failed.name}: ${failed.message}`,
+      note: undefined,
+    });
   results.push({ file, ms: Math.round(performance.now() - began), tests });
   writeFileSync(out, JSON.stringify(results));
 }
