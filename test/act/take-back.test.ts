@@ -15,18 +15,29 @@ const lives = (pid: number): boolean => {
   }
 };
 
-const forever = 'setInterval(() => undefined, 1000);';
+interface Tree {
+  readonly child: ChildProcess;
+  readonly below: number;
+  /** What both of them pass on, one to the other: only while both live. */
+  readonly says: (word: string) => Promise<string | undefined>;
+}
 
 /** A process with one below it, both of which stay. */
-async function tree(): Promise<{ readonly child: ChildProcess; readonly below: number }> {
-  const starts = `const below = require('node:child_process').spawn(process.execPath, ['-e', '${forever}'], { stdio: 'ignore' });
-    process.stdout.write(String(below.pid)); ${forever}`;
-  const child = spawn(process.execPath, ['-e', starts], { stdio: ['ignore', 'pipe', 'ignore'], windowsHide: true });
+async function tree(): Promise<Tree> {
+  const starts = `const below = require('node:child_process').spawn(process.execPath, ['-e', 'process.stdin.pipe(process.stdout)'], { stdio: ['pipe', 'pipe', 'ignore'] });
+    process.stdout.write(String(below.pid)); process.stdin.pipe(below.stdin); below.stdout.pipe(process.stdout);`;
+  const child = spawn(process.execPath, ['-e', starts], { stdio: ['pipe', 'pipe', 'ignore'], windowsHide: true });
+  child.stdin.on('error', () => undefined);
   onTestFinished(() => void child.kill('SIGKILL'));
+  const ended = once(child, 'exit').then(() => undefined);
   const [said] = await once(child.stdout, 'data');
   const below = Number(said);
-  onTestFinished(() => void (lives(below) && process.kill(below, 'SIGKILL')));
-  return { child, below };
+  const answer = async (): Promise<string> => String((await once(child.stdout, 'data'))[0]);
+  const says = (word: string): Promise<string | undefined> => {
+    child.stdin.write(word);
+    return Promise.race([answer(), ended]);
+  };
+  return { child, below, says };
 }
 
 test.skipIf(notHere)(`what was just spawned is taken back with what is below it${notHere}`, async () => {
@@ -43,8 +54,8 @@ test.each<[string, (pid: number) => Partial<ChildProcess>]>([
   ['was ended by a signal', (pid) => ({ pid, exitCode: null, signalCode: 'SIGKILL' })],
   ['never began', () => ({ pid: undefined, exitCode: null, signalCode: null })],
 ])('whoever has the pid of what %s is left alone', async (_what, childOf) => {
-  const { child, below } = await tree();
+  const { child, says } = await tree();
   const pid = child.pid ?? expect.fail('it was not spawned');
   await takeBack(childOf(pid) as ChildProcess, process.cwd());
-  expect([lives(pid), lives(below)]).toEqual([true, true]);
+  expect(await says('both live')).toBe('both live');
 });
