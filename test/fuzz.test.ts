@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import type { Activity } from '../src/decide/activity.js';
 import { isBlank, parseDocument } from '../src/install/json-edit.js';
 import { claudeRole } from '../src/model/claude-process.js';
 import { classify } from '../src/model/command-line.js';
@@ -9,9 +11,18 @@ import { environmentFrom } from '../src/observe/environment.js';
 import { acceptingIn } from '../src/observe/linux/listens.js';
 import { parseStat, parseStatus } from '../src/observe/linux/processes.js';
 import { parseTcp } from '../src/observe/linux/sockets.js';
+import { parseEnvironments, shownIn } from '../src/observe/macos/environments.js';
+import { bootIn, machineIn } from '../src/observe/macos/host.js';
 import { parseLsof, tcpSockets } from '../src/observe/macos/lsof.js';
 import { parseNetstat } from '../src/observe/macos/netstat.js';
 import { parseRows } from '../src/observe/macos/ps-rows.js';
+import { askActivity, askWorkplace } from '../src/observe/server/activity.js';
+import { askInfo } from '../src/observe/server/info.js';
+import { whoAnswers } from '../src/observe/server/who-answers.js';
+import { argvOf } from '../src/observe/windows/argv.js';
+import { parseLook } from '../src/observe/windows/processes.js';
+import { listenersOn, parseNetstat as parseWindowsNetstat, windowsSockets } from '../src/observe/windows/sockets.js';
+import { parseMachineGuid } from '../src/observe/windows/tools.js';
 import { parseInput } from '../src/session/hook-input.js';
 import { numbersIn, parseObject } from '../src/state/files/parse.js';
 import { stateFolder } from '../src/state/folders.js';
@@ -22,7 +33,8 @@ import { parseRecord } from '../src/state/ours/record-file.js';
 import { parseRequest } from '../src/state/ours/requests.js';
 import { recordFrom, type Source } from '../src/state/plugins/format.js';
 import { FORMATS } from '../src/state/plugins/formats/index.js';
-import { dice, mutated } from './support/mutated.js';
+import { first, type Handler, handMade, json, says, second } from './support/hand-made.js';
+import { altered, dice, mutated } from './support/mutated.js';
 import { PLUGIN_FORMATS } from './support/plugin-state.js';
 
 /*
@@ -30,7 +42,7 @@ import { PLUGIN_FORMATS } from './support/plugin-state.js';
  * sentence, and soon; it never throws. `FUZZ_MS=60000 FUZZ_SEED=7` looks longer and elsewhere.
  */
 
-const MS = Number(process.env.FUZZ_MS ?? 150);
+const MS = Number(process.env.FUZZ_MS ?? 100);
 const SEED = Number(process.env.FUZZ_SEED ?? 1);
 /** No input here is longer than a megabyte; a parser whose time explodes takes seconds for one. */
 const MOST_MS_EACH = 1_000;
@@ -295,6 +307,136 @@ const TOOLS: readonly Target[] = [
   ],
 ];
 
+const ENVIRONMENTS = `  777 opencode serve --port 4096 HOME=/Users/me OPENCODE_REAP_TAG=t OPENCODE_SERVER_PASSWORD=p AI_AGENT=x
+  778 sleep 5
+`;
+const UUID = '5A1B2C3D-0000-1111-2222-333344445555';
+
+/** More of what they print. */
+const MORE_OF_MACOS: readonly Target[] = [
+  [
+    'what ps prints of environments',
+    [ENVIRONMENTS],
+    (text) => {
+      const lines = parseEnvironments(text);
+      return [...(lines ?? [])].every(([pid, line]) => {
+        const shown = shownIn(line, 'opencode serve --port 4096');
+        const isRead = typeof shown !== 'object' || (isText(shown.tag) && typeof shown.keep === 'boolean');
+        return Number.isInteger(pid) && pid >= 0 && isRead;
+      });
+    },
+  ],
+  [
+    'what sysctl and ioreg print',
+    [`kern.bootsessionuuid: ${UUID}\n`, `  |   "IOPlatformUUID" = "${UUID}"\n`],
+    (text) => [bootIn(text), machineIn(text)].every((one) => one === undefined || /^[0-9A-F-]{36}$/.test(one)),
+  ],
+];
+
+const capture = (name: string, encoding: BufferEncoding = 'utf8'): string =>
+  readFileSync(new URL(`observe/windows/captures/${name}`, import.meta.url), encoding);
+
+/** When 1 January 2026 is, in 100 ns since 1601. */
+const FILE_TIME = '134116992000000000';
+const LOOKED = JSON.stringify({
+  self: 4000,
+  now: FILE_TIME,
+  processes: [
+    { pid: 4, ppid: 0, name: 'System', cmd: null, exe: null, rss: 1, at: '134116991000000000', sid: null },
+    {
+      pid: 700,
+      ppid: 4,
+      name: 'node.exe',
+      cmd: 'node x',
+      exe: 'C:\\n.exe',
+      rss: 1,
+      at: '134116991000000000',
+      sid: null,
+    },
+    {
+      pid: 4000,
+      ppid: 700,
+      name: 'powershell.exe',
+      cmd: 'p',
+      exe: 'C:\\p.exe',
+      rss: 1,
+      at: FILE_TIME,
+      sid: 'S-1-5-21-1',
+    },
+    {
+      pid: 777,
+      ppid: 700,
+      name: 'opencode.exe',
+      cmd: '"C:\\o\\opencode.exe" serve --port 4096',
+      exe: 'C:\\o\\opencode.exe',
+      rss: 300_000_000,
+      at: '134116990000000000',
+      sid: 'S-1-5-21-1',
+    },
+    {
+      pid: 778,
+      ppid: 777,
+      name: 'conhost.exe',
+      cmd: 'conhost.exe --signal 5',
+      exe: null,
+      rss: 1,
+      at: FILE_TIME,
+      sid: null,
+    },
+  ],
+});
+
+/** What the tools of Windows print, in any language. */
+const OF_WINDOWS: readonly Target[] = [
+  [
+    'what PowerShell prints',
+    [LOOKED],
+    (text) =>
+      [...(parseLook(text, 700, 3_600_000)?.processes ?? [])].every(
+        ([pid, one]) =>
+          isPid(pid) &&
+          pid === one.pid &&
+          /^\d{16,18}$/.test(one.startToken ?? '0000000000000000') &&
+          Number.isSafeInteger(one.parent) &&
+          (one.ageMs === undefined || one.ageMs >= 0) &&
+          (one.owner === undefined || /^S-1(-\d+)+$/.test(one.owner)) &&
+          isText(one.name),
+      ),
+  ],
+  [
+    'what netstat.exe prints',
+    [
+      ...['netstat-en', 'netstat-ko', 'netstat-dead-owner', 'netstat-de-dead-owner', 'netstat-wslrelay'].map((name) =>
+        capture(`${name}.txt`),
+      ),
+      capture('netstat-de.wine.bin', 'latin1'),
+    ],
+    (text) => {
+      const rows = parseWindowsNetstat(text);
+      const isRow = rows?.every(
+        ({ localPort, remotePort, pid, state }) =>
+          [localPort, remotePort].every((one) => Number.isInteger(one) && one >= 0 && one <= 99_999) &&
+          (pid === undefined || (Number.isSafeInteger(pid) && pid > 0)) &&
+          ['listen', 'connected', 'passing'].includes(state),
+      );
+      const [sockets] = windowsSockets(rows ?? [], [{ server: 777, pids: [777, 4] }]);
+      const owned = sockets?.listening.every(({ pid }) => pid === 777 || pid === 4);
+      const listeners = listenersOn(rows ?? [], 4096, '127.0.0.1');
+      return isRow !== false && owned === true && listeners.every(({ localPort }) => localPort === 4096);
+    },
+  ],
+  [
+    'what reg.exe prints',
+    [capture('reg-machineguid.wine.txt', 'latin1')],
+    (text) => /^[0-9a-f-]{36}$/.test(parseMachineGuid(text) ?? '00000000-0000-0000-0000-000000000000'),
+  ],
+  [
+    'a command line of Windows',
+    ['"C:\\Program Files\\o\\opencode.exe" serve "--port" 4096', 'cmd.exe /d /s /c ""C:\\x\\opencode.cmd" serve"'],
+    (text) => argvOf(text).every(isText) && ['serve', 'opencode', 'other'].includes(classify(argvOf(text)).kind),
+  ],
+];
+
 const subject = { pid: 4242, startToken: '777', port: 4096, project: '/project', startedAt: 1_700_000_000_000 };
 const user = { pid: 4343, at: 1_700_000_000_000 };
 const THEIRS: readonly Target[] = PLUGIN_FORMATS.map((plugin): Target => {
@@ -326,7 +468,7 @@ function isReadRight(name: string, text: string, others: readonly string[]): boo
 }
 
 function sourceOf(file: string, text: string, others: readonly string[]): Source {
-  const json = parseObject(text);
+  const parsed = parseObject(text);
   const parts = file.split('/');
   return {
     file,
@@ -336,32 +478,35 @@ function sourceOf(file: string, text: string, others: readonly string[]): Source
     trust: TRUSTED,
     startTokens: 'ticks',
 
-    json: typeof json === 'string' ? undefined : json,
+    json: typeof parsed === 'string' ? undefined : parsed,
     pathOf: (path) => join(file, '..', path),
     near: (path) => (path === file ? undefined : sourceOf(join(file, '..', path), others[0] ?? '', [])),
     touchedAt: () => 5,
   };
 }
 
-test.each([...OURS, ...PROC, ...TOOLS, ...THEIRS])(`%s, spoilt (FUZZ_SEED=${SEED})`, (name, seeds, isRight) => {
-  const roll = dice(SEED);
-  // As it was, it is understood: otherwise everything below would be refused at once.
-  for (const seed of seeds) expect([seed, isRight(seed)]).toEqual([seed, true]);
-  const until = performance.now() + MS;
-  for (let tried = 0; tried < 20 || performance.now() < until; tried += 1) {
-    const text = mutated(seeds, roll);
-    const began = performance.now();
-    let right: boolean | unknown;
-    try {
-      right = isRight(text);
-    } catch (error) {
-      right = error;
+test.each([...OURS, ...PROC, ...TOOLS, ...MORE_OF_MACOS, ...OF_WINDOWS, ...THEIRS])(
+  `%s, spoilt (FUZZ_SEED=${SEED})`,
+  (name, seeds, isRight) => {
+    const roll = dice(SEED);
+    // As it was, it is understood: otherwise everything below would be refused at once.
+    for (const seed of seeds) expect([seed, isRight(seed)]).toEqual([seed, true]);
+    const until = performance.now() + MS;
+    for (let tried = 0; tried < 20 || performance.now() < until; tried += 1) {
+      const text = mutated(seeds, roll);
+      const began = performance.now();
+      let right: boolean | unknown;
+      try {
+        right = isRight(text);
+      } catch (error) {
+        right = error;
+      }
+      if (right !== true)
+        throw new Error(`${name}, attempt ${tried}: ${JSON.stringify(text.slice(0, 2_000))}`, { cause: right });
+      expect(performance.now() - began).toBeLessThan(MOST_MS_EACH);
     }
-    if (right !== true)
-      throw new Error(`${name}, attempt ${tried}: ${JSON.stringify(text.slice(0, 2_000))}`, { cause: right });
-    expect(performance.now() - began).toBeLessThan(MOST_MS_EACH);
-  }
-});
+  },
+);
 
 test('brackets without end are refused, and not by a full stack', () => {
   const closed = `${'['.repeat(50_000)}${']'.repeat(50_000)}`;
@@ -369,5 +514,85 @@ test('brackets without end are refused, and not by a full stack', () => {
     expect([...OURS, ...THEIRS].map(([name, , isRight]) => [name, isRight(text)])).toEqual(
       [...OURS, ...THEIRS].map(([name]) => [name, true]),
     );
+  }
+});
+
+/** By its path, an answer as it was understood once, and whether the server may be idle if it answers this instead. */
+type Answers = Readonly<Record<string, readonly [seed: unknown, mayBeIdle: (json: unknown) => boolean]>>;
+
+const isObjectOf = (json: unknown, is: (values: readonly unknown[]) => boolean): boolean =>
+  typeof json === 'object' && json !== null && !Array.isArray(json) && is(Object.values(json));
+const field = (json: unknown, name: string): unknown =>
+  isObjectOf(json, () => true) && Object.hasOwn(json as object, name)
+    ? (json as Record<string, unknown>)[name]
+    : undefined;
+const anything = (): boolean => true;
+const hasEnded = (json: unknown): boolean =>
+  Array.isArray(field(json, 'data')) &&
+  (field(json, 'data') as unknown[]).every((one) =>
+    ['exited', 'timeout', 'killed'].includes(String(field(one, 'status'))),
+  );
+
+const OF_FIRST: Answers = {
+  '/global/health': [{ healthy: true, version: '1.18.33' }, (json) => field(json, 'healthy') === true],
+  '/experimental/session': [[{ id: 'ses_1', directory: '/w', time: { created: 5, updated: 6 } }], Array.isArray],
+  '/session/status': [
+    { ses_1: { type: 'idle' }, ses_2: { type: 'idle' } },
+    (json) => isObjectOf(json, (all) => all.every((one) => field(one, 'type') === 'idle')),
+  ],
+  '/session/ses_1/message': [[{ info: { path: { cwd: '/w' } }, parts: [] }], Array.isArray],
+};
+const OF_SECOND: Answers = {
+  '/api/info': [{ pid: 4242, version: '2.0.21' }, (json) => field(json, 'pid') === 4242],
+  '/api/session/active': [{ data: {} }, (json) => isObjectOf(field(json, 'data'), (all) => all.length === 0)],
+  '/api/debug/location': [[{ directory: '/w' }], Array.isArray],
+  '/api/shell': [{ location: { directory: '/w' }, data: [{ id: 's', status: 'exited' }] }, hasEnded],
+  '/api/pty': [{ location: { directory: '/w' }, data: [{ id: 't', status: 'killed' }] }, hasEnded],
+  '/api/session': [{ data: [{ location: { directory: '/w' }, time: { updated: 6 } }], cursor: {} }, anything],
+};
+
+const KINDS: readonly Activity['kind'][] = ['idle', 'busy', 'unknown', 'silent'];
+
+/** Undefined where it is not JSON, which no answer can be. */
+const jsonIn = (text: string): unknown => {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+};
+
+test.each([
+  ['OpenCode 1', OF_FIRST, first],
+  ['OpenCode 2', OF_SECOND, second],
+] as const)(`what %s answers, made by hand and spoilt (FUZZ_SEED=${SEED})`, async (_name, answers, made) => {
+  const now = { path: '', text: '' };
+  const routes = Object.entries(answers).map(([path, [seed]]): [string, Handler] => [
+    path,
+    (request, response) => (path === now.path ? says('application/json', now.text) : json(seed))(request, response),
+  ]);
+  const address = { ...(await handMade(made(Object.fromEntries(routes)))), username: undefined, password: undefined };
+  const activityNow = () =>
+    askActivity(address, { startedAt: 0, directories: ['/w'], pid: 4242, passwordOfSecond: undefined });
+  expect(await activityNow()).toMatchObject({ kind: 'idle', directories: expect.any(Number) });
+  const roll = dice(SEED);
+  const paths = Object.keys(answers);
+  const seeds = Object.values(answers).map(([seed]) => JSON.stringify(seed));
+  const until = performance.now() + 4 * MS;
+  for (let tried = 0; tried < 6 * paths.length || performance.now() < until; tried += 1) {
+    now.path = paths[tried % paths.length] ?? '';
+    const [seed, mayBeIdle] = answers[now.path] ?? [undefined, anything];
+    const isForm = roll(2) === 0;
+    now.text = isForm ? mutated([JSON.stringify(seed), ...seeds], roll) : JSON.stringify(altered(seed, roll));
+    const { kind } = await activityNow();
+    const said = [
+      kind,
+      await whoAnswers('127.0.0.1', address.port),
+      (await askInfo(address, { deadlineMs: 2_000 })).kind,
+    ];
+    const where = await askWorkplace(address);
+    const isRight = KINDS.includes(kind) && (kind !== 'idle' || mayBeIdle(jsonIn(now.text))) && isText(where);
+    if (!isRight)
+      throw new Error(`${now.path}, attempt ${tried}: ${said}: ${JSON.stringify(now.text.slice(0, 2_000))}`);
   }
 });

@@ -59,3 +59,30 @@ function changed(text: string, seeds: readonly string[], roll: (below: number) =
       return text.slice(0, at) + (roll(50) === 0 ? bit.repeat(20_000) : bit.repeat(3)) + text.slice(at);
   }
 }
+
+/** What has nothing in it is what code takes for an object, so it comes most often. */
+const VALUES: readonly unknown[] = [
+  null,
+  null,
+  null,
+  [null],
+  [null],
+  true,
+  0,
+  -1,
+  5,
+  '',
+  'running',
+  [],
+  {},
+  { a: null },
+];
+
+/** Well-formed, and one thing in it is another: a value, a whole list, or all of it. */
+export function altered(json: unknown, roll: (below: number) => number): unknown {
+  const inner = typeof json === 'object' && json !== null ? Object.keys(json) : [];
+  if (inner.length === 0 || roll(3) === 0) return VALUES[roll(VALUES.length)];
+  const name = inner[roll(inner.length)] ?? '';
+  if (Array.isArray(json)) return json.map((one, at) => (String(at) === name ? altered(one, roll) : one));
+  return { ...(json as object), [name]: altered((json as Record<string, unknown>)[name], roll) };
+}

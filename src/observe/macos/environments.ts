@@ -27,7 +27,7 @@ export async function environmentsOf(
 export function parseEnvironments(stdout: string): ReadonlyMap<number, string> | undefined {
   const found = new Map<number, string>();
   for (const line of linesOf(stdout) ?? ['cut']) {
-    const [, pid, text = ''] = /^ *(\d+)(?: (.*))?$/.exec(line) ?? [];
+    const [, pid, text = ''] = /^ *(\d{1,10})(?: (.*))?$/.exec(line) ?? [];
     if (pid === undefined) return undefined;
     found.set(Number(pid), text);
   }

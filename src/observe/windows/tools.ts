@@ -63,4 +63,6 @@ export function windowsTools(run: RunTool, env: NodeJS.ProcessEnv): Tools {
 
 /** The value's name and its type are written the same in every language. */
 export const parseMachineGuid = (text: string | undefined): string | undefined =>
-  /^\s*MachineGuid\s+REG_SZ\s+([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\s*$/im.exec(text ?? '')?.[1]?.toLowerCase();
+  /^[ \t]*MachineGuid[ \t]+REG_SZ[ \t]+([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})[ \t]*\r?$/im
+    .exec(text ?? '')?.[1]
+    ?.toLowerCase();
