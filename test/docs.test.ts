@@ -44,11 +44,24 @@ test('the page of promises links to the code and the tests of each', () => {
   expect(promises.filter((row) => !row.includes('(../src/') || !row.includes('(../test/'))).toEqual([]);
 });
 
+/** What the page says of a test: its file, and words of its title. */
+const namedIn = (text: string): [file: string, words: string][] =>
+  [...text.matchAll(/\]\(\.\.\/(test\/[^)]+)\): ((?:“[^”]+”(?:, )?)+)/g)].flatMap(([, file = '', all = '']) =>
+    [...all.matchAll(/“([^”]+)”/g)].map(([, words = '']): [string, string] => [file, words]),
+  );
+
 test('the tests that the page of promises names by their words are there', () => {
-  const named = [...textOf('docs/SAFETY.md').matchAll(/\]\(\.\.\/(test\/[^)]+)\): “([^”]+)”/g)];
-  expect(named.length).toBeGreaterThan(10);
-  const missing = named.filter(([, file = '', words = '']) => !readFileSync(join(ROOT, file), 'utf8').includes(words));
-  expect(missing.map(([whole]) => whole)).toEqual([]);
+  const named = namedIn(textOf('docs/SAFETY.md'));
+  expect(named.length).toBeGreaterThan(25);
+  const missing = named.filter(([file, words]) => !readFileSync(join(ROOT, file), 'utf8').includes(words));
+  expect(missing).toEqual([]);
+});
+
+test('each border that the page of promises lists names tests by their words, in files that are code', () => {
+  const [, borders = ''] = textOf('docs/SAFETY.md').split('## What comes from outside');
+  const rows = borders.split('\n## ')[0]?.match(/^\| (?!what comes in)[^-].*$/gm) ?? [];
+  expect(rows.length).toBeGreaterThan(15);
+  expect(rows.filter((row) => namedIn(row).length === 0)).toEqual([]);
 });
 
 test('files and folders that the page of the design names are there', () => {

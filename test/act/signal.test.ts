@@ -80,6 +80,36 @@ test('is not sent when the look that cleared it is too old', async () => {
   expect(alive(pid)).toBe(true);
 });
 
+test.each([
+  ['ESRCH', 'gone'],
+  ['EPERM', 'denied'],
+])('what the kernel says is told, by a stand-in for it: %s is %s', async (code, said) => {
+  const { pid, target, shows } = await victim();
+  const asked = standInForKernel(code);
+  expect(await signal(target, 'SIGTERM', shows(), NOBODY)).toBe(said);
+  expect([asked, alive(pid)]).toEqual([[[pid, 'SIGTERM']], true]);
+});
+
+test('anything else that goes wrong is no answer, by the same stand-in', async () => {
+  const { target, shows } = await victim();
+  standInForKernel('EINVAL');
+  await expect(signal(target, 'SIGTERM', shows(), NOBODY)).rejects.toThrow('EINVAL');
+});
+
+/** Answers each signal with this error, and notes it. */
+function standInForKernel(code: string): unknown[][] {
+  const { kill } = process;
+  const asked: unknown[][] = [];
+  onTestFinished(() => void Object.assign(process, { kill }));
+  Object.assign(process, {
+    kill: (...signaled: unknown[]) => {
+      asked.push(signaled);
+      throw Object.assign(new Error(code), { code });
+    },
+  });
+  return asked;
+}
+
 test('a process has ended when its pid is free or another’s, and not when nobody can tell', async () => {
   const { target, shows } = await victim();
   expect(await isGone(target, shows())).toBe(false);
