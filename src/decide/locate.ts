@@ -160,7 +160,7 @@ function recordedProcess({ spawned, port, startedAt }: ServerRecord, snapshot: S
 }
 
 const wasThere = ({ ageMs }: Process, when: number | undefined, { at }: Snapshot): boolean =>
-  ageMs === undefined || when === undefined || at - ageMs <= when + MAY_START_AFTER_MS;
+  ageMs === undefined || when === undefined || !(at - ageMs > when + MAY_START_AFTER_MS);
 
 /**
  * A pid that nobody has had since is the recorded one's, whatever that runs or is called by now. Where no time was written

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { endScript, parseEnded } from '../../src/act/end-at-once.js';
+import { endAtOnce, endScript, parseEnded } from '../../src/act/end-at-once.js';
 import { type Ending, endRest, endTree } from '../../src/act/end-tree.js';
 import type { Target } from '../../src/decide/verdict.js';
 import { type Identity, parsePid } from '../../src/model/identity.js';
@@ -92,6 +92,22 @@ describe('a tree that one PowerShell ends, answered by a stand-in', () => {
   });
 });
 
+test('neither this program, nor what is above it, nor what is no process, is in what is run, whatever else is', async () => {
+  const scripts: string[] = [];
+  const run = async (script: string) => {
+    scripts.push(script);
+    return '{"ended":[{"pid":1960,"what":"ended"}]}';
+  };
+  const at = (pid: number) => ({ ...SERVER, pid: pid as typeof SERVER.pid });
+  const none = [at(process.pid), at(1), at(0), at(-5), at(1700)];
+  expect([...(await endAtOnce([SERVER, ...none], true, run, new Set([1700])))]).toEqual([[1960, 'ended']]);
+  expect(scripts.map((script) => script.match(/'-?\d+:\d+'/g))).toEqual([[`'1960:${SERVER.startToken}'`]]);
+  for (const one of none) await endAtOnce([one], true, run, new Set([1700]));
+  expect(scripts).toHaveLength(1);
+  await endAtOnce([at(2)], false, run, new Set());
+  expect(scripts[1]).toContain("'2:");
+});
+
 describe('the script', () => {
   test('has single quotes only, in one line, and ends what it opened by what it opened', () => {
     const script = endScript([SERVER, LAUNCHER], true) ?? expect.fail('no script');
@@ -102,6 +118,7 @@ describe('the script', () => {
     expect(script.indexOf('StartTime')).toBeLessThan(script.indexOf('Stop-Process'));
     // Only where the first one is the server does it decide about the others.
     expect(script).toContain("if($w -ne 'ended'){$stay=$true}");
+    expect(script).toContain('$stay=$true;@{pid=[int]$a[0];what=$w};continue}');
     expect(endScript([MCP], false)).not.toContain('$stay=$true');
   });
 

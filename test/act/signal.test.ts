@@ -64,6 +64,7 @@ test('is never sent to this program, to what is above it, or to what is no proce
   for (const one of [process.pid, 1, 0, -1, -pid])
     expect(await signal({ ...target, pid: one as Pid }, 'SIGTERM', look, NOBODY)).toBe('ours');
   expect([asked, alive(pid)]).toEqual([[], true]);
+  expect(await signal({ ...target, pid: 2 as Pid }, 'SIGTERM', () => 'gone', NOBODY)).toBe('gone');
 });
 
 test('is sent in the tick of the look: nothing else runs in between', async () => {

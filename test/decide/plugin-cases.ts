@@ -228,6 +228,13 @@ export const weakIdentity: readonly Case[] = [
     [],
   ],
   [
+    'it runs another program, and when it started is no number',
+    on(seen(SERVER, { command: { kind: 'other' }, ageMs: Number.NaN })),
+    'unknown',
+    'unsure',
+    unseen,
+  ],
+  [
     'what listens on the port runs a server below it, which is another one',
     on(
       recorded({ spawned: undefined }),

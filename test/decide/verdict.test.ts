@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { GUARD_NAMES } from '../../src/decide/guards.js';
-import { targetNamed, type Verdict } from '../../src/decide/verdict.js';
+import { targetNamed, targetOfSpawn, type Verdict } from '../../src/decide/verdict.js';
 import {
   but,
   type Change,
@@ -168,4 +168,18 @@ describe('on the word of a person', () => {
     expect(answered).not.toMatchObject({ outcome: 'pass' });
     expect(answered).not.toHaveProperty('server');
   });
+
+  test('what its tag alone proves may not be stopped if it cannot be told from a later process', () => {
+    const given = but(orphaned, seen(SERVER, { startToken: undefined }));
+    expect(verdict(given).guards.find(({ name }) => name === 'identity')?.outcome).toBe('pass');
+    expect(targetNamed(verdict(given), evidence(given))).toMatchObject({ name: 'identity', outcome: 'unknown' });
+    expect(verdict(given)).toMatchObject({ kind: 'unsure', reasons: ['identity'] });
+  });
+});
+
+test('what has only just been spawned is a target where it is found, and is asked to let go like any that answers', () => {
+  const { located } = evidence(launched);
+  expect(targetOfSpawn(located)).toEqual({ server: identity(SERVER), launcher: identity(LAUNCHER), hung: false });
+  expect(targetOfSpawn({ kind: 'unknown', because: 'x' })).toBeUndefined();
+  expect(targetOfSpawn(evidence(but(native, seen(SERVER, { startToken: undefined }))).located)).toBeUndefined();
 });
