@@ -59,14 +59,15 @@ const isYounger = (process: Process, { ageMs }: Stopped): boolean =>
   ageMs !== undefined && process.ageMs !== undefined && process.ageMs <= ageMs;
 
 /**
- * `--strays` ends only what belongs to nothing else: no terminal, no listening port, not an OpenCode, no tag or record
- * of its own.
+ * `--strays` ends only what belongs to nothing else: no terminal, no listening port, not an OpenCode, no tag, record or
+ * keep mark of its own. `named` is every process that a record or a mark names.
  */
 export function mayEnd(
   stray: Process,
   stopped: Stopped,
   listens: boolean | undefined,
   environments: ReadonlyMap<number, Environment>,
+  named: readonly Identity[],
 ): boolean {
   const environment = environments.get(stray.pid);
   const tag = environment?.tag;
@@ -77,6 +78,8 @@ export function mayEnd(
     stray.terminal === false &&
     listens === false &&
     stray.command?.kind === 'other' &&
+    !environment?.keep &&
+    named.every((one) => sameProcess(one, stray) === 'different') &&
     (tag === undefined || tag === stopped.tag)
   );
 }

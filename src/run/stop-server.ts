@@ -268,8 +268,9 @@ async function straysAfter(
   const left = { server: target.server, tag, tree, apart: stayingAfter(judgement), ageMs, passwords };
   const strays = straysOf(left, table, environments, judgement.survey.snapshot);
   const details = await platform.details({ listens: policy.endStrays ? strays.map(({ pid }) => pid) : [] });
+  const { named } = judgement.survey.snapshot;
   const mayGo = strays.filter(
-    (stray) => policy.endStrays && mayEnd(stray, left, details.get(stray.pid)?.listens, environments),
+    (stray) => policy.endStrays && mayEnd(stray, left, details.get(stray.pid)?.listens, environments, named),
   );
   return endStrays(strays, mayGo, ending);
 }

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { mayEnd, straysOf } from '../../src/decide/strays.js';
+import type { Identity } from '../../src/model/identity.js';
 import { secret } from '../../src/model/secret.js';
 import { environment, HOUR, identity, native, process, SERVER, serverProcess, TAG, tableOf } from './given.js';
 
@@ -24,7 +25,19 @@ test('what ran below a server and is not its own is named with what it has lost,
 
 test('of these only what it has lost may be ended', () => {
   const strays = straysOf(stopped, table, environments, native.snapshot);
-  expect(strays.map((stray) => mayEnd(stray, stopped, false, environments))).toEqual([false, true]);
+  expect(strays.map((stray) => mayEnd(stray, stopped, false, environments, []))).toEqual([false, true]);
+});
+
+test('of these none is ended that has a record or a mark of its own, or asks to be kept', () => {
+  const [stray] = straysOf(stopped, tableOf(process(12)), environments, native.snapshot);
+  if (stray === undefined) return expect.fail('nothing was left');
+  const may = (named: readonly Identity[], its = environments) => mayEnd(stray, stopped, false, its, named);
+  expect(may([])).toBe(true);
+  expect(may([identity(12)])).toBe(false);
+  expect(may([{ ...identity(12), startToken: undefined }])).toBe(false);
+  // Another process had its pid when that was written down.
+  expect(may([{ ...identity(12), startToken: 'earlier' }, identity(13)])).toBe(true);
+  expect(may([], new Map([[12, { ...environment, keep: true }]]))).toBe(false);
 });
 
 const its = { ...environment, tag: undefined, inTerminal: true, password: secret('x') };
@@ -47,6 +60,6 @@ test('a tool of an OpenCode 2 without a tag is named by the password that it has
   ]);
   const strays = straysOf(untagged, left, carried, native.snapshot);
   expect(strays.map(({ pid }) => pid)).toEqual([20]);
-  expect(strays.map((stray) => mayEnd(stray, untagged, false, carried))).toEqual([false]);
+  expect(strays.map((stray) => mayEnd(stray, untagged, false, carried, []))).toEqual([false]);
   expect(straysOf({ ...untagged, tag: TAG }, left, carried, native.snapshot)).toEqual([]);
 });
