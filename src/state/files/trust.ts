@@ -42,9 +42,18 @@ function isPrivateGroup(gid: number): boolean {
   if (gid !== process.getgid?.()) return false;
   const us = nameOfUs();
   if (us === undefined) return false;
-  const passwd = rows('/etc/passwd');
+  return hasNobodyElse(gid, us, rows('/etc/passwd'), rows('/etc/group'));
+}
+
+/** Whether nobody but us is in a group, by the fields of the lists of users and groups. */
+export function hasNobodyElse(
+  gid: number,
+  us: string,
+  passwd: readonly string[][],
+  group: readonly string[][],
+): boolean {
   const users = passwd.filter((fields) => fields[3] === String(gid)).map((fields) => fields[0]);
-  const members = rows('/etc/group')
+  const members = group
     .filter((fields) => fields[2] === String(gid))
     .flatMap((fields) => (fields[3] ?? '').split(','))
     .filter(Boolean);
@@ -55,7 +64,8 @@ function isPrivateGroup(gid: number): boolean {
   return users.includes(us) && listed.every((name) => name === us);
 }
 
-const NOBODY_KNOWN = '';
+/** As whom a user counts whom this machine does not know. */
+export const NOBODY_KNOWN = '';
 
 /** Undefined where it cannot be told: whoever keeps the names may not answer just now. */
 function nameOfUs(): string | undefined {
@@ -68,7 +78,7 @@ function nameOfUs(): string | undefined {
 }
 
 /** A line that says where users or groups are looked up, and not on this machine alone. */
-function asksElsewhere([what = '', where = '']: readonly string[]): boolean {
+export function asksElsewhere([what = '', where = '']: readonly string[]): boolean {
   const sources = where.replace(/#.*|\[[^\]]*\]/g, ' ').split(/\s+/);
   return /^\s*(passwd|group|initgroups)\s*$/.test(what) && sources.some((source) => !ON_THIS_MACHINE.has(source));
 }
