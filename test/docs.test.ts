@@ -90,3 +90,15 @@ test('the flow in the README is a flowchart that GitHub can draw, and has the ve
   expect([number, GUARD_NAMES.length]).toEqual(['seven', 7]);
   for (const verdict of ['stale', 'spared', 'unsure']) expect(flow).toMatch(new RegExp(`--> ${verdict}$`, 'm'));
 });
+
+test('each change that npm run mutate lets survive is in a line that is there, and has a reason', () => {
+  const survivors: readonly Record<'file' | 'code' | 'from' | 'to' | 'why', string>[] = JSON.parse(
+    readFileSync(join(ROOT, 'test/mutate/survivors.json'), 'utf8'),
+  );
+  const isThere = ({ file, code, from }: (typeof survivors)[number]): boolean =>
+    code.includes(from) &&
+    readFileSync(join(ROOT, file), 'utf8')
+      .split('\n')
+      .some((line) => line.trim() === code);
+  expect(survivors.filter((one) => !isThere(one) || one.why.length < 20)).toEqual([]);
+});

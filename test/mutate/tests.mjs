@@ -1,0 +1,21 @@
+// The quick tests of each folder: those that load its code into their own process. What only real programs show is not
+// tried here.
+const DECIDING = ['test/decide', 'test/model'];
+
+/** A file belongs to the first row that it is below; a row is tried by its name. */
+export const TESTS = {
+  decide: [...DECIDING, 'test/report/columns.test.ts', 'test/report/table.test.ts', 'test/report/log-line.test.ts'],
+  model: DECIDING,
+  act: ['test/act/signal.test.ts', 'test/act/end-at-once.test.ts'],
+  'state/files': [
+    'test/state/trust-cases.test.ts',
+    'test/state/iso-time.test.ts',
+    'test/state/windows-files.test.ts',
+    'test/fuzz.test.ts',
+    'test/common/errors.test.ts',
+  ],
+  'observe/linux': ['test/fuzz.test.ts', 'test/observe/observe.test.ts'],
+  'observe/macos': ['test/observe/macos/parsers.test.ts', 'test/observe/macos/command.test.ts', 'test/fuzz.test.ts'],
+  'observe/windows': ['test/observe/windows', 'test/fuzz.test.ts'],
+  'observe/server': ['test/observe/server', 'test/fuzz.test.ts'],
+};
