@@ -86,3 +86,40 @@ test('a guard that finds no answer does not know', () => {
     detail: expect.stringMatching(SENTENCE),
   });
 });
+
+describe('what the watch alone asks', () => {
+  const watch = { ...policy, quietForMs: 60_000 };
+  const idleBy = (change: object) => answer('idle', { ...evidence(native), quietMs: 3_600_000, ...change }, watch);
+
+  test('is how long nothing has used a server, to the millisecond', () => {
+    expect(idleBy({ quietMs: 60_000 }).outcome).toBe('pass');
+    expect(idleBy({ quietMs: 59_999 })).toMatchObject({ outcome: 'veto', detail: expect.stringContaining('60 s') });
+    expect(idleBy({ quietMs: undefined }).outcome).toBe('veto');
+    expect(idleBy({ quietMs: 999 }).detail).toContain('may just have been used');
+    expect(idleBy({ quietMs: 1_000 }).detail).toContain('last used 1 s ago');
+    expect(answer('idle', { ...evidence(native), quietMs: 0 }, policy).outcome).toBe('pass');
+  });
+
+  test('is unknown of a server that does not say when it was last used, which is nothing to others', () => {
+    const silent = { activity: { kind: 'idle', directories: 1, lastActiveAt: 'unknown' } } as const;
+    expect(idleBy(silent)).toMatchObject({ outcome: 'unknown', detail: 'it does not say when it was last used' });
+    expect(answer('idle', { ...evidence(native), ...silent }, policy).outcome).toBe('pass');
+  });
+});
+
+test('a sentence names what was seen: the plugin, what is busy, and what of a record fits', () => {
+  const says = (name: GuardName, change: object) => answer(name, { ...evidence(native), ...change }, policy).detail;
+  expect(says('owned', { plugin: 'x' })).toBe('started by x');
+  expect(says('owned', { plugin: undefined })).toBe('started by a plugin');
+  const busy = { kind: 'busy', sessions: 1, directory: '/repo' };
+  expect(says('idle', { activity: busy })).toBe('1 session busy in /repo');
+  expect(says('idle', { activity: { ...busy, what: 'shell' } })).toBe('1 shell running in /repo');
+  const weakly = { startsAfterMs: 0, port: 'same', password: 'same', pluginConfig: true };
+  const all = 'same user, command line, start time, port, password and plugin configuration';
+  expect(says('identity', { weak: weakly })).toBe(all);
+  const less = { ...weakly, startsAfterMs: undefined, port: 'unstated', pluginConfig: false };
+  expect(says('identity', { weak: less })).toBe('same user, command line and password');
+  expect(says('identity', { weak: { ...weakly, password: 'unstated', pluginConfig: false } })).toBe(
+    'same user, command line, start time and port',
+  );
+});
