@@ -132,7 +132,7 @@ describe.skipIf(withoutNetworks !== '')(`a real server in another network${witho
     expect((await runCli(sandbox, ['why', 'known'])).stdout).toContain('it listens in another network namespace');
     expect([connections, alive(pid)]).toEqual([0, true]);
     // Nor is it asked to dispose when the user stops it.
-    expect((await runCli(sandbox, ['stop', 'known', '--yes'])).stdout).toMatch(/^stopped: /);
+    expect((await runCli(sandbox, ['stop', 'known', '--yes'])).stdout).toMatch(/^stopped pid .+: SIG/);
     expect([connections, alive(pid)]).toEqual([0, false]);
   });
 });

@@ -43,7 +43,7 @@ const refused = (error: RegExp, hint: RegExp) => ({
 test("stop ends the user's own server, which is not recorded", async () => {
   expect(await run('stop', `${server.pid}`)).toEqual({
     code: 0,
-    stdout: expect.stringMatching(/^stopped: /),
+    stdout: expect.stringMatching(/^stopped pid .+: SIGTERM/),
     stderr: '',
   });
   expect(alive(server.pid)).toBe(false);
