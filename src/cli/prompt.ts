@@ -36,7 +36,6 @@ export function ask<Answer>(view: View<Answer>): Asked<Answer> {
     code = signal;
     ending.abort();
   });
-  let mark = '';
   const output = onePiece();
   const prompt = new Prompt<Answer>(
     {
@@ -44,11 +43,7 @@ export function ask<Answer>(view: View<Answer>): Asked<Answer> {
       signal: ending.signal,
       render: () => {
         const rows = process.stdout.rows || 24;
-        return view
-          .lines(rows)
-          .slice(0, rows)
-          .map((line) => `${mark}${line}`)
-          .join('\n');
+        return view.lines(rows).slice(0, rows).join('\n');
       },
       // Enter would answer whatever it means.
       validate: () => (answer === undefined ? 'no answer yet' : undefined),
@@ -60,21 +55,14 @@ export function ask<Answer>(view: View<Answer>): Asked<Answer> {
     if (answer !== undefined && name !== 'return') ending.abort();
   });
   const draw = (): void => void output.emit('resize');
-  const drawAll = (): void => {
-    mark = mark === '' ? SAME_AGAIN : '';
-    draw();
-  };
-  process.stdout.on('resize', drawAll);
+  process.stdout.on('resize', draw);
   const over = prompt.prompt().finally(() => {
-    process.stdout.off('resize', drawAll);
+    process.stdout.off('resize', draw);
     forget();
     leave();
   });
   return { draw, close: () => ending.abort(), answer: over.then(() => answer ?? { code }) };
 }
-
-/** Lines with it look the same and are others: what is the same is not drawn again, though the terminal may have cut it. */
-const SAME_AGAIN = '\u001b[m';
 
 /** No line is too wide for it to be drawn as one, and what is drawn in steps reaches the terminal at once. */
 function onePiece(): Writable {

@@ -109,6 +109,8 @@ describe(`pick${withoutTmux}`, () => {
     keys('w');
     await shows(terminal, /^one is spared$/m);
     expect(screen()).toMatch(/✓ identity {2}is this process the one that was recorded\?/);
+    tmux('resize-window', '-x', '100', '-y', '8');
+    await shows(terminal, /^one is spared\nrecorded in.+\n(.+\n){5}w goes back to the list; arrows move$/);
     tmux('resize-window', '-x', '60', '-y', '12');
     await shows(terminal, /^w goes back to the list; arrows move$/m);
     expect(screen()).toMatch(/^one is spared\nrecorded in/);
