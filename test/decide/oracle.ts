@@ -619,6 +619,8 @@ function aboutProcessesBelow(server: Process, facts: Facts): Says[] {
       one.session !== server.session
     )
       said.push(!mayBeMcp(one, server, facts) ? 'veto' : isPlainMcp(one, server, facts) ? 'fine' : 'fine or veto');
+    // What leads a session has one of its own, also where the server's cannot be read.
+    if (server.session === undefined && one.session === one.pid && descending.includes(one)) said.push('fine or veto');
     if (one.command?.kind === 'serve') said.push(apart);
     const isNamed = snapshot.named.map((named) => process(named, snapshot)).length > 0;
     if (isNamed) {
