@@ -28,6 +28,8 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   "docs/design.md: Claude Code                                  a person, cron, a plugin's code": 'a drawing',
   'docs/opencode-2.md: eval "$(opencode-reap start --print-env)"':
     'needs an OpenCode 2: test/start/opencode-2.test.ts has a stand-in',
+  'docs/claude-code.md: SessionStart:startup says: opencode-reap: stopped 2 servers that no session used, 640 MB and ports 4096, 4197 given back (opencode-reap log)':
+    'what Claude Code shows: test/session/claude-notice.test.ts sees it there',
   'docs/plugin-authors.md: spawn("opencode", ["serve", "--port", String(port)], { stdio: ["ignore", "pipe", "pipe"], detached: true, cwd: opts.cwd });':
     'what another program runs; test/session/claude-born.test.ts has servers that are started like that',
 };
@@ -45,7 +47,7 @@ const blockOf = (key: string): Block => {
 const IN_README = blockOf('README.md: $ npx opencode-reap install');
 const INSTALL = blockOf('docs/claude-code.md: $ npx opencode-reap install');
 const HANDLER = blockOf(
-  'docs/claude-code.md: node ~/.local/share/opencode-reap/hook.cjs hook session-start >/dev/null 2>&1 || /usr/bin/node ~/.local/share/opencode-reap/hook.cjs hook session-start >/dev/null 2>&1 || true',
+  'docs/claude-code.md: node ~/.local/share/opencode-reap/hook.cjs hook session-start --notice 3 3>&1 >/dev/null 2>&1 || /usr/bin/node ~/.local/share/opencode-reap/hook.cjs hook session-start --notice 3 3>&1 >/dev/null 2>&1 || true',
 );
 const DOCTOR = blockOf('docs/claude-code.md: $ opencode-reap doctor');
 const UNINSTALL = blockOf('docs/claude-code.md: $ opencode-reap uninstall');
