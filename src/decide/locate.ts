@@ -65,7 +65,14 @@ function locateByTime(record: ServerRecord, snapshot: Snapshot): Located {
   // Found earlier in this run, so known by its start token from now on.
   if (server.kind === 'same') return present(recorded, server.process, 'start time', snapshot);
   if (server.kind === 'unknown') return unknown(whyIncomparable(record, snapshot));
-  if (recorded) return below(recorded, topAbove(recorded, snapshot), 'start time', record, snapshot);
+  if (recorded) {
+    const top = topAbove(recorded, snapshot);
+    // What was found by the port that it listens on is the server itself, and not what it has launched.
+    const isListener = record.spawned === undefined && !isByPassword(record);
+    return isListener
+      ? present(top, recorded, 'start time', snapshot)
+      : below(recorded, top, 'start time', record, snapshot);
+  }
   const left = leftBehind(record, snapshot);
   const unlike = left.kind === 'gone' ? unlikeServer(record, snapshot) : undefined;
   if (isByPassword(record)) return { kind: 'gone', because: 'no `opencode serve` was given its password' };

@@ -18,9 +18,9 @@ export interface Match {
  */
 export function matchOf(record: ServerRecord, { server, launcher }: Present, snapshot: Snapshot): Match {
   const spawned = record.spawned && snapshot.processes?.get(record.spawned.pid);
-  const tie = launcher ?? (spawned?.command?.kind === 'other' ? undefined : spawned);
+  const ties = new Set([spawned?.command?.kind === 'other' ? undefined : spawned, launcher, server]);
   const isShown = record.tag !== undefined && (snapshot.showsEnvironments || record.server !== undefined);
-  const processes = tie === undefined || isShown ? [server] : [tie, server];
+  const processes = isShown ? [server] : [...ties].filter((one) => one !== undefined);
   const kinds = processes.map((process) => process.command?.kind ?? 'unknown');
   const users = processes.map((process) => compare(process.owner, snapshot.owner));
   return {

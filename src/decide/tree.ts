@@ -46,9 +46,10 @@ export function treeOf(record: ServerRecord, located: Present, snapshot: Snapsho
   const heads = headsOf(located, table);
   const unmarked = besideOf(located.server, snapshot);
   const strangers = strangersIn(all, located, heads, snapshot);
-  const beside = withBelow([...unmarked, ...strangers], table);
+  const beside = new Map([...withBelow(unmarked, table), ...strangers]);
   // The server ends an MCP server that it has not marked, with everything below that.
-  const earlier = withBelow([...unmarked.filter((one) => precedes(one, located.server)), ...strangers], table);
+  const preceding = unmarked.filter((one) => precedes(one, located.server));
+  const earlier = new Map([...withBelow(preceding, table), ...strangers]);
   const others = all.filter(({ pid }) => !heads.has(pid) && !earlier.has(pid));
   const apart = others.flatMap((process): Apart[] => {
     const why = whyApart(process, record, located.server, snapshot);
@@ -92,12 +93,14 @@ function strangersIn(
   { server, launcher }: Present,
   heads: ReadonlySet<number>,
   { processes, environments }: Snapshot,
-): Process[] {
+): ReadonlyMap<number, Process> {
   const table = processes ?? new Map<number, Process>();
   const marked = all.filter(({ pid }) => environments.get(pid)?.opencodePid === String(server.pid));
   const roots = [server, ...(launcher ? [launcher] : []), ...marked];
   const own = new Set(roots.flatMap((root) => [root, ...descendants(table, root.pid)]));
-  return all.filter((process) => !heads.has(process.pid) && !own.has(process));
+  // What is below a stranger is one of `all`, or else the server's: what started the server may be in its group.
+  const strangers = all.filter((process) => !heads.has(process.pid) && !own.has(process));
+  return new Map(strangers.map((one) => [one.pid, one]));
 }
 
 /** A process that belongs to something already listed is not listed again. */

@@ -29,7 +29,9 @@ import {
   spawning,
   starting,
   tableOf,
+  verdict,
 } from './given.js';
+import { weak } from './plugin-cases.js';
 
 /** Launcher, server and proof. */
 type Found = readonly [number | undefined, number, string] | 'gone' | 'unknown';
@@ -190,4 +192,12 @@ describe('a server that was started from within a server', () => {
     expect(given.snapshot.sockets.get('server-1')).toEqual(sockets);
     expect(where(given)).toEqual(expected);
   });
+});
+
+test('what is found by the port that it listens on is the server itself, whatever is below it and whatever it hides', () => {
+  const byPort = but(weak, recorded({ spawned: undefined }), shown({ listeners: new Map([[4096, SERVER]]) }));
+  const nested = but(byPort, running(serverProcess(5003, { parent: SERVER })), listensOnNothing);
+  expect(where(nested)).toEqual([undefined, SERVER, 'start time']);
+  const hidden = but(nested, seen(SERVER, { command: undefined }));
+  expect([where(hidden), verdict(hidden).kind]).toEqual([[undefined, SERVER, 'start time'], 'unsure']);
 });

@@ -147,8 +147,7 @@ function byParent({ top }: Pair, { argvs, parentPlugin }: Birthmarks, snapshot: 
   const parent = snapshot.processes?.get(top.parent);
   if (parent === undefined) return 'no';
   const argv = argvs.get(top.parent);
-  const [program = '', script = ''] = argv ?? [];
-  const runsIt = /(^|\/)(node|bun)$/.test(program) && /^\/.*\/scripts\/opencode-companion\.mjs$/.test(script);
+  const runsIt = runsCompanion(argv);
   return every([
     is(argv, () => runsIt),
     isOurs(parent, snapshot),
@@ -156,6 +155,9 @@ function byParent({ top }: Pair, { argvs, parentPlugin }: Birthmarks, snapshot: 
     runsIt ? is(parentPlugin, (one) => one !== 'none') : is(argv, () => false),
   ]);
 }
+
+const runsCompanion = ([program = '', script = '']: readonly string[] = []): boolean =>
+  /(^|\/)(node|bun)$/.test(program) && /^\/.*\/scripts\/opencode-companion\.mjs$/.test(script);
 
 /** What only a SessionStart hook is given, a plugin with that script, output as node opens it, a starter that has ended. */
 function byHook({ top }: Pair, { hookPlugin, streams, argvs }: Birthmarks, snapshot: Snapshot): Is {
@@ -194,6 +196,8 @@ function byLog({ top }: Pair, { job, streams, argvs }: Birthmarks, snapshot: Sna
     is(input, (one) => one.startsWith('null') && one !== 'null, to write'),
     ...outputs.map((one) => is(one, (stream) => stream === 'socket')),
     hasLostItsStarter(top, argvs, snapshot),
+    // Where a plugin's own program is the parent, no log is looked at.
+    snapshot.processes?.has(top.parent) && runsCompanion(argvs.get(top.parent)) ? 'no' : 'yes',
     is(job, (one) => one !== 'none' && isSoon(one.afterMs)),
   ]);
 }

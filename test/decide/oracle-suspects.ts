@@ -302,6 +302,10 @@ function fitted(
   const isConfigured =
     record.pluginConfig === true && environment?.pluginConfig === true && environment.opencodePid === undefined;
   if (password !== undefined && snapshot.showsEnvironments && !isProved) says.push('doubt');
+  const above = launcher && snapshot.environments.get(launcher.pid);
+  const isAbove = [above?.password, above?.passwordOfSecond].some((one) => one?.reveal() === password?.reveal());
+  // Where a launcher was spawned, it was given the password as well.
+  if (password !== undefined && snapshot.showsEnvironments && launcher && !isAbove) says.push('fine or doubt');
   const times = [server, ...(launcher ? [launcher] : [])].map(({ ageMs }) => fitsTime(ageMs, record, snapshot));
   // Where a launcher was spawned, which of both the time is compared with is open.
   const isTimeless = (isProved || isConfigured) && !times.includes('off');

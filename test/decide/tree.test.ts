@@ -264,3 +264,12 @@ describe('a process table', () => {
     expect([...lineage(tableOf(process(10, { parent: 9 }), process(9)), 10)]).toEqual([10, 9, 1]);
   });
 });
+
+test('what started the server stays, also where it is in the server’s group, and nothing of the server’s with it', () => {
+  const given = but(native, running(process(4242, { parent: 1, group: SERVER })), seen(SERVER, { parent: 4242 }));
+  expect(pids(given)).toEqual(pids(native));
+  expect(verdict(given).kind).toBe('stale');
+  const nested = but(given, running(process(5005, { parent: SERVER, command: serve })), listening(true, 5005));
+  expect(pids(nested)).toEqual(pids(native));
+  expect(verdict(nested)).toMatchObject({ kind: 'spared', reasons: ['idle'] });
+});
