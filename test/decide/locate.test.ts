@@ -199,5 +199,5 @@ test('what is found by the port that it listens on is the server itself, whateve
   const nested = but(byPort, running(serverProcess(5003, { parent: SERVER })), listensOnNothing);
   expect(where(nested)).toEqual([undefined, SERVER, 'start time']);
   const hidden = but(nested, seen(SERVER, { command: undefined }));
-  expect([where(hidden), verdict(hidden).kind]).toEqual([[undefined, SERVER, 'start time'], 'unsure']);
+  expect([where(hidden), verdict(hidden).kind]).toEqual([[undefined, SERVER, 'start time'], 'spared']);
 });
