@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { runCli } from '../support/cli.js';
 import { installFake, writeState } from '../support/fake.js';
 import { request, waitFor } from '../support/opencode.js';
+import { sampled } from '../support/patience.js';
 import { alive, cmdline, descendants, portHolder } from '../support/proc.js';
 import { THROUGH_MACOS } from '../support/program.js';
 import { reapJson } from '../support/reaped.js';
@@ -98,7 +99,7 @@ const SHAPES: readonly Shape[] = [
   ['qemu', (at) => asNode(at, '/usr/bin/qemu-x86_64', 'opencode', ['serve'])],
 ];
 
-describe.concurrent.each(SHAPES)('a stand-in with the command line of %s', (_sentence, spawned) => {
+describe.concurrent.each(sampled(SHAPES))('a stand-in with the command line of %s', (_sentence, spawned) => {
   const start = async (): Promise<Running> => {
     const port = await sandbox.reserve();
     return run(port, spawned(join(sandbox.root, `shape-${port}`)));
@@ -147,7 +148,7 @@ const FRONTS: readonly (readonly [string, (real: string, secrets: string) => str
   ['a secrets manager below timeout', (real, secrets) => `timeout 1h node ${secrets} run -- ${real} "$@"; exit $?`],
 ];
 
-describe.concurrent.each(FRONTS)('where opencode is a script, a stand-in below %s', (_sentence, line) => {
+describe.concurrent.each(sampled(FRONTS))('where opencode is a script, a stand-in below %s', (_sentence, line) => {
   const install = (): { readonly port: Promise<number>; readonly bin: string } => {
     const bin = join(sandbox.root, `front-${Math.random()}`, 'bin');
     const secrets = executable(join(dirname(bin), 'op.cjs'), SECRETS);

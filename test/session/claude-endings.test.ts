@@ -3,12 +3,13 @@ import { join } from 'node:path';
 import { describe, expect } from 'vitest';
 import { hookSettings, writeUserSettings } from '../support/claude-hooks.js';
 import { test, withoutClaude } from '../support/claude-session.js';
+import { unlessAsked } from '../support/patience.js';
 import { alive } from '../support/proc.js';
 
 const ENDINGS = ['a closed terminal', 'SIGTERM'] as const;
 
-describe.skipIf(withoutClaude)(
-  `a session of the real Claude Code client that ends${withoutClaude}`,
+describe.skipIf(withoutClaude || unlessAsked)(
+  `a session of the real Claude Code client that ends${withoutClaude}${unlessAsked}`,
   { concurrent: true },
   () => {
     test('by SIGKILL takes nothing with it; the next session, elsewhere, finds what it left', async ({ client }) => {
