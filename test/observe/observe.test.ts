@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { copyFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
@@ -367,17 +367,22 @@ describe('a look at a real process', () => {
 
   test('says the same as the list of all, of whatever may be OpenCode, run it or be Claude Code', async () => {
     const room = ['-e', 'setInterval(() => undefined, 1e6)'];
-    symlinkSync('/bin/sleep', join(sandbox.binDir, 'claude'));
-    symlinkSync('/bin/sleep', join(sandbox.binDir, '2.1.330'));
+    const link = (to: string, name: string): void => {
+      rmSync(join(sandbox.binDir, name), { force: true });
+      symlinkSync(to, join(sandbox.binDir, name));
+    };
+    for (const name of ['claude', '2.1.330']) link('/bin/sleep', name);
     writeFileSync(join(sandbox.binDir, 'opencode'), '#!/bin/sh\nsleep 300 & wait\n', { mode: 0o755 });
-    symlinkSync(process.execPath, join(sandbox.binDir, 'renamed'));
+    link(process.execPath, 'renamed');
     const started = [
       sandbox.spawn('renamed', room, { stdio: 'ignore' }),
       sandbox.spawn('sh', ['-c', 'sleep 300 & wait'], { stdio: 'ignore' }),
       sandbox.spawn('opencode', ['serve'], { stdio: 'ignore' }),
       ...['claude', '2.1.330'].map((name) => sandbox.spawn(name, ['300'], { stdio: 'ignore' })),
     ].map(({ pid = 0 }) => pid);
-    const still = (pid: number) => ({ ...Object(linuxLook(pid)), ageMs: 0, memoryBytes: 0 });
+    // What it takes and holds goes on while it is looked at.
+    const atRest = { ageMs: 0, cpuMs: 0, memoryBytes: 0 };
+    const still = (pid: number) => ({ ...Object(linuxLook(pid)), ...atRest });
     const kindOf = (pid: number): unknown => still(pid).command?.kind ?? still(pid).claude;
     await waitFor('all have become what they are', () => {
       const kinds = started.map((pid) => still(pid).claude ?? kindOf(pid));
@@ -385,7 +390,7 @@ describe('a look at a real process', () => {
     });
     const table = linuxProcesses();
     for (const pid of started) {
-      const listed = { ...Object(table?.get(pid)), ageMs: 0, memoryBytes: 0 };
+      const listed = { ...Object(table?.get(pid)), ...atRest };
       expect(listed.owner).toBe(String(process.getuid?.()));
       expect(listed).toEqual(still(pid));
     }
