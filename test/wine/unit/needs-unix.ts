@@ -13,6 +13,7 @@ const BY_SUPPORT: Readonly<Record<string, string>> = {
 const BY_FILE: Readonly<Record<string, string>> = {
   'act/signal.test.ts': 'sends signals, which Windows has not',
   'boundaries.test.ts': 'reads the source with its compiler, which is the same everywhere',
+  'observe/ask.test.ts': 'listens itself, and Wine does not say whose a socket of node is',
   'observe/macos-glance.test.ts': 'has ps print what a hook looks at on macOS',
   'observe/other.test.ts': 'has ps and lsof fail',
   'observe/run-tool.test.ts': 'runs scripts of /bin/sh',
