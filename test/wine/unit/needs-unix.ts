@@ -20,6 +20,7 @@ const BY_FILE: Readonly<Record<string, string>> = {
   'state/plugins/plugin-files.test.ts': 'has links, owners and modes of Unix',
   'state/plugins/plugin-folders.test.ts': 'has folders of Unix in environments',
   'state/replaced.test.ts': 'replaces files that are open, which Windows forbids',
+  'state/trust-cases.test.ts': 'is about owners and modes',
   'state/trust.test.ts': 'is about owners and modes',
 };
 
