@@ -33,7 +33,10 @@ export async function run(argv: readonly string[]): Promise<number> {
     if (!(error instanceof CommanderError)) return unexpected(error, saysAll(program));
     if (error.exitCode === 0) return 0;
     const named = program.commands.find((command) => command.name() === program.args[0])?.name();
-    const misuse = named === undefined && error.code === 'commander.excessArguments' ? unknownCommand(program) : error;
+    // `help` of what is no command is the help of all to the parser.
+    if (error.code === 'commander.help') program.args = program.args.slice(1);
+    const isNone = ['commander.excessArguments', 'commander.help'].includes(error.code);
+    const misuse = named === undefined && isNone ? unknownCommand(program) : error;
     complain(sentence(misuse), hintFor(misuse, named));
     return 2;
   }
@@ -76,7 +79,7 @@ export function describe(finish: Finish): Command {
     .enablePositionalOptions()
     .helpCommand(true)
     .allowExcessArguments(false)
-    .configureOutput({ outputError: () => undefined })
+    .configureOutput({ outputError: () => undefined, writeErr: () => undefined })
     .showSuggestionAfterError(true)
     .exitOverride()
     .addHelpText('afterAll', ({ command }) => helpEnd(command.parent ? command.name() : ''))

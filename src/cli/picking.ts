@@ -73,7 +73,6 @@ const textOf = ({ record, verdict, seen: { owner, located } }: Judged): string =
       record.workspace ?? '',
       whose(owner),
       record.plugin ?? '',
-      record.id,
     ].join(' '),
   ).toLowerCase();
 

@@ -64,7 +64,7 @@ export function planStops<Server extends Pick<Judged, 'verdict'>>(
     stop: [],
     overLimit: {
       kind: 'withheld',
-      because: `${count(stale.length, 'server is', 'servers are')} stale, more than --limit ${limit}`,
+      because: `${count(stale.length, 'server is', 'servers are')} stale, more than --limit ${limit}; --limit ${stale.length} stops them`,
       overLimit: true,
     },
   };

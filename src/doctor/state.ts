@@ -9,7 +9,8 @@ const ELSEWHERE = 'choose another folder with OPENCODE_REAP_STATE_DIR, or fix it
 
 /** Whether we can write our state, and no one else can. */
 export function stateFindings(folder: StateFolder): Finding[] {
-  const { root, lastUses: _, log: __, ...others } = folder;
+  // These three are files.
+  const { root, lastUses: _, log: __, notice: ___, ...others } = folder;
   if (!existsSync(root)) return [notThereYet(root)];
   const folders = [root, ...Object.values<string>(others)].filter((path) => existsSync(path));
   const wrong = folders.flatMap((path) => problemWith(path) ?? []);

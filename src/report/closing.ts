@@ -7,11 +7,11 @@ import { clean, memory } from './text.js';
 
 /** The lines below the table of a run: what was done, what was not looked at, and the next step. */
 export function closing(reaped: Reaped, page: Page): string[] {
-  const { dryRun, servers, staleElsewhere } = reaped;
+  const { dryRun, policy, servers, staleElsewhere } = reaped;
   const stale = servers.filter((server) => state(server) === 'stale').length;
   const next = [
     ...(dryRun && servers.length > 0 ? ['nothing was changed'] : []),
-    ...(dryRun && stale > 0 ? [`run without --dry-run to stop ${stale === 1 ? 'it' : 'them'}`] : []),
+    ...(dryRun && stale > 0 ? [howToStop(stale, policy.limit)] : []),
   ];
   return [
     ...wrap([totals(shown(servers, page)), ...next].join('; '), page.width, ''),
@@ -26,6 +26,11 @@ export function closing(reaped: Reaped, page: Page): string[] {
     ...skipped(reaped, page),
   ];
 }
+
+const howToStop = (stale: number, limit: number): string =>
+  stale > limit
+    ? `a run would stop none, since more than --limit ${limit} are stale: --limit ${stale} lets it`
+    : `run without --dry-run to stop ${stale === 1 ? 'it' : 'them'}`;
 
 /** The lines below the table of a list; with `all`, what is not recorded is listed too. */
 export function listClosing(reaped: Reaped, all: boolean, page: Page): string[] {

@@ -195,6 +195,7 @@ describe('an option that a command does not take is refused', () => {
 describe('the hint of wrong usage', () => {
   test.each([
     [['lst'], 'did you mean list?'],
+    [['help', 'stpo'], 'did you mean stop?'],
     [['stpo', 'one'], 'did you mean stop?'],
     [['list', '--al'], 'did you mean --all?'],
     [['list', 'all'], 'opencode-reap list --help lists its options'],

@@ -71,6 +71,8 @@ describe('doctor', () => {
 
   test('has nothing to complain about after install, and changes nothing', async ({ sandbox }) => {
     await mkdir(state(sandbox), { recursive: true, mode: 0o700 });
+    // What a run leaves for the next session to tell.
+    await writeFile(join(state(sandbox), 'notice.json'), '{}', { mode: 0o600 });
     await run(sandbox, ['install']);
     await run(sandbox, ['install', '--scope', 'local', '--port', '4777']);
     const before = await read(userSettings(sandbox));
@@ -83,7 +85,7 @@ describe('doctor', () => {
     ]);
     expect(await read(userSettings(sandbox))).toBe(before);
     // Of install, which notes whose hooks the copies are.
-    expect(await names(state(sandbox))).toEqual(['settings']);
+    expect((await names(state(sandbox))).sort()).toEqual(['notice.json', 'settings']);
   });
 });
 
@@ -268,8 +270,8 @@ describe('of the state folder, doctor says', () => {
   });
 
   test('that a folder in it is open to others, whichever it is', async ({ sandbox }) => {
-    const { root, lastUses, log, ...folders } = stateFolder(state(sandbox));
-    expect([lastUses, log].filter((file) => !/\.\w+$/.test(file))).toEqual([]);
+    const { root, lastUses, log, notice, ...folders } = stateFolder(state(sandbox));
+    expect([lastUses, log, notice].filter((file) => !/\.\w+$/.test(file))).toEqual([]);
     await mkdir(root, { recursive: true, mode: 0o700 });
     const open = (folder: string) =>
       `fail state: others can write to ${folder.replace(sandbox.root, '')} (mode 777), so nothing in it is trusted`;

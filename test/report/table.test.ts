@@ -65,8 +65,9 @@ const server = ({
 
 const page = (width?: number) => ({ paint: paintFor(false, false, {}), width, home: '/home/me', verbose: false });
 
-const run = (changes: Partial<Reaped>): Reaped =>
-  ({ dryRun: false, servers: [], unrecorded: [], skipped: [], staleElsewhere: 0, ...changes }) as Reaped;
+const POLICY = { olderThanMs: 0, graceMs: 0, limit: 10 };
+const NOTHING = { dryRun: false, policy: POLICY, servers: [], unrecorded: [], skipped: [], staleElsewhere: 0 };
+const run = (changes: Partial<Reaped>): Reaped => ({ ...NOTHING, ...changes }) as Reaped;
 
 const gone = (of: number) => ({ pid: of, verdict: 'gone' }) as const;
 
@@ -130,6 +131,9 @@ describe('the last line', () => {
   test('of a dry run says how to stop them', () => {
     expect(closing(run({ dryRun: true, servers: two }), page())).toEqual([
       '2 stale hold 1.1 GB; 1 spared; nothing was changed; run without --dry-run to stop them',
+    ]);
+    expect(closing(run({ dryRun: true, servers: two, policy: { ...POLICY, limit: 1 } }), page())).toEqual([
+      '2 stale hold 1.1 GB; 1 spared; nothing was changed; a run would stop none, since more than --limit 1 are stale: --limit 2 lets it',
     ]);
   });
 
