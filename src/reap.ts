@@ -6,7 +6,7 @@ import { log, type Told } from './run/journal.js';
 import { type Judgement, judgeAll, judgeUnrecorded } from './run/judge.js';
 import { noteSilences } from './run/silences.js';
 import { stopAndLog } from './run/stop-and-log.js';
-import { registerThisRun, type Survey, survey } from './run/survey.js';
+import { outdated, registerThisRun, type Survey, survey } from './run/survey.js';
 import { tidy } from './run/tidy.js';
 import type { World } from './run/world.js';
 
@@ -32,8 +32,7 @@ export async function reap(policy: RunPolicy, world: World): Promise<Reaped> {
     const judged = await judgeAll(around, policy, world);
     const servers = judged.filter(({ record }) => inScope(policy.scope, record, around.snapshot.places));
     const done = policy.dryRun ? servers.map(notStopped) : await carryOut(servers, around, policy, world);
-    const isActed = done.some(({ outcome }) => outcome !== undefined);
-    const unrecorded = await judgeUnrecorded(isActed ? { ...around, beganMs: 0 } : around, policy, world);
+    const unrecorded = await judgeUnrecorded(hasActed(done) ? outdated(around) : around, policy, world);
     return {
       dryRun: policy.dryRun,
       at,
@@ -49,6 +48,8 @@ export async function reap(policy: RunPolicy, world: World): Promise<Reaped> {
     unregister();
   }
 }
+
+const hasActed = (servers: readonly Judged[]): boolean => servers.some(({ outcome }) => outcome !== undefined);
 
 const notStopped = (server: Judgement): Judged => ({ ...server, outcome: undefined });
 

@@ -1,7 +1,7 @@
 import type { Birth } from '../model/birth.js';
-import { compare, type Identity, type Sameness } from '../model/identity.js';
+import { compare, type Sameness } from '../model/identity.js';
 import type { Process } from '../model/process.js';
-import type { Ownership, ServerRecord, Trust } from '../model/record.js';
+import { type Ownership, recordedIn, type ServerRecord, type Trust } from '../model/record.js';
 import type { Snapshot } from '../model/snapshot.js';
 import type { Unread, Written } from '../model/written.js';
 import type { Activity } from './activity.js';
@@ -12,7 +12,7 @@ import { type Client, clientsOf, usesLately } from './clients.js';
 import { coveringLeasesOf, heldFromOutside } from './covering-leases.js';
 import { mayConcernNow } from './earlier-boot.js';
 import { marksOn } from './keep-marks.js';
-import type { CoveringLease, ServerKeys } from './leases.js';
+import type { CoveringLease } from './leases.js';
 import { type Located, processesOf } from './locate.js';
 import { type Match, matchOf } from './match.js';
 import { mcpSessionsOf, ownSessionsBelow } from './own-sessions.js';
@@ -86,7 +86,7 @@ export function evidenceOf(candidate: Candidate, written: Written, snapshot: Sna
     birth: record.birth,
     trust: record.trust,
     alsoUnread: mentioning(
-      [...[...processes, ...recordedIn(keys)].map(({ pid }) => pid), ...keys.ports],
+      [...[...processes, ...recordedIn(keys.records)].map(({ pid }) => pid), ...keys.ports],
       record,
       unread,
     ),
@@ -114,9 +114,6 @@ export function evidenceOf(candidate: Candidate, written: Written, snapshot: Sna
     kept: keptOf(candidate, server, written, snapshot),
   };
 }
-
-const recordedIn = ({ records }: ServerKeys): Identity[] =>
-  records.flatMap(({ spawned, server }) => [spawned ?? [], server ?? []].flat());
 
 /** If any record says never, never wins. */
 function retireAfterOf(record: ServerRecord): number | undefined {

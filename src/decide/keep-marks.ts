@@ -1,5 +1,5 @@
 import { compare, type Identity, type Sameness, sameProcess } from '../model/identity.js';
-import type { KeepMark, ServerRecord } from '../model/record.js';
+import { type KeepMark, recordedIn, type ServerRecord } from '../model/record.js';
 import type { Snapshot } from '../model/snapshot.js';
 import type { Candidate } from './candidate.js';
 import { processesOf } from './locate.js';
@@ -14,8 +14,8 @@ export interface Mark extends KeepMark {
  * leads to, so a mark also counts for any server that has one of the marked processes.
  */
 export function marksOn({ record, located }: Candidate, kept: readonly KeepMark[], snapshot: Snapshot): Mark[] {
-  const recorded = [record.spawned, record.server].filter((one) => one !== undefined);
-  const processes = [...processesOf(located), ...recorded];
+  // A mark may name a launcher that has ended since, which another record of the same server tells of.
+  const processes = [...processesOf(located), ...recordedIn([record, ...record.alsoIn])];
   return kept.flatMap((mark) => {
     const means = isNamed(mark, record) ? 'same' : sameOf(mark, processes, snapshot);
     return means === 'different' ? [] : [{ ...mark, means }];

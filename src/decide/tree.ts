@@ -69,7 +69,8 @@ const withBelow = (roots: readonly Process[], table: ProcessTable): ReadonlyMap<
  * A shell may start another program and then turn into the server. OpenCode marks everything that it starts, so a
  * process without the mark is not ended with it; but such a process does not spare the server either, since a wrapper
  * may only have hidden the mark. OpenCode 2 marks its tools alone; its MCP servers are known by their sessions, and
- * those of releases that made none are left to the server, which ends them. A server that an interpreter runs launches nothing but the native server.
+ * those of releases that made none are left to the server, which ends them. A server that an interpreter runs launches
+ * nothing but the native server.
  */
 function besideOf(server: Process, snapshot: Snapshot): Process[] {
   const { processes, environments } = snapshot;

@@ -57,6 +57,10 @@ export interface ServerRecord {
   readonly alsoIn: readonly ServerRecord[];
 }
 
+/** Every process that the records name, with what each says of it. */
+export const recordedIn = (records: readonly ServerRecord[]): Identity[] =>
+  records.flatMap(({ spawned, server }) => [spawned ?? [], server ?? []].flat());
+
 /** A plugin writes its record once the server answers, or once its own timeout, at most a minute or two, has passed. */
 export const MAY_START_BEFORE_MS = 120_000;
 /** A record may be written before the process exists; clocks and their resolution account for the rest. */

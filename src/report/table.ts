@@ -24,8 +24,8 @@ const HEADINGS: Row = {
 };
 
 /**
- * One line per server, the largest first: the verdict, which server, whose it is, and why in words; what does not fit gets a line of its
- * own.
+ * One line per server, the largest first: the verdict, which server, whose it is, and why in words; what does not fit
+ * gets a line of its own.
  */
 export function table(all: readonly Judged[], page: Page): string[] {
   const servers = largestFirst(shown(all, page));

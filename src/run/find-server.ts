@@ -32,8 +32,8 @@ export interface FindPolicy extends Policy {
 }
 
 /**
- * The one server with an id, pid, port, URL or folder, judged. An unrecorded server is asked only when it is about to be stopped:
- * asking costs it something.
+ * The one server with an id, pid, port, URL or folder, judged. An unrecorded server is asked only when it is about to be
+ * stopped: asking costs it something.
  */
 export async function findServer(name: string, policy: FindPolicy, world: World): Promise<Named | Unnamed> {
   const around = await survey(world);

@@ -158,6 +158,9 @@ const directoriesIn = ({ leases, witnesses }: Written) => [...leases, ...witness
 /** For how long a list of processes is taken for that of now, where nothing is done by it. A look takes some 30 ms. */
 const STANDS_MS = 250;
 
+/** The same, but no longer taken for what is there now. */
+export const outdated = (around: Survey): Survey => ({ ...around, beganMs: 0 });
+
 /** The servers of ours that none of these candidates leads to; by the same look, if nothing was asked or stopped since. */
 export async function surveyUnrecorded({ candidates, ...around }: Survey, world: World): Promise<Survey> {
   const records = await withWhereabouts(unrecordedIn(candidates, around.snapshot), world);

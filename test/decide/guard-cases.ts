@@ -570,6 +570,16 @@ const unkept: readonly Case[] = [
     'spared',
     ['unkept'],
   ],
+  [
+    'it was kept by a launcher that another record of it names',
+    on(
+      recorded({ alsoIn: [{ ...native.record, spawned: identity(LAUNCHER), server: undefined }] }),
+      keptAs('x', { ...marked, processes: [identity(LAUNCHER)] }),
+    ),
+    'veto',
+    'spared',
+    ['unkept'],
+  ],
   ['a mark does not say where', on(keptAs('x', { ...marked, machine: undefined })), 'veto', 'spared', ['unkept']],
   ['what had its pid before was kept', on(keptAs('x', recycled)), 'pass', 'stale', []],
   [
