@@ -133,7 +133,7 @@ describe('next to servers of the user', () => {
 
   test.each([
     ['everything', EVERYTHING.join(' '), /^spared .* idle: this command runs inside it/m],
-    ['that very server, on a person’s word,', 'stop --yes PORT', /^withheld pid .+: this command runs inside it/m],
+    ['that very server, on a person’s word,', 'stop --yes :PORT', /^withheld pid .+: this command runs inside it/m],
   ])('ending %s from inside a server does not end that server', async (_, args, says) => {
     const { url, port, pid, listener } = recorded;
     const session = await createSession(url, sandbox.project);

@@ -80,7 +80,7 @@ describe.skipIf(missing)(`what was noted in another time namespace${missing}`, (
     expect(record?.fields.serverStartToken).not.toBe(startToken(pid));
     expect(await reap()).toMatchObject([UNSURE]);
     expect([alive(pid), existsSync(record?.file ?? '')]).toEqual([true, true]);
-    const why = await runCli(sandbox, ['why', String(port), '--older-than', '0s']);
+    const why = await runCli(sandbox, ['why', `:${port}`, '--older-than', '0s']);
     expect(why.stdout).toContain('its start token was recorded in another time namespace');
     expect(reapInside(['nsenter', '-T', '-t', String(pid), '--'])).toMatchObject([STOPPED]);
     expect([alive(pid), recordsIn(sandbox.stateDir)]).toEqual([false, []]);

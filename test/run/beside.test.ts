@@ -114,8 +114,8 @@ const run = async (command: Line[1]): Promise<Script> => {
 describe.concurrent.each(LINES)('a stand-in for a server, run by %s', (_sentence, command) => {
   test.concurrent('is ended alone', async ({ expect }) => {
     const { port, top, server, besides } = await run(command);
-    const { code, stdout } = await runCli(sandbox, ['stop', `${port}`, '--yes', '--json']);
-    expect(JSON.parse(stdout)).toMatchObject({ serverPid: server, outcome: { kind: 'stopped' } });
+    const { code, stdout, stderr } = await runCli(sandbox, ['stop', `:${port}`, '--yes', '--json']);
+    expect(JSON.parse(stdout || stderr)).toMatchObject({ serverPid: server, outcome: { kind: 'stopped' } });
     expect([code, alive(server), alive(top), alive(besides)]).toEqual([0, false, true, true]);
   });
 });
@@ -131,7 +131,7 @@ test('a stand-in that a shell runs beside its client is in use, whatever was ado
       descendants(server).length === 0 && pidsOf(port).find((pid) => cmdline(pid)[1]?.endsWith('client.cjs'));
     return found;
   });
-  expect(await runCli(sandbox, ['adopt', `${port}`])).toMatchObject({ code: 0 });
+  expect(await runCli(sandbox, ['adopt', `:${port}`])).toMatchObject({ code: 0 });
   await waitFor('it is connected', async () => {
     const { servers } = await reapJson(sandbox, [
       '--all-stale',
@@ -152,7 +152,7 @@ const pidsOf = (port: number): number[] =>
 
 test('a stand-in that was adopted is ended without the shell that runs it', async () => {
   const { port, top, server, besides } = await run(TOGETHER);
-  expect(await runCli(sandbox, ['adopt', `${port}`])).toMatchObject({ code: 0 });
+  expect(await runCli(sandbox, ['adopt', `:${port}`])).toMatchObject({ code: 0 });
   const report = await reapJson(sandbox, ['--all-stale', '--port', `${port}`, '--older-than', '0s']);
   expect(report).toMatchObject({ servers: [{ pid: server, serverPid: server, outcome: { kind: 'stopped' } }] });
   expect([alive(server), alive(top), alive(besides)]).toEqual([false, true, true]);
@@ -178,7 +178,7 @@ test('a server that a shell has become is ended without what that shell had star
   await installOpencode(sandbox, 'native');
   const { port, top, server, besides } = await run(sh((at) => `${beside(at)} & exec ${serve(at)}`));
   expect([server, children(server)]).toEqual([top, [besides]]);
-  const { stdout } = await runCli(sandbox, ['stop', `${port}`, '--yes', '--json']);
+  const { stdout } = await runCli(sandbox, ['stop', `:${port}`, '--yes', '--json']);
   const leftBehind = [{ pid: besides, name: 'sleep', ended: false }];
   expect(JSON.parse(stdout)).toMatchObject({ outcome: { kind: 'stopped', processes: [server], leftBehind } });
   expect([alive(server), alive(besides)]).toEqual([false, true]);
