@@ -24,7 +24,7 @@ export async function listCommand(options: ListOptions): Promise<number> {
   const reaped = await look(options, world);
   complainAboutUnread(reaped.unread);
   if (options.json) printJson(jsonReport(reaped, VERSION));
-  else if (!options.quiet) print(linesOf(reaped, options, pageFor(options)));
+  else print(linesOf(reaped, options, pageFor(options)));
   return reaped.unread.length > 0 ? 1 : 0;
 }
 
@@ -43,7 +43,7 @@ export const EVERY_MS = 5_000;
 
 /** The same again and again, with the share of a core since the look before. */
 async function watchList(options: ListOptions, world: World): Promise<number> {
-  const because = options.json || options.quiet ? 'it shows a page for people' : whyNoScreen();
+  const because = options.json ? 'it shows a page for people' : whyNoScreen();
   if (because !== undefined) {
     complain(`list --watch cannot be shown here: ${because}`, 'opencode-reap list --json prints the same once');
     return 2;
