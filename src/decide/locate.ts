@@ -114,7 +114,8 @@ function onPort(port: number | undefined, { listeners, processes }: Snapshot): P
 function startedAsLeft(process: Process, { startedAt }: ServerRecord, snapshot: Snapshot): boolean {
   if (process.orphanOf === undefined || !mayServe(process, snapshot) || startedAt === undefined) return false;
   const after = process.ageMs === undefined ? 0 : snapshot.at - process.ageMs - startedAt;
-  return after >= -MAY_START_BEFORE_MS && after <= MAY_START_AFTER_MS;
+  // A start that is no number fits, too.
+  return !(after < -MAY_START_BEFORE_MS || after > MAY_START_AFTER_MS);
 }
 
 /**

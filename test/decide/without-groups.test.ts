@@ -401,3 +401,8 @@ describe('of what a tree left behind, what may be ended', () => {
     expect(left).toEqual([]);
   });
 });
+
+test('a start that is no number makes nothing gone', () => {
+  const given = but(onWindows, recorded({ spawned: undefined }), portless, seen(SERVER, { ageMs: Number.NaN }));
+  expect(where(given)).toBe('unknown');
+});
