@@ -29,7 +29,7 @@ const UNSHARE = [
   '--mount-proc',
   'sh',
   '-c',
-  'ip link set lo up && exec "$@"',
+  'ip link set lo up && "$@"',
   'sh',
 ];
 const mayUnshare = spawnSync(UNSHARE[0], [...UNSHARE.slice(1), 'true'], { stdio: 'ignore' }).status === 0;
