@@ -3,6 +3,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { manPage } from './man.mjs';
+import { buildParts } from './parts.mjs';
 
 /*
  * What the package consists of, made of `src`: `node build/build.mjs` puts all of it into dist. With the name of a part
@@ -23,7 +24,7 @@ const ROOT = fileURLToPath(new URL('../', import.meta.url));
 const substitutes = (names) => ({
   name: 'substitutes',
   setup: ({ onResolve }) =>
-    onResolve({ filter: /^[a-z]/ }, ({ path, kind, importer }) => {
+    onResolve({ filter: /^[#a-z]/ }, ({ path, kind, importer }) => {
       if (names[path] === undefined) return undefined;
       const file = join(ROOT, 'build/substitutes', `${names[path]}.ts`);
       if (importer !== file) return { path: file };
@@ -55,10 +56,15 @@ const replacedBy = (folder) => ({
   name: 'replaced',
   setup: ({ onResolve }) =>
     onResolve({ filter: /^\.\.?\/.*\.js$/ }, ({ path, importer }) => {
-      const file = join(folder, `${basename(path, '.js')}.ts`);
-      return dirname(importer) !== folder && existsSync(file) ? { path: file } : undefined;
+      const file = replacement(folder, path, importer);
+      return file && { path: file };
     }),
 });
+
+function replacement(folder, path, importer) {
+  const file = join(folder, `${basename(path, '.js')}.ts`);
+  return dirname(importer) !== folder && existsSync(file) ? file : undefined;
+}
 
 /** tree-kill as an ES module: what is left of a `require` in one does not work. */
 const treeKill = {
@@ -114,22 +120,25 @@ const HOOK = {
   ],
 };
 
+const FOR_PROGRAM = {
+  '#supports-color': 'supports-color',
+  execa: 'execa',
+  'node:child_process': 'child-process',
+  'node:crypto': 'crypto',
+  'node:http': 'http',
+};
+
+/** In one file: what is copied, by `install` and by the plugin, must not be two files of which one is older. */
 const PROGRAM = {
   ...COMMON_JS,
   entryPoints: { 'opencode-reap': 'src/entries/program.ts' },
   define: { 'import.meta.filename': '__filename', 'import.meta.url': '__url' },
   banner: { js: "const __url=require('node:url').pathToFileURL(__filename).href;" },
-  plugins: [
-    ownRequire,
-    treeKill,
-    substitutes({
-      execa: 'execa',
-      'node:child_process': 'child-process',
-      'node:crypto': 'crypto',
-      'node:http': 'http',
-    }),
-  ],
+  plugins: [ownRequire, treeKill, substitutes(FOR_PROGRAM)],
 };
+
+/** The same in parts. These lie one folder deeper than the hook and the program, which is all that the name is for. */
+const IN_PARTS = { root: ROOT, substitutes: FOR_PROGRAM, define: { 'import.meta.filename': '__dirname' } };
 
 /** Part of another program, most runs of which never call it: what is slow to load is loaded when it is needed. */
 const ES_MODULE = {
@@ -182,13 +191,19 @@ const [part, folder, replacing] = process.argv.slice(2);
 if (part === undefined) {
   const outdir = join(ROOT, 'dist');
   const all = Object.values(PARTS).flat();
-  await Promise.all(all.map((options) => build({ ...options, outdir })));
+  await Promise.all([
+    ...all.map((options) => build({ ...options, outdir })),
+    buildParts({ ...IN_PARTS, outdir: join(outdir, 'parts') }),
+  ]);
   for (const name of ['opencode-reap.d.mts', 'opencode-reap.vendor.d.cts'])
     copyFileSync(join(outdir, 'modules/library/api.d.ts'), join(outdir, name));
   const [{ describe }, help] = await Promise.all(
     ['cli', 'help'].map((name) => import(`../dist/modules/cli/${name}.js`)),
   );
   writeFileSync(join(outdir, 'opencode-reap.1'), manPage(describe(), help));
+} else if (part === 'parts' && folder) {
+  const replace = replacing && ((path, importer) => replacement(resolve(replacing), path, importer));
+  await buildParts({ ...IN_PARTS, outdir: join(folder, 'parts'), replace });
 } else if (PARTS[part] && folder) {
   const replaced = replacing ? [replacedBy(resolve(replacing))] : [];
   const builds = PARTS[part].map((options) =>
@@ -196,6 +211,6 @@ if (part === undefined) {
   );
   await Promise.all(builds);
 } else {
-  process.stderr.write(`usage: node build/build.mjs [${Object.keys(PARTS).join('|')} FOLDER [FOLDER]]\n`);
+  process.stderr.write(`usage: node build/build.mjs [parts|${Object.keys(PARTS).join('|')} FOLDER [FOLDER]]\n`);
   process.exitCode = 2;
 }

@@ -7,21 +7,19 @@ import { SHELLS } from '../report/completion.js';
 import { explain } from './explain.js';
 import { helpEnd } from './help.js';
 import { type Common, complain } from './output.js';
+import { whenUnwritable, write } from './streams.js';
 import { hintFor, missingFolder, sentence } from './usage.js';
 
 /** Runs the program and returns its exit code. Each command loads only what it needs. */
 export async function run(argv: readonly string[]): Promise<number> {
-  // A reader that has seen enough, as in `opencode-reap | head -1`, is not an error, and neither is a closed terminal.
-  for (const output of [process.stdout, process.stderr])
-    output.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EPIPE' || error.code === 'EIO') return;
-      complain(`could not write the output: ${error.code}`, 'redirect it somewhere else');
-      process.exit(1);
-    });
+  whenUnwritable((code) => {
+    complain(`could not write the output: ${code}`, 'redirect it somewhere else');
+    process.exit(1);
+  });
   // Set to an empty string counts as not set.
   for (const name of VARIABLES) if (process.env[name] === '') delete process.env[name];
   let code = 0;
-  const program = describe((result) => {
+  const program = outline((result) => {
     code = result;
   });
   const fail = (error: unknown): never => process.exit(unexpected(error, saysAll(program)));
@@ -63,7 +61,7 @@ const saysAll = (program: Command): boolean =>
 function unexpected(error: unknown, withStack: boolean): number {
   const explained = explain(error);
   complain(explained.error, explained.hint);
-  if (withStack && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+  if (withStack && error instanceof Error) write('stderr', `${error.stack}\n`);
   return 1;
 }
 
@@ -73,16 +71,43 @@ type Finish = (code: number) => void;
 
 /** All commands and options. What a command does is loaded when it is called. */
 export function describe(finish: Finish): Command {
+  const program = outline(finish);
+  describeAll(program);
+  return program;
+}
+
+/** Commands whose options nobody has asked for yet: to describe all of them takes 2 ms, and one is called. */
+const undescribed = new WeakMap<Command, () => unknown>();
+
+function later(command: Command, describe: (command: Command) => unknown): void {
+  undescribed.set(command, () => describe(command));
+}
+
+function describeNow(command: Command): void {
+  undescribed.get(command)?.();
+  undescribed.delete(command);
+}
+
+const describeAll = (program: Command): void => program.commands.forEach(describeNow);
+
+/** What the program itself takes, and the names of its commands. Each is described when it is called or asked about. */
+function outline(finish: Finish): Command {
   const program = common(new Command('opencode-reap'), 'json', 'quiet', 'verbose', 'color')
     .description('Ends the opencode servers that Claude Code plugins leave behind, and only those.')
     .version(VERSION)
     .enablePositionalOptions()
     .helpCommand(true)
     .allowExcessArguments(false)
-    .configureOutput({ outputError: () => undefined, writeErr: () => undefined })
+    .configureOutput({
+      outputError: () => undefined,
+      writeErr: () => undefined,
+      writeOut: (text) => write('stdout', text),
+    })
     .showSuggestionAfterError(true)
     .exitOverride()
     .addHelpText('afterAll', ({ command }) => helpEnd(command.parent ? command.name() : ''))
+    .on('beforeAllHelp', () => describeAll(program))
+    .hook('preSubcommand', (_, command) => describeNow(command))
     .hook('preAction', (_, command) => check(command))
     .option('-n, --dry-run', 'judge and report, change nothing')
     .option('-a, --all-stale', 'every workspace, not only this one')
@@ -110,19 +135,22 @@ export function describe(finish: Finish): Command {
 }
 
 function addCompletion(program: Command, finish: Finish): void {
-  program
-    .command('completion')
-    .description('print a script with which a shell completes commands, options and servers')
-    .addArgument(new Argument('<shell>', 'which shell').choices(SHELLS))
-    .action(async (shell) => finish((await import('./commands/completion.js')).completionCommand(shell)));
-  program
-    .command('complete [words...]', { hidden: true })
-    .description('what the script of a shell asks')
-    .requiredOption('--word <begun>', 'what has been typed of the next word')
-    .action(async (words, { word }) => {
-      const { completeCommand } = await import('./commands/complete.js');
-      finish(await completeCommand(words, word, grammar(program), commandsOf(program).map(grammar)));
-    });
+  later(program.command('completion'), (command) =>
+    command
+      .description('print a script with which a shell completes commands, options and servers')
+      .addArgument(new Argument('<shell>', 'which shell').choices(SHELLS))
+      .action(async (shell) => finish((await import('./commands/completion.js')).completionCommand(shell))),
+  );
+  later(program.command('complete [words...]', { hidden: true }), (command) =>
+    command
+      .description('what the script of a shell asks')
+      .requiredOption('--word <begun>', 'what has been typed of the next word')
+      .action(async (words, { word }) => {
+        const { completeCommand } = await import('./commands/complete.js');
+        describeAll(program);
+        finish(await completeCommand(words, word, grammar(program), commandsOf(program).map(grammar)));
+      }),
+  );
 }
 
 const commandsOf = (program: Command): readonly Command[] =>
@@ -152,127 +180,157 @@ const grammar = (command: Command): Grammar => ({
 });
 
 function addLooking(program: Command, finish: Finish): void {
-  common(program.command('list'), 'json', 'verbose', 'color')
-    .description('every known server with its verdict, one line each')
-    .option('--all', 'also list servers that are not recorded')
-    .option('--watch', 'look again every few seconds, until q or Ctrl-C')
-    .addOption(olderThan())
-    .action(async (_, command) => finish(await (await import('./commands/list.js')).listCommand(optionsOf(command))));
-  common(program.command('pick'), 'color')
-    .description('choose from a list what to stop')
-    .addOption(olderThan())
-    .addOption(grace())
-    .action(async (_, command) => finish(await (await import('./commands/pick.js')).pickCommand(optionsOf(command))));
-  common(program.command('why <server>'), 'json', 'color')
-    .description('every guard with what was seen, and what would change the verdict (id, pid, port, URL or folder)')
-    .addOption(olderThan())
-    .action(async (server, _, command) =>
-      finish(await (await import('./commands/why.js')).whyCommand(server, optionsOf(command))),
-    );
-  common(program.command('log [server]'), 'json', 'color')
-    .description('what was stopped or spared, when, by whom and why')
-    .addOption(new Option('--since <duration>', 'only what happened within this time').argParser(duration))
-    .option('--utc', 'times in UTC instead of local time')
-    .addOption(new Option('-l, --lines <n>', 'how many lines').argParser(wholeNumber).default(50))
-    .action(async (server, _, command) =>
-      finish(await (await import('./commands/log.js')).logCommand(server, optionsOf(command))),
-    );
+  later(program.command('list'), (command) =>
+    common(command, 'json', 'verbose', 'color')
+      .description('every known server with its verdict, one line each')
+      .option('--all', 'also list servers that are not recorded')
+      .option('--watch', 'look again every few seconds, until q or Ctrl-C')
+      .addOption(olderThan())
+      .action(async (_, command) => finish(await (await import('./commands/list.js')).listCommand(optionsOf(command)))),
+  );
+  later(program.command('pick'), (command) =>
+    common(command, 'color')
+      .description('choose from a list what to stop')
+      .addOption(olderThan())
+      .addOption(grace())
+      .action(async (_, command) => finish(await (await import('./commands/pick.js')).pickCommand(optionsOf(command)))),
+  );
+  later(program.command('why <server>'), (command) =>
+    common(command, 'json', 'color')
+      .description('every guard with what was seen, and what would change the verdict (id, pid, port, URL or folder)')
+      .addOption(olderThan())
+      .action(async (server, _, command) =>
+        finish(await (await import('./commands/why.js')).whyCommand(server, optionsOf(command))),
+      ),
+  );
+  later(program.command('log [server]'), (command) =>
+    common(command, 'json', 'color')
+      .description('what was stopped or spared, when, by whom and why')
+      .addOption(new Option('--since <duration>', 'only what happened within this time').argParser(duration))
+      .option('--utc', 'times in UTC instead of local time')
+      .addOption(new Option('-l, --lines <n>', 'how many lines').argParser(wholeNumber).default(50))
+      .action(async (server, _, command) =>
+        finish(await (await import('./commands/log.js')).logCommand(server, optionsOf(command))),
+      ),
+  );
 }
 
 function addActing(program: Command, finish: Finish): void {
-  common(program.command('start [args...]'), 'json', 'quiet')
-    .description('start a server that can be reaped later (or reuse the one on the port) and print its URL')
-    .addOption(
-      new Option('--port <port>', 'the port to listen on, 0 for any').argParser(portOrZero).default(DEFAULTS.port),
-    )
-    .addOption(new Option('--hostname <address>', 'loopback address').argParser(loopback).default(DEFAULTS.hostname))
-    .addOption(
-      new Option('--ready-timeout <duration>', 'how long the server may take to answer')
-        .argParser(duration)
-        .default(DEFAULTS.readyTimeoutMs, '60s'),
-    )
-    .addOption(retireAfter())
-    .addOption(
-      new Option('--print-env', 'print shell lines to evaluate: its URL, and the password if it has one').conflicts(
-        'json',
+  later(program.command('start [args...]'), (command) =>
+    common(command, 'json', 'quiet')
+      .description('start a server that can be reaped later (or reuse the one on the port) and print its URL')
+      .addOption(
+        new Option('--port <port>', 'the port to listen on, 0 for any').argParser(portOrZero).default(DEFAULTS.port),
+      )
+      .addOption(new Option('--hostname <address>', 'loopback address').argParser(loopback).default(DEFAULTS.hostname))
+      .addOption(
+        new Option('--ready-timeout <duration>', 'how long the server may take to answer')
+          .argParser(duration)
+          .default(DEFAULTS.readyTimeoutMs, '60s'),
+      )
+      .addOption(retireAfter())
+      .addOption(
+        new Option('--print-env', 'print shell lines to evaluate: its URL, and the password if it has one').conflicts(
+          'json',
+        ),
+      )
+      .action(async (args, _, command) =>
+        finish(await (await import('./commands/start.js')).startCommand(args, optionsOf(command))),
       ),
-    )
-    .action(async (args, _, command) =>
-      finish(await (await import('./commands/start.js')).startCommand(args, optionsOf(command))),
-    );
-  common(program.command('stop <server...>'), 'json', 'quiet')
-    .description('end servers of yours, no matter what started them (id, pid, port, URL or folder)')
-    .option('-n, --dry-run', 'say what would be stopped, change nothing')
-    .option('-y, --yes', 'stop without asking, even what may be in use')
-    .option('--strays', 'also end processes that detached from them')
-    .option('-v, --verbose', 'say each stop as it happens, even without a terminal')
-    .addOption(grace())
-    .action(async (servers, _, command) =>
-      finish(await (await import('./commands/stop.js')).stopCommand(servers, optionsOf(command))),
-    );
-  common(program.command('adopt <server...>'), 'json', 'quiet')
-    .description('allow running servers to be reaped from now on (pid, port, URL or folder)')
-    .action(async (servers, _, command) =>
-      finish(await (await import('./commands/marks.js')).adoptCommand(servers, optionsOf(command))),
-    );
-  common(program.command('keep <server...>'), 'json', 'quiet')
-    .description('never reap these servers automatically')
-    .action(async (servers, _, command) =>
-      finish(await (await import('./commands/marks.js')).keepCommand(servers, optionsOf(command))),
-    );
-  common(program.command('unkeep <server...>'), 'json', 'quiet')
-    .description('allow them to be reaped again')
-    .action(async (servers, _, command) =>
-      finish(await (await import('./commands/marks.js')).unkeepCommand(servers, optionsOf(command))),
-    );
+  );
+  later(program.command('stop <server...>'), (command) =>
+    common(command, 'json', 'quiet')
+      .description('end servers of yours, no matter what started them (id, pid, port, URL or folder)')
+      .option('-n, --dry-run', 'say what would be stopped, change nothing')
+      .option('-y, --yes', 'stop without asking, even what may be in use')
+      .option('--strays', 'also end processes that detached from them')
+      .option('-v, --verbose', 'say each stop as it happens, even without a terminal')
+      .addOption(grace())
+      .action(async (servers, _, command) =>
+        finish(await (await import('./commands/stop.js')).stopCommand(servers, optionsOf(command))),
+      ),
+  );
+  later(program.command('adopt <server...>'), (command) =>
+    common(command, 'json', 'quiet')
+      .description('allow running servers to be reaped from now on (pid, port, URL or folder)')
+      .action(async (servers, _, command) =>
+        finish(await (await import('./commands/marks.js')).adoptCommand(servers, optionsOf(command))),
+      ),
+  );
+  later(program.command('keep <server...>'), (command) =>
+    common(command, 'json', 'quiet')
+      .description('never reap these servers automatically')
+      .action(async (servers, _, command) =>
+        finish(await (await import('./commands/marks.js')).keepCommand(servers, optionsOf(command))),
+      ),
+  );
+  later(program.command('unkeep <server...>'), (command) =>
+    common(command, 'json', 'quiet')
+      .description('allow them to be reaped again')
+      .action(async (servers, _, command) =>
+        finish(await (await import('./commands/marks.js')).unkeepCommand(servers, optionsOf(command))),
+      ),
+  );
 }
 
 function addHooks(program: Command, finish: Finish): void {
-  common(program.command('sweep', { hidden: true }))
-    .description('the background run that the hooks start')
-    .addOption(olderThan())
-    .addOption(grace())
-    .action(async (_, command) =>
-      finish(await (await import('./commands/background.js')).backgroundCommand(optionsOf(command))),
-    );
-  common(program.command('retire <id>', { hidden: true }))
-    .description('called by servers of an earlier version that have long been idle')
-    .action(async (_id, _, command) =>
-      finish(
-        await (await import('./commands/retire.js')).retireCommand(
-          optionsOf<Common>(command).stateDir,
-          process.argv[1] ?? '',
+  later(program.command('sweep', { hidden: true }), (command) =>
+    common(command)
+      .description('the background run that the hooks start')
+      .addOption(olderThan())
+      .addOption(grace())
+      .action(async (_, command) =>
+        finish(await (await import('./commands/background.js')).backgroundCommand(optionsOf(command))),
+      ),
+  );
+  later(program.command('retire <id>', { hidden: true }), (command) =>
+    common(command)
+      .description('called by servers of an earlier version that have long been idle')
+      .action(async (_id, _, command) =>
+        finish(
+          await (await import('./commands/retire.js')).retireCommand(
+            optionsOf<Common>(command).stateDir,
+            process.argv[1] ?? '',
+          ),
         ),
       ),
-    );
-  common(program.command('watch <token>', { hidden: true }))
-    .description('one look of the watch')
-    .option('--stay', 'keep looking')
-    .addOption(olderThan())
-    .addOption(grace())
-    .action(async (token, _, command) => {
-      const { stateDir, stay, olderThan, grace } = optionsOf<BackgroundOptions & { stay?: boolean }>(command);
-      const policy = { olderThanMs: olderThan, graceMs: grace, limit: DEFAULTS.limit };
-      const { watchCommand } = await import('./commands/watch.js');
-      const looking = { ...policy, ...(stateDir === undefined ? {} : { stateDir }), stay: stay === true };
-      finish(await watchCommand(token, looking, process.argv[1] ?? ''));
-    });
-  inSettings(program.command('install'))
-    .description('put the hooks into Claude Code’s settings')
-    .addOption(new Option('--port <port>', 'the port that plugins use in these sessions').argParser(port))
-    .action(async (_, command) =>
-      finish(await (await import('./commands/install.js')).installCommand(optionsOf(command))),
-    );
-  inSettings(program.command('uninstall'))
-    .description('take the hooks out of Claude Code’s settings')
-    .action(async (_, command) =>
-      finish(await (await import('./commands/install.js')).uninstallCommand(optionsOf(command))),
-    );
-  common(program.command('doctor'), 'json', 'quiet', 'color')
-    .description('check that everything is in place, with hints where it is not')
-    .action(async (_, command) =>
-      finish(await (await import('./commands/doctor.js')).doctorCommand(optionsOf(command))),
-    );
+  );
+  later(program.command('watch <token>', { hidden: true }), (command) =>
+    common(command)
+      .description('one look of the watch')
+      .option('--stay', 'keep looking')
+      .addOption(olderThan())
+      .addOption(grace())
+      .action(async (token, _, command) => {
+        const { stateDir, stay, olderThan, grace } = optionsOf<BackgroundOptions & { stay?: boolean }>(command);
+        const policy = { olderThanMs: olderThan, graceMs: grace, limit: DEFAULTS.limit };
+        const { watchCommand } = await import('./commands/watch.js');
+        const looking = { ...policy, ...(stateDir === undefined ? {} : { stateDir }), stay: stay === true };
+        finish(await watchCommand(token, looking, process.argv[1] ?? ''));
+      }),
+  );
+  later(program.command('install'), (command) =>
+    inSettings(command)
+      .description('put the hooks into Claude Code’s settings')
+      .addOption(new Option('--port <port>', 'the port that plugins use in these sessions').argParser(port))
+      .action(async (_, command) =>
+        finish(await (await import('./commands/install.js')).installCommand(optionsOf(command))),
+      ),
+  );
+  later(program.command('uninstall'), (command) =>
+    inSettings(command)
+      .description('take the hooks out of Claude Code’s settings')
+      .action(async (_, command) =>
+        finish(await (await import('./commands/install.js')).uninstallCommand(optionsOf(command))),
+      ),
+  );
+  later(program.command('doctor'), (command) =>
+    common(command, 'json', 'quiet', 'color')
+      .description('check that everything is in place, with hints where it is not')
+      .action(async (_, command) =>
+        finish(await (await import('./commands/doctor.js')).doctorCommand(optionsOf(command))),
+      ),
+  );
 }
 
 const inSettings = (command: Command): Command =>

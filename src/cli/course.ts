@@ -8,7 +8,8 @@ import { log, type Told } from '../run/journal.js';
 import type { Judgement } from '../run/judge.js';
 import type { Step } from '../run/stop-server.js';
 import type { World } from '../run/world.js';
-import { type Common, complain, progress } from './output.js';
+import { type Common, complain, progress, put } from './output.js';
+import { isTerminal } from './streams.js';
 
 /** Follows a run that stops servers, so that a user who interrupts it learns what was done and what was not. */
 export interface Course {
@@ -52,9 +53,9 @@ export function follow(world: World, options: Following, again = ''): Course {
     const lines = isAsking ? ['left alone'] : interruption(isSaid() ? [] : done, [...inHand.values()], again);
     const isNews = done.length + inHand.size > 0;
     // The terminal already shows a `^C`.
-    const first = process.stderr.isTTY ? '\n' : '';
+    const first = isTerminal('stderr') ? '\n' : '';
     if (options.json) complain(lines.join('; '), 'run it again');
-    else if (isNews || !options.quiet) process.stderr.write(`${first}${lines.join('\n')}\n`);
+    else if (isNews || !options.quiet) put('stderr', `${first}${lines.join('\n')}\n`);
     log(
       world,
       [...inHand.values()].map((server) => lineOf(server, 'interrupted', `by ${name}; ${NEXT}${again}`)),
@@ -78,7 +79,7 @@ export function follow(world: World, options: Following, again = ''): Course {
     shown.change(stopping);
   };
   // Of a single one the answer follows at once.
-  const isSaid = (): boolean => !options.json && (options.verbose === true || (process.stderr.isTTY && begun.size > 1));
+  const isSaid = (): boolean => !options.json && (options.verbose === true || (isTerminal('stderr') && begun.size > 1));
 
   return {
     told: {

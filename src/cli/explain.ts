@@ -6,6 +6,8 @@ export function explain(error: unknown): { readonly error: string; readonly hint
   const sentence = unwritable(error);
   if (sentence !== undefined)
     return { error: sentence, hint: 'make it writable, or choose another folder with --state-dir' };
+  if (error instanceof Error && /^Cannot find module '\.\//.test(error.message))
+    return { error: 'opencode-reap was replaced or removed while it ran', hint: 'run it again' };
   if (!(error instanceof Error && 'syscall' in error)) return bug(error);
   if (error.syscall === 'uv_cwd')
     return {

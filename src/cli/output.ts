@@ -2,6 +2,7 @@ import type { Unread } from '../model/written.js';
 import type { Page } from '../report/table.js';
 import { clean, paintFor, shorten } from '../report/text.js';
 import { homeOf } from '../state/folders.js';
+import { isTerminal, type Standard, widthOf, write } from './streams.js';
 
 /** Options that several commands take. */
 export interface Common {
@@ -13,24 +14,24 @@ export interface Common {
 }
 
 export const pageFor = ({ color, verbose }: Common): Page => ({
-  paint: paintFor(color, process.stdout.isTTY === true, process.env),
-  width: process.stdout.isTTY ? process.stdout.columns : undefined,
+  paint: paintFor(color, isTerminal('stdout'), process.env),
+  width: widthOf('stdout'),
   home: homeOf(process.env),
   verbose: verbose === true,
 });
 
 export const print = (lines: readonly string[]): void => {
-  if (lines.length > 0) process.stdout.write(`${forTerminal(lines.join('\n'), process.env)}\n`);
+  if (lines.length > 0) put('stdout', `${lines.join('\n')}\n`);
 };
 
+/** What a person reads, on either output. */
+export const put = (output: Standard, text: string): void =>
+  write(output, forTerminal(text, process.env, isTerminal(output)));
+
 /** A terminal whose locale says that it knows ASCII only gets no other sign from us. What is in a path stays. */
-export function forTerminal(
-  text: string,
-  { LC_ALL, LC_CTYPE, LANG }: NodeJS.ProcessEnv,
-  { isTTY }: { readonly isTTY: boolean } = process.stdout,
-): string {
+export function forTerminal(text: string, { LC_ALL, LC_CTYPE, LANG }: NodeJS.ProcessEnv, isShown: boolean): string {
   const locale = LC_ALL || LC_CTYPE || LANG;
-  if (!isTTY || !locale || !/^(C|POSIX)$/.test(locale)) return text;
+  if (!isShown || !locale || !/^(C|POSIX)$/.test(locale)) return text;
   return text.replace(/[–…’✓✗]/g, (sign) => IN_ASCII[sign] ?? sign);
 }
 
@@ -55,7 +56,7 @@ export function printAnswers(answers: readonly object[], names: readonly string[
 export function complain(error: string, hint: string): void {
   const said = { error: clean(error), hint: clean(hint) };
   const text = wantsJson() ? JSON.stringify(said) : `error: ${said.error}\nhint: ${said.hint}`;
-  process.stderr.write(`${forTerminal(text, process.env, process.stderr)}\n`);
+  put('stderr', `${text}\n`);
 }
 
 /** By the words themselves: what is wrong may be that they cannot be parsed. What follows `--` is not ours. */
@@ -85,14 +86,14 @@ export interface Progress {
 
 /** Shows on a terminal what is waited for, once the wait is long enough to be noticed. */
 export function progress(first: string, { quiet }: Common): Progress {
-  const isSeen = !quiet && process.stderr.isTTY && process.env.TERM !== 'dumb';
+  const isSeen = !quiet && isTerminal('stderr') && process.env.TERM !== 'dumb';
   let text = (): string => first;
   let isShown = false;
   const show = (): void => {
     isShown = true;
     // A line that wraps could not be erased.
-    const line = `${shorten(text(), (process.stderr.columns || 80) - 3)} …`;
-    process.stderr.write(`${WIPE}${forTerminal(line, process.env, process.stderr)}`);
+    const line = `${shorten(text(), (widthOf('stderr') ?? 80) - 3)} …`;
+    put('stderr', `${WIPE}${line}`);
   };
   const timer = isSeen ? setTimeout(show, NOTICEABLE_MS) : undefined;
   const ticking = isSeen ? setInterval(() => isShown && show(), 1_000).unref() : undefined;
@@ -102,13 +103,13 @@ export function progress(first: string, { quiet }: Common): Progress {
       if (isShown) show();
     },
     say: (line) => {
-      process.stderr.write(`${isShown ? WIPE : ''}${forTerminal(line, process.env, process.stderr)}\n`);
+      put('stderr', `${isShown ? WIPE : ''}${line}\n`);
       if (isShown) show();
     },
     end: () => {
       clearTimeout(timer);
       clearInterval(ticking);
-      if (isShown) process.stderr.write(WIPE);
+      if (isShown) put('stderr', WIPE);
       isShown = false;
     },
   };

@@ -1,6 +1,7 @@
 import { Writable } from 'node:stream';
 import { Prompt, settings } from '@clack/core';
 import { onSignals, SIGNALS, takeScreen } from './screen.js';
+import { streamOf } from './streams.js';
 
 /** A key as it was pressed: the text that it types, if it types any, and its name, such as `up` or `escape`. */
 export interface Key {
@@ -29,6 +30,7 @@ export function ask<Answer>(view: View<Answer>): Asked<Answer> {
   // Escape is a key like any other: what it leaves is for the view to say.
   settings.aliases.delete('escape');
   const leave = takeScreen();
+  const stdout = streamOf('stdout');
   const ending = new AbortController();
   let answer: Answer | undefined;
   let code: number = SIGNALS.SIGINT;
@@ -42,7 +44,7 @@ export function ask<Answer>(view: View<Answer>): Asked<Answer> {
       output,
       signal: ending.signal,
       render: () => {
-        const rows = process.stdout.rows || 24;
+        const rows = stdout.rows || 24;
         return view.lines(rows).slice(0, rows).join('\n');
       },
       // Enter would answer whatever it means.
@@ -55,9 +57,9 @@ export function ask<Answer>(view: View<Answer>): Asked<Answer> {
     if (answer !== undefined && name !== 'return') ending.abort();
   });
   const draw = (): void => void output.emit('resize');
-  process.stdout.on('resize', draw);
+  stdout.on('resize', draw);
   const over = prompt.prompt().finally(() => {
-    process.stdout.off('resize', draw);
+    stdout.off('resize', draw);
     forget();
     leave();
   });
@@ -66,9 +68,10 @@ export function ask<Answer>(view: View<Answer>): Asked<Answer> {
 
 /** No line is too wide for it to be drawn as one, and what is drawn in steps reaches the terminal at once. */
 function onePiece(): Writable {
+  const stdout = streamOf('stdout');
   let pending = '';
   const flush = (): void => {
-    process.stdout.write(pending);
+    stdout.write(pending);
     pending = '';
   };
   const output = new Writable({
@@ -81,6 +84,6 @@ function onePiece(): Writable {
   });
   return Object.defineProperties(output, {
     columns: { value: Number.MAX_SAFE_INTEGER },
-    rows: { get: () => process.stdout.rows || 24 },
+    rows: { get: () => stdout.rows || 24 },
   });
 }

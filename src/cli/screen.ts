@@ -1,3 +1,5 @@
+import { isTerminal, streamOf, write } from './streams.js';
+
 /** A terminal that shows one page after another, until its user or a signal ends that. */
 export interface Screen {
   /** Shows these lines, from the top; what does not fit is counted. */
@@ -23,19 +25,19 @@ const CTRL_C = '\u0003';
 
 /** Why this terminal cannot show pages; undefined when it can. */
 export const whyNoScreen = (): string | undefined =>
-  process.stdout.isTTY && process.stdin.isTTY && process.env.TERM !== 'dumb' ? undefined : 'it needs a terminal';
+  isTerminal('stdout') && process.stdin.isTTY && process.env.TERM !== 'dumb' ? undefined : 'it needs a terminal';
 
 /** Goes to the other screen, until what is returned is called or the program ends, however that comes about. */
 export function takeScreen(): () => void {
   let isTaken = true;
   const leave = (): void => {
-    if (isTaken) process.stdout.write(LEAVE);
+    if (isTaken) write('stdout', LEAVE);
     isTaken = false;
     process.off('exit', leave);
   };
   // Also when the program fails: a terminal without a cursor would be left otherwise.
   process.once('exit', leave);
-  process.stdout.write(ENTER);
+  write('stdout', ENTER);
   return leave;
 }
 
@@ -49,7 +51,8 @@ export function onSignals(ended: (code: number) => void): () => void {
 }
 
 export function openScreen({ resized, ended }: Watcher): Screen {
-  const { stdin, stdout } = process;
+  const { stdin } = process;
+  const stdout = streamOf('stdout');
   let isOpen = true;
   const leave = takeScreen();
   const close = (): void => {

@@ -1,7 +1,3 @@
 /* The program in one file, for the background run and for vendoring. */
 if (process.argv[2] === 'hook') void import('./hook.js');
-else {
-  void import('../cli/cli.js').then(async ({ run }) => {
-    process.exitCode = await run(process.argv);
-  });
-}
+else void import('./commands.js');

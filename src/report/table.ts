@@ -42,7 +42,8 @@ interface Layout {
 }
 
 function layOut(servers: readonly Judged[], page: Page, notes: number): Layout {
-  const all = [headings(HEADINGS, page), ...servers.map((server) => row(server, servers, page))];
+  const isShared = sharedIn(servers);
+  const all = [headings(HEADINGS, page), ...servers.map((server) => row(server, isShared(server), page))];
   const few = all.map((one) => ({ ...one, notes: one.notes.slice(0, notes) }));
   const [heading = [], ...rows] = columns(few, page.width);
   return {
@@ -82,9 +83,9 @@ export const largestFirst = (servers: readonly Judged[]): readonly Judged[] =>
 export const shown = (all: readonly Judged[], { verbose }: Page): readonly Judged[] =>
   verbose ? all : all.filter((server) => !isHistory(server));
 
-function row(server: Judged, all: readonly Judged[], page: Page): Row {
+function row(server: Judged, needsId: boolean, page: Page): Row {
   const { record, seen } = server;
-  const id = needsId(server, all) ? ` (id ${record.id})` : '';
+  const id = needsId ? ` (id ${record.id})` : '';
   return {
     cells: [state(server), ...cells(server, page)],
     path: pathOf(record.workspace, page),
@@ -92,11 +93,20 @@ function row(server: Judged, all: readonly Judged[], page: Page): Row {
   };
 }
 
-/** Neither its pid nor its port is shown, or another row has the same. */
-function needsId(server: Judged, all: readonly Judged[]): boolean {
-  const isAlone = (of: (one: Judged) => number | undefined): boolean =>
-    of(server) !== undefined && all.every((one) => one === server || of(one) !== of(server));
-  return !isAlone(pidOf) && !isAlone(({ record }) => record.port);
+/** Whether neither its pid nor its port is shown, or other rows have both: with a thousand rows, each is counted once. */
+function sharedIn(all: readonly Judged[]): (server: Judged) => boolean {
+  const marks = [pidOf, ({ record }: Judged) => record.port].map((of) => ({ of, counts: countsOf(all.map(of)) }));
+  return (server) =>
+    marks.every(({ of, counts }) => {
+      const mark = of(server);
+      return mark === undefined || counts.get(mark) !== 1;
+    });
+}
+
+function countsOf(values: readonly (number | undefined)[]): ReadonlyMap<number | undefined, number> {
+  const counts = new Map<number | undefined, number>();
+  for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
+  return counts;
 }
 
 const pidOf = ({ record, seen }: Judged): number | undefined =>

@@ -5,6 +5,7 @@ import { describe, vi } from 'vitest';
 import { namesOf } from '../../src/cli/commands/pick.js';
 import { stopCommand } from '../../src/cli/commands/stop.js';
 import type { Choice } from '../../src/cli/picking.js';
+import { streamOf } from '../../src/cli/streams.js';
 import type { Identity } from '../../src/model/identity.js';
 import { runCli } from '../support/cli.js';
 import { type Fake, identityOf, startFake, writeRecord } from '../support/fake.js';
@@ -187,6 +188,8 @@ describe('what was chosen', () => {
     const one = await startFake(sandbox);
     await writeRecord(sandbox, 'one', one);
     const said: string[] = [];
+    // What has been asked for as a stream is written to as one.
+    for (const name of ['stdout', 'stderr'] as const) streamOf(name);
     const stderr = vi.spyOn(process.stderr, 'write').mockImplementation((text) => said.push(`${text}`) > 0);
     const stdout = vi.spyOn(process.stdout, 'write').mockImplementation(() => true);
     const stop = (name: string, shown: Identity): Promise<number> =>

@@ -23,7 +23,7 @@ export function buildThroughMacos(): void {
   cpSync(join(ROOT, 'bin'), join(BUILD, 'bin'), { recursive: true });
   // It says that dist/index.js is an ES module.
   cpSync(join(ROOT, 'package.json'), join(BUILD, 'package.json'));
-  for (const part of ['program', 'library', 'vendored']) {
+  for (const part of ['program', 'parts', 'library', 'vendored']) {
     execFileSync(process.execPath, ['build/build.mjs', part, DIST, 'test/support/macos-adapter'], { cwd: ROOT });
   }
 }

@@ -54,7 +54,9 @@ async function watchList(options: ListOptions, world: World): Promise<number> {
     const page = { ...pageFor(options), cpuNow: cpuNow(before, seen) };
     const lines = seen === undefined ? ['looking'] : linesOf(seen, options, page);
     const unread = seen?.unread.length ? [`${seen.unread.length} files could not be read: opencode-reap list`] : [];
-    screen.draw([...lines, ...unread, page.paint.dim('q ends this')].map((line) => forTerminal(line, process.env)));
+    screen.draw(
+      [...lines, ...unread, page.paint.dim('q ends this')].map((line) => forTerminal(line, process.env, true)),
+    );
   };
   const screen = openScreen({
     resized: draw,

@@ -8,6 +8,7 @@ import { type Common, complainAboutUnread, forTerminal, pageFor, print } from '.
 import { furthestIn, pickPage } from '../pick-page.js';
 import { type Choice, choicesOf, chosenIn, NOTHING_YET, type Picking, press, seenAnew } from '../picking.js';
 import { whyNoScreen } from '../screen.js';
+import { streamOf } from '../streams.js';
 import { EVERY_MS, linesOf, look } from './list.js';
 import { stopCommand } from './stop.js';
 
@@ -52,10 +53,10 @@ async function choose(options: PickOptions, world: World): Promise<readonly Choi
       const page = { ...pageFor(options), cpuNow: cpuNow(before, seen) };
       const unread = seen?.unread.length ? [`${seen.unread.length} files could not be read: opencode-reap list`] : [];
       const lines = [...pickPage(picking, page, rows - unread.length), ...unread];
-      return lines.map((line) => forTerminal(line, process.env));
+      return lines.map((line) => forTerminal(line, process.env, true));
     },
     press: (key) => {
-      const next = press(picking, key, furthestIn(picking, pageFor(options), process.stdout.rows || 24));
+      const next = press(picking, key, furthestIn(picking, pageFor(options), streamOf('stdout').rows || 24));
       if (typeof next === 'string') return next;
       picking = next;
       return undefined;

@@ -11,7 +11,8 @@ import { openWorld, type World } from '../../run/world.js';
 import { endWatchIfOver } from '../../session/watch.js';
 import { afterItsEnd, choose, forEach } from '../choose.js';
 import { type Course, follow, nameOf, said } from '../course.js';
-import { type Common, complain, print, printAnswers } from '../output.js';
+import { type Common, complain, print, printAnswers, put } from '../output.js';
+import { isTerminal } from '../streams.js';
 
 export interface StopOptions extends Common {
   readonly dryRun?: boolean;
@@ -64,13 +65,13 @@ async function stopOne(name: string, options: StopOptions, course: Course, world
   if (options.dryRun) return { ...chosen.server, outcome: undefined };
   const inUse = options.yes ? undefined : useOf(chosen.server.verdict);
   if (inUse === undefined) return stopNamed(chosen.server, { ...policy, told: course.told }, world);
-  if (!process.stdin.isTTY || !process.stderr.isTTY) {
+  if (!process.stdin.isTTY || !isTerminal('stderr')) {
     complain(`${nameOf(chosen.server)} may be in use: ${inUse}`, 'add --yes to stop it anyway');
     return 1;
   }
   if (await course.asking(() => confirmed(nameOf(chosen.server), inUse)))
     return stopNamed(chosen.server, { ...policy, told: course.told }, world);
-  if (!options.quiet) process.stderr.write('left alone\n');
+  if (!options.quiet) put('stderr', 'left alone\n');
   return 0;
 }
 

@@ -1,6 +1,7 @@
 import { openWorld } from '../../run/world.js';
 import type { BackgroundPolicy } from '../../session/background.js';
 import { lookOnce, stay, WATCH_ENDS } from '../../session/watch.js';
+import { write } from '../streams.js';
 
 /** One look of the watch, for the shell that is the watch. Prints in how many seconds the next look is due. */
 export async function watchCommand(
@@ -19,6 +20,6 @@ export async function watchCommand(
   }
   const nextMs = await lookOnce(token, policy, program, world);
   if (nextMs === undefined) return WATCH_ENDS;
-  process.stdout.write(`${Math.max(1, Math.ceil(nextMs / 1000))}\n`);
+  write('stdout', `${Math.max(1, Math.ceil(nextMs / 1000))}\n`);
   return 0;
 }
