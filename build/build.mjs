@@ -201,6 +201,10 @@ if (part === undefined) {
     ['cli', 'help'].map((name) => import(`../dist/modules/cli/${name}.js`)),
   );
   writeFileSync(join(outdir, 'opencode-reap.1'), manPage(describe(), help));
+} else if (part === 'readable' && folder) {
+  // For profiles: with the names of the source, and the paths of its modules.
+  await build({ ...HOOK, outdir: folder, minify: false });
+  await buildParts({ ...IN_PARTS, outdir: join(folder, 'parts'), minify: false });
 } else if (part === 'parts' && folder) {
   const replace = replacing && ((path, importer) => replacement(resolve(replacing), path, importer));
   await buildParts({ ...IN_PARTS, outdir: join(folder, 'parts'), replace });
@@ -211,6 +215,8 @@ if (part === undefined) {
   );
   await Promise.all(builds);
 } else {
-  process.stderr.write(`usage: node build/build.mjs [parts|${Object.keys(PARTS).join('|')} FOLDER [FOLDER]]\n`);
+  process.stderr.write(
+    `usage: node build/build.mjs [parts|readable|${Object.keys(PARTS).join('|')} FOLDER [FOLDER]]\n`,
+  );
   process.exitCode = 2;
 }

@@ -33,7 +33,7 @@ function reach(files, imports, found = new Set()) {
 }
 
 /** With `replace`, for tests, what it returns for an import and its importer is taken in place of what is imported. */
-export async function buildParts({ root, outdir, substitutes, define, replace }) {
+export async function buildParts({ root, outdir, substitutes, define, replace, minify = true }) {
   rmSync(outdir, { recursive: true, force: true });
   const imports = new Map();
   const bundle = await rolldown({
@@ -71,8 +71,8 @@ export async function buildParts({ root, outdir, substitutes, define, replace })
   await bundle.write({
     dir: outdir,
     format: 'cjs',
-    minify: true,
-    comments: false,
+    minify,
+    comments: !minify,
     entryFileNames: '[name].cjs',
     chunkFileNames: '[name]-[hash].cjs',
     codeSplitting: {

@@ -3,14 +3,15 @@ import { beside } from './beside.js';
 import { commands } from './commands.js';
 import { growth } from './growth.js';
 import { hook } from './hook.js';
+import { profile } from './profile.js';
 import { markdownOf, type Row, tableOf } from './table.js';
 
-const GROUPS = { hook, commands, beside, growth } as const;
+const GROUPS = { hook, commands, beside, profile, growth } as const;
 type Group = keyof typeof GROUPS;
 
 /**
- * `npm run bench -- [--quick] [--json|--markdown] [hook|commands|beside|growth …]`; without a name, all but `growth`, which
- * takes minutes. `--markdown` prints what docs/performance.md has.
+ * `npm run bench -- [--quick] [--json|--markdown] [hook|commands|beside|profile|growth …]`; without a name, all but `profile` and
+ * `growth`, which takes minutes. `--markdown` prints what docs/performance.md has.
  */
 async function main(args: readonly string[]): Promise<void> {
   const named = args.filter((arg): arg is Group => arg in GROUPS);
