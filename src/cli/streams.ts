@@ -1,6 +1,6 @@
 import { fstatSync, writeSync } from 'node:fs';
 import type { WriteStream } from 'node:tty';
-import { errorCode } from '../common/errors.js';
+import { errorCode, tryRead } from '../common/errors.js';
 
 /*
  * Standard output and standard error. Node makes a stream of each on first use, which takes 4 ms for a pipe or a file: as
@@ -31,10 +31,13 @@ export function streamOf(name: Standard): WriteStream {
   return stream;
 }
 
+/** What a pipe without a reader says, a terminal that was closed, and Windows of either. */
+const LEFT: readonly string[] = ['EPIPE', 'EIO', 'EOF'];
+
 /** `opencode-reap | head -1`, where the reader has seen enough, is not an error, and neither is a closed terminal. */
 function noteUnwritten(error: unknown): void {
   const code = errorCode(error);
-  if (code !== 'EPIPE' && code !== 'EIO') failed(code);
+  if (!LEFT.includes(code)) failed(code);
 }
 
 const terminals = new Map<Standard, boolean>();
@@ -43,7 +46,8 @@ const terminals = new Map<Standard, boolean>();
 export function isTerminal(name: Standard): boolean {
   const known = terminals.get(name);
   if (known !== undefined) return known;
-  const is = fstatSync(DESCRIPTORS[name]).isCharacterDevice() && streamOf(name).isTTY === true;
+  const mayBe = tryRead(() => fstatSync(DESCRIPTORS[name]).isCharacterDevice()) ?? true;
+  const is = mayBe && streamOf(name).isTTY === true;
   terminals.set(name, is);
   return is;
 }

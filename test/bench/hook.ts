@@ -11,7 +11,7 @@ const ROUNDS = rounds(40);
 const SAID = JSON.stringify({ session_id: 'session', cwd: '/', source: 'startup', reason: 'other' });
 
 /** The hook beside a program that ends at once: what a run does is not the hook's time, but it has the same two cores. */
-function hookAlone({ root }: Sandbox): string {
+export function hookAlone({ root }: Sandbox): string {
   const folder = join(root, 'alone');
   mkdirSync(folder);
   cpSync(join(ROOT, 'dist/hook.cjs'), join(folder, 'hook.cjs'));
