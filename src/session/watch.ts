@@ -15,7 +15,7 @@ import { takeSnapshot } from '../observe/snapshot.js';
 import { reap } from '../reap.js';
 import { type World, withNotedFolders } from '../run/world.js';
 import { jsonNames } from '../state/files/read.js';
-import { removeFile } from '../state/files/write.js';
+import { attempt, removeFile } from '../state/files/write.js';
 import { type Claim, claimWatch, type Held, isVoid, watchClaim, watcher, watchFile } from '../state/ours/claims.js';
 import { readLastUses, writeLastUses } from '../state/ours/last-uses.js';
 import { noteFailure } from '../state/ours/log.js';
@@ -187,6 +187,7 @@ export async function lookOnce(
  */
 export async function endWatchIfOver(program: string | undefined, world: World): Promise<void> {
   const { folder, clock, platform } = world;
+  if (!existsSync(watchFile(folder))) return removeNotes(world);
   const held = watcher(folder);
   const claim = held?.token === undefined ? undefined : watchClaim(folder, held.token, clock);
   if (held === undefined || claim === undefined || (await somethingIsLeft(world))) return;
@@ -207,15 +208,26 @@ export async function endWatchIfOver(program: string | undefined, world: World):
  * has started no watch, and has written down places that the next one needs.
  */
 async function end(claim: Pick<OurClaim, 'release'>, program: string | undefined, world: World): Promise<void> {
-  const places = folderFiles(world.folder);
+  const notes = notesIn(world);
   claim.release();
   if (await somethingIsLeft(world)) {
     await ensureWatch(program, undefined, world);
     return;
   }
-  writeLastUses(world.folder, undefined, new Map());
-  for (const file of places) removeFile(file);
+  for (const file of notes) attempt(() => removeFile(file));
 }
+
+/** What a watch has noted that was killed between the two: the next one would remove it, and may never come. */
+async function removeNotes(world: World): Promise<void> {
+  const notes = notesIn(world);
+  if (notes.length === 0 || (await somethingIsLeft(world))) return;
+  for (const file of notes) attempt(() => removeFile(file));
+}
+
+const notesIn = ({ folder }: World): string[] => [
+  ...[folder.lastUses].filter((file) => existsSync(file)),
+  ...folderFiles(folder),
+];
 
 /** No server is old enough to be asked anything. */
 async function somethingIsLeft(world: World): Promise<boolean> {

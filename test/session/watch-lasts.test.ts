@@ -205,6 +205,24 @@ describe.concurrent('the watch (of stand-ins for servers)', { timeout: 60_000 },
     expect(existsSync(join(sandbox.stateDir, 'watch.json'))).toBe(false);
   });
 
+  test('that was killed while it ended leaves nothing: its notes go with the next run, or stay while a server does', async ({
+    sandbox,
+    expect,
+  }) => {
+    const { stateDir } = sandbox;
+    const fake = await startFake(sandbox);
+    await writeRecord(sandbox, 'one', fake);
+    const notes = [
+      await writeState(stateDir, 'last-uses.json', { schema: SCHEMA, boot: 'x', servers: {} }),
+      await writeState(stateDir, 'places/0123456789ab.json', { schema: SCHEMA, dataDirs: ['/gone'] }),
+    ];
+    const left = () => notes.filter((file) => existsSync(file));
+    await runCli(sandbox, ['--all-stale', '--older-than', '1h']);
+    expect([alive(fake.pid), left()]).toEqual([true, notes]);
+    await runCli(sandbox, ['--all-stale', '--older-than', '0s']);
+    expect([alive(fake.pid), left()]).toEqual([false, []]);
+  });
+
   test('is started anew after it was killed, and one that stands still is replaced and leaves', async ({
     sandbox,
     expect,

@@ -5,7 +5,7 @@ import { type BootTime, sinceThen } from '../../model/boot-time.js';
 import type { Host, Identity } from '../../model/identity.js';
 import { isoTime } from '../files/iso-time.js';
 import { formatOurs, identity, machine, parseOurs, text, time, wholeNumber } from '../files/parse.js';
-import { modifiedAt, readSmall } from '../files/read.js';
+import { jsonNames, modifiedAt, readSmall } from '../files/read.js';
 import { attempt, createFile, removeUnchanged, replaceFile, setModified } from '../files/write.js';
 import type { StateFolder } from '../folders.js';
 
@@ -72,6 +72,21 @@ export const holderOfBackgroundRun = (folder: StateFolder): Held | undefined => 
 
 /** The watch that is running now; undefined when there is no claim. */
 export const watcher = (folder: StateFolder): Held | undefined => holderOf(watchFile(folder));
+
+/**
+ * Every claim on a port, and that of the background run. The watch's own is not among them: whoever finds that its watch
+ * has died starts one, or ends what it has left.
+ */
+export function claimsIn(folder: StateFolder): { readonly held: Held; readonly remove: () => void }[] {
+  const listed = jsonNames(folder.starts);
+  const starts = listed.kind === 'names' ? listed.names.map((name) => join(folder.starts, name)) : [];
+  return [...starts, sweepFile(folder)].flatMap((file) => {
+    const read = readSmall(file);
+    const held = read.kind === 'text' ? parseHeld(file, read.text) : undefined;
+    if (read.kind !== 'text' || typeof held !== 'object') return [];
+    return { held, remove: () => void attempt(() => removeUnchanged(file, read.text)) };
+  });
+}
 
 /**
  * The watch's own claim, for one of its looks, by the token that it was given; undefined when it belongs to another
