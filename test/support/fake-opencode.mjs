@@ -4,6 +4,8 @@
 // ends once it has answered; `slow` never answers the first who asks it to let go, so that a stop takes 6 s;
 // FAKE_OPENCODE_ASKED is a file that gets a line for every connection and question; `late` answers nothing that comes in
 // its first 1.2 s; `disposed` ends once it has let go; FAKE_OPENCODE_ENDS is how many ms after SIGTERM it ends; `deaf` takes its first SIGTERM for another's, as OpenCode does while it waits for a child.
+// With FAKE_OPENCODE_CHILD it has a child, which outlives it, as an MCP server does that ignores the end of its input.
+import { spawn } from 'node:child_process';
 import { appendFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 
@@ -50,5 +52,6 @@ const server = createServer((request, response) => {
 
 if (endsAfter !== undefined) process.on('SIGTERM', () => setTimeout(() => process.exit(), Number(endsAfter)));
 if (process.env.FAKE_OPENCODE === 'deaf') process.once('SIGTERM', () => undefined);
+if (process.env.FAKE_OPENCODE_CHILD) spawn('sleep', ['600'], { stdio: 'ignore' });
 if (asked) server.on('connection', () => appendFileSync(asked, 'connection\n'));
 server.listen(Number(optionOf('--port', '0')), optionOf('--hostname', '127.0.0.1'));

@@ -6,7 +6,7 @@ import type { Changes, Sandbox } from './sandbox.js';
 
 export { HOOK };
 
-const SESSION = fileURLToPath(new URL('session.mjs', import.meta.url));
+export const SESSION = fileURLToPath(new URL('session.mjs', import.meta.url));
 
 export interface Called {
   readonly code: number | null;
