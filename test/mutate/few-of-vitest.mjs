@@ -1,5 +1,6 @@
 // As much of vitest as the quick tests use, so that one process can run one test, and the next, many thousand times.
 import { GLOBAL_EXPECT, getState, JestAsymmetricMatchers, JestChaiExpect, JestExtend, setState } from '@vitest/expect';
+import { fn, restoreAllMocks, spyOn } from '@vitest/spy';
 import * as chai from 'chai';
 
 for (const plugin of [JestExtend, JestChaiExpect, JestAsymmetricMatchers]) chai.use(plugin);
@@ -105,6 +106,9 @@ async function runOne({ run, suite: its }, entered, timeoutMs) {
 
 const before = new Map();
 export const vi = {
+  fn,
+  spyOn,
+  restoreAllMocks,
   stubEnv(name, value) {
     if (!before.has(name)) before.set(name, process.env[name]);
     if (value === undefined) delete process.env[name];

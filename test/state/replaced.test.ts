@@ -66,13 +66,14 @@ test('a file that is replaced while it is read is read again', () => {
   expect(readSmall(file)).toMatchObject({ kind: 'text', text: 'second', trust: { kind: 'trusted' } });
 });
 
-test('a file that is replaced each time it is read is unread', () => {
+test('a file that is replaced each time it is read is unread after three times', () => {
   let times = 0;
   meanwhile.happens = () => {
     times += 1;
     replace(`${times}`);
   };
   expect(readSmall(file)).toEqual({ kind: 'unread', error: 'it was replaced while it was read' });
+  expect(times).toBe(3);
 });
 
 test('a file that is removed while it is read is absent', () => {

@@ -1,5 +1,5 @@
 import { userInfo } from 'node:os';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { tokenOfProcStart } from '../../src/decide/claude-list.js';
 import { spellingsOf } from '../../src/observe/hashed-directory.js';
 import { tilde } from '../../src/report/text.js';
@@ -15,6 +15,7 @@ test.each<[string, string | undefined, string | undefined, string]>([
   ['in the profile, by a long form', `\\\\?\\${HOME}\\x.json`, HOME, 'trusted'],
   ['elsewhere on the drive', 'C:\\tmp\\oc-bridge-state.json', HOME, 'unexamined'],
   ['in a profile whose name begins alike', 'C:\\Users\\me2\\x.json', HOME, 'unexamined'],
+  ['in a profile that is a whole drive', 'C:\\tmp\\x.json', 'C:\\', 'unexamined'],
   ['on the network', '\\\\nas\\me\\x.json', HOME, 'unexamined'],
   ['in a profile on the network', '\\\\nas\\me\\x.json', '\\\\nas\\me', 'unexamined'],
   ['in a profile on the network, by a long form', '\\\\?\\UNC\\nas\\me\\x', '\\\\?\\UNC\\nas\\me', 'unexamined'],
@@ -51,6 +52,18 @@ const failing = (code: string, times: number) => {
     },
   };
 };
+
+test('a file that is in use is tried again on Windows alone, and after a pause', () => {
+  const { getuid } = process;
+  onTestFinished(() => void Object.assign(process, { getuid }));
+  Object.assign(process, { getuid: () => 1000 });
+  const elsewhere = failing('EBUSY', 1);
+  expect(() => retryInUse(elsewhere.change, undefined, [0])).toThrow('EBUSY');
+  Object.assign(process, { getuid: undefined });
+  const began = performance.now();
+  expect(retryInUse(failing('EBUSY', 1).change, undefined, [30])).toBe('done');
+  expect(performance.now() - began).toBeGreaterThan(25);
+});
 
 test.each(['EPERM', 'EACCES', 'EBUSY'])('a file that is in use (%s) is tried again', (code) => {
   const { change, tries } = failing(code, 2);

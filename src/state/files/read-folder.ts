@@ -26,12 +26,13 @@ export function readFolder<T>(kind: Unread['kind'], folder: string, parse: Parse
 
 /** One look at the folder serves all of its files, unless it is another one by the end. */
 function readAll(folder: string, names: readonly string[]): { readonly file: string; readonly read: FileRead }[] {
+  if (names.length === 0) return [];
   const readEach = (place: Folder | undefined) =>
     names.map((name) => {
       const file = join(folder, name);
       return { file, read: readSmall(file, undefined, place) };
     });
-  const place = names.length > 0 ? lookAtFolder(folder) : undefined;
+  const place = lookAtFolder(folder);
   const all = readEach(place);
   return place === undefined || lookAtFolder(folder)?.id === place.id ? all : readEach(undefined);
 }

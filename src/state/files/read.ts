@@ -65,12 +65,14 @@ function readRegular(file: string, maxBytes: number, part: 'all' | 'head', folde
 
 function readOnce(file: string, maxBytes: number, part: 'all' | 'head', folder?: Folder): FileRead | 'replaced' {
   let fd: number;
-  // Windows cannot be told not to follow a link or a junction; that its name leads to what was opened is compared below.
-  const named = constants.O_NOFOLLOW === undefined ? tryRead(() => lstatSync(file)) : undefined;
+  // Opening a pipe or a device may do something. Windows cannot be told not to follow a link or a junction either; that
+  // the name leads to what was opened is compared below.
+  const named = tryRead(() => lstatSync(file));
   if (named?.isSymbolicLink()) return { kind: 'unread', error: 'a symbolic link' };
-  if (named && !named.isFile()) return { kind: 'unread', error: 'not a regular file' };
+  if (named?.isFile() === false) return { kind: 'unread', error: 'not a regular file' };
   try {
-    fd = openSync(file, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0));
+    // Of these, Windows has the first alone; undefined adds nothing.
+    fd = openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   } catch (error) {
     return failed(error);
   }

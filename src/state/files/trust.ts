@@ -41,8 +41,7 @@ const idAt = (path: string): string | undefined => tryRead(() => idOf(lstatSync(
 function isPrivateGroup(gid: number): boolean {
   if (gid !== process.getgid?.()) return false;
   const us = nameOfUs();
-  if (us === undefined) return false;
-  return hasNobodyElse(gid, us, rows('/etc/passwd'), rows('/etc/group'));
+  return us !== undefined && hasNobodyElse(gid, us, rows('/etc/passwd'), rows('/etc/group'));
 }
 
 /** Whether nobody but us is in a group, by the fields of the lists of users and groups. */
