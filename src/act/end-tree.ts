@@ -18,7 +18,7 @@ export interface Ending {
   /** Given where nothing can be signaled: there is no grace, and an end is seen by whoever ends. */
   readonly runScript?: RunScript | undefined;
   /** Told which signal the server gets next. Nothing may wait for it. */
-  readonly sending?: (name: 'SIGTERM' | 'SIGKILL') => void;
+  readonly sending?: ((name: 'SIGTERM' | 'SIGKILL') => void) | undefined;
 }
 
 /**
@@ -46,7 +46,7 @@ export async function endTree(
   ending: Ending,
   staying: readonly Identity[] = [],
 ): Promise<EndedTree> {
-  const heads = target.launcher ? [target.server, target.launcher] : [target.server];
+  const heads: Heads = target.launcher ? [target.server, target.launcher] : [target.server];
   const rest = tree.filter((member) => !heads.some((head) => head.pid === member.pid));
   const first = await (ending.runScript
     ? endHeadsAtOnce(heads, ending, ending.runScript)
@@ -56,10 +56,13 @@ export async function endTree(
   return others.length > 0 ? { kind: 'survived', pids: others.map(({ pid }) => pid) } : first;
 }
 
-async function endHeads(heads: readonly Identity[], below: readonly Identity[], ending: Ending): Promise<EndedTree> {
+/** The server, and its launcher if it has one. */
+type Heads = readonly [Identity, ...Identity[]];
+
+async function endHeads(heads: Heads, below: readonly Identity[], ending: Ending): Promise<EndedTree> {
   const [server, ...launchers] = heads;
   ending.sending?.('SIGTERM');
-  const refused = refusal(server, await send(server ? [server] : [], 'SIGTERM', ending));
+  const refused = refusal(server, await send([server], 'SIGTERM', ending));
   // If it is not the recorded server, or must not be ended now, its launcher stays too.
   if (refused && refused.kind !== 'gone' && refused.kind !== 'replaced') return refused;
   await send(launchers, 'SIGTERM', afterFirst(ending));
@@ -75,16 +78,15 @@ async function endHeads(heads: readonly Identity[], below: readonly Identity[], 
 
 /** A launcher ends with its server, most often before its turn comes. */
 async function endHeadsAtOnce(
-  heads: readonly Identity[],
+  heads: Heads,
   { look, lineage, mayBegin = () => true }: Ending,
   runScript: RunScript,
 ): Promise<EndedTree> {
   const [server] = heads;
-  if (server === undefined || heads.some(({ pid }) => lineage.has(pid)))
-    return { kind: 'withheld', because: 'this command runs inside it' };
+  if (heads.some(({ pid }) => lineage.has(pid))) return { kind: 'withheld', because: 'this command runs inside it' };
   if (!mayBegin()) return { kind: 'late' };
   const all = await endAtOnce(heads, true, runScript, lineage);
-  const what = all.get(server.pid) ?? 'unknown';
+  const what = all.get(server.pid);
   const stubborn = heads.flatMap(({ pid }) => (['survived', 'denied'].includes(all.get(pid) ?? '') ? pid : []));
   if (what === 'ended')
     return stubborn.length > 0 ? { kind: 'survived', pids: stubborn } : { kind: 'ended', signal: 'SIGKILL' };
@@ -134,8 +136,8 @@ async function insist(
 /** Ends what is left of a tree whose server is gone. Returns the members that could not be ended. */
 export async function endRest(rest: readonly Identity[], ending: Ending): Promise<readonly Identity[]> {
   if (ending.runScript) {
-    const all = rest.length === 0 ? new Map() : await endAtOnce(rest, false, ending.runScript, ending.lineage);
-    return rest.filter(({ pid }) => !['ended', 'gone', 'replaced'].includes(all.get(pid) ?? 'unknown'));
+    const all = await endAtOnce(rest, false, ending.runScript, ending.lineage);
+    return rest.filter(({ pid }) => !['ended', 'gone', 'replaced'].some((fate) => fate === all.get(pid)));
   }
   const alive = await waitGone(rest, 0, ending.look);
   await send(alive, 'SIGTERM', ending);

@@ -111,9 +111,7 @@ const SETTLING_POLL_MS = 50;
 
 /** With the directory that the server said, where the record says none. */
 const placed = (record: ServerRecord, activity: Activity): ServerRecord =>
-  record.workspace === undefined && activity.kind === 'idle' && activity.worksIn !== undefined
-    ? { ...record, workspace: activity.worksIn }
-    : record;
+  activity.kind === 'idle' ? { ...record, workspace: record.workspace ?? activity.worksIn } : record;
 
 /** One cheap look, without asking anything; judges it together with what the server has said before. */
 export async function judgeOnceMore(

@@ -83,7 +83,7 @@ const NO_FENCE = {
 } as const;
 
 export const endingFor = ({ survey }: Judgement, { graceMs, step }: StopPolicy, { platform }: World): Ending => ({
-  ...(step ? { sending: step } : {}),
+  sending: step,
   look: platform.look,
   lineage: survey.snapshot.lineage,
   graceMs,
@@ -157,7 +157,8 @@ interface Clearance {
 async function clearAgain(judged: Judgement, { policy, world }: FencedServer): Promise<Clearance | Outcome> {
   const judgement = await judgeAgain(judged, policy, world, policy.named ? 'none' : 'undecided');
   const { seen, answered } = judgement;
-  const unasked = { activity: seen.activity, askedAtMs: 0, answeredAtMs: bootMs() };
+  const nowMs = bootMs();
+  const unasked = { activity: seen.activity, askedAtMs: nowMs, answeredAtMs: nowMs };
   return clearanceOf(judgement, answered ?? unasked, policy);
 }
 
@@ -212,7 +213,7 @@ function isFresh({ judgement, answered }: Clearance, { platform }: World): boole
 }
 
 /** OpenCode 2 has no such route, and ends all that it runs when it gets its signal. */
-const isSecond = (activity: Activity): boolean => 'isSecond' in activity && activity.isSecond === true;
+const isSecond = (activity: Activity): boolean => 'isSecond' in activity;
 
 /** Disposing ends everything that an MCP server has started, even if it belongs to others by now. */
 async function askToDispose({ judgement }: Clearance, { world, policy, before }: FencedServer): Promise<void> {

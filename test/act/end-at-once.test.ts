@@ -37,6 +37,18 @@ describe('a tree that one PowerShell ends, answered by a stand-in', () => {
     expect(scripts).toHaveLength(2);
     expect(scripts[0]).toContain("foreach($t in '1960:13440074904131960','1600:13440074904131600')");
     expect(scripts[1]).toContain("foreach($t in '1956:13440074904131956')");
+    // Only in the first call is there a server whose fate decides about the others.
+    expect(scripts.map((script) => script.includes('$stay=$true'))).toEqual([true, false]);
+  });
+
+  test('is left alone where the server has no start that could be compared there', async () => {
+    const { scripts, ending: how } = ending(all);
+    const unknown = { ...target, server: { ...SERVER, startToken: 'x' } } as Target;
+    expect(await endTree(unknown, tree, how)).toEqual({
+      kind: 'withheld',
+      because: 'it cannot be told what became of it',
+    });
+    expect(scripts).toEqual([]);
   });
 
   test('needs one call where nothing else belongs to it', async () => {

@@ -22,8 +22,9 @@ const { values: options, positionals } = parseArgs({
 });
 const wanted = positionals.length > 0 ? positionals : Object.keys(TESTS);
 const deadline = options.minutes ? performance.now() + Number(options.minutes) * 60_000 : Number.POSITIVE_INFINITY;
-/** A change that makes a loop endless keeps its process from saying so. */
+/** A change that makes a loop endless keeps its process from saying so: at most, and by how long all tests take. */
 const STUCK_MS = 180_000;
+const stuckAfter = (testsMs) => Math.min(STUCK_MS, 20_000 + 10 * testsMs);
 
 const filesIn = (path) =>
   statSync(path).isDirectory()
@@ -104,6 +105,7 @@ function oneProcess(outfile, queue, hasTried) {
     });
     let trying;
     let isReady = false;
+    let stuckMs = STUCK_MS;
     let loaded = 0;
     let timer;
     let said = '';
@@ -119,12 +121,13 @@ function oneProcess(outfile, queue, hasTried) {
         hasTried({ id: trying, is: 'stuck' });
         trying = undefined;
         worker.kill('SIGKILL');
-      }, STUCK_MS);
+      }, stuckMs);
       return worker.send({ id: trying });
     };
     worker.on('message', (message) => {
       if (message.kind === 'ready') {
         isReady = true;
+        stuckMs = stuckAfter(message.ms);
         if (options.show) process.stderr.write(`${message.tests} tests, ${(message.ms / 1000).toFixed(1)} s\n`);
       } else {
         hasTried(message);

@@ -6,7 +6,7 @@ const DECIDING = ['test/decide', 'test/model'];
 export const TESTS = {
   decide: [...DECIDING, 'test/report/columns.test.ts', 'test/report/table.test.ts', 'test/report/log-line.test.ts'],
   model: DECIDING,
-  act: ['test/act/signal.test.ts', 'test/act/end-at-once.test.ts'],
+  act: ['test/act/signal.test.ts', 'test/act/end-at-once.test.ts', 'test/act/end-tree.test.ts'],
   'state/files': [
     'test/state/parse.test.ts',
     'test/state/read.test.ts',
@@ -20,6 +20,9 @@ export const TESTS = {
     'test/common/errors.test.ts',
   ],
   'state/ours/fences.ts': ['test/state/fences.test.ts', 'test/fuzz.test.ts'],
+  'run/stop-server.ts': ['test/run/stop-server.test.ts'],
+  'run/finish-crashed.ts': ['test/run/finish-crashed.test.ts'],
+  'run/judge.ts': ['test/run/judge.test.ts'],
   'observe/linux': ['test/fuzz.test.ts', 'test/observe/observe.test.ts'],
   'observe/macos': ['test/observe/macos/parsers.test.ts', 'test/observe/macos/command.test.ts', 'test/fuzz.test.ts'],
   'observe/windows': ['test/observe/windows', 'test/fuzz.test.ts'],

@@ -1,0 +1,236 @@
+import { existsSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { finishCrashed } from '../../src/run/finish-crashed.js';
+import { judgeAll } from '../../src/run/judge.js';
+import { survey } from '../../src/run/survey.js';
+import {
+  environmentOf,
+  HOST,
+  ID,
+  MCP,
+  OTHER,
+  POLICY,
+  processOf,
+  type Script,
+  type Scripted,
+  SERVE,
+  SERVER,
+  scripted,
+  textIn,
+  tokenOf,
+} from '../support/scripted.js';
+
+/*
+ * What the next run makes of a fence whose run has died, on a machine that stands in for a real one. interrupted.test.ts
+ * has real servers, and runs that are killed.
+ */
+
+const identityOf = (pid: number) => ({ pid, startToken: tokenOf(pid) });
+const DEAD = { pid: 5_000_099, startToken: 'a run that has died' };
+
+interface Left extends Scripted {
+  readonly original: string;
+  /** Finishes what was left, with only those servers in scope that are said. */
+  finish(scope?: 'all' | 'none'): Promise<void>;
+  log(): { event: string; detail: string }[];
+}
+
+/** Its run had fenced the server, whose record is in the fence, or is a plugin's and stays where it is. */
+async function left(but: { fence?: object; ofPlugin?: boolean; script?: Script } = {}): Promise<Left> {
+  const stage = await scripted(but.script);
+  const text = textIn(stage.record) ?? expect.fail('no record');
+  const fence = {
+    schema: 'opencode-reap/1',
+    id: ID,
+    run: DEAD,
+    machine: HOST,
+    tree: [SERVER, MCP].map(identityOf),
+    record: but.ofPlugin ? null : text,
+    ...but.fence,
+  };
+  stage.write(`closing/${ID}.json`, fence);
+  rmSync(stage.record);
+  const finish = async (scope: 'all' | 'none' = 'all'): Promise<void> => {
+    const around = await survey(stage.world);
+    const servers = await judgeAll(around, POLICY, stage.world);
+    await finishCrashed(around.deadFences, scope === 'all' ? servers : [], around, 100, stage.world);
+  };
+  const log = () =>
+    (textIn(join(stage.root, 'state/log.ndjson')) ?? '')
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => JSON.parse(line));
+  return Object.assign(stage, { original: text, finish, log });
+}
+
+const isGone = (stage: Scripted): void => {
+  stage.processes.delete(SERVER);
+  stage.processes.set(MCP, processOf(MCP, { parent: 1 }));
+};
+const whereabouts = (stage: Scripted) => ({ record: existsSync(stage.record), fence: existsSync(stage.fence) });
+const BACK = { record: true, fence: false };
+const NOTHING = { record: false, fence: false };
+const AS_IT_WAS = { record: false, fence: true };
+const signals = (stage: Scripted): string[] => stage.steps.filter((step) => /^(SIG|script)/.test(step));
+const DIED = `the run that was stopping it has died (pid ${DEAD.pid})`;
+
+describe('a fence whose run has died', () => {
+  test('gives the record back while its server lives, and ends nothing', async () => {
+    const stage = await left();
+    await stage.finish();
+    expect([whereabouts(stage), textIn(stage.record), signals(stage)]).toEqual([BACK, stage.original, []]);
+    expect(stage.log()).toMatchObject([{ event: 'resumed', detail: `${DIED}; it is judged again` }]);
+  });
+
+  test('goes with its record where its server is gone, and what is left of the tree ends', async () => {
+    const stage = await left();
+    isGone(stage);
+    await stage.finish();
+    expect([whereabouts(stage), signals(stage)]).toEqual([NOTHING, ['SIGTERM mcp']]);
+    expect(stage.log()).toMatchObject([{ event: 'finished', detail: `${DIED}; ended what was left: pid ${MCP}` }]);
+  });
+
+  test('goes where nothing is left', async () => {
+    const stage = await left();
+    isGone(stage);
+    stage.processes.delete(MCP);
+    await stage.finish();
+    expect([whereabouts(stage), signals(stage)]).toEqual([NOTHING, []]);
+    expect(stage.log()).toMatchObject([{ detail: `${DIED}; nothing is left of it` }]);
+  });
+
+  test('says nothing of what could not be ended', async () => {
+    const stage = await left();
+    isGone(stage);
+    for (const name of ['SIGTERM', 'SIGKILL'] as const) stage.on(name, MCP, () => undefined);
+    await stage.finish();
+    expect(stage.log()).toMatchObject([{ detail: `${DIED}; nothing is left of it` }]);
+  });
+
+  test('says nothing of what ends before its turn comes', async () => {
+    const stage = await left();
+    isGone(stage);
+    stage.before('look mcp', 1, () => stage.processes.delete(MCP));
+    await stage.finish();
+    expect([stage.log()[0]?.detail, signals(stage)]).toEqual([`${DIED}; nothing is left of it`, []]);
+  });
+
+  test('of a server out of scope is left to a run with that scope', async () => {
+    const stage = await left();
+    isGone(stage);
+    await stage.finish('none');
+    expect([whereabouts(stage), signals(stage), stage.log()]).toEqual([AS_IT_WAS, [], []]);
+  });
+
+  test('is left alone by a run that cannot see itself', async () => {
+    const stage = await left();
+    isGone(stage);
+    stage.processes.delete(process.pid);
+    await stage.finish();
+    expect([whereabouts(stage), signals(stage)]).toEqual([AS_IT_WAS, []]);
+  });
+
+  test('is left alone while its run lives', async () => {
+    const stage = await left({ fence: { run: identityOf(OTHER) } });
+    isGone(stage);
+    stage.processes.set(OTHER, processOf(OTHER));
+    await stage.finish();
+    expect([whereabouts(stage), signals(stage)]).toEqual([AS_IT_WAS, []]);
+  });
+});
+
+describe('what was noted of a tree is left alone by now where', () => {
+  test.each<[string, (stage: Scripted) => unknown]>([
+    ['it asks to be kept', (stage) => stage.environments.set(MCP, environmentOf({ keep: true }))],
+    ['it has the tag of another', (stage) => stage.environments.set(MCP, environmentOf({ tag: 'another' }))],
+    ['it is another process', (stage) => stage.processes.set(MCP, processOf(MCP, { startToken: 'another' }))],
+    ['it serves', (stage) => stage.processes.set(MCP, processOf(MCP, { command: SERVE }))],
+    [
+      'others connect to it, in a session of its own',
+      (stage) => {
+        stage.processes.set(MCP, processOf(MCP, { session: MCP, group: MCP }));
+        stage.listens.set(MCP, true);
+      },
+    ],
+  ])('%s', async (_what, change) => {
+    const stage = await left();
+    isGone(stage);
+    change(stage);
+    await stage.finish();
+    expect(signals(stage)).toEqual([]);
+    expect(stage.processes.has(MCP)).toBe(true);
+  });
+
+  test('and not where it has a session of its own, and waits for nobody', async () => {
+    const stage = await left();
+    isGone(stage);
+    stage.processes.set(MCP, processOf(MCP, { session: MCP, group: MCP }));
+    await stage.finish();
+    expect(signals(stage)).toEqual(['SIGTERM mcp']);
+  });
+});
+
+describe('a fence of a plugin’s server, whose record stays in the plugin’s file,', () => {
+  test('goes where no process of its tree serves, and what is left ends', async () => {
+    const stage = await left({ ofPlugin: true });
+    isGone(stage);
+    stage.environments.set(MCP, environmentOf({ tag: undefined }));
+    await stage.finish();
+    expect([whereabouts(stage), signals(stage)]).toEqual([NOTHING, ['SIGTERM mcp']]);
+  });
+
+  test('goes where the pid of its server is another’s, that serves or not', async () => {
+    for (const but of [{ startToken: 'another', command: SERVE }, { startToken: tokenOf(SERVER) }]) {
+      const stage = await left({ ofPlugin: true });
+      stage.processes.set(SERVER, processOf(SERVER, but));
+      stage.processes.delete(MCP);
+      await stage.finish('none');
+      expect(whereabouts(stage)).toEqual(NOTHING);
+    }
+  });
+
+  test.each([
+    ['one of its tree serves', tokenOf(SERVER)],
+    ['one may do, whose start cannot be told', undefined],
+  ])('stays while %s: a run that has its record finishes it', async (_what, startToken) => {
+    const stage = await left({ ofPlugin: true });
+    stage.processes.set(SERVER, processOf(SERVER, { command: SERVE, startToken }));
+    await stage.finish('none');
+    expect([whereabouts(stage), signals(stage)]).toEqual([AS_IT_WAS, []]);
+  });
+
+  test('stays where no process could be listed', async () => {
+    let isOver = false;
+    const stage = await left({
+      ofPlugin: true,
+      script: { platform: (here) => ({ processes: async () => (isOver ? undefined : here.processes()) }) },
+    });
+    isOver = true;
+    await stage.finish('none');
+    expect(whereabouts(stage)).toEqual(AS_IT_WAS);
+  });
+});
+
+describe('where nothing can be signaled, as on Windows,', () => {
+  const asOnWindows =
+    (what: string): NonNullable<Script['platform']> =>
+    (here, stage) => ({
+      look: (pid) => (pid === MCP ? expect.fail('each look costs half a second') : here.look(pid)),
+      runScript: async (script) => {
+        const pids = [...script.matchAll(/'(\d+):/g)].map(([, pid]) => Number(pid));
+        stage.steps.push(`script ${pids}`);
+        return JSON.stringify({ ended: pids.map((pid) => ({ pid, what })) });
+      },
+    });
+
+  test.each([
+    ['ended', `ended what was left: pid ${MCP}`],
+    ['denied', 'nothing is left of it'],
+  ])('the rest is ended by handle at once: %s', async (what, said) => {
+    const stage = await left({ script: { platform: asOnWindows(what) } });
+    isGone(stage);
+    await stage.finish();
+    expect([signals(stage), stage.log()[0]?.detail]).toEqual([[`script ${MCP}`], `${DIED}; ${said}`]);
+  });
+});
