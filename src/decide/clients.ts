@@ -41,9 +41,8 @@ const FIRST_MS = 2_000;
  * A connection that ended before the server started belonged to the previous holder of its port, and the one connection
  * by which its starter checked that it listens is not a use.
  */
-export function usesLately(ended: Sockets['lately'], ageMs: number | undefined): number | undefined {
-  if (ended === undefined || ageMs === undefined) return ended?.length;
+export function wasUsedLately(ended: Sockets['lately'], ageMs: number | undefined): boolean | undefined {
+  if (ended === undefined || ageMs === undefined) return ended && ended.length > 0;
   const [first, ...others] = ended.filter((ms) => ms <= ageMs);
-  if (first === undefined) return 0;
-  return others.length === 0 && ageMs - first <= FIRST_MS ? 0 : others.length + 1;
+  return first !== undefined && (others.length > 0 || ageMs - first > FIRST_MS);
 }

@@ -8,7 +8,7 @@ import type { Activity } from './activity.js';
 import type { Answer } from './alive.js';
 import { parentAtTerminal } from './born-leases.js';
 import type { Candidate } from './candidate.js';
-import { type Client, clientsOf, usesLately } from './clients.js';
+import { type Client, clientsOf, wasUsedLately } from './clients.js';
 import { coveringLeasesOf, heldFromOutside } from './covering-leases.js';
 import { mayConcernNow } from './earlier-boot.js';
 import { marksOn } from './keep-marks.js';
@@ -54,8 +54,8 @@ export interface Evidence {
   /** The plugin's program that started it waits at a terminal, so a person looks after it; undefined without one. */
   readonly parentAtTerminal: { readonly pid: number; readonly is: Answer } | undefined;
   readonly clients: readonly Client[] | undefined;
-  /** How many connections were closed within the last minute; undefined where none are shown. */
-  readonly lately: number | undefined;
+  /** A connection was closed within the last minute; undefined where none are shown. */
+  readonly wasUsedLately: boolean | undefined;
   readonly ownSessions: readonly Process[] | undefined;
   /** What leads a session of its own and is an MCP server if this is an OpenCode 2, and else a tool. */
   readonly mcpSessions: readonly Process[];
@@ -101,8 +101,8 @@ export function evidenceOf(candidate: Candidate, written: Written, snapshot: Sna
     usesUnread: unread.some((file) => file.kind === 'use'),
     waitingStarter: waitingStarter(record, snapshot),
     parentAtTerminal: parentAtTerminal(record, snapshot),
-    clients: located.kind === 'present' ? clientsOf(candidate, written.runs, snapshot) : undefined,
-    lately: usesLately(snapshot.sockets.get(record.id)?.lately, server?.ageMs),
+    clients: clientsOf(candidate, written.runs, snapshot),
+    wasUsedLately: wasUsedLately(snapshot.sockets.get(record.id)?.lately, server?.ageMs),
     ownSessions: located.kind === 'present' ? ownSessionsBelow(located.server, snapshot) : undefined,
     mcpSessions: server ? mcpSessionsOf(server, snapshot) : [],
     apart: tree.apart,
@@ -172,7 +172,6 @@ export function waitingStarter({ state, starter }: ServerRecord, { processes }: 
  */
 export function withoutQuestions(seen: Evidence, askedForMs: number): Evidence {
   const isOlder = ({ ageMs }: Process): boolean => (ageMs ?? Number.POSITIVE_INFINITY) > askedForMs;
-  if (seen.located.kind !== 'present') return seen;
   return {
     ...seen,
     clients: seen.clients?.filter(({ mayOnlyAsk }) => !mayOnlyAsk),

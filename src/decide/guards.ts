@@ -136,7 +136,7 @@ export const GUARDS: Readonly<Record<GuardName, Guard>> = {
           seen.mcpSessions.length > 0 &&
           runningIn(seen.mcpSessions, seen.apart),
       ],
-      ['veto', (seen) => Boolean(seen.lately) && 'it was used within the last minute'],
+      ['veto', (seen) => seen.wasUsedLately && 'it was used within the last minute'],
       ['veto', (seen, { quietForMs }) => quietForMs !== undefined && tooSoon(seen, seen.retireAfterMs ?? quietForMs)],
       ['unknown', (seen) => seen.clients === undefined && 'its connections cannot be seen'],
       ['unknown', (seen) => seen.ownSessions === undefined && 'its children cannot be seen'],

@@ -118,13 +118,12 @@ const WINDOWS = /^([a-z]:)?[\\/]{2}|^[a-z]:([\\/]|$)/i;
 
 /** On Windows case does not count, and either slash will do; a path there begins with a drive or two slashes. */
 function plain(path: string): string {
-  if (path.startsWith('/') && !path.startsWith('//')) return path;
   if (!WINDOWS.test(path)) return path;
   const folded = path
     .replaceAll('\\', '/')
     .toLowerCase()
     .replace(/^\/\/[?.]\/(unc\/)?/, (_, unc) => (unc ? '//' : ''));
-  return folded.length > 1 ? folded.replace(/\/+$/, '') : folded;
+  return folded.replace(/\/+$/, '');
 }
 
 /** The same folder may be a drive letter, a name or an address: none of these says that two paths are not one. */

@@ -73,9 +73,9 @@ function locateByTime(record: ServerRecord, snapshot: Snapshot): Located {
       ? present(top, recorded, 'start time', snapshot)
       : below(recorded, top, 'start time', record, snapshot);
   }
+  if (isByPassword(record)) return { kind: 'gone', because: 'no `opencode serve` was given its password' };
   const left = leftBehind(record, snapshot);
   const unlike = left.kind === 'gone' ? unlikeServer(record, snapshot) : undefined;
-  if (isByPassword(record)) return { kind: 'gone', because: 'no `opencode serve` was given its password' };
   const because = `process ${unlike?.pid} is running, but does not look like a server`;
   return unlike ? { kind: 'unknown', because, unlike } : left;
 }
@@ -113,8 +113,7 @@ function onPort(port: number | undefined, { listeners, processes }: Snapshot): P
 /** One whose parent lives was not left behind: a person may have started it by hand, moments before the plugin tried. */
 function startedAsLeft(process: Process, { startedAt }: ServerRecord, snapshot: Snapshot): boolean {
   if (process.orphanOf === undefined || !mayServe(process, snapshot) || startedAt === undefined) return false;
-  const after = process.ageMs === undefined ? 0 : snapshot.at - process.ageMs - startedAt;
-  // A start that is no number fits, too.
+  const after = startsAfterMs(process, startedAt, snapshot);
   return !(after < -MAY_START_BEFORE_MS || after > MAY_START_AFTER_MS);
 }
 
@@ -167,8 +166,12 @@ function recordedProcess({ spawned, port, startedAt }: ServerRecord, snapshot: S
   return isSpawned && servingBelow(process, snapshot).length > 0 ? process : undefined;
 }
 
-const wasThere = ({ ageMs }: Process, when: number | undefined, { at }: Snapshot): boolean =>
-  ageMs === undefined || when === undefined || !(at - ageMs > when + MAY_START_AFTER_MS);
+const wasThere = (process: Process, when: number | undefined, snapshot: Snapshot): boolean =>
+  !(startsAfterMs(process, when, snapshot) > MAY_START_AFTER_MS);
+
+/** From that time to the start of a process; no number if either is not known, and then it fits any time. */
+const startsAfterMs = ({ ageMs = Number.NaN }: Process, when = Number.NaN, { at }: Snapshot): number =>
+  at - ageMs - when;
 
 /**
  * A pid that nobody has had since is the recorded one's, whatever that runs or is called by now. Where no time was written

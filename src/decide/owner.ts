@@ -53,10 +53,10 @@ export function ownerOf(owned: Owned, snapshot: Snapshot): Owner {
   return (
     around ??
     // What a plugin does not detach is below its session, in that session's terminal.
-    (record.isAttached ? undefined : placeOf(processes, record, snapshot)) ??
+    (record.isAttached ? undefined : placeOf(server, record, snapshot)) ??
     recordedOwner(record) ??
     (claim ? { kind: 'from', name: nameOf(claim.registration), pid: claim.holder, isThere: false } : undefined) ??
-    originOf(server, processes, marks, snapshot) ?? { kind: 'unknown' }
+    originOf(server, processes[0] ?? server, marks, snapshot) ?? { kind: 'unknown' }
   );
 }
 
@@ -159,10 +159,8 @@ function serviceOf(server: Process, marks: Marks | undefined, { units, processes
 const isService = (unit: string): boolean => /\.service$/.test(unit) && !/^(app-|user@|run-)/.test(unit);
 
 /** Where it runs: below something that people work in, or at a terminal. A plugin detaches its server from both. */
-function placeOf(processes: readonly Process[], record: ServerRecord, snapshot: Snapshot): Owner | undefined {
-  const [top, server] = [processes.at(0), processes.at(-1)];
-  if (top === undefined || server === undefined) return undefined;
-  const above = programAbove(top, snapshot);
+function placeOf(server: Process, record: ServerRecord, snapshot: Snapshot): Owner | undefined {
+  const above = programAbove(server, snapshot);
   // A session and its plugins are below Claude Code, which has leases for that.
   if (above?.is === 'claude' && record.ownership === 'unrecorded') return app(above.name, above.pid);
   const within = above?.is === 'claude' ? undefined : above;
@@ -180,14 +178,14 @@ const app = (name: string, pid: number): Owner => ({ kind: 'app', name, pid });
 
 function originOf(
   server: Process,
-  processes: readonly Process[],
+  top: Process,
   marks: Marks | undefined,
-  { processes: table, environments, units }: Snapshot,
+  { processes, environments, units }: Snapshot,
 ): Owner | undefined {
-  const parent = table?.get(processes.at(0)?.parent ?? 0);
+  const parent = processes?.get(top.parent);
   if (parent && !REAPERS.test(parent.name)) return { kind: 'parent', name: parent.name, pid: parent.pid };
   const from = (name: string, pid: number | undefined): Owner => {
-    const seen = pid === undefined ? undefined : table?.get(pid);
+    const seen = pid === undefined ? undefined : processes?.get(pid);
     return { kind: 'from', name, pid, isThere: seen !== undefined && isOlder(seen, server) };
   };
   const { opencodePid, inOpencode } = environments.get(server.pid) ?? {};

@@ -50,8 +50,10 @@ function howToRelease({ coveringLeases, leasesUnread, waitingStarter, parentAtTe
   return leasesUnread ? 'fix or remove the lease that `opencode-reap doctor` names' : 'end the session that may use it';
 }
 
-function howToQuiet({ usesUnread, jobs, activity, clients, ownSessions, apart, lately }: Evidence): string {
-  const isUsed = Boolean(clients?.length || ownSessions?.length || apart.length || lately || activity.kind === 'busy');
+function howToQuiet({ usesUnread, jobs, activity, clients, ownSessions, apart, wasUsedLately }: Evidence): string {
+  const isUsed = Boolean(
+    clients?.length || ownSessions?.length || apart.length || wasUsedLately || activity.kind === 'busy',
+  );
   if (isUsed) return 'wait until its work is done, or disconnect its clients';
   const doubtful = jobs.flatMap(({ live, file }) => (live === 'unknown' ? file : []));
   if (doubtful.length > 0) return `fix or remove ${[...new Set(doubtful)].join(', ')} if that job is over`;

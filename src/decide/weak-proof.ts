@@ -21,9 +21,10 @@ export function weakProofOf(record: ServerRecord, located: Located, snapshot: Sn
   if (located.kind !== 'present' || located.proof !== 'start time') return undefined;
   const processes = processesOf(located);
   const started = processes.flatMap(({ ageMs }) => (ageMs === undefined ? [] : [snapshot.at - ageMs]));
-  const known = started.length === processes.length && record.startedAt !== undefined;
+  const { startedAt } = record;
+  const known = started.length === processes.length && startedAt !== undefined;
   return {
-    startsAfterMs: known ? Math.min(...started) - (record.startedAt ?? 0) : undefined,
+    startsAfterMs: known ? Math.min(...started) - startedAt : undefined,
     port: portOf(record, processes, snapshot),
     password: passwordOf(record, processes, snapshot),
     pluginConfig: record.pluginConfig === true && processes.every(({ pid }) => hasPluginConfig(pid, snapshot)),

@@ -245,6 +245,25 @@ const identityCases: readonly Case[] = [
     ['identity'],
   ],
   [
+    'its launcher belongs to another user, and the server below it carries the tag',
+    but(starting, seen(LAUNCHER, { owner: '0' })),
+    'pass',
+    'stale',
+    [],
+  ],
+  [
+    'its launcher belongs to another user, and the server was written down where no environment can be seen',
+    but(
+      launched,
+      seen(LAUNCHER, { owner: '0' }),
+      environmentHidden(LAUNCHER, SERVER),
+      shown({ showsEnvironments: false }),
+    ),
+    'pass',
+    'stale',
+    [],
+  ],
+  [
     'what started it is a shell or a script, which runs more',
     but(launched, seen(LAUNCHER, { command: { kind: 'other' } })),
     'pass',
@@ -333,6 +352,20 @@ const unleased: readonly Case[] = [
   [
     'a live session names the port that it really listens on',
     on(recorded({ port: 5000 }), leased({ port: PORT })),
+    'veto',
+    'spared',
+    ['unleased'],
+  ],
+  [
+    'a live session names the recorded port of a server that listens on nothing',
+    on(connected({ listening: [] }), seen(SERVER, { command: { ...serve, port: undefined } }), leased({ port: PORT })),
+    'veto',
+    'spared',
+    ['unleased'],
+  ],
+  [
+    'a live session names the port that only its command line has',
+    on(recorded({ port: undefined }), connected({ listening: [] }), leased({ port: PORT })),
     'veto',
     'spared',
     ['unleased'],

@@ -148,6 +148,11 @@ describe('a record of what is no launcher leads to', () => {
     ['the server below it, by a bare pid', but(weakLaunched, other), byTime],
     ['the server at some depth', but(starting, other, deeper), byToken],
     ['the server at some depth, by a bare pid', but(weakLaunched, other, deeper), byTime],
+    [
+      'nothing for certain, where what it runs cannot be read',
+      but(starting, other, seen(SERVER, { command: undefined }), shown({ sockets: new Map() })),
+      'unknown',
+    ],
     ['the server in a group of its own', but(starting, other, withJobs), byToken],
     ['the server in a group of its own, by a bare pid', but(weakLaunched, other, withJobs), byTime],
     ['the server below what a script of that name runs', but(starting, seen(LAUNCHER, shell), named), byToken],

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import {
   type CoveringLease,
   isLive,
+  leaseHasEnded,
   leasesOn,
   related,
   type ServerKeys,
@@ -25,6 +26,7 @@ import {
   CLAUDE,
   evidence,
   FREE,
+  HOUR,
   here,
   identity,
   LAUNCHER,
@@ -104,6 +106,8 @@ describe('a lease covers', () => {
   test('perhaps a server whose workspace is not known', () => {
     expect(covers({ path: '/elsewhere' }, working([]))).toBe('unknown');
     expect(covers({ port: 4097 }, working([]))).toBe('no');
+    // Of one of its records alone.
+    expect(covers({ path: '/elsewhere' }, working(['/repo-2', '/nowhere']))).toBe('unknown');
   });
 
   test.each<[string, string[], string[], CoveringLease['covers'] | 'no']>([
@@ -125,6 +129,9 @@ describe('a lease covers', () => {
   test('a server of which only the hash of its workspace is known', () => {
     const hash = 'hash of /repo'.slice(0, 12);
     expect(covers({ path: '/repo' }, working([], hash))).toBe('yes');
+    const [one, other] = working([], hash).records;
+    const apart = [one, { ...other, workspaceHash: 'hash of elsewhere' }] as ServerKeys['records'];
+    expect(covers({ path: '/repo' }, { ...server, records: apart })).toBe('yes');
     expect(covers({ path: '/elsewhere' }, working([], hash))).toBe('unknown');
     expect(covers({ path: '/elsewhere' }, working(['/repo-2'], hash))).toBe('no');
     expect(covers({ path: '/elsewhere' }, working(['/elsewhere/src', '/elsewhere'], hash))).toBe('yes');
@@ -273,6 +280,20 @@ describe('a lease of a session', () => {
   test.each(LIVENESS)('%s', (_sentence, change, around, expected) => {
     expect(isLive({ ...lease, ...change }, but(native, around).snapshot)).toBe(expected);
   });
+});
+
+const DAY = 24 * HOUR;
+test.each<[string, Partial<Lease>, boolean]>([
+  ['whose holder lives', {}, false],
+  ['whose holder has ended', { holder: identity(FREE) }, true],
+  ['without identity, until it expires', { ...nobody, ...future }, false],
+  ['without identity that has expired', { ...nobody, ...past }, true],
+  ['without identity or expiry, for a day after its last sign of life', { ...nobody, seenAt: NOW - DAY }, false],
+  ['without identity or expiry, a day after its last sign of life', { ...nobody, seenAt: NOW - DAY - 1 }, true],
+  // It no longer counts here, and may still be needed there.
+  ['of another machine, however old', { ...on({ id: 'other', boot: 'other' }), seenAt: NOW - 2 * DAY }, false],
+])('a lease file may be removed: %s', (_sentence, change, expected) => {
+  expect(leaseHasEnded({ ...lease, ...change }, native.snapshot)).toBe(expected);
 });
 
 const RELATED: readonly [string, boolean, string, string][] = [

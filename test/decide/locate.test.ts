@@ -31,7 +31,7 @@ import {
   tableOf,
   verdict,
 } from './given.js';
-import { weak } from './plugin-cases.js';
+import { weak, weakLaunched } from './plugin-cases.js';
 
 /** Launcher, server and proof. */
 type Found = readonly [number | undefined, number, string] | 'gone' | 'unknown';
@@ -101,6 +101,21 @@ const LAUNCHED: readonly Row[] = [
     'is not what a server started',
     but(starting, listensOnNothing, spawnedWith(SERVER, { opencodePid: '1' })),
     [undefined, LAUNCHER, 'start token'],
+  ],
+  [
+    'may be its child whose group cannot be read',
+    but(starting, listensOnNothing, seen(SERVER, { group: undefined })),
+    'unknown',
+  ],
+  [
+    'is its child where only the group of its launcher cannot be read',
+    but(starting, listensOnNothing, seen(LAUNCHER, { group: undefined })),
+    viaLauncher,
+  ],
+  [
+    'may be its child that cannot be examined',
+    but(starting, listensOnNothing, seen(SERVER, { owner: undefined })),
+    'unknown',
   ],
   ['is gone when both pids are free', but(launched, ended(LAUNCHER, SERVER)), 'gone'],
   [
@@ -196,8 +211,57 @@ describe('a server that was started from within a server', () => {
 
 test('what is found by the port that it listens on is the server itself, whatever is below it and whatever it hides', () => {
   const byPort = but(weak, recorded({ spawned: undefined }), shown({ listeners: new Map([[4096, SERVER]]) }));
-  const nested = but(byPort, running(serverProcess(5003, { parent: SERVER })), listensOnNothing);
+  const nested = but(
+    byPort,
+    running(serverProcess(5003, { parent: SERVER, group: SERVER, session: SERVER })),
+    listensOnNothing,
+  );
   expect(where(nested)).toEqual([undefined, SERVER, 'start time']);
   const hidden = but(nested, seen(SERVER, { command: undefined }));
   expect([where(hidden), verdict(hidden).kind]).toEqual([[undefined, SERVER, 'start time'], 'spared']);
+});
+
+describe('a plugin’s server that this run has found before', () => {
+  const known = but(weakLaunched, recorded({ server: identity(SERVER) }));
+  test.each<Row>([
+    ['is that one', known, [LAUNCHER, SERVER, 'start time']],
+    [
+      'is that one, though its launcher has ended and it has left its group',
+      but(known, ended(LAUNCHER), seen(SERVER, { group: SERVER })),
+      [undefined, SERVER, 'start time'],
+    ],
+    [
+      'may be there when its start token cannot be read anymore',
+      but(known, seen(SERVER, { startToken: undefined })),
+      'unknown',
+    ],
+  ])('%s', (_sentence, given, expected) => {
+    expect(where(given)).toEqual(expected);
+  });
+});
+
+test.each<[string, Situation, string]>([
+  ['ended', but(native, ended(SERVER)), 'its process has ended'],
+  ['ended, of a plugin', but(weak, ended(SERVER)), 'its process has ended'],
+  ['was never started', but(spawning, ended(LAUNCHER, SERVER)), 'it was never started'],
+  [
+    'had nothing recorded but a port',
+    but(weak, recorded({ spawned: undefined }), shown({ listeners: new Map([[4096, 'nobody']]) })),
+    'no `opencode serve` listens on its port',
+  ],
+  [
+    'left two behind',
+    but(weakLaunched, ended(LAUNCHER), running(second), recorded({ port: undefined })),
+    'several servers were started together, and it may be any of them',
+  ],
+  [
+    'is another program by now',
+    but(weak, seen(SERVER, { command: { kind: 'other' } })),
+    `process ${SERVER} is running, but does not look like a server`,
+  ],
+])('why a server is not there is said of one that %s', (_what, given, because) => {
+  expect(locate(given.record, given.snapshot)).toMatchObject({
+    kind: because.endsWith('like a server') || because.startsWith('several') ? 'unknown' : 'gone',
+    because,
+  });
 });

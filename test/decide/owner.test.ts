@@ -4,7 +4,7 @@ import { type Owner, sparesByOwner, whose } from '../../src/decide/owner.js';
 import type { Registration } from '../../src/model/owner.js';
 import { ttyFrom } from '../../src/observe/linux/processes.js';
 import { unitFrom } from '../../src/observe/linux/units.js';
-import { but, type Change, every, recorded, registered, running, seen, shown, spawnedWith } from './changes.js';
+import { but, type Change, ended, every, recorded, registered, running, seen, shown, spawnedWith } from './changes.js';
 import {
   CLAUDE,
   evidence,
@@ -50,6 +50,11 @@ test.each<[string, Change, string]>([
     'you, in tmux (pts/3)',
   ],
   [
+    'it runs in tmux, at what terminal cannot be said',
+    every(seen(SERVER, { terminal: true }), below('tmux: server')),
+    'you, in tmux',
+  ],
+  [
     'it runs in an editor’s terminal',
     every(seen(SERVER, { terminal: true, tty: 'pts/3' }), below('code')),
     'you, in VS Code (pts/3)',
@@ -86,6 +91,7 @@ test.each<[string, Change, string]>([
     marked({ kimaki: true }, { opencodePid: String(FREE) }),
     `left by OpenCode, pid ${FREE}`,
   ],
+  ['what ran what started it has no pid that there is', marked({}, { opencodePid: 'x' }), 'left by OpenCode'],
   ['an old release’s server ran what started it', marked({ kimaki: true }, { inOpencode: true }), 'left by OpenCode'],
   [
     'ADE marked it, and runs',
@@ -96,6 +102,11 @@ test.each<[string, Change, string]>([
     'ADE marked it, and its pid is a later process',
     every(marked({ ade: true, adePid: pid(400) }), running(process(400, { ageMs: MINUTE }))),
     'left by ADE, pid 400',
+  ],
+  [
+    'ADE marked it, and seems to have started at the same moment',
+    every(marked({ ade: true, adePid: pid(400) }), running(process(400))),
+    'ADE, pid 400',
   ],
   [
     'ADE marked it, and it cannot be told whether its pid is a later process',
@@ -286,6 +297,12 @@ test.each<[string, Situation, string, string]>([
     'stale',
   ],
   [
+    'one that has ended, and that others could have recorded',
+    but(native, recorded({ trust: { kind: 'untrusted', because: 'x' } }), ended(SERVER)),
+    'unknown',
+    'gone',
+  ],
+  [
     'one that others could have recorded',
     but(native, recorded({ trust: { kind: 'untrusted', because: 'x' } })),
     'unknown',
@@ -299,6 +316,7 @@ test.each<[string, Situation, string, string]>([
 test('what is known of the launcher counts: a program above it, an entry with its pid', () => {
   const given = (...changes: Change[]) => whose(ownerOf(but(launched, unrecorded, ...changes)));
   expect(given(seen(LAUNCHER, { parent: 400 }), running(process(400, { name: 'zed' })))).toBe('Zed, pid 400');
+  expect(given(seen(LAUNCHER, { parent: 400 }), running(process(400, { name: 'make' })))).toBe('below make, pid 400');
   expect(given(registered({ pid: pid(LAUNCHER) }))).toBe(`OpenChamber (desktop), pid ${CLAUDE}`);
 });
 

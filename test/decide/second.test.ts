@@ -229,8 +229,9 @@ describe('a server that is known by its password alone', () => {
   });
 
   test('is gone where none was given it, but not where one hides what it was given', () => {
-    expect(found()).toMatchObject({ kind: 'gone' });
-    expect(found(given(SERVER, { password: secret('y') }))).toMatchObject({ kind: 'gone' });
+    const none = { kind: 'gone', because: 'no `opencode serve` was given its password' };
+    expect(found()).toEqual(none);
+    expect(found(given(SERVER, { password: secret('y') }))).toEqual(none);
     expect(found(environmentHidden(SERVER))).toMatchObject({ kind: 'unknown' });
   });
 

@@ -106,6 +106,12 @@ describe('with a server ends what an MCP server has started, but not', () => {
     ['what shares that group', on(below(6, { group: 6 }, true), below(7, { group: 6 })), [], ['6 listens']],
     ['another server', on(below(6, { command: serve }), child(7, 6, {})), [], ['6 is another `opencode serve`']],
     [
+      'another server, one more, and a third that the first runs',
+      on(below(6, { command: serve }), below(7, { command: serve }), child(8, 6, { command: serve })),
+      [],
+      ['6 is another `opencode serve`', '7 is another `opencode serve`'],
+    ],
+    [
       'another OpenCode with a record',
       on(below(6, opencode), spawnedWith(6, {}), shown({ named: [identity(6)] })),
       [],

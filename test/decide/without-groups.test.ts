@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
+import { candidateOf, endingWith } from '../../src/decide/candidate.js';
 import { within } from '../../src/decide/leases.js';
 import { leftChildren, mayEndLeft } from '../../src/decide/left-children.js';
 import { locate } from '../../src/decide/locate.js';
+import { unrecordedIn } from '../../src/decide/unrecorded.js';
 import type { Process } from '../../src/model/process.js';
 import type { Written } from '../../src/model/written.js';
 import { but, type Change, connected, ended, leased, listening, recorded, running, seen, shown } from './changes.js';
@@ -118,6 +120,21 @@ describe('where there are no groups, a server is found', () => {
       [undefined, SERVER],
     ],
     ['on its port, when the shell has ended too', but(onWindows, unchained, ended(LAUNCHER)), [undefined, SERVER]],
+    [
+      'on its port, started as early as it may have been',
+      but(onWindows, unchained, ended(LAUNCHER), seen(SERVER, { ageMs: HOUR + 2 * MINUTE })),
+      [undefined, SERVER],
+    ],
+    [
+      'on its port, started as late as it may have been',
+      but(onWindows, unchained, ended(LAUNCHER), seen(SERVER, { ageMs: HOUR - 5_000 })),
+      [undefined, SERVER],
+    ],
+    [
+      'as a script that listens itself',
+      but(onWindows, listening(true, LAUNCHER), ended(SERVER, MCP), noListener, connected({ listening: [] })),
+      [undefined, LAUNCHER],
+    ],
   ])('%s', (_where, given, expected) => {
     expect(where(given)).toEqual(expected);
     expect(verdict(given).kind).toBe('stale');
@@ -134,6 +151,16 @@ describe('where there are no groups, a server is found', () => {
     [
       'what listens on its port and started at another time is another server',
       but(onWindows, ended(LAUNCHER), unchained, seen(SERVER, { ageMs: 10 * MINUTE })),
+      'gone',
+    ],
+    [
+      'what listens on its port and started a moment too early is another server',
+      but(onWindows, ended(LAUNCHER), unchained, seen(SERVER, { ageMs: HOUR + 2 * MINUTE + 1 })),
+      'gone',
+    ],
+    [
+      'what listens on its port and started a moment too late is another server',
+      but(onWindows, ended(LAUNCHER), unchained, seen(SERVER, { ageMs: HOUR - 5_001 })),
       'gone',
     ],
     [
@@ -158,6 +185,26 @@ describe('where there are no groups, a server is found', () => {
     ],
     ['what was left behind at that time may be it, where no port was recorded', but(onWindows, portless), 'unknown'],
     [
+      'what was left behind under another name may be it, where no port was recorded',
+      but(onWindows, portless, seen(SERVER, { name: 'node.exe' })),
+      'unknown',
+    ],
+    [
+      'what was left behind and cannot be read may be it, by its name alone, where no port was recorded',
+      but(onWindows, portless, seen(SERVER, { command: undefined })),
+      'unknown',
+    ],
+    [
+      'a service of another name, which cannot be read, is not it, where no port was recorded',
+      but(onWindows, portless, seen(SERVER, { name: 'svchost.exe', command: undefined })),
+      'gone',
+    ],
+    [
+      'what listens on its port may be it, though it cannot be read, where the chain is broken',
+      but(onWindows, unchained, seen(SERVER, { command: undefined }), shown({ sockets: new Map() })),
+      'unknown',
+    ],
+    [
       'what was left behind at another time is not, where no port was recorded',
       but(onWindows, portless, seen(SERVER, { ageMs: 10 * MINUTE })),
       'gone',
@@ -175,6 +222,11 @@ describe('where there are no groups, a server is found', () => {
   ])('%s', (_what, given, kind) => {
     expect(where(given)).toBe(kind);
     expect(verdict(given).kind).not.toBe('stale');
+  });
+
+  test('nothing was written down about it, with what launched it', () => {
+    const [found] = unrecordedIn([], onWindows.snapshot);
+    expect([found?.spawned?.pid, found?.server?.pid]).toEqual([LAUNCHER, SERVER]);
   });
 
   test('what a launcher of ours left is not gone, although nothing shows that it is ours', () => {
@@ -269,6 +321,12 @@ describe('where there are no groups, a server is idle', () => {
     expect(verdict(nested)).toMatchObject({ kind: 'spared', reasons: ['idle'] });
   });
 
+  test('and its launcher ends with it, with the console of that one', () => {
+    const given = but(onWindows, running(console_('own', LAUNCHER)));
+    const ending = endingWith(candidateOf(given.record, given.snapshot), given.snapshot);
+    expect(ending.map(({ pid }) => pid as number).sort()).toEqual([LAUNCHER, SERVER, MCP, CONSOLE]);
+  });
+
   const daemon = running(process(7000, { ...bare, name: 'java.exe', parent: MCP }));
   const shell = seen(MCP, { name: 'cmd.exe' });
   test.each<[string, Situation, boolean]>([
@@ -319,7 +377,9 @@ test.each<[string, string, boolean]>([
   ['C:\\proj\\shop\\src', 'C:\\proj\\shop\\', true],
   ['\\\\?\\C:\\proj\\shop', 'C:\\proj', true],
   ['\\\\?\\UNC\\nas\\code\\shop', '\\\\NAS\\code', true],
+  ['C:\\proj\\shop', 'C:\\proj\\shop\\', true],
   ['C:\\proj\\shop', 'C:\\', true],
+  ['//nas/Code/shop', '\\\\NAS\\code', true],
   ['C:\\proj\\shop-2', 'C:\\proj\\shop', false],
   ['D:\\proj\\shop', 'C:\\proj\\shop', false],
   ['/Proj/shop', '/proj/shop', false],
