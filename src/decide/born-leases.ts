@@ -10,8 +10,9 @@ import type { CoveringLease } from './leases.js';
  */
 export function bornLeases({ birth }: ServerRecord, server: Process | undefined, snapshot: Snapshot): CoveringLease[] {
   const client = birth?.clientPid === undefined ? undefined : snapshot.processes?.get(birth.clientPid);
-  const live = client === undefined ? 'no' : isOlder(client, server);
-  if (client === undefined || live === 'no') return [];
+  if (client === undefined) return [];
+  const live = isOlder(client, server);
+  if (live === 'no') return [];
   return [{ file: undefined, session: birth?.sessions[0], holderPid: client.pid, live, covers: 'yes' }];
 }
 

@@ -30,7 +30,7 @@ function bornBy(proof: BornProof): string {
 }
 
 /** Something that may prove it, and could not be read. */
-export interface Unclear {
+interface Unclear {
   readonly kind: 'unknown';
   readonly because: string;
 }

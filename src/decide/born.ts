@@ -1,10 +1,10 @@
-import type { Birth, BornProof, Traces } from '../model/birth.js';
+import type { Birth, Traces } from '../model/birth.js';
 import { classify } from '../model/command-line.js';
 import { compare } from '../model/identity.js';
 import type { ServerRecord } from '../model/record.js';
 import type { Snapshot } from '../model/snapshot.js';
 import type { Answer } from './alive.js';
-import { all, byHook, byLog, byParent, hookIn, ifSame, type Sight, told, type Unclear } from './born-proofs.js';
+import { all, byHook, byLog, byParent, hookIn, ifSame, type Sight, told } from './born-proofs.js';
 
 /*
  * Some plugins write nothing down about the servers they start. A server is taken for one of theirs if everything about
@@ -19,10 +19,11 @@ export const BORN = 'born';
 const PORT = 4096;
 const ARGUMENTS = ['serve', '--port', String(PORT)];
 
-type Condition = readonly [what: string, answer: (sight: Sight) => Answer];
+type Condition<Of = Sight> = readonly [what: string, answer: (sight: Of) => Answer];
+type Listed = Omit<Sight, 'traces'>;
 
 /** What the list of processes shows. */
-const BY_THE_LIST: readonly Condition[] = [
+const BY_THE_LIST: readonly Condition<Listed>[] = [
   ['its command line', ({ server: { command } }) => told(command, (it) => it.kind === 'serve' && it.port === PORT)],
   ['whose process it is', ({ top, snapshot }) => ifSame(compare(top.owner, snapshot.owner))],
   ['its process session', ({ top }) => told(top.session, (session) => session === top.pid)],
@@ -40,49 +41,37 @@ const BY_A_CLOSER_LOOK: readonly Condition[] = [
 ];
 
 /** Whether it is worth a closer look: nothing in the list of processes says that no plugin started it. */
-export function mayBeBorn({ spawned, server }: ServerRecord, snapshot: Snapshot): boolean {
-  const sight = sightOf(spawned?.pid, server?.pid, NOTHING, snapshot);
-  return sight !== undefined && BY_THE_LIST.every(([, answer]) => answer(sight) !== 'no');
+export function mayBeBorn(record: ServerRecord, snapshot: Snapshot): boolean {
+  const listed = listedOf(record, snapshot);
+  return listed !== undefined && BY_THE_LIST.every(([, answer]) => answer(listed) !== 'no');
 }
 
-const NOTHING: Traces = {
-  commandLines: [],
-  pidNamespace: 'unknown',
-  home: 'unknown',
-  streams: [],
-  parent: undefined,
-  parentPlugin: undefined,
-  hookPlugin: undefined,
-  job: undefined,
-};
-
 /** How a server came to be, if a plugin started it or may have; undefined if nothing proves that one did. */
-export function birthOf({ spawned, server }: ServerRecord, traces: Traces, snapshot: Snapshot): Birth | undefined {
-  const sight = sightOf(spawned?.pid, server?.pid, traces, snapshot);
-  if (sight === undefined) return undefined;
+export function birthOf(record: ServerRecord, traces: Traces, snapshot: Snapshot): Birth | undefined {
+  const listed = listedOf(record, snapshot);
+  if (listed === undefined) return undefined;
+  const sight = { ...listed, traces };
   const conditions = [...BY_THE_LIST, ...BY_A_CLOSER_LOOK].map(([what, answer]) => ({ what, is: answer(sight) }));
   if (conditions.some(({ is }) => is === 'no')) return undefined;
-  const proofs = [byParent(sight), byHook(sight), byLog(sight)];
-  const proof = proofs.find((one): one is BornProof => typeof one === 'object' && one.kind !== 'unknown');
+  const proofs = [byParent(sight), byHook(sight), byLog(sight)].filter((one) => one !== 'no');
+  const best = proofs.find(({ kind }) => kind !== 'unknown') ?? proofs[0];
+  if (best === undefined) return undefined;
   const unread = conditions.find(({ is }) => is === 'unknown')?.what;
-  const unclear = proofs.find((one): one is Unclear => typeof one === 'object' && one.kind === 'unknown');
-  if (proof === undefined && unclear === undefined) return undefined;
-  const doubt = unread ?? (proof ? undefined : unclear?.because);
+  const doubt = unread ?? (best.kind === 'unknown' ? best.because : undefined);
   const origin = snapshot.environments.get(sight.top.pid)?.origin;
   const sessions = [origin?.session, hookIn(origin?.envFile)].filter((id) => id !== undefined);
   const because = `cannot tell whether a plugin started it: ${doubt} cannot be read`;
-  const shown = doubt === undefined ? proof : undefined;
   return {
-    proof: shown ?? { kind: 'unknown', because },
+    proof: doubt === undefined ? best : { kind: 'unknown', because },
     sessions: [...new Set(sessions)],
     clientPid: origin?.clientPid,
   };
 }
 
-function sightOf(top: number | undefined, server: number | undefined, traces: Traces, snapshot: Snapshot) {
-  const table = snapshot.processes;
-  const [above, listener] = [top, server].map((pid) => (pid === undefined ? undefined : table?.get(pid)));
-  return above && listener && { top: above, server: listener, traces, snapshot };
+function listedOf({ spawned, server: its }: ServerRecord, snapshot: Snapshot): Listed | undefined {
+  const top = spawned && snapshot.processes?.get(spawned.pid);
+  const server = its && snapshot.processes?.get(its.pid);
+  return top && server && { top, server, snapshot };
 }
 
 /** Exactly `opencode serve --port 4096`, as the plugins spell it, or what npm's launcher makes of that. */

@@ -125,6 +125,13 @@ describe('a server whose birth shows that it is a plugin’s', () => {
     expect(evidence(given).coveringLeases.filter(({ holderPid }) => holderPid === OTHER)).toEqual([]);
   });
 
+  test('lists a client that may be another process by now as one that may live', () => {
+    const given = but(born, bornWith({ clientPid: CLAUDE }), seen(CLAUDE, { ageMs: undefined }));
+    expect(evidence(given).coveringLeases).toContainEqual(
+      expect.objectContaining({ holderPid: CLAUDE, live: 'unknown', covers: 'yes' }),
+    );
+  });
+
   test('lists each of its sessions once', () => {
     const twice = but(
       born,

@@ -1,11 +1,25 @@
 import { describe, expect, test } from 'vitest';
 import { birthOf, mayBeBorn } from '../../src/decide/born.js';
-import { companionIn, shownBirth } from '../../src/decide/born-proofs.js';
+import { companionIn, pluginRootOf, shownBirth } from '../../src/decide/born-proofs.js';
 import { unrecordedIn } from '../../src/decide/unrecorded.js';
 import type { Birth, Origin, Plugin, Traces } from '../../src/model/birth.js';
 import type { Environment, Process } from '../../src/model/process.js';
 import type { Snapshot } from '../../src/model/snapshot.js';
-import { environment, HOUR, here, ME, NOW, process, SELF, SERVER, serve, serverProcess } from './given.js';
+import { but, ended } from './changes.js';
+import {
+  environment,
+  HOUR,
+  here,
+  LAUNCHER,
+  launched,
+  ME,
+  NOW,
+  process,
+  SELF,
+  SERVER,
+  serve,
+  serverProcess,
+} from './given.js';
 
 /* Whether a server that no record leads to was started by a plugin: each condition of the rule is spoiled alone. */
 
@@ -190,9 +204,25 @@ describe('a server is a plugin’s', () => {
     }
   });
 
+  test.each([0, 1_500, 2_900, 4_500])('%i ms after its job asked for it', (afterMs) => {
+    expect(kindOf(bornIn(spoilt(PROVEN.log, { traces: { job: { name: 'x', afterMs } } })))).toBe('log');
+  });
+
   test('when its job had to wait for a port that did not answer', () => {
     expect(kindOf(bornIn(spoilt(PROVEN.log, { traces: { job: { name: 'x', afterMs: 3_020 } } })))).toBe('log');
   });
+
+  test.each([PROVEN.hook, PROVEN.log])(
+    'whatever else cannot be read of what looks after orphans: $traces.job',
+    (given) => {
+      const hidden = spoilt(given, {
+        server: { parent: COMPANION },
+        parent: { name: 'systemd' },
+        traces: { parent: undefined, parentPlugin: undefined },
+      });
+      expect(kindOf(bornIn(hidden))).toBe(kindOf(bornIn(given)));
+    },
+  );
 
   test('started in two sessions, where a resumed one was handed the file of the last one', () => {
     const both = spoilt(PROVEN.hook, { origin: { session: OTHER_SESSION } });
@@ -394,6 +424,25 @@ describe.each(Object.entries(PROVEN))('proven by %s, but for', (kind, given) => 
   );
 });
 
+test('what could not be read is named, so that a person can look', () => {
+  const because = (by: Partial<Case>) => bornIn(spoilt(PROVEN.parent, by))?.proof;
+  expect(because({ parent: { owner: undefined } })).toEqual({
+    kind: 'unknown',
+    because: 'cannot tell whether a plugin started it: whose process its parent is cannot be read',
+  });
+  expect(because({ parent: { owner: undefined }, server: { terminal: undefined } })).toEqual({
+    kind: 'unknown',
+    because: 'cannot tell whether a plugin started it: its terminal cannot be read',
+  });
+});
+
+test('what has ended since it was found was born of no one', () => {
+  const [record] = unrecordedIn([], launched.snapshot);
+  expect([record?.spawned?.pid, record?.server?.pid]).toEqual([LAUNCHER, SERVER]);
+  for (const gone of [[LAUNCHER], [SERVER], [LAUNCHER, SERVER]])
+    expect(record && birthOf(record, traces, but(launched, ended(...gone)).snapshot)).toBeUndefined();
+});
+
 test.each<[string, Partial<Process>]>([
   ['another port', { command: { ...serve1(), port: 4097 } }],
   ['the session of another process', { session: 77 }],
@@ -434,6 +483,10 @@ describe('without any proof', () => {
       because: 'cannot tell whether a plugin started it: its environment cannot be read',
     });
   });
+});
+
+test('the folder of a plugin is around the folder of its script', () => {
+  expect(pluginRootOf(SCRIPT)).toBe('/home/me/.claude/plugins/cache/m/opencode/1.0.0');
 });
 
 test.each([

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { mayEnd, straysOf } from '../../src/decide/strays.js';
 import type { Identity } from '../../src/model/identity.js';
+import type { Environment } from '../../src/model/process.js';
 import { secret } from '../../src/model/secret.js';
 import { environment, HOUR, identity, native, process, SERVER, serverProcess, TAG, tableOf } from './given.js';
 
@@ -52,14 +53,32 @@ test('a tool of an OpenCode 2 without a tag is named by the password that it has
     serverProcess(30),
     process(24, { ageMs: 1, parent: 30 }),
     serverProcess(25, { ageMs: 1 }),
+    // As old as its server, as far as the clock tells.
+    process(26, { ageMs: HOUR }),
+    process(27, { ageMs: 1 }),
+    process(28, { ageMs: undefined }),
   );
   const carried = new Map([
-    ...[20, 21, 24, 25].map((pid) => [pid, its] as const),
+    ...[20, 21, 24, 25, 26, 28].map((pid) => [pid, its] as const),
     [22, { ...its, inTerminal: false }] as const,
     [23, { ...its, password: secret('y') }] as const,
+    [27, { ...its, password: secret('y'), passwordOfSecond: secret('x') }] as const,
   ]);
   const strays = straysOf(untagged, left, carried, native.snapshot);
-  expect(strays.map(({ pid }) => pid)).toEqual([20]);
-  expect(strays.map((stray) => mayEnd(stray, untagged, false, carried, []))).toEqual([false]);
+  expect(strays.map(({ pid }) => pid)).toEqual([20, 26, 27]);
+  expect(strays.map((stray) => mayEnd(stray, untagged, false, carried, []))).toEqual([false, false, false]);
+  const both = { ...untagged, passwords: [secret('z'), secret('x')] };
+  expect(straysOf(both, left, carried, native.snapshot).map(({ pid }) => pid)).toEqual([20, 26, 27]);
   expect(straysOf({ ...untagged, tag: TAG }, left, carried, native.snapshot)).toEqual([]);
+});
+
+test('what a server has started may be ended when it has left it, unless it has a tag of its own', () => {
+  const started = { ...environment, tag: undefined, opencodePid: String(SERVER) };
+  const all = new Map<number, Environment>([
+    [14, started],
+    [15, { ...started, tag: 'other' }],
+  ]);
+  const strays = straysOf(stopped, tableOf(process(14), process(15)), all, native.snapshot);
+  expect(strays.map(({ pid }) => pid)).toEqual([14, 15]);
+  expect(strays.map((stray) => mayEnd(stray, stopped, false, all, []))).toEqual([true, false]);
 });

@@ -22,6 +22,7 @@ import {
   SHELL,
   type Situation,
   serve,
+  serverProcess,
   starting,
   tableOf,
   verdict,
@@ -43,11 +44,22 @@ const leftInGroup = (group: number): Change =>
 const markedBy = (server: number): Change => spawnedWith(5006, { tag: undefined, opencodePid: `${server}` });
 const marked = markedBy(SERVER);
 
+/** `sh -c 'opencode serve'`, above npm's launcher. */
+const shellAbove = every(
+  recorded({ spawned: identity(4800) }),
+  running(serverProcess(4800)),
+  spawnedWith(4800, {}),
+  seen(LAUNCHER, { parent: 4800, group: 4800, session: 4800 }),
+  seen(SERVER, { group: 4800, session: 4800 }),
+  seen(MCP, { group: 4800, session: 4800 }),
+);
+
 describe('with a server ends', () => {
   test.each<[string, Situation, number[]]>([
     ['what it started', native, [SERVER, MCP]],
     ['what its tools started, in sessions of their own', but(native, tool), [SERVER, MCP, 5002, 5005]],
     ['its launcher', launched, [LAUNCHER, SERVER, MCP]],
+    ['its launchers, however many there are', but(launched, shellAbove), [4800, LAUNCHER, SERVER, MCP]],
     ['its launcher, before the listener is known', starting, [LAUNCHER, SERVER, MCP]],
     ['what a dead launcher left', orphaned, [SERVER, MCP]],
     ['what it has left in the group of the spawn', but(native, leftInGroup(SERVER), marked), [SERVER, MCP, 5006, 5007]],
@@ -62,6 +74,16 @@ describe('with a server ends', () => {
       'nothing of a group that it is not in',
       but(native, seen(SERVER, { group: SHELL }), leftInGroup(SERVER), listening(false, MCP)),
       [SERVER, MCP],
+    ],
+    [
+      'nothing of a group that it is not in, whatever mark that has',
+      but(native, seen(SERVER, { group: SHELL }), leftInGroup(SERVER), marked, listening(false, MCP)),
+      [SERVER, MCP],
+    ],
+    [
+      'what it has left in the group of a launcher that lives',
+      but(launched, leftInGroup(LAUNCHER), marked),
+      [LAUNCHER, SERVER, MCP, 5006, 5007],
     ],
     [
       'nothing of a group that was not spawned',
@@ -167,6 +189,11 @@ describe('with a server that a shell runs beside something else ends', () => {
       but(launched, script, seen(LAUNCHER, { command: serve })),
       server,
     ],
+    [
+      'nothing that has its mark, in a group where the shell still runs more',
+      but(launched, script, leftInGroup(LAUNCHER), marked),
+      server,
+    ],
     ['neither of these after it was adopted', but(launched, script, handedOver), server],
     [
       'neither of these after it was adopted with its shell, which ended',
@@ -219,6 +246,10 @@ test('a command that ended has left what is in its group and carries its tag', (
   expect([left(9, 'ours'), left(9, undefined), left(undefined, 'ours')]).toEqual([[10], [], []]);
 });
 
+test('a launcher between its server and another launcher does not spare it', () => {
+  expect(verdict(but(launched, shellAbove)).kind).toBe('stale');
+});
+
 test('what was there before a server does not keep it from being stopped', () => {
   expect(verdict(but(native, spawnedWith(MCP, {}))).kind).toBe('stale');
 });
@@ -245,6 +276,11 @@ describe('of what was noted by a run that died ends', () => {
     ['the rest', rest(left, false), [MCP, 5002]],
     ['the rest of a plugin’s', rest(left, false, { record: undefined }), [MCP, 5002]],
     ['nothing that listens but as an MCP server does', rest(left, true), [MCP]],
+    [
+      'what listens as an MCP server does, in the session of the launcher',
+      rest(but(left, seen(MCP, own(LAUNCHER))), true, { record: { ...record, spawned: identity(LAUNCHER) } }),
+      [MCP],
+    ],
     ['nothing that may listen', rest(left, undefined), [MCP]],
     ['nothing that is a server', rest(but(left, seen(MCP, { command: serve })), false), [5002]],
     ['nothing that is another OpenCode', rest(but(left, seen(MCP, opencode)), false), [5002]],
