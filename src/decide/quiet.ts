@@ -60,7 +60,7 @@ export const endsSilence = (seen: Evidence): boolean => seen.activity.kind !== '
  * what is counted towards ten minutes of it would otherwise never be asked again in time.
  */
 function isInUse(seen: Evidence): boolean {
-  const saysNothing = seen.activity.kind === 'not asked' || ('silent' in seen.activity && seen.activity.silent);
+  const saysNothing = seen.activity.kind === 'not asked' || 'silent' in seen.activity;
   // What may be an MCP server is taken to be one: if it were a tool, the server would have said that it is busy.
   const activity: Activity = saysNothing ? { kind: 'idle', directories: 0, isSecond: true } : seen.activity;
   const asOthers = { olderThanMs: 0 };

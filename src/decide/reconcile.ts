@@ -102,9 +102,9 @@ function mayMean({ spawned, server }: ServerRecord, { kind }: Located, snapshot:
   return [...recorded, ...near.filter((one) => mayServe(one, snapshot)).map(({ pid }) => pid)];
 }
 
-/** Sockets have not been looked at yet, and many command lines say `--port 0`, so only a different port is a doubt. */
+/** Sockets have not been looked at yet, and many command lines say `--port 0`, so a port is no doubt. */
 const isDoubtful = (proof: WeakProof | undefined): boolean =>
-  proof !== undefined && whyDoubted(proof.port === 'unknown' ? { ...proof, port: 'unstated' } : proof) !== undefined;
+  proof !== undefined && whyDoubted({ ...proof, port: 'unstated' }) !== undefined;
 
 const identity = ({ pid, startToken }: Process) => ({ pid, startToken });
 

@@ -595,6 +595,13 @@ const unkept: readonly Case[] = [
   ['it has no keep mark', native, 'pass', 'stale', []],
   ['another server is kept', on(keptAs('server-2')), 'pass', 'stale', []],
   ['the user asked to keep it', on(keptAs('server-1')), 'veto', 'spared', ['unkept']],
+  [
+    'the user asked to keep it under the id of another record of it',
+    on(recorded({ alsoIn: [{ ...native.record, id: 'server-2' }] }), keptAs('server-2')),
+    'veto',
+    'spared',
+    ['unkept'],
+  ],
   ['it was kept under another id', on(keptAs('x', marked)), 'veto', 'spared', ['unkept']],
   [
     'it was kept while its launcher lived, whose process a plugin’s id is made of',

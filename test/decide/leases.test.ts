@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { isAliveSince } from '../../src/decide/alive.js';
 import {
   type CoveringLease,
   isLive,
@@ -283,6 +284,47 @@ describe('a lease of a session', () => {
 });
 
 const DAY = 24 * HOUR;
+const longAgo = { seenAt: NOW - 2 * DAY };
+const otherContainer = on({ pidNamespace: 'pid:[2]' });
+const bootless = on({ boot: undefined });
+
+test.each<[string, Partial<Lease>, Change, ReturnType<typeof isLive>]>([
+  ['that runs', longAgo, unchanged, 'yes'],
+  ['that has ended', { ...longAgo, holder: identity(FREE) }, unchanged, 'no'],
+  ['of another container, a day ago', { ...otherContainer, seenAt: NOW - DAY }, unchanged, 'unknown'],
+  ['of another container, more than a day ago', { ...otherContainer, seenAt: NOW - DAY - 1 }, unchanged, 'no'],
+  ['of another machine', { ...longAgo, ...on({ id: 'other', boot: 'other' }) }, unchanged, 'no'],
+  [
+    'of another boot of who knows which machine',
+    { ...longAgo, ...on({ id: undefined, boot: 'other' }) },
+    unchanged,
+    'no',
+  ],
+  ['of who knows which boot, whose process may be this one', { ...longAgo, ...bootless }, unchanged, 'unknown'],
+  ['of who knows which boot, whose pid is free', { ...longAgo, ...bootless, holder: identity(FREE) }, unchanged, 'no'],
+  [
+    'of who knows which boot, whose pid is another process',
+    { ...longAgo, ...bootless },
+    seen(CLAUDE, { startToken: 'later' }),
+    'no',
+  ],
+  ['whose start token cannot be read', longAgo, seen(CLAUDE, { startToken: undefined }), 'unknown'],
+  [
+    'whose start token was recorded in another time namespace',
+    { ...longAgo, ...on({ timeNamespace: 'time:[2]' }) },
+    seen(CLAUDE, { startToken: 'later' }),
+    'unknown',
+  ],
+  ['where processes cannot be listed', longAgo, unlisted, 'unknown'],
+  ['of another container, where processes cannot be listed', { ...longAgo, ...otherContainer }, unlisted, 'no'],
+])('a lease of a process %s, last heard of days ago', (_sentence, change, around, expected) => {
+  expect(isLive({ ...lease, ...change }, but(native, around).snapshot)).toBe(expected);
+});
+
+test('what names no process may live, however long ago that was', () => {
+  expect(isAliveSince(undefined, here, NOW - 2 * DAY, native.snapshot)).toBe('unknown');
+});
+
 test.each<[string, Partial<Lease>, boolean]>([
   ['whose holder lives', {}, false],
   ['whose holder has ended', { holder: identity(FREE) }, true],

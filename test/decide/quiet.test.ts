@@ -31,6 +31,21 @@ describe('how long a server is quiet', () => {
     ['not at all where the boot clock cannot be read', 0, [server, idle(), noted(HOUR), { at: NOW }]],
     ['the same when it was not asked', 40 * MINUTE, [server, { kind: 'not asked' }, noted(40 * MINUTE), now]],
     [
+      'not at all where its age cannot be read',
+      0,
+      [serverProcess(SERVER, { ageMs: undefined }), idle(), noted(HOUR), now],
+    ],
+    [
+      'since its own last activity, where the wall clock was corrected by less than ten seconds',
+      30 * MINUTE,
+      [server, idle(NOW - 30 * MINUTE), noted(HOUR, { aheadMs: NOW - UP - 9_999 }), now],
+    ],
+    [
+      'not at all after an activity, once the wall clock was set by ten seconds',
+      0,
+      [server, idle(NOW - 30 * MINUTE), noted(HOUR, { aheadMs: NOW - UP - 10_000 }), now],
+    ],
+    [
       'not at all after an activity, once the wall clock was set forward',
       0,
       [server, idle(NOW - 3 * HOUR), noted(HOUR, { aheadMs: NOW - UP - 3 * HOUR }), now],
@@ -151,6 +166,15 @@ describe('what the watch remembers', () => {
       aheadMs: NOW - UP,
       activeAt: undefined,
     });
+  });
+
+  test('of one that is held is since when, and that it was busy until it has answered', () => {
+    const held = (last: Partial<LastUse>, activity: Activity) =>
+      remembered(but(watched(noted(HOUR, last), activity), leased({ path: '/repo' })));
+    const now = { ms: UP, aheadMs: NOW - UP, activeAt: undefined };
+    expect(held({}, notAsked)).toEqual(now);
+    expect(held({ busy: true }, notAsked)).toEqual({ ...now, busy: true });
+    expect(held({ busy: true }, idle())).toEqual(now);
   });
 
   test('of one that is gone is nothing', () => {

@@ -1,9 +1,27 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { candidateOf } from '../../src/decide/candidate.js';
-import { reconcile } from '../../src/decide/reconcile.js';
+import { marksOn } from '../../src/decide/keep-marks.js';
+import { asItStands, concerns, reconcile } from '../../src/decide/reconcile.js';
 import { unrecordedIn } from '../../src/decide/unrecorded.js';
+import type { ServerRecord } from '../../src/model/record.js';
+import { born } from './born-cases.js';
 import { but, ended, environmentHidden, running, seen, shown, spawnedWith, written } from './changes.js';
-import { LAUNCHER, launched, native, pid, SERVER, serve, serverProcess, verdict } from './given.js';
+import {
+  FREE,
+  here,
+  identity,
+  LAUNCHER,
+  launched,
+  native,
+  PORT,
+  pid,
+  record,
+  SERVER,
+  serve,
+  serverProcess,
+  tokenOf,
+  verdict,
+} from './given.js';
 import { weak, weakLaunched } from './plugin-cases.js';
 
 test('of two records of a server whose command line names no port, the one that proves it speaks for both', () => {
@@ -50,4 +68,131 @@ test('a record that cannot be read and mentions the spawned process is about its
   const mentions = { file: '/x', error: 'x', kind: 'server', mentions: new Set([LAUNCHER]) } as const;
   const given = but(launched, environmentHidden(LAUNCHER), written({ unread: [mentions] }));
   expect(verdict(given)).toMatchObject({ kind: 'unsure', reasons: ['owned'] });
+});
+
+const bare = (value: number) => ({ pid: pid(value), startToken: undefined });
+/** Sockets are only looked at once it is known whose to look at. */
+const unlooked = shown({ sockets: new Map() });
+/** What a plugin wrote down, each in a file of its own. */
+const theirs = (file: string, change: Partial<ServerRecord> = {}): ServerRecord => ({
+  ...weak.record,
+  source: { format: 'a plugin', file },
+  ...change,
+});
+const withToken = { provenBy: 'start token', spawned: identity(SERVER) } as const;
+const filesOf = (all: readonly ServerRecord[]): string[][] =>
+  all.map(({ source, alsoIn }) => [source, ...alsoIn.map((one) => one.source)].map(({ file }) => file));
+
+describe('of several records of one server there speaks', () => {
+  const doubted = { startedAt: undefined };
+  // Nothing can be said of what has no start token, where one was to be compared.
+  const unclear = { provenBy: 'start token', spawned: bare(SERVER) } as const;
+  test.each<[string, ServerRecord, ServerRecord]>([
+    ['ours, whatever a plugin can prove', { ...record, ownership: 'user' }, theirs('/b', withToken)],
+    ['one that proves itself before one that does not', theirs('/a'), theirs('/b', doubted)],
+    [
+      'one that proves itself by its time before a start token that is the user’s',
+      theirs('/a'),
+      theirs('/b', { ...withToken, ownership: 'user' }),
+    ],
+    ['one with a start token before one with a time', theirs('/a', withToken), theirs('/b')],
+    ['one that leads to it before one that may', theirs('/a'), theirs('/b', unclear)],
+    [
+      'one that leads to it before one that may lead to it as the server',
+      theirs('/a'),
+      theirs('/b', { ...unclear, spawned: undefined, server: bare(SERVER) }),
+    ],
+  ])('%s', (_which, first, second) => {
+    const expected = [[first.source.file, second.source.file]];
+    expect(filesOf(reconcile([first, second], native.snapshot))).toEqual(expected);
+    expect(filesOf(reconcile([second, first], native.snapshot))).toEqual(expected);
+  });
+});
+
+test('what has the pid of a spawned process by now is a server of its own', () => {
+  const { snapshot } = but(native, running(serverProcess(LAUNCHER)), spawnedWith(LAUNCHER, {}), unlooked);
+  const one = theirs('/a', {
+    ...withToken,
+    spawned: { pid: pid(LAUNCHER), startToken: 'earlier' },
+    server: identity(SERVER),
+  });
+  const other = theirs('/b', { ...withToken, spawned: identity(LAUNCHER) });
+  expect(filesOf(reconcile([one, other], snapshot))).toEqual([['/a'], ['/b']]);
+});
+
+test('for the rest of a run a plugin’s server is known by the start tokens of its processes', () => {
+  const [own] = reconcile([weak.record], native.snapshot);
+  expect(own).toMatchObject({
+    id: `${SERVER}-${tokenOf(SERVER)}`,
+    spawned: identity(SERVER),
+    server: identity(SERVER),
+  });
+  const [below] = reconcile([weakLaunched.record], launched.snapshot);
+  expect(below).toMatchObject({
+    id: `${LAUNCHER}-${tokenOf(LAUNCHER)}`,
+    spawned: identity(LAUNCHER),
+    server: identity(SERVER),
+  });
+});
+
+test.each<[string, Partial<ServerRecord>, boolean]>([
+  ['the process that was spawned', { spawned: bare(LAUNCHER), server: undefined }, true],
+  ['its server, below a launcher that the other does not name', { spawned: bare(FREE), server: bare(SERVER) }, true],
+  ['another process, on the same port', { spawned: bare(FREE), server: undefined }, false],
+  ['no process, and its port', { spawned: undefined, server: undefined }, true],
+  ['no process, and another port', { spawned: undefined, server: undefined, port: PORT + 1 }, false],
+  ['another process, in the same file', { spawned: bare(FREE), server: undefined, source: record.source }, true],
+  [
+    'another process, in the file of another record of it',
+    { spawned: bare(FREE), server: undefined, source: { format: 'x', file: '/also' } },
+    true,
+  ],
+])('a record may be about a known server when it names %s', (_what, change, expected) => {
+  const known = { ...launched.record, alsoIn: [theirs('/also')] };
+  expect(concerns(theirs('/new', change), known)).toBe(expected);
+});
+
+describe('right before a server is stopped, its record', () => {
+  const [known = weakLaunched.record] = reconcile([weakLaunched.record], launched.snapshot);
+  const stands = (near: readonly ServerRecord[], { snapshot } = launched, was = known) =>
+    asItStands(was, near, snapshot);
+
+  test('says what it says now, with what others say', () => {
+    expect(stands([weakLaunched.record])).toEqual(known);
+    const users = theirs('/b', { spawned: bare(LAUNCHER), ownership: 'user' });
+    expect(stands([weakLaunched.record, users]).alsoIn).toMatchObject([{ source: users.source, ownership: 'user' }]);
+  });
+
+  test('says the same of a server whose launcher has ended since, by whose pid it was called', () => {
+    const alone = but(launched, ended(LAUNCHER));
+    expect(stands([weakLaunched.record], alone)).toMatchObject({
+      id: `${SERVER}-${tokenOf(SERVER)}`,
+      ownership: 'plugin',
+    });
+  });
+
+  test('says nothing anymore when it was removed, or leads elsewhere', () => {
+    expect(stands([])).toEqual({ ...known, ownership: 'withdrawn' });
+    const beside = but(launched, running(serverProcess(6000)), spawnedWith(6000, {}), unlooked);
+    const moved = { ...weakLaunched.record, spawned: bare(6000) };
+    expect(stands([moved], beside)).toEqual({ ...known, ownership: 'withdrawn' });
+  });
+
+  test('is as it was when its server has ended', () => {
+    expect(stands([], but(launched, ended(LAUNCHER, SERVER)))).toEqual(known);
+  });
+
+  test('is as it was when it is in no file: unless one is about it by now', () => {
+    const [unrecorded = record] = unrecordedIn([], native.snapshot);
+    expect(stands([], native, unrecorded)).toEqual(unrecorded);
+    expect(stands([], born, born.record)).toEqual(born.record);
+    const ours = { ...record, id: 'ours' };
+    expect(stands([ours], born, born.record)).toMatchObject({ id: 'ours', source: record.source });
+  });
+});
+
+test('a keep mark of a process whose start token cannot be read may be of it', () => {
+  const mark = { file: '/x', id: 'x', processes: [bare(SERVER)], machine: here };
+  const marks = marksOn(candidateOf(record, native.snapshot), [mark], native.snapshot);
+  expect(marks).toMatchObject([{ id: 'x', means: 'unknown' }]);
 });
