@@ -53,6 +53,12 @@ describe('a server that is silent', () => {
     ['while a client is connected', hears({}, HOUR, connected), first],
     ['while it is connected to something', hears({}, HOUR, connecting), first],
     ['while somebody is connected, however long', hears({}, HOUR, connected, long), long],
+    ['while it answers something else', hears({ isPartial: true }, HOUR), first],
+    [
+      'while it answers something else, before ten minutes',
+      hears({ isPartial: true }, HOUR, sockets, { ...long, sinceMs: long.sinceMs + 1 }),
+      { ...long, sinceMs: long.sinceMs + 1 },
+    ],
     [
       'while it is connected to somebody, before ten minutes',
       hears({}, HOUR, connecting, { ...long, sinceMs: long.sinceMs + 1 }),
@@ -82,6 +88,10 @@ describe('a server that is silent', () => {
     ]);
   });
 
+  test('is hung after that also when it answers something else, but not whether it is busy', () => {
+    expect(hears({ isPartial: true }, HOUR, sockets, long)).toMatchObject({ kind: 'hung', whateverOutbound: true });
+  });
+
   test('says since when, once there is more than one look', () => {
     expect(hears({}, HOUR, connecting)).toMatchObject({ because: 'it does not answer, but has connections' });
     expect(hears({}, HOUR, connecting, { sinceMs: AT - 2 * MINUTE, lastMs: AT, looks: 2 })).toMatchObject({
@@ -97,6 +107,7 @@ describe('a server that is silent', () => {
   });
 
   test('begins anew where no one has checked it for longer than an hour', () => {
+    expect(silentWith(first, AT + HOUR)).toEqual({ sinceMs: AT, lastMs: AT + HOUR, looks: 2 });
     const later = AT + HOUR + 1;
     expect(silentWith(first, later)).toEqual({ sinceMs: later, lastMs: later, looks: 1 });
   });
@@ -138,6 +149,10 @@ describe('a server that listens on nothing', () => {
     const long = { sinceMs: AT - 10 * MINUTE, lastMs: AT, looks: 3 };
     const among = (seen: Sockets) => activityWithoutListener(HOUR, { ...seen, listening: [] }, long, AT)?.kind;
     expect([among(connecting), among(connected)]).toEqual(['hung', 'unknown']);
+    // What it is connected to itself does not count from now on, as long as nothing is connected to it.
+    const mute = { ...connecting, listening: [] };
+    const hung = activityWithoutListener(HOUR, mute, long, AT);
+    expect(hung && activityNow(hung, mute)).toMatchObject({ kind: 'hung', silent: long });
   });
 
   test('is asked as soon as it listens, at any age', () => {

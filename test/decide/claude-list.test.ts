@@ -22,6 +22,11 @@ describe('procStart in the list of Claude Code', () => {
     ['seconds', '', undefined],
     ['seconds', null, undefined],
     ['seconds', ['Tue Nov 24 08:00:09 2026'], undefined],
+    ['microseconds', '134086464090123456', '13408646409012345'],
+    // As a number it has been rounded.
+    ['microseconds', Number('134086464090123456'), undefined],
+    ['microseconds', '656078', undefined],
+    ['microseconds', 'Tue Nov 24 08:00:09 2026', undefined],
     ['own', 'Tue Nov 24 08:00:09 2026', undefined],
     ['own', '656078', undefined],
   ])('is, where start tokens are %s, of %j the token %j', (form, value, token) => {
@@ -42,6 +47,7 @@ describe('an entry of Claude Code’s list is of other pids than ours', () => {
     [false, 'of Windows, where the host’s name changes', WINDOWS, 'win32:old-name'],
     [false, 'of a client that says none', MACOS, undefined],
     [false, 'of a client that says another kind of thing', MACOS, { darwin: true }],
+    [false, 'of a client that says a list', LINUX, [`linux:${OTHER_ID}:pid:[4026532999]`]],
     [false, 'of a later client, which writes it in another way', MACOS, 'darwin:2'],
     [false, 'of a client that could not read its namespace', LINUX, `linux:${ID}:`],
     [false, 'of a client that could not read its machine id', LINUX, 'linux::pid:[4026531836]'],

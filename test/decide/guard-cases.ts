@@ -392,14 +392,14 @@ const unleased: readonly Case[] = [
   ['a lease could not be read', on(unread('lease')), 'unknown', 'unsure', ['unleased']],
   [
     'such a lease was last written before this boot',
-    on(shown({ bootMs: MINUTE }), unread('lease', NOW - 10 * MINUTE)),
+    on(shown({ bootMs: MINUTE }), unread('lease', NOW - 6 * MINUTE - 1)),
     'pass',
     'stale',
     [],
   ],
   [
     'such a lease may have been written since',
-    on(shown({ bootMs: MINUTE }), unread('lease', NOW - 5 * MINUTE)),
+    on(shown({ bootMs: MINUTE }), unread('lease', NOW - 6 * MINUTE)),
     'unknown',
     'unsure',
     ['unleased'],
