@@ -1,10 +1,11 @@
 import { expect, test } from 'vitest';
 import { candidateOf } from '../../src/decide/candidate.js';
 import { begunBy, named } from '../../src/decide/find.js';
+import { countsFrom } from '../../src/decide/named-folders.js';
 import { serverName } from '../../src/decide/server-name.js';
 import { unrecordedIn } from '../../src/decide/unrecorded.js';
 import type { KeepMark, ServerRecord } from '../../src/model/record.js';
-import { here, identity, LAUNCHER, launched, PORT, SERVER } from './given.js';
+import { FREE, here, identity, LAUNCHER, launched, PORT, place, SERVER } from './given.js';
 
 const { record: native, snapshot } = launched;
 const record: ServerRecord = { ...native, id: 'c0ffee1234' };
@@ -58,3 +59,62 @@ test('a server still goes by what it was called when it was kept', () => {
   expect(of('pid-5000', [record], [mark])).toEqual([record]);
   expect(of('pid-5000', [record], [{ ...mark, processes: [identity(LAUNCHER + 1)] }])).toEqual([]);
 });
+
+test('of servers that had the same port, one that has ended is meant only if there is no other', () => {
+  const ended = { ...record, id: 'ended', spawned: identity(FREE), server: identity(FREE) };
+  expect(of(`:${PORT}`, [ended, record])).toEqual([record]);
+  expect(of(`${PORT}`, [ended, record])).toEqual([record]);
+  expect(of(`:${PORT}`, [ended])).toEqual([ended]);
+  expect(of(`${FREE}`, [ended, record])).toEqual([ended]);
+  expect(of('ended', [ended, record])).toEqual([ended]);
+});
+
+test('a port is no pid, and a pid is no port', () => {
+  expect(of(`:${SERVER}`, [record])).toEqual([]);
+  expect(of('no-number', [{ ...record, id: 'x', port: undefined }])).toEqual([]);
+});
+
+test.each<[string, string, Partial<ServerRecord>, boolean]>([
+  ['it works there', '/repo', {}, true],
+  ['it works in a link to it', '/repo', { workspace: '/link' }, true],
+  ['it works in a folder that is no longer there', '/old', { workspace: '/old' }, true],
+  ['it works in a folder in it', '/repo', { workspace: '/repo/src' }, false],
+  ['it works around it', '/repo/src', {}, false],
+  ['nothing says where it works', '/repo', { workspace: undefined }, false],
+  [
+    'its record has the hash of it',
+    '/repo',
+    { workspace: undefined, workspaceHash: 'hash of /repo'.slice(0, 10) },
+    true,
+  ],
+  ['its record has the hash of another', '/elsewhere', { workspace: undefined, workspaceHash: 'hash of /repo' }, false],
+  ['another record of it says so', '/repo', { workspace: undefined, alsoIn: [record] }, true],
+])('a folder names a server where %s', (_how, folder, change, expected) => {
+  const one = { ...record, ...change };
+  const found = named(serverName(folder), [place('/nowhere'), place(folder)], candidates([one]), [], snapshot);
+  expect(found).toEqual(expected ? [one] : []);
+});
+
+test.each<[string, Partial<ServerRecord>, 'session' | 'server', number, boolean]>([
+  ['its own server names the folder', {}, 'server', SERVER, true],
+  ['only another server names the folder', {}, 'server', LAUNCHER, false],
+  ['a session names the folder', {}, 'session', FREE, true],
+  ['it says that the user started it, whoever names the folder', { ownership: 'user' }, 'server', LAUNCHER, true],
+  ['it does not say that a plugin started it, whoever names it', { ownership: 'unmarked' }, 'server', LAUNCHER, true],
+  ['its server has ended', { spawned: identity(FREE), server: identity(FREE) }, 'server', FREE, false],
+])(
+  'what a record says counts, in a folder that only processes name, where %s: %s',
+  (_what, change, kind, namer, expected) => {
+    const one = { ...record, ...change };
+    expect(
+      countsFrom(
+        one,
+        [
+          { pid: LAUNCHER, folders: {}, of: 'server' },
+          { pid: namer, folders: {}, of: kind },
+        ],
+        snapshot,
+      ),
+    ).toBe(expected);
+  },
+);

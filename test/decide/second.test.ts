@@ -95,6 +95,13 @@ describe('below an OpenCode 2, a child with a session of its own', () => {
     expect(evidence(given).ownSessions?.map(({ pid }) => pid)).toContain(TOOL);
   });
 
+  test.each([
+    ['a second old, when a tool has its mark', 1_000],
+    ['started as soon as a server can start anything', HOUR - 300],
+  ])('is an MCP server when it is %s', (_what, ageMs) => {
+    expect(verdict(but(second, child({}, { ageMs }))).kind).toBe('stale');
+  });
+
   test('that has no input is left running when the server is stopped by name', () => {
     const given = but(second, child(), withInput('null, for both'));
     expect(ending(given)).toEqual([SERVER, MCP]);

@@ -397,6 +397,8 @@ describe('what a tree that has ended left behind', () => {
   test('is found by the pid of its parent', () => {
     expect(left(child({}))).toEqual([8000]);
     expect(left(child({ orphanOf: SERVER }))).toEqual([8000]);
+    // As old as its parent, as far as the clock tells.
+    expect(left(child({ ageMs: HOUR }))).toEqual([8000]);
   });
 
   test.each<[string, Partial<Process>]>([
