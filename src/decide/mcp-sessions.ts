@@ -25,7 +25,7 @@ export function leadsMcpSession(process: Process, server: Process, { environment
   const own = environments.get(server.pid);
   if (its === undefined || own === undefined || process.ageMs === undefined) return false;
   const isUnmarked = its.opencodePid === own.opencodePid && its.inOpencode === own.inOpencode && !its.inTerminal;
-  const isLater = (laterByMs(process, server) ?? 0) >= TURNED_INTO_IT_MS;
+  const isLater = laterByMs(process, server) >= TURNED_INTO_IT_MS;
   const isIts = inputs === undefined || isHeld(inputs.get(process.pid)) || TERMINALS.test(process.name);
   return isUnmarked && hasInherited(its, own) && process.ageMs >= HAS_ITS_OWN_MS && isLater && isIts;
 }
@@ -44,8 +44,8 @@ const isSame = (one: Secret | undefined, other: Secret | undefined): boolean =>
   one && other ? sameSecret(one, other) : one === other;
 
 /** Whether a child was there before its parent became the server. */
-export const precedes = (process: Process, server: Process): boolean =>
-  (laterByMs(process, server) ?? Number.POSITIVE_INFINITY) < TURNED_INTO_IT_MS;
+export const precedes = (process: Process, server: Process): boolean => laterByMs(process, server) < TURNED_INTO_IT_MS;
 
-const laterByMs = ({ ageMs }: Process, server: Process): number | undefined =>
-  ageMs === undefined || server.ageMs === undefined ? undefined : server.ageMs - ageMs;
+/** No number where an age is not known: then it is neither later nor before. */
+const laterByMs = ({ ageMs = Number.NaN }: Process, { ageMs: servers = Number.NaN }: Process): number =>
+  servers - ageMs;

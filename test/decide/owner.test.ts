@@ -317,6 +317,8 @@ test('what is known of the launcher counts: a program above it, an entry with it
   const given = (...changes: Change[]) => whose(ownerOf(but(launched, unrecorded, ...changes)));
   expect(given(seen(LAUNCHER, { parent: 400 }), running(process(400, { name: 'zed' })))).toBe('Zed, pid 400');
   expect(given(seen(LAUNCHER, { parent: 400 }), running(process(400, { name: 'make' })))).toBe('below make, pid 400');
+  const ended = registered({ pid: pid(LAUNCHER), holders: [pid(FREE)], seenAt: NOW - 30 * MINUTE });
+  expect(given(ended, seen(SERVER, { ageMs: MINUTE }))).toBe(`left by OpenChamber (desktop), pid ${FREE}`);
   expect(given(registered({ pid: pid(LAUNCHER) }))).toBe(`OpenChamber (desktop), pid ${CLAUDE}`);
 });
 

@@ -41,7 +41,7 @@ describe('of all servers a run stops', () => {
   });
 });
 
-const within = (path: string, port?: number): Scope => ({ kind: 'workspace', workspace: place(path), port });
+const within = (path: string, port?: number) => ({ kind: 'workspace', workspace: place(path), port }) satisfies Scope;
 const nameless = { ...record, workspace: undefined };
 const hashed = { ...nameless, workspaceHash: 'hash of /repo'.slice(0, 12) };
 
@@ -58,6 +58,12 @@ test.each<[string, Scope, ServerRecord, boolean]>([
   ['one of a folder in it that is no longer there', within('/repo'), { ...record, workspace: '/repo/old' }, true],
   ['none of which nothing says where it works', within('/repo'), nameless, false],
   ['one of which only a hash says so', within('/repo'), hashed, true],
+  [
+    'one with the hash of where the folder leads',
+    { ...within('/link'), workspace: place('/link', { hashes: ['hash of /link', 'hash of /repo'] }) },
+    hashed,
+    true,
+  ],
   ['none with the hash of another folder', within('/elsewhere'), hashed, false],
   ['one of which another record says so', within('/repo'), { ...nameless, alsoIn: [nameless, record] }, true],
 ])('in the scope of a run is %s', (_what, scope, one, expected) => {

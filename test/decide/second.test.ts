@@ -99,7 +99,14 @@ describe('below an OpenCode 2, a child with a session of its own', () => {
     ['a second old, when a tool has its mark', 1_000],
     ['started as soon as a server can start anything', HOUR - 300],
   ])('is an MCP server when it is %s', (_what, ageMs) => {
-    expect(verdict(but(second, child({}, { ageMs }))).kind).toBe('stale');
+    const [its, own] = [secret('x'), secret('x')];
+    const given = but(
+      second,
+      child({ password: its }, { ageMs }),
+      spawnedWith(SERVER, { password: own }),
+      spawnedWith(MCP, { password: own }),
+    );
+    expect(verdict(given).kind).toBe('stale');
   });
 
   test('that has no input is left running when the server is stopped by name', () => {

@@ -8,11 +8,13 @@ import {
   CLAUDE,
   environment,
   evidence,
+  HOUR,
   here,
   identity,
   LAUNCHER,
   launched,
   MCP,
+  MINUTE,
   native,
   orphaned,
   process,
@@ -244,6 +246,17 @@ test('a command that ended has left what is in its group and carries its tag', (
   const left = (group: number | undefined, tag: string | undefined) =>
     leftOfSpawn(group, tag, table, environments).map(({ pid }) => pid);
   expect([left(9, 'ours'), left(9, undefined), left(undefined, 'ours')]).toEqual([[10], [], []]);
+});
+
+test.each([
+  ['long before it', HOUR + MINUTE, 'stale'],
+  ['while what started it had not become the server yet', HOUR - 299, 'stale'],
+  ['once it could start something', HOUR - 300, 'spared'],
+  ['who knows when', undefined, 'spared'],
+])('what listens beside a server that did not mark it, started %s', (_when, ageMs, kind) => {
+  const given = but(native, spawnedWith(MCP, {}), seen(MCP, { ageMs, group: MCP }), listening(true, MCP));
+  expect(verdict(given).kind).toBe(kind);
+  expect(pids(given)).toEqual([SERVER]);
 });
 
 test('a launcher between its server and another launcher does not spare it', () => {
