@@ -42,15 +42,12 @@ export function comparable<T extends Pick<Written, 'records' | 'uses' | 'witness
 ): T {
   const known = <I extends Identity | undefined>(who: I, where: Host | undefined): I =>
     who && !isOfOurTime(where, here) ? { ...who, startToken: undefined } : who;
-  const record = (one: ServerRecord): ServerRecord =>
-    isOfOurTime(one.machine, here)
-      ? one
-      : {
-          ...one,
-          spawned: known(one.spawned, one.machine),
-          server: known(one.server, one.machine),
-          starter: known(one.starter, one.machine),
-        };
+  const record = (one: ServerRecord): ServerRecord => ({
+    ...one,
+    spawned: known(one.spawned, one.machine),
+    server: known(one.server, one.machine),
+    starter: known(one.starter, one.machine),
+  });
   return {
     ...written,
     records: written.records.map(record),

@@ -57,6 +57,10 @@ const second = every(
 );
 const on = (...changes: readonly Change[]): Situation => but(launched, ...changes);
 
+test('what is not recorded is listed with the port of its command line', () => {
+  expect(unrecordedIn([], launched.snapshot).map(({ port }) => port)).toEqual([serve.port]);
+});
+
 describe('of servers that are not recorded', () => {
   test.each<[string, Situation, (number | undefined)[][]]>([
     ['one has a launcher', on(), [[LAUNCHER, SERVER]]],

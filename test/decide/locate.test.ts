@@ -240,28 +240,34 @@ describe('a plugin’s server that this run has found before', () => {
   });
 });
 
-test.each<[string, Situation, string]>([
-  ['ended', but(native, ended(SERVER)), 'its process has ended'],
-  ['ended, of a plugin', but(weak, ended(SERVER)), 'its process has ended'],
-  ['was never started', but(spawning, ended(LAUNCHER, SERVER)), 'it was never started'],
+test.each<[string, Situation, 'gone' | 'unknown', string]>([
+  ['has ended', but(native, ended(SERVER)), 'gone', 'its process has ended'],
+  ['has ended, of a plugin', but(weak, ended(SERVER)), 'gone', 'its process has ended'],
+  ['was never started', but(spawning, ended(LAUNCHER, SERVER)), 'gone', 'it was never started'],
   [
     'had nothing recorded but a port',
     but(weak, recorded({ spawned: undefined }), shown({ listeners: new Map([[4096, 'nobody']]) })),
+    'gone',
     'no `opencode serve` listens on its port',
   ],
   [
-    'left two behind',
+    'may be one of two that were left behind',
     but(weakLaunched, ended(LAUNCHER), running(second), recorded({ port: undefined })),
+    'unknown',
     'several servers were started together, and it may be any of them',
   ],
   [
     'is another program by now',
     but(weak, seen(SERVER, { command: { kind: 'other' } })),
+    'unknown',
     `process ${SERVER} is running, but does not look like a server`,
   ],
-])('why a server is not there is said of one that %s', (_what, given, because) => {
-  expect(locate(given.record, given.snapshot)).toMatchObject({
-    kind: because.endsWith('like a server') || because.startsWith('several') ? 'unknown' : 'gone',
-    because,
-  });
+  [
+    'cannot be compared',
+    but(native, seen(SERVER, { startToken: undefined })),
+    'unknown',
+    'its start token could not be read',
+  ],
+])('why a server is not there is said of one that %s', (_sentence, given, kind, because) => {
+  expect(locate(given.record, given.snapshot)).toMatchObject({ kind, because });
 });

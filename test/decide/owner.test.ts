@@ -168,6 +168,21 @@ test.each<[string, Change, string]>([
     'perhaps OpenChamber (desktop)',
   ],
   [
+    'OpenChamber wrote it down as early as two clocks may differ',
+    openChamber({ seenAt: NOW - HOUR - 5_000 }),
+    `OpenChamber (desktop), pid ${CLAUDE}`,
+  ],
+  [
+    'OpenChamber seems to have written it down before it ran',
+    openChamber({ seenAt: NOW - HOUR - 5_001 }),
+    'perhaps OpenChamber (desktop)',
+  ],
+  [
+    'OpenChamber has ended, and how old the server is cannot be told',
+    every(openChamber({ holders: [pid(FREE)] }), seen(SERVER, { ageMs: undefined })),
+    `left by OpenChamber (desktop), pid ${FREE}`,
+  ],
+  [
     'OpenChamber’s pid is another user’s process',
     every(openChamber(), seen(CLAUDE, { owner: '0' })),
     `left by OpenChamber (desktop), pid ${CLAUDE}`,
@@ -206,6 +221,11 @@ test.each<[string, Change, string]>([
   ['Neovim’s list cannot be read', neovim({ port: undefined, holders: [], doubt: 'x' }), 'perhaps Neovim'],
   ['Neovim uses it', every(neovim(), seen(CLAUDE, { name: 'nvim' })), `Neovim, pid ${CLAUDE}`],
   ['Neovim’s pid is something else', neovim(), 'perhaps Neovim'],
+  [
+    'Neovim’s pid is something else, and who knows how old',
+    every(neovim(), seen(CLAUDE, { ageMs: undefined })),
+    'perhaps Neovim',
+  ],
   ['Neovim’s pid is something else, and younger', neovim({ seenAt: NOW - 3 * HOUR }), 'unknown'],
   [
     'Neovim’s pid is one that seems to be younger',

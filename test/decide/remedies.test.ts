@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { GuardName } from '../../src/decide/guards.js';
 import { REMEDIES } from '../../src/decide/remedies.js';
-import { born, COMPANION } from './born-cases.js';
+import { birth, born, COMPANION } from './born-cases.js';
 import {
   but,
   client,
@@ -26,6 +26,7 @@ import {
   process,
   SERVER,
   type Situation,
+  serve,
   starting,
 } from './given.js';
 import { job, weak } from './plugin-cases.js';
@@ -78,6 +79,12 @@ test.each<[string, GuardName, Situation, string]>([
     but(native, leased({ ...elsewhere, file: '/x' })),
     'remove /x if that session has ended; it counts for at most a day after its last sign of life',
   ],
+  [
+    'the client that started it may live, by its pid alone',
+    'unleased',
+    but(born, recorded({ birth: { ...birth, clientPid: CLAUDE } }), seen(CLAUDE, { ageMs: undefined })),
+    END_SESSION,
+  ],
   ['its parent is at a terminal', 'unleased', terminal(true), `end its parent, pid ${COMPANION}`],
   ['its parent may be at a terminal', 'unleased', terminal(undefined), `end its parent, pid ${COMPANION}`],
   ['its starter waits for it', 'unleased', waited, 'wait until it has started'],
@@ -96,6 +103,7 @@ test.each<[string, GuardName, Situation, string]>([
     WAIT,
   ],
   ['it is busy', 'idle', but(native, says({ kind: 'busy', sessions: 1, directory: '/' })), WAIT],
+  ['a job runs, and a list cannot be read', 'idle', but(weak, written({ uses: [job] }), unread('use')), WAIT],
   ['a job runs', 'idle', but(weak, written({ uses: [job] })), WAIT],
   [
     'a job may run',
@@ -139,6 +147,12 @@ test.each<[string, GuardName, Situation, string]>([
     'owned',
     but(native, registered({ pid: pid(SERVER) })),
     '`opencode-reap stop` ends it all the same',
+  ],
+  [
+    'it lives as long as its standard input',
+    'owned',
+    but(native, seen(SERVER, { command: { ...serve, sharedDaemon: 'stdio' } })),
+    'end what started it; `opencode-reap stop` ends it too',
   ],
   [
     'it runs at a terminal',

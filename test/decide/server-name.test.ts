@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { type ServerName, serverName } from '../../src/decide/server-name.js';
+import { noSuchServer, type ServerName, serverName } from '../../src/decide/server-name.js';
 
 test.each<[string, ServerName]>([
   ['native-7', { kind: 'word', word: 'native-7', number: undefined }],
@@ -29,4 +29,12 @@ test.each([
   ':65536000',
 ])('%s names no port of this machine', (text) => {
   expect(serverName(text).kind).toBe('word');
+});
+
+test.each([
+  ['4096', 'no known server has the id, pid or port 4096'],
+  [':4096', 'no known server is on port 4096'],
+  ['./shop', 'no known server works in ./shop'],
+])('where nothing goes by %s, that is said', (text, sentence) => {
+  expect(noSuchServer(serverName(text))).toBe(sentence);
 });

@@ -13,6 +13,8 @@ const offsets = (seconds: number, nanoseconds = 0): string =>
 describe('a time namespace', () => {
   test.each<[string, string | undefined, string | undefined, string | undefined]>([
     ['is the initial one', INITIAL, undefined, INITIAL],
+    // The offsets are those that its children will have.
+    ['is the initial one, whatever it has prepared for its children', INITIAL, offsets(1000), INITIAL],
     ['is as good as the initial one without an offset', 'time:[2]', offsets(0), INITIAL],
     ['is told by its offset, too, since numbers are handed out again', 'time:[2]', offsets(1000), 'time:[2] 1000 0'],
     ['is told by its offset below zero', 'time:[2]', offsets(-5, 7), 'time:[2] -5 7'],
