@@ -102,7 +102,7 @@ describe.skipIf(skipped)(`on this platform${skipped}`, { timeout: TIMEOUT }, () 
     expect([hasEnded(users.server), await answers(users.port)]).toEqual([false, true]);
     const of = (servers: readonly { pid: number }[]) => servers.find(({ pid }) => pid === users.pid);
     expect(of((await cli('list', '--all')).unrecorded)).toMatchObject({ port: users.port });
-    await run(process.execPath, [PROGRAM, 'adopt', String(users.port)]);
+    await run(process.execPath, [PROGRAM, 'adopt', `:${users.port}`]);
     const stopped = await cli('--all-stale', '--older-than', '0s');
     expect(of(stopped.servers)).toMatchObject({ outcome: { kind: 'stopped' } });
     await waitFor('its end', () => hasEnded(users.server));

@@ -51,7 +51,7 @@ describe('the schema of the answers describes what is printed by', () => {
     expect(await answer('mark', 'keep', 'one')).toMatchObject({ id: 'one', port: server.port, kept: true });
     expect(await answer('mark', 'unkeep', 'one')).toMatchObject({ kept: false });
     const { port } = await startFake(sandbox);
-    expect(await answer('adopted', 'adopt', `${port}`)).toMatchObject({ adopted: true, port });
+    expect(await answer('adopted', 'adopt', `:${port}`)).toMatchObject({ adopted: true, port });
   });
 
   test('start, of a server that it starts and of one that is there', async () => {

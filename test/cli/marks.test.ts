@@ -165,12 +165,12 @@ describe('adopt', () => {
   });
 
   test('says with --json which record it has written', async () => {
-    const { code, stdout } = await run('adopt', `${server.port}`, '--json');
+    const { code, stdout } = await run('adopt', `:${server.port}`, '--json');
     const id = `adopted-${server.pid}-${identityOf(server.pid).startToken}`;
     const record = join(sandbox.stateDir, `servers/${id}.json`);
     expect([code, JSON.parse(stdout)]).toEqual([0, { id, pid: server.pid, port: server.port, adopted: true, record }]);
     expect(existsSync(record)).toBe(true);
-    expect(await run('adopt', `${server.port}`, '--json')).toMatchObject({ code: 1, stdout: '' });
+    expect(await run('adopt', `:${server.port}`, '--json')).toMatchObject({ code: 1, stdout: '' });
   });
 
   test('refuses a shared daemon, and is not said to be a way for one', async () => {
@@ -184,7 +184,7 @@ describe('adopt', () => {
     const { unrecorded } = JSON.parse((await run('list', '--json')).stdout);
     if (unrecorded.length === 1)
       expect((await run('list', '--all')).stdout).toMatch(new RegExp(`^opencode-reap stop ${pid} ends it$`, 'm'));
-    expect(await run('adopt', `${port}`)).toMatchObject({
+    expect(await run('adopt', `:${port}`)).toMatchObject({
       code: 1,
       stderr: expect.stringContaining('it is a shared daemon'),
     });

@@ -75,7 +75,7 @@ describe.concurrent('a server, a stand-in, is named', () => {
       serverPid: ended.pid,
       serverStartToken: '1',
     });
-    expect(JSON.parse((await run('why', `${server.port}`, '--json')).stdout)).toMatchObject({ id: 'known' });
+    expect(JSON.parse((await run('why', `:${server.port}`, '--json')).stdout)).toMatchObject({ id: 'known' });
   });
 });
 
@@ -97,7 +97,7 @@ describe.concurrent('several servers, stand-ins, are named at once:', () => {
 
   test('kept, no longer kept, and handed over', async ({ sandbox, server, run, expect }) => {
     const other = await startFake(sandbox);
-    const names = [`${server.port}`, 'nothing-like-it', `${other.port}`];
+    const names = [`:${server.port}`, 'nothing-like-it', `:${other.port}`];
     const both = [server.pid, other.pid];
     for (const [command, what] of [
       ['keep', { kept: true }],

@@ -118,11 +118,11 @@ describe.skipIf(skipped)(`a user without a passwd entry${skipped}`, () => {
     const pid = portHolder(port) ?? 0;
     sandbox.track(pid);
     expect(statSync(`/proc/${pid}`).uid).toBe(UNKNOWN);
-    expect(await run(['keep', `${port}`])).toMatchObject({ code: 0, stderr: '' });
+    expect(await run(['keep', `:${port}`])).toMatchObject({ code: 0, stderr: '' });
     expect((await run(['--all-stale', '--older-than', '0s'])).code).toBe(0);
     expect(portHolder(port)).toBe(pid);
-    expect(await run(['unkeep', `${port}`])).toMatchObject({ code: 0 });
-    expect(await run(['stop', `${port}`])).toMatchObject({ code: 0, stderr: '' });
+    expect(await run(['unkeep', `:${port}`])).toMatchObject({ code: 0 });
+    expect(await run(['stop', `:${port}`])).toMatchObject({ code: 0, stderr: '' });
     expect(portHolder(port)).toBeUndefined();
   });
 

@@ -141,11 +141,11 @@ describe.concurrent('the log, of stand-ins,', () => {
     log,
     expect,
   }) => {
-    await run('adopt', `${server.port}`);
-    await run('keep', `${server.port}`);
-    await run('unkeep', `${server.port}`);
-    await run('unkeep', `${server.port}`);
-    await run('adopt', `${server.port}`);
+    await run('adopt', `:${server.port}`);
+    await run('keep', `:${server.port}`);
+    await run('unkeep', `:${server.port}`);
+    await run('unkeep', `:${server.port}`);
+    await run('adopt', `:${server.port}`);
     const id = matching(/^adopted-/);
     expect(log().map(({ event, by }) => [event, by])).toEqual(
       ['adopted', 'kept', 'unkept'].map((one) => [one, 'person']),

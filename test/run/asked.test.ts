@@ -82,7 +82,7 @@ describe('a stand-in is asked', () => {
     const record = { lastServerPid: pid, lastServerStartedAt: Date.now() - 600_000 };
     await writeState(sandbox.home, '.claude/plugins/data/a-plugin/state/0123456789abcdef/server.json', record);
     await runCli(sandbox, [...NOW, '--all-stale']);
-    for (const name of [`${pid}`, `${port}`]) await runCli(sandbox, ['why', name]);
+    for (const name of [`${pid}`, `:${port}`]) await runCli(sandbox, ['why', name]);
     expect([existsSync(file), alive(pid)]).toEqual([false, true]);
   });
 });

@@ -133,7 +133,7 @@ describe.concurrent.each(releases('native'))('a %s server', (release) => {
   };
 
   const report = async (...args: string[]) => (await reapJson(sandbox, ['--all-stale', ...NOW, ...args])).servers;
-  const why = async () => JSON.parse((await runCli(sandbox, ['why', `${server.port}`, ...NOW, '--json'])).stdout);
+  const why = async () => JSON.parse((await runCli(sandbox, ['why', `:${server.port}`, ...NOW, '--json'])).stdout);
   const spared = (says: string | RegExp) => ({
     verdict: 'spared',
     reasons: ['idle'],

@@ -176,10 +176,10 @@ describe.concurrent('a run that is stopping a slow stand-in', () => {
     const slow = await startSlow(sandbox);
     const client = connect(slow.port, '127.0.0.1');
     await once(client, 'connect');
-    const stop = ['stop', `${slow.port}`, '--yes'];
+    const stop = ['stop', `:${slow.port}`, '--yes'];
     const { code, stdout, stderr } = await interrupt(sandbox, stop, 'slow', 'SIGINT');
     expect([code, stdout]).toEqual([130, '']);
-    const again = `; the next run finishes it: opencode-reap stop ${slow.port}`;
+    const again = `; the next run finishes it: opencode-reap stop :${slow.port}`;
     expect(stderr).toBe(`interrupted while stopping pid ${slow.pid} on port ${slow.port}${again}\n`);
     expect(await runCli(sandbox, stop)).toMatchObject({ code: 0, stdout: expect.stringMatching(/^stopped pid /) });
     client.destroy();
@@ -248,7 +248,7 @@ describe(`a question on a terminal${withoutTmux}`, () => {
     const fake = await startFake(sandbox);
     const client = connect(fake.port, '127.0.0.1');
     await once(client, 'connect');
-    const { screen, keys } = onTerminal(sandbox, `stop ${fake.port}`);
+    const { screen, keys } = onTerminal(sandbox, `stop :${fake.port}`);
     await waitFor('the question', () => screen().endsWith('[y/N]'));
     keys(...pressed);
     const shown = await waitFor('the end', () => /code \d+$/.test(screen()) && screen());
@@ -288,7 +288,7 @@ describe(`a stop on a terminal${withoutTmux}`, () => {
     mkdirSync(sandbox.stateDir, { recursive: true });
     const { screen } = onTerminal(
       sandbox,
-      `stop --yes --grace 9s ${other.port} ${deaf.port} --state-dir ${sandbox.stateDir}`,
+      `stop --yes --grace 9s :${other.port} :${deaf.port} --state-dir ${sandbox.stateDir}`,
     );
     process.kill(deaf.pid, 'SIGSTOP');
     const waiting = counting(`stopping port ${deaf.port} (2 of 2), SIGTERM`);

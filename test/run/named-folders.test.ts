@@ -46,7 +46,7 @@ test('the server of another account is found by its own environment, and stopped
   expect(await isUnrecorded(server)).toBe(true);
   const file = await writeDown(server);
   const text = readFileSync(file, 'utf8');
-  expect((await runCli(sandbox, ['why', `${server.port}`, '--older-than', '0s'])).stdout).toMatch(/ is stale$/m);
+  expect((await runCli(sandbox, ['why', `:${server.port}`, '--older-than', '0s'])).stdout).toMatch(/ is stale$/m);
   const { servers } = await reapJson(sandbox, NOW);
   expect(servers).toMatchObject([{ pid: server.pid, outcome: { kind: 'stopped' } }]);
   expect([portHolder(server.port), readFileSync(file, 'utf8')]).toEqual([undefined, text]);

@@ -189,7 +189,7 @@ describe('a stand-in for OpenCode 2', () => {
   });
 
   test('keeps its password to itself, whatever is printed', async () => {
-    const { stdout } = await runCli(sandbox, ['why', `${servers.get('prompt')?.port}`, ...NOW]);
+    const { stdout } = await runCli(sandbox, ['why', `:${servers.get('prompt')?.port}`, ...NOW]);
     expect(stdout).toContain('1 session busy');
     expect(stdout + JSON.stringify([...judged])).not.toContain('the password');
   });
@@ -276,7 +276,7 @@ describe.concurrent('a stand-in for an OpenCode 2 that nothing uses', () => {
       const mcp = await mcpOf(server);
       await sleep(SETTLED_MS);
       expect(await reaped(sandbox)).toMatchObject([{ ...veto(TOOL), outcome: null }]);
-      expect(await runCli(sandbox, ['stop', `${server.port}`, '--yes'])).toMatchObject({ code: 0 });
+      expect(await runCli(sandbox, ['stop', `:${server.port}`, '--yes'])).toMatchObject({ code: 0 });
       expect([server.pid, ...mcp].filter(alive)).toEqual([]);
       expect(alive(detached)).toBe(true);
     },
@@ -335,7 +335,7 @@ describe.concurrent('a stand-in for an OpenCode 2 that nothing uses', () => {
       };
       const server = await startSecond(sandbox, { settings: { states: ['rate-limit'], mcp: ['plain'] } });
       const before = await doneBy(server);
-      expect(await runCli(sandbox, ['adopt', `${server.port}`], { env: soon })).toMatchObject({ code: 0 });
+      expect(await runCli(sandbox, ['adopt', `:${server.port}`], { env: soon })).toMatchObject({ code: 0 });
       await sleep(6_000);
       expect(alive(server.pid)).toBe(true);
       expect(await become(server, [])).toMatchObject({ loaded: before.loaded, mcpStarts: before.mcpStarts });

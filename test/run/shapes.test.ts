@@ -116,10 +116,10 @@ describe.concurrent.each(sampled(SHAPES))('a stand-in with the command line of %
     const { port, server } = await start();
     const { stdout: listed } = await runCli(sandbox, ['list', '--all', '--json']);
     expect(JSON.parse(listed).unrecorded).toContainEqual(expect.objectContaining({ pid: server, port }));
-    for (const name of [`${port}`, `${server}`]) {
+    for (const name of [`:${port}`, `${server}`]) {
       expect(JSON.parse((await runCli(sandbox, ['why', name, '--json'])).stdout)).toMatchObject({ serverPid: server });
     }
-    expect(await runCli(sandbox, ['adopt', `${port}`])).toMatchObject({ code: 0 });
+    expect(await runCli(sandbox, ['adopt', `:${port}`])).toMatchObject({ code: 0 });
     expect(await runCli(sandbox, ['stop', `${server}`, '--yes'])).toMatchObject({ code: 0 });
     expect(alive(server)).toBe(false);
   });
@@ -271,7 +271,7 @@ test.each(OTHERS)('%s is neither gone nor stopped, whatever a plugin wrote down'
   expect(why.stdout).not.toMatch(/opencode-reap (adopt|stop)/);
   const { stdout } = await runCli(sandbox, ['list', '--all', '--json']);
   expect(JSON.parse(stdout).unrecorded.map((one: { pid: number }) => one.pid)).not.toContain(pid);
-  for (const name of more.length > 0 ? [`${pid}`, `${port}`] : [`${pid}`]) {
+  for (const name of more.length > 0 ? [`${pid}`, `:${port}`] : [`${pid}`]) {
     expect((await runCli(sandbox, ['stop', name, '--yes'])).code).not.toBe(0);
     expect((await runCli(sandbox, ['adopt', name])).code).not.toBe(0);
   }

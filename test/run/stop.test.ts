@@ -85,7 +85,7 @@ test('stop wants a second word for a server whose session lives', async () => {
     port: server.port,
   };
   await writeState(sandbox.stateDir, 'leases/a.json', lease);
-  expect(await run('stop', `${server.port}`)).toEqual(refused(/1 live session may use it/, /--yes/));
+  expect(await run('stop', `:${server.port}`)).toEqual(refused(/1 live session may use it/, /--yes/));
   expect(alive(server.pid)).toBe(true);
 });
 

@@ -35,8 +35,8 @@ describe.skipIf(missing)(`the plugin’s command in the real Claude Code client$
         return resultsIn(asked).at(-1) ?? '';
       };
       expect(await executed('list --all')).toMatch(new RegExp(`${server.pid} +${server.port}\\b`));
-      expect(await executed(`why ${server.port}`)).toContain('did a plugin start it?');
-      for (const words of [`stop ${server.port} --yes`, 'list --all; kill 1'])
+      expect(await executed(`why :${server.port}`)).toContain('did a plugin start it?');
+      for (const words of [`stop :${server.port} --yes`, 'list --all; kill 1'])
         expect([words, await executed(words)]).toEqual([words, expect.stringMatching(/approval|permission/i)]);
       expect(alive(server.pid)).toBe(true);
 

@@ -139,7 +139,7 @@ describe.concurrent('the watch looks after servers of every origin', { timeout: 
   test('one that a user has adopted', async ({ sandbox, expect }) => {
     const [release = 'native'] = releases('native');
     const { pid, port } = await spawnServer(sandbox, { release, port: await sandbox.reserve() });
-    const { code } = await runCli(sandbox, ['adopt', `${port}`], { env: SOON });
+    const { code } = await runCli(sandbox, ['adopt', `:${port}`], { env: SOON });
     expect([code, watchesOf(sandbox).length]).toEqual([0, 1]);
     await waitFor('it retires', () => !alive(pid));
     await waitFor('the watch ends', () => watchesOf(sandbox).length === 0);

@@ -88,12 +88,12 @@ describe('a stand-in for OpenCode 2', () => {
     for (const words of [
       ['list', '--all'],
       ['list', '--json'],
-      ['why', `${port}`],
-      ['why', `${port}`, '--json'],
+      ['why', `:${port}`],
+      ['why', `:${port}`, '--json'],
       ['doctor'],
     ])
       shown.push(await runCli(sandbox, words));
-    shown.push(await runCli(sandbox, ['stop', `${port}`, '--yes', '--json', '--verbose']));
+    shown.push(await runCli(sandbox, ['stop', `:${port}`, '--yes', '--json', '--verbose']));
     shown.push(await runCli(sandbox, ['log', '--json']));
     const said = shown.map(({ stdout, stderr }) => `${stdout}${stderr}`);
     expect(said.filter((text) => text.includes(String(password)))).toEqual([]);
@@ -281,7 +281,7 @@ describe('a stand-in for OpenCode 2 that is already on the port', () => {
   test('is used with the password of its own environment once the user has handed it over', async () => {
     const other = await startSecond(sandbox, { password: 'the-user-s' });
     port = other.port;
-    expect((await runCli(sandbox, ['adopt', `${port}`])).code).toBe(0);
+    expect((await runCli(sandbox, ['adopt', `:${port}`])).code).toBe(0);
     expect((await ensure()).value).toMatchObject({ pid: other.pid, startedByPlugin: false, password: 'the-user-s' });
   });
 
@@ -337,7 +337,7 @@ test('SIGKILL before any step of `start`: the next one has a stand-in for OpenCo
     const { code } = await started(['--retire-after', '0'], { env: killedAt(step) });
     const { url, password, pid } = await startedJson();
     expect([step, await statusFor(url, password), portHolder(port)]).toEqual([step, 200, pid]);
-    await runCli(sandbox, ['stop', `${port}`, '--yes']);
+    await runCli(sandbox, ['stop', `:${port}`, '--yes']);
     const servers = inhabitants(sandbox).map(cmdline);
     const left = servers.filter((words) => words.includes('serve'));
     expect([step, left, recordsIn(sandbox.stateDir)]).toEqual([step, [], []]);

@@ -58,9 +58,9 @@ describe.each(releases('launcher'))('a %s server with a password of its own', (r
     await run('list', '--json');
     // Its caller may only now begin to use it, and for a minute it cannot be told whether it has.
     if (isPatient) await waitFor('the last who asked is forgotten', () => closedLately(port) === 0, 75_000);
-    const judged = JSON.parse((await run('why', `${port}`, '--older-than', '0s', '--json')).stdout);
+    const judged = JSON.parse((await run('why', `:${port}`, '--older-than', '0s', '--json')).stdout);
     expect(judged).toMatchObject({ id, verdict: isPatient ? 'stale' : 'spared' });
-    const words = isPatient ? ['--older-than', '0s', '--verbose'] : ['stop', `${port}`, '--yes'];
+    const words = isPatient ? ['--older-than', '0s', '--verbose'] : ['stop', `:${port}`, '--yes'];
     const ended = JSON.parse((await run(...words, '--json')).stdout);
     expect(isPatient ? ended.servers : [ended]).toMatchObject([{ id, outcome: { kind: 'stopped' } }]);
     await run('log', '--json');

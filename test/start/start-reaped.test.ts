@@ -111,7 +111,7 @@ test('a server with a password is judged and stopped, and the password appears n
   const listener = portHolder(port) ?? 0;
   expect(environ(listener)).toContain(`OPENCODE_SERVER_PASSWORD=${password}`);
 
-  await run('why', `${port}`, '--older-than', '0s');
+  await run('why', `:${port}`, '--older-than', '0s');
   expect(firstServer(await run('--dry-run', '--older-than', '0s', '--json'))).toMatchObject({ verdict: 'stale' });
   expect(leaks()).toEqual([]);
   const stopped = await run('--older-than', '0s', '--json');

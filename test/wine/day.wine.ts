@@ -38,12 +38,12 @@ test('a person’s own server stays, until it is handed over, and while it is ke
   expect((await script('serve.cjs', [`${port}`, profile.project], profile)).code).toBe(0);
   expect(await reaped(profile)).toMatchObject([{ port }]);
   expect(await answers(port)).toBe(true);
-  expect(await fine(profile, 'adopt', `${port}`)).toContain('may be reaped from now on');
-  expect(await fine(profile, 'keep', `${port}`)).toContain('is kept until');
+  expect(await fine(profile, 'adopt', `:${port}`)).toContain('may be reaped from now on');
+  expect(await fine(profile, 'keep', `:${port}`)).toContain('is kept until');
   expect(await reaped(profile)).toMatchObject([{ port, verdict: 'spared', reasons: ['unkept'], outcome: null }]);
-  expect(await fine(profile, 'why', `${port}`)).toMatch(/the user wants it kept/);
+  expect(await fine(profile, 'why', `:${port}`)).toMatch(/the user wants it kept/);
   expect(await answers(port)).toBe(true);
-  expect(await fine(profile, 'unkeep', `${port}`)).toContain('is no longer kept');
+  expect(await fine(profile, 'unkeep', `:${port}`)).toContain('is no longer kept');
   const [last] = await reaped(profile);
   expect(last?.outcome, JSON.stringify(last?.guards)).toMatchObject({ kind: 'stopped' });
   expect(await answers(port)).toBe(false);
@@ -59,7 +59,7 @@ test('a plugin starts one by the file that it copies, finds it again, and a pers
   expect(again).toMatchObject({ pid: started.pid, id: started.id, alreadyRunning: true });
   // Windows lists what asked whether it is ready for some minutes, which counts as a use.
   expect(await reaped(profile)).toMatchObject([{ port, outcome: null }]);
-  expect(await fine(profile, 'stop', `${port}`, '--yes')).toContain('stopped');
+  expect(await fine(profile, 'stop', `:${port}`, '--yes')).toContain('stopped');
   expect(await answers(port)).toBe(false);
 });
 

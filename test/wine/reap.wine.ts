@@ -180,7 +180,7 @@ describe('the same server is spared (stand-ins: PowerShell, netstat)', () => {
 
   test('and no longer, once nothing of that is left', async () => {
     expect(await answers(server)).toBe(true);
-    const { stdout, stderr } = await reap(['stop', `${server.port}`, '--yes'], server.profile);
+    const { stdout, stderr } = await reap(['stop', `:${server.port}`, '--yes'], server.profile);
     expect(`${stdout}${stderr}`).toMatch(/stopped/);
     expect(await answers(server)).toBe(false);
   });

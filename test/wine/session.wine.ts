@@ -60,8 +60,8 @@ test('start finds the .exe behind the shim, once, and stop ends it (stand-ins: P
   expect(await answers(port)).toBe(true);
   expect(JSON.parse((await reap(start, profile)).stdout)).toMatchObject({ pid: started.pid, alreadyRunning: true });
   expect((await reap(['list', '--all'], profile)).stdout).toContain(String(port));
-  expect((await reap(['why', `${port}`], profile)).stdout).toMatch(/✓ identity/);
-  const stopped = await reap(['stop', `${port}`, '--yes'], profile);
+  expect((await reap(['why', `:${port}`], profile)).stdout).toMatch(/✓ identity/);
+  const stopped = await reap(['stop', `:${port}`, '--yes'], profile);
   expect(`${stopped.stdout}${stopped.stderr}`).toMatch(/stopped/);
   expect(await answers(port)).toBe(false);
 });

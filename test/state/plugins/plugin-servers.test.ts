@@ -77,7 +77,7 @@ test('the password in a record is used to ask, and is never seen', async () => {
     expect([stdout, stderr, ...kept].join('\n')).not.toContain(HEX);
     return stdout;
   };
-  expect(await run('why', `${port}`, '--older-than', '0s')).toMatch(/^\S+ is stale$/m);
+  expect(await run('why', `:${port}`, '--older-than', '0s')).toMatch(/^\S+ is stale$/m);
   expect(await run('list', '--json', '--older-than', '0s')).toContain('"verdict": "stale"');
   expect(await run(...NOW, '-v')).toMatch(/^stopped/m);
   expect(await run('log')).toContain('stopped');
