@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import { LeftOut } from './left-out.js';
 import { LongestFirst } from './longest-first.js';
 import { SecondTries } from './second-tries.js';
 import { THROUGH_MACOS } from './support/program.js';
@@ -51,7 +52,7 @@ export default defineConfig({
     testTimeout: 240_000,
     hookTimeout: 240_000,
     sequence: { sequencer: LongestFirst },
-    reporters: ['default', new SecondTries()],
+    reporters: ['default', new LeftOut(), new SecondTries()],
     projects: [
       {
         extends: true,

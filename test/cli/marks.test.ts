@@ -13,7 +13,7 @@ import {
   writeRecord,
   writeState,
 } from '../support/fake.js';
-import { alive, portHolder } from '../support/proc.js';
+import { alive, portsOf } from '../support/proc.js';
 import { createSandbox, type Sandbox } from '../support/sandbox.js';
 import { waitFor } from '../support/wait.js';
 
@@ -177,7 +177,7 @@ describe('adopt', () => {
     const port = await sandbox.reserve();
     const args = ['serve', '--service', '--port', `${port}`];
     const { pid } = sandbox.spawn('opencode', args, { env: sandbox.env(), detached: true, stdio: 'ignore' });
-    await waitFor('it listens', () => portHolder(port) === pid);
+    await waitFor('it listens', () => portsOf(pid ?? 0).includes(port));
     // Others may run on this machine, of which one can be adopted.
     const lines = (await run('list', '--all')).stdout.split('\n').filter((line) => line.startsWith(`${pid} `));
     expect(lines).toEqual([expect.stringMatching(/ {2}OpenCode’s own daemon$/)]);

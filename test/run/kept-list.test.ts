@@ -7,7 +7,7 @@ import { thisPlatform } from '../../src/observe/this-platform.js';
 import { reap } from '../../src/reap.js';
 import { openWorld } from '../../src/run/world.js';
 import { writeRecord } from '../support/fake.js';
-import { alive, portHolder } from '../support/proc.js';
+import { alive, portsOf } from '../support/proc.js';
 import { test } from '../support/reaped.js';
 import { waitFor } from '../support/wait.js';
 
@@ -63,7 +63,7 @@ test('between what a server answers and what is done to it, processes are listed
   });
   child.unref();
   const pid = child.pid ?? 0;
-  await waitFor('the stand-in listens', () => portHolder(port) === pid);
+  await waitFor('the stand-in listens', () => portsOf(pid).includes(port));
   await writeRecord(sandbox, 'stand-in-1', { pid, port, url: `http://127.0.0.1:${port}` });
   const steps: Step[] = [];
   const world = await openWorld(sandbox.stateDir, sandbox.env({}), 'person', await keeping(steps));

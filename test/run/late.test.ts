@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, type ExpectStatic, onTestFinished } from 'vitest';
 import { type Fake, identityOf, machine, recordOf, SCHEMA, writeRecord, writeState } from '../support/fake.js';
 import { BUILDS } from '../support/library.js';
-import { alive, portHolder, processState } from '../support/proc.js';
+import { alive, portsOf, processState } from '../support/proc.js';
 import { attach, type Report, reapJson, test } from '../support/reaped.js';
 import type { Changes, Sandbox } from '../support/sandbox.js';
 import { waitFor } from '../support/wait.js';
@@ -42,7 +42,7 @@ const startAsked = async (sandbox: Sandbox, env: Changes): Promise<Asked> => {
   const child = sandbox.spawn('opencode', ['serve', '--port', `${port}`], options);
   child.unref();
   const fake = { pid: child.pid ?? 0, port, url: `http://127.0.0.1:${port}` };
-  await waitFor('the stand-in listens', () => portHolder(port) === fake.pid);
+  await waitFor('the stand-in listens', () => portsOf(fake.pid).includes(port));
   await writeRecord(sandbox, ID, fake);
   return {
     ...fake,

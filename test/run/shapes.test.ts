@@ -7,7 +7,7 @@ import { runCli } from '../support/cli.js';
 import { installFake, writeState } from '../support/fake.js';
 import { request, waitFor } from '../support/opencode.js';
 import { sampled } from '../support/patience.js';
-import { alive, cmdline, descendants, portHolder } from '../support/proc.js';
+import { alive, cmdline, descendants, portHolder, portsOf } from '../support/proc.js';
 import { THROUGH_MACOS } from '../support/program.js';
 import { reapJson } from '../support/reaped.js';
 import { binOf } from '../support/releases.js';
@@ -258,7 +258,7 @@ test.each(OTHERS)('%s is neither gone nor stopped, whatever a plugin wrote down'
   const [program, ...args] = command(join(sandbox.root, `other-${port}`));
   const more = program === 'node' ? ['--port', `${port}`] : [];
   const { pid = 0 } = sandbox.spawn(program, [...args, ...more], { detached: true, stdio: 'ignore' });
-  if (more.length > 0) await waitFor('it listens', () => portHolder(port) === pid);
+  if (more.length > 0) await waitFor('it listens', () => portsOf(pid).includes(port));
   const CLAUDE_PLUGIN_DATA = await recorded({ port, top: pid, server: pid });
   const report = await reapJson(sandbox, ['--all-stale', '--older-than', '0s'], { env: { CLAUDE_PLUGIN_DATA } });
   const said = report.servers.find((one) =>

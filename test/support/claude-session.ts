@@ -51,7 +51,7 @@ export const test = plain.extend<{ client: Client }>({
       },
       isGone: async (ms = SOON_MS) => {
         const until = performance.now() + ms;
-        while (portHolder(port) !== undefined && performance.now() < until) await sleep(50);
+        while (portHolder(port) !== undefined && performance.now() < until) await sleep(200);
         const seen = portHolder(port) === undefined ? '' : JSON.stringify(stateFiles(box.stateDir), undefined, 1);
         expect(portHolder(port), seen).toBeUndefined();
       },

@@ -4,7 +4,7 @@ import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { portHolder, startToken } from './proc.js';
+import { portsOf, startToken } from './proc.js';
 import type { Changes, Sandbox } from './sandbox.js';
 import { waitFor } from './wait.js';
 
@@ -33,7 +33,7 @@ export const startFake = async (sandbox: Sandbox, env: Changes = {}, as: SpawnOp
   const { pid } = child;
   if (pid === undefined) throw new Error('the stand-in could not be spawned');
   child.unref();
-  await waitFor('the stand-in listens', () => portHolder(port) === pid);
+  await waitFor('the stand-in listens', () => portsOf(pid).includes(port));
   return { pid, port, url: `http://127.0.0.1:${port}` };
 };
 

@@ -1,4 +1,4 @@
-import { alive, descendants, environ, parent, pids, startToken } from './proc.js';
+import { alive, environ, parent, pids, startToken, withDescendants } from './proc.js';
 import { waitFor } from './wait.js';
 
 const ancestors = (): Set<number> => {
@@ -13,10 +13,8 @@ const ancestors = (): Set<number> => {
 const members = (home: string, tracked: ReadonlyMap<number, string>): number[] => {
   const known = [...tracked].filter(([pid, token]) => startToken(pid) === token).map(([pid]) => pid);
   const housed = pids().filter((pid) => environ(pid).includes(`HOME=${home}`));
-  const roots = [...known, ...housed];
   const untouchable = ancestors();
-  const all = new Set(roots.flatMap((pid) => [pid, ...descendants(pid)]));
-  return [...all].filter((pid) => !untouchable.has(pid) && alive(pid));
+  return withDescendants([...known, ...housed]).filter((pid) => !untouchable.has(pid) && alive(pid));
 };
 
 /** The processes that live in the sandbox now. */

@@ -68,26 +68,32 @@ export const environ = (pid: number): string[] => entries(`/proc/${pid}/environ`
 
 export const children = (pid: number): number[] => pids().filter((other) => parent(other) === pid && alive(other));
 
-/** Everything below `root`, without `root` itself. */
-export const descendants = (root: number): number[] => {
+/** These, and everything below them. */
+export const withDescendants = (roots: readonly number[]): number[] => {
   const parents = pids().map((pid) => [pid, parent(pid)] as const);
-  const found = new Set([root]);
+  const found = new Set(roots);
   for (let size = 0; size < found.size; ) {
     size = found.size;
     for (const [pid, ppid] of parents) if (found.has(ppid)) found.add(pid);
   }
-  found.delete(root);
   return [...found];
 };
 
+/** Everything below `root`, without `root` itself. */
+export const descendants = (root: number): number[] => withDescendants([root]).filter((pid) => pid !== root);
+
 const LISTEN = '0A';
 
-/** Port by socket inode, of every socket that listens. */
-const listening = (): Map<string, number> => {
-  const rows = ['/proc/net/tcp', '/proc/net/tcp6'].flatMap((file) => readText(file).split('\n').slice(1));
+/**
+ * Port by socket inode, of every socket that listens. Each of the two lists takes the kernel some 4 ms, no matter how
+ * short it is, so whoever waits for a port reads no more of them than it has to.
+ */
+const listeningIn = (file: string): [string, number][] => {
+  const rows = readText(file).split('\n').slice(1);
   const columns = rows.map((row) => row.trim().split(/\s+/)).filter((column) => column[3] === LISTEN);
-  return new Map(columns.map((column) => [column[9] ?? '', Number.parseInt(column[1]?.split(':')[1] ?? '', 16)]));
+  return columns.map((column) => [column[9] ?? '', Number.parseInt(column[1]?.split(':')[1] ?? '', 16)]);
 };
+const LISTS = ['/proc/net/tcp', '/proc/net/tcp6'] as const;
 
 const socketInodes = (pid: number): string[] => {
   const fds = unlessVanished(() => readdirSync(`/proc/${pid}/fd`), []);
@@ -97,14 +103,19 @@ const socketInodes = (pid: number): string[] => {
 
 /** The ports that this process itself listens on; an inherited socket counts for every process that has it open. */
 export const portsOf = (pid: number): number[] => {
-  const sockets = listening();
-  return socketInodes(pid).flatMap((inode) => sockets.get(inode) ?? []);
+  const own = socketInodes(pid);
+  if (own.length === 0) return [];
+  const sockets = new Map(LISTS.flatMap(listeningIn));
+  return own.flatMap((inode) => sockets.get(inode) ?? []);
 };
 
 /** The process that listens on the port, or undefined when none does. */
 export const portHolder = (port: number): number | undefined => {
-  const wanted = [...listening()].filter(([, at]) => at === port).map(([inode]) => inode);
-  return wanted.length === 0 ? undefined : pids().find((pid) => socketInodes(pid).some((one) => wanted.includes(one)));
+  for (const file of LISTS) {
+    const wanted = listeningIn(file).flatMap(([inode, at]) => (at === port ? [inode] : []));
+    if (wanted.length > 0) return pids().find((pid) => socketInodes(pid).some((one) => wanted.includes(one)));
+  }
+  return undefined;
 };
 
 /** Connections to or from a port that were closed within the last minute, by the kernel's own list. */
