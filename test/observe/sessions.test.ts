@@ -3,7 +3,6 @@ import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFi
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { runCli } from '../support/cli.js';
 import { configEnv } from '../support/config.js';
 import {
   type Fake,
@@ -15,6 +14,7 @@ import {
   writeRecord,
   writeState,
 } from '../support/fake.js';
+import { listHere } from '../support/list-here.js';
 import { request, spawnServer } from '../support/opencode.js';
 import { alive, cmdline, descendants, environ, startToken } from '../support/proc.js';
 import { type Changes, createSandbox, type Sandbox } from '../support/sandbox.js';
@@ -66,9 +66,9 @@ const list = (configDir: string, pid: number, cwd: string, changes: Fields = {})
   });
 
 const judge = async (env: Changes = {}) => {
-  const { code, stdout } = await runCli(sandbox, ['list', '--older-than', '0s', '--json'], { env });
+  const { code, servers } = await listHere(sandbox, env);
   expect(code).toBe(0);
-  return JSON.parse(stdout).servers[0];
+  return servers[0];
 };
 
 const SPARED = { verdict: 'spared', reasons: ['unleased'] };
@@ -106,7 +106,7 @@ describe('a stand-in for a live session spares the server of its workspace', () 
     expect(await judge()).toMatchObject(STALE);
     symlinkSync(join(sandbox.root, VERSIONS, '2.1.330'), join(sandbox.binDir, 'cc'));
     sandbox.spawn(join(sandbox.binDir, 'cc'), ['-e', WAITS], { stdio: 'ignore' });
-    await waitFor('it is seen', async () => (await judge()).verdict === 'spared');
+    await waitFor('it is seen', async () => (await judge())?.verdict === 'spared');
   });
 
   test('in a folder that has been deleted since', async () => {
@@ -227,9 +227,9 @@ describe('a Claude that runs in the server itself, and one beside it', () => {
       holder: { ...identityOf(nested), machine: machine() },
     });
     await list(join(sandbox.home, '.claude'), nested, sandbox.project);
-    await waitFor('it is stale', async () => (await judge()).verdict === 'stale');
+    await waitFor('it is stale', async () => (await judge())?.verdict === 'stale');
     sandbox.spawn(claude, ['-e', WAITS], { stdio: 'ignore' });
-    await waitFor('it is held', async () => (await judge()).verdict === 'spared');
+    await waitFor('it is held', async () => (await judge())?.verdict === 'spared');
     expect(await judge()).toMatchObject({ ...SPARED, leases: expect.not.arrayContaining([{ holderPid: nested }]) });
   });
 });

@@ -7,6 +7,7 @@ import { runCli } from '../support/cli.js';
 import { endWithReset } from '../support/client.js';
 import { providerConfig } from '../support/config.js';
 import { abort, createSession, isIdle, prompt, pty, releases, request, status, waitFor } from '../support/opencode.js';
+import { isThorough } from '../support/patience.js';
 import { children, sessionId, startToken } from '../support/proc.js';
 import { type Mode, type Provider, startProvider } from '../support/provider.js';
 import { type Recorded, reapJson, startAndLeave } from '../support/reaped.js';
@@ -147,7 +148,8 @@ describe.concurrent.each(releases('native'))('a %s server', (release) => {
     const { says, end } = await begin();
     try {
       expect(await report('--dry-run')).toMatchObject([spared(says)]);
-      expect(await why()).toMatchObject(spared(says));
+      // It is judged by the same code, and takes a run of its own.
+      if (isThorough) expect(await why()).toMatchObject(spared(says));
     } finally {
       await end();
     }

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe } from 'vitest';
 import { type CliResult, runCli } from '../support/cli.js';
 import { type Fake, logOf, startFake, writeRecord, writeState } from '../support/fake.js';
+import { sampled } from '../support/patience.js';
 import { alive } from '../support/proc.js';
 import { PROGRAM } from '../support/program.js';
 import { expectNothingLeft, reapJson, startAndLeave, startWithMcp, test } from '../support/reaped.js';
@@ -98,11 +99,12 @@ test('Ctrl-C says what was stopped and what the next run finishes, with real ser
 });
 
 describe.concurrent('a run that is stopping a slow stand-in', () => {
-  test.for<[NodeJS.Signals, number, string[], number]>([
+  const signals: [NodeJS.Signals, number, string[], number][] = [
     ['SIGINT', 130, ['--json'], 1],
     ['SIGTERM', 143, [], 2],
     ['SIGHUP', 129, ['--quiet'], 2],
-  ])('ends by %s with code %d: %j', async ([name, code, args, lines], { sandbox, expect }) => {
+  ];
+  test.for(sampled(signals))('ends by %s with code %d: %j', async ([name, code, args, lines], { sandbox, expect }) => {
     const quick = await startFake(sandbox);
     await writeRecord(sandbox, 'quick', quick);
     const slow = await startSlow(sandbox);

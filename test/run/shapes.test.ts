@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { runCli } from '../support/cli.js';
 import { installFake, writeState } from '../support/fake.js';
 import { request, waitFor } from '../support/opencode.js';
-import { sampled } from '../support/patience.js';
+import { sampled, unlessAsked } from '../support/patience.js';
 import { alive, cmdline, descendants, portHolder, portsOf } from '../support/proc.js';
 import { THROUGH_MACOS } from '../support/program.js';
 import { reapJson } from '../support/reaped.js';
@@ -99,7 +99,7 @@ const SHAPES: readonly Shape[] = [
   ['qemu', (at) => asNode(at, '/usr/bin/qemu-x86_64', 'opencode', ['serve'])],
 ];
 
-describe.concurrent.each(sampled(SHAPES))('a stand-in with the command line of %s', (_sentence, spawned) => {
+describe.concurrent.each(sampled(SHAPES, 1))('a stand-in with the command line of %s', (_sentence, spawned) => {
   const start = async (): Promise<Running> => {
     const port = await sandbox.reserve();
     return run(port, spawned(join(sandbox.root, `shape-${port}`)));
@@ -148,7 +148,7 @@ const FRONTS: readonly (readonly [string, (real: string, secrets: string) => str
   ['a secrets manager below timeout', (real, secrets) => `timeout 1h node ${secrets} run -- ${real} "$@"; exit $?`],
 ];
 
-describe.concurrent.each(sampled(FRONTS))('where opencode is a script, a stand-in below %s', (_sentence, line) => {
+describe.concurrent.each(sampled(FRONTS, 1))('where opencode is a script, a stand-in below %s', (_sentence, line) => {
   const install = (): { readonly port: Promise<number>; readonly bin: string } => {
     const bin = join(sandbox.root, `front-${Math.random()}`, 'bin');
     const secrets = executable(join(dirname(bin), 'op.cjs'), SECRETS);
@@ -207,11 +207,12 @@ describe('OpenCode itself', () => {
     return file;
   };
 
-  test.each([
+  const names = [
     ['under Nix’s name', '.opencode-wrapped_', undefined],
     // By a list that joins arguments with blanks, a first one with blanks leaves a doubt.
     ['under any name of its first argument', 'opencode', THROUGH_MACOS ? 'a-server' : 'a server'],
-  ])('is stopped %s', async (_sentence, name, argv0) => {
+  ] as const;
+  test.each(sampled(names, 1))('is stopped %s', async (_sentence, name, argv0) => {
     const file = await copied(name);
     const port = await sandbox.reserve();
     const spawned = { program: file, args: ['serve'], ...(argv0 === undefined ? {} : { argv0 }) };
@@ -222,7 +223,7 @@ describe('OpenCode itself', () => {
     expect(alive(running.server)).toBe(false);
   });
 
-  test('is stopped with npx, its shell and its launcher', async () => {
+  test.skipIf(unlessAsked)(`is stopped with npx, its shell and its launcher${unlessAsked}`, async () => {
     const cwd = join(dirname(binOf('launcher')), '../../..');
     const args = ['--offline', '--yes', 'opencode-ai', 'serve'];
     // The releases do not read each other's data.
@@ -253,27 +254,30 @@ const OTHERS: readonly (readonly [string, (folder: string) => readonly [string, 
   ['another program that is told to serve', (at) => ['node', scriptAt(at, 'editor'), 'opencode', 'serve']],
 ];
 
-test.each(OTHERS)('%s is neither gone nor stopped, whatever a plugin wrote down', async (_sentence, command) => {
-  const port = await sandbox.reserve();
-  const [program, ...args] = command(join(sandbox.root, `other-${port}`));
-  const more = program === 'node' ? ['--port', `${port}`] : [];
-  const { pid = 0 } = sandbox.spawn(program, [...args, ...more], { detached: true, stdio: 'ignore' });
-  if (more.length > 0) await waitFor('it listens', () => portsOf(pid).includes(port));
-  const CLAUDE_PLUGIN_DATA = await recorded({ port, top: pid, server: pid });
-  const report = await reapJson(sandbox, ['--all-stale', '--older-than', '0s'], { env: { CLAUDE_PLUGIN_DATA } });
-  const said = report.servers.find((one) =>
-    one.guards.some(({ detail }) => detail.includes(`process ${pid} is running`)),
-  );
-  expect(said).toMatchObject({ verdict: 'unsure', outcome: null });
-  const why = await runCli(sandbox, ['why', `${pid}`], { env: { CLAUDE_PLUGIN_DATA } });
-  // Neither could be done.
-  expect(why.stdout).toContain(`end it yourself (kill ${pid})`);
-  expect(why.stdout).not.toMatch(/opencode-reap (adopt|stop)/);
-  const { stdout } = await runCli(sandbox, ['list', '--all', '--json']);
-  expect(JSON.parse(stdout).unrecorded.map((one: { pid: number }) => one.pid)).not.toContain(pid);
-  for (const name of more.length > 0 ? [`${pid}`, `:${port}`] : [`${pid}`]) {
-    expect((await runCli(sandbox, ['stop', name, '--yes'])).code).not.toBe(0);
-    expect((await runCli(sandbox, ['adopt', name])).code).not.toBe(0);
-  }
-  expect(alive(pid)).toBe(true);
-});
+test.each(sampled(OTHERS))(
+  '%s is neither gone nor stopped, whatever a plugin wrote down',
+  async (_sentence, command) => {
+    const port = await sandbox.reserve();
+    const [program, ...args] = command(join(sandbox.root, `other-${port}`));
+    const more = program === 'node' ? ['--port', `${port}`] : [];
+    const { pid = 0 } = sandbox.spawn(program, [...args, ...more], { detached: true, stdio: 'ignore' });
+    if (more.length > 0) await waitFor('it listens', () => portsOf(pid).includes(port));
+    const CLAUDE_PLUGIN_DATA = await recorded({ port, top: pid, server: pid });
+    const report = await reapJson(sandbox, ['--all-stale', '--older-than', '0s'], { env: { CLAUDE_PLUGIN_DATA } });
+    const said = report.servers.find((one) =>
+      one.guards.some(({ detail }) => detail.includes(`process ${pid} is running`)),
+    );
+    expect(said).toMatchObject({ verdict: 'unsure', outcome: null });
+    const why = await runCli(sandbox, ['why', `${pid}`], { env: { CLAUDE_PLUGIN_DATA } });
+    // Neither could be done.
+    expect(why.stdout).toContain(`end it yourself (kill ${pid})`);
+    expect(why.stdout).not.toMatch(/opencode-reap (adopt|stop)/);
+    const { stdout } = await runCli(sandbox, ['list', '--all', '--json']);
+    expect(JSON.parse(stdout).unrecorded.map((one: { pid: number }) => one.pid)).not.toContain(pid);
+    for (const name of more.length > 0 ? [`${pid}`, `:${port}`] : [`${pid}`]) {
+      expect((await runCli(sandbox, ['stop', name, '--yes'])).code).not.toBe(0);
+      expect((await runCli(sandbox, ['adopt', name])).code).not.toBe(0);
+    }
+    expect(alive(pid)).toBe(true);
+  },
+);

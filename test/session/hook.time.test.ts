@@ -7,7 +7,7 @@ import { lineOf } from '../../src/install/shell-line.js';
 import { HOOK } from '../support/hooks.js';
 import { BUILDS } from '../support/library.js';
 import { buildMacosHook } from '../support/macos-hook.js';
-import { isPatient } from '../support/patience.js';
+import { isPatient, isThorough, unlessAsked } from '../support/patience.js';
 import { startToken } from '../support/proc.js';
 import { createSandbox, type Sandbox } from '../support/sandbox.js';
 
@@ -61,32 +61,40 @@ describe('the time a hook takes', () => {
     writeFileSync(join(box.stateDir, 'sweep.json'), JSON.stringify({ schema: 'opencode-reap/1', holder, machine: {} }));
   };
 
-  test.each([0, 1_000])('with %i records is hardly more than node itself takes', { timeout: 300_000 }, (count) => {
-    records(count);
-    const hook = alone();
-    const worst = (enough: number): number =>
-      Math.max(...['session-start', 'session-end'].map((event) => ratio([hook, 'hook', event], enough)));
-    // Measured on until it is as good as aimed at, or by default until it is good enough.
-    const withRun = worst(isPatient ? 1.45 : 1.5);
-    sweptBy(process.pid);
-    const without = worst(isPatient ? 1.2 : 1.25);
-    process.stderr.write(
-      `hook to node -e 0, ${count} records: ${without.toFixed(2)}, with a run to start ${withRun.toFixed(2)}\n`,
-    );
-    // Aimed at is 1.2; on a machine whose other half is busy even the best of forty may lie a little above.
-    expect(without).toBeLessThanOrEqual(1.25);
-    expect(withRun).toBeLessThanOrEqual(1.5);
-  });
+  // The more there are, the less it could hide.
+  test.each(isThorough ? [0, 1_000] : [1_000])(
+    'with %i records is hardly more than node itself takes',
+    { timeout: 300_000 },
+    (count) => {
+      records(count);
+      const hook = alone();
+      const worst = (enough: number): number =>
+        Math.max(...['session-start', 'session-end'].map((event) => ratio([hook, 'hook', event], enough)));
+      // Measured on until it is as good as aimed at, or by default until it is good enough.
+      const withRun = worst(isPatient ? 1.45 : 1.5);
+      sweptBy(process.pid);
+      const without = worst(isPatient ? 1.2 : 1.25);
+      process.stderr.write(
+        `hook to node -e 0, ${count} records: ${without.toFixed(2)}, with a run to start ${withRun.toFixed(2)}\n`,
+      );
+      // Aimed at is 1.2; on a machine whose other half is busy even the best of forty may lie a little above.
+      expect(without).toBeLessThanOrEqual(1.25);
+      expect(withRun).toBeLessThanOrEqual(1.5);
+    },
+  );
 
-  test('as on macOS, with one list of processes by Debian’s ps, is below three times as much', async () => {
-    const folder = join(box.root, 'macos');
-    const hook = buildMacosHook(folder);
-    writeFileSync(join(folder, 'opencode-reap.cjs'), '');
-    const [start, end] = ['session-start', 'session-end'].map((event) => ratio([hook, 'hook', event], 2.2));
-    process.stderr.write(`hook as on macOS to node -e 0: start ${start?.toFixed(2)}, end ${end?.toFixed(2)}\n`);
-    expect(start).toBeLessThanOrEqual(3);
-    expect(end).toBeLessThanOrEqual(3);
-  });
+  test.skipIf(unlessAsked)(
+    `as on macOS, with one list of processes by Debian’s ps, is below three times as much${unlessAsked}`,
+    async () => {
+      const folder = join(box.root, 'macos');
+      const hook = buildMacosHook(folder);
+      writeFileSync(join(folder, 'opencode-reap.cjs'), '');
+      const [start, end] = ['session-start', 'session-end'].map((event) => ratio([hook, 'hook', event], 2.2));
+      process.stderr.write(`hook as on macOS to node -e 0: start ${start?.toFixed(2)}, end ${end?.toFixed(2)}\n`);
+      expect(start).toBeLessThanOrEqual(3);
+      expect(end).toBeLessThanOrEqual(3);
+    },
+  );
 
   test('by the line for a shell is little more than without one', () => {
     sweptBy(process.pid);

@@ -15,6 +15,7 @@ import {
   startFake,
   writeState,
 } from '../support/fake.js';
+import { listHere } from '../support/list-here.js';
 import type { Changes, Sandbox } from '../support/sandbox.js';
 import { createSandbox } from '../support/sandbox.js';
 
@@ -47,9 +48,9 @@ const lease = (content: Fields, folder = sandbox.stateDir): Promise<string> =>
   writeState(folder, 'leases/a.json', { schema: SCHEMA, session: 'one', ...content });
 
 const judge = async (env: Changes = {}, expected = 0) => {
-  const { code, stdout } = await runCli(sandbox, ['list', '--older-than', '0s', '--json'], { env });
+  const { code, servers } = await listHere(sandbox, env);
   expect(code).toBe(expected);
-  return JSON.parse(stdout).servers[0];
+  return servers[0];
 };
 
 const SPARED = { verdict: 'spared', reasons: ['unleased'] };
@@ -83,7 +84,7 @@ describe('a lease lives as long as its holder', () => {
 
   test('which is named in the report', async () => {
     await lease({ cwd: sandbox.project, holder: live });
-    expect((await judge()).leases).toEqual([{ session: 'one', holderPid: live.pid, live: true }]);
+    expect((await judge())?.leases).toEqual([{ session: 'one', holderPid: live.pid, live: true }]);
   });
 
   test.each<[string, () => Fields, object]>([

@@ -6,6 +6,7 @@ import { runCli } from '../support/cli.js';
 import { installFake, machine, recordOf, startFake, writeState } from '../support/fake.js';
 import { callHook } from '../support/hooks.js';
 import { inhabitants } from '../support/inhabitants.js';
+import { sampled } from '../support/patience.js';
 import { alive, cmdline } from '../support/proc.js';
 import { test } from '../support/reaped.js';
 import type { Sandbox } from '../support/sandbox.js';
@@ -45,27 +46,31 @@ const withRecord = async ({ stateDir, ...sandbox }: Sandbox): Promise<string> =>
 };
 
 describe('a fence, at each step of the process that handles it (without a server)', SLOW, () => {
-  test.for([
+  const handlers = [
     ['of a run that takes it down again', 'withdraw', undefined],
     ['of a run that is done', 'close', undefined],
     ['of a dead run, whose server lives', 'back', 'raise'],
     ['of a dead run that had only just raised it', 'back', 'raise, early'],
-  ] as const)('%s: the record is always to be found, and goes back', async ([, what, before], { sandbox, expect }) => {
-    const { stateDir } = sandbox;
-    const count = await sweepSteps(async (step) => {
-      const record = await withRecord(sandbox);
-      // Killed before it removes the temporary file, right after the link.
-      if (before === 'raise, early') expect(actOnFence(stateDir, 'raise', 7, '999997-1')).toBe(true);
-      if (before === 'raise') actOnFence(stateDir, 'raise', 0, '999997-1');
-      const killed = actOnFence(stateDir, what, step);
-      const isOver = what === 'close' && namesIn(stateDir).length === 0;
-      if (!isOver) expect([step, textOfRecord(stateDir)]).toEqual([step, record]);
-      actOnFence(stateDir, 'back', 0, '999996-1');
-      expect([step, namesIn(stateDir)]).toEqual([step, isOver ? [] : ['servers/byhand.json']]);
-      return killed;
-    }, 1);
-    expect(count).toBeGreaterThan(5);
-  });
+  ] as const;
+  test.for(sampled(handlers))(
+    '%s: the record is always to be found, and goes back',
+    async ([, what, before], { sandbox, expect }) => {
+      const { stateDir } = sandbox;
+      const count = await sweepSteps(async (step) => {
+        const record = await withRecord(sandbox);
+        // Killed before it removes the temporary file, right after the link.
+        if (before === 'raise, early') expect(actOnFence(stateDir, 'raise', 7, '999997-1')).toBe(true);
+        if (before === 'raise') actOnFence(stateDir, 'raise', 0, '999997-1');
+        const killed = actOnFence(stateDir, what, step);
+        const isOver = what === 'close' && namesIn(stateDir).length === 0;
+        if (!isOver) expect([step, textOfRecord(stateDir)]).toEqual([step, record]);
+        actOnFence(stateDir, 'back', 0, '999996-1');
+        expect([step, namesIn(stateDir)]).toEqual([step, isOver ? [] : ['servers/byhand.json']]);
+        return killed;
+      }, 1);
+      expect(count).toBeGreaterThan(5);
+    },
+  );
 
   test('of a dead run is lifted by one run, and a slower one brings nothing back', async ({ sandbox, expect }) => {
     const { stateDir } = sandbox;
@@ -159,24 +164,29 @@ describe.concurrent('SIGKILL before any step (the server is a stand-in)', SLOW, 
 });
 
 describe('SIGKILL before any step of a hook', SLOW, () => {
-  test.for([
+  const hooks = [
     ['session-start', '{"session_id":"s","source":"startup"}', 'leases'],
     ['session-end', '{"session_id":"s","reason":"other"}', 'requests'],
-  ] as const)('%s: nothing torn, and the next one is whole', async ([event, input, folder], { sandbox, expect }) => {
-    // The background run that it starts would take the request away.
-    const env = { CLAUDE_PID: `${process.pid}`, OPENCODE_REAP_LINGER: '600s' };
-    await sweepSteps(async (step) => {
-      await rm(sandbox.stateDir, { recursive: true, force: true });
-      const { code, stdout, stderr } = await callHook(sandbox, [event], input, { ...env, ...killedAt(step) }).called;
-      expect([stdout, stderr]).toEqual(['', '']);
-      for (const name of existsSync(sandbox.stateDir) ? namesIn(sandbox.stateDir) : []) jsonIn(sandbox.stateDir, name);
-      expect(await callHook(sandbox, [event], input, env).called).toMatchObject({ code: 0 });
-      expect(namesIn(sandbox.stateDir).some((name) => name.startsWith(folder))).toBe(true);
-      await waitFor('the background run is over', () => {
-        kill(sandbox);
-        return inhabitants(sandbox).length === 0;
-      });
-      return code === null;
-    }, 1);
-  });
+  ] as const;
+  test.for(sampled(hooks, 1))(
+    '%s: nothing torn, and the next one is whole',
+    async ([event, input, folder], { sandbox, expect }) => {
+      // The background run that it starts would take the request away.
+      const env = { CLAUDE_PID: `${process.pid}`, OPENCODE_REAP_LINGER: '600s' };
+      await sweepSteps(async (step) => {
+        await rm(sandbox.stateDir, { recursive: true, force: true });
+        const { code, stdout, stderr } = await callHook(sandbox, [event], input, { ...env, ...killedAt(step) }).called;
+        expect([stdout, stderr]).toEqual(['', '']);
+        for (const name of existsSync(sandbox.stateDir) ? namesIn(sandbox.stateDir) : [])
+          jsonIn(sandbox.stateDir, name);
+        expect(await callHook(sandbox, [event], input, env).called).toMatchObject({ code: 0 });
+        expect(namesIn(sandbox.stateDir).some((name) => name.startsWith(folder))).toBe(true);
+        await waitFor('the background run is over', () => {
+          kill(sandbox);
+          return inhabitants(sandbox).length === 0;
+        });
+        return code === null;
+      }, 1);
+    },
+  );
 });

@@ -8,7 +8,9 @@ export const isPatient = Boolean(process.env.EVERY_RELEASE);
 
 /** Set in global-setup.ts: whoever names a file wants to know about all that it shows. */
 export const NAMED = 'OPENCODE_REAP_TEST_NAMED';
-const isThorough = isPatient || process.env[NAMED] === '1';
+
+/** Whether as much is tried as in CI, as far as that is no mere waiting. */
+export const isThorough = isPatient || process.env[NAMED] === '1';
 
 /** For the title of a skipped test; empty when nothing is skipped. */
 export const withoutPatience = isPatient ? '' : ' (takes a minute: EVERY_RELEASE=1 waits for it)';

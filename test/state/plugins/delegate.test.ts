@@ -4,7 +4,8 @@ import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { runCli } from '../../support/cli.js';
 import { startBystander, startFake, writeRecord } from '../../support/fake.js';
-import { installOpencode, request } from '../../support/opencode.js';
+import { installOpencode, type Release, releases, request } from '../../support/opencode.js';
+import { sampled } from '../../support/patience.js';
 import { alive, descendants, parent, portHolder, processGroup } from '../../support/proc.js';
 import { reapJson } from '../../support/reaped.js';
 import { createSandbox, type Sandbox } from '../../support/sandbox.js';
@@ -42,7 +43,7 @@ interface Delegated {
   readonly lock: string;
 }
 
-const delegate = async (release: 'native' | 'launcher'): Promise<Delegated> => {
+const delegate = async (release: Release): Promise<Delegated> => {
   await installOpencode(sandbox, release);
   symlinkSync(process.execPath, join(sandbox.binDir, 'claude'));
   const script = join(sandbox.root, 'mcp-server.mjs');
@@ -57,7 +58,7 @@ const delegate = async (release: 'native' | 'launcher'): Promise<Delegated> => {
 };
 
 describe('opencode-delegate’s server, started by hand-written companions as the plugin’s own do it,', () => {
-  test.each(['native', 'launcher'] as const)(
+  test.each(releases('launcher'))(
     'is its session’s until Claude was killed, and is stopped then (%s)',
     async (release) => {
       const { claude, mcp, server, port, lock } = await delegate(release);
@@ -171,13 +172,14 @@ describe('what lies in a project (the server is a stand-in)', () => {
     expect((await run('--dry-run')).servers).toMatchObject([{ verdict: 'stale' }]);
   });
 
-  test.each([
+  const spoilt = [
     ['no object', '[]'],
     ['torn', '{"pid":'],
     ['control characters', JSON.stringify({ pid: '\u001b[2J', port: '\u0007', startedAt: '\u202e' })],
     ['seventeen megabytes', `{"pid":2,"startedAt":"${'x'.repeat(17 * 1024 * 1024)}"}`],
     ['no pid', '{"port":4573,"startedAt":"2026-01-01T00:00:00Z"}'],
-  ])('and is %s is named, and stops nothing', async (_, text) => {
+  ] as const;
+  test.each(sampled(spoilt))('and is %s is named, and stops nothing', async (_, text) => {
     const fake = await startFake(sandbox, {}, { cwd: sandbox.project });
     await put(LOCK, text);
     const { code, stdout, stderr } = await runCli(sandbox, NOW);
@@ -198,7 +200,7 @@ const job = (ownerPid: number | undefined, state = 'running', at = Date.now()) =
   ownerPid,
 });
 
-test.each([
+const JOBS = [
   ['running, and its MCP server lives', () => job(process.pid), ['spared', 'idle']],
   [
     'running, and its MCP server’s pid is a process that started later',
@@ -211,7 +213,9 @@ test.each([
   ['failed', () => job(process.pid, 'failed'), ['stale']],
   ['cancelled', () => job(process.pid, 'cancelled'), ['stale']],
   ['in a state that nobody knows', () => job(process.pid, 'waiting'), ['spared', 'idle']],
-])('a job of opencode-delegate that is %s', async (_, meta, expected) => {
+] as const;
+
+test.each(sampled(JOBS, 3))('a job of opencode-delegate that is %s', async (_, meta, expected) => {
   const fake = await startFake(sandbox, {}, { cwd: sandbox.project });
   await put(LOCK, lockOf(fake));
   await put(META, JSON.stringify(meta()));
