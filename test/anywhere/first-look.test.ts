@@ -5,7 +5,8 @@ import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { request } from '../support/client.js';
-import { HOOK, PROGRAM } from '../support/program.js';
+import { unlessAsked } from '../support/patience.js';
+import { HOOK, PROGRAM, THROUGH_MACOS } from '../support/program.js';
 import { binOf } from '../support/releases.js';
 import { createSandbox, type Sandbox } from '../support/sandbox.js';
 import { waitFor } from '../support/wait.js';
@@ -15,7 +16,12 @@ import { waitFor } from '../support/wait.js';
  * but through node, so this runs wherever the program does; on Linux, other tests show each of it in more detail.
  */
 
-const skipped = process.platform === 'win32' ? ' (skipped: nothing is started or stopped on Windows yet)' : '';
+const skipped =
+  process.platform === 'win32'
+    ? ' (skipped: nothing is started or stopped on Windows yet)'
+    : process.platform === 'linux' && !THROUGH_MACOS
+      ? unlessAsked
+      : '';
 /** A machine of a CI takes its time. */
 const TIMEOUT = 120_000;
 

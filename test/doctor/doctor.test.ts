@@ -5,6 +5,7 @@ import { stateFolder } from '../../src/state/folders.js';
 import { machine, writeState } from '../support/fake.js';
 import { copies, execGroup, jsonOf, names, read, run, test, userSettings, write } from '../support/installed.js';
 import { oldNode, withoutOldNode } from '../support/old-node.js';
+import { onDemand, sampled } from '../support/patience.js';
 import type { Sandbox } from '../support/sandbox.js';
 import { waitFor } from '../support/wait.js';
 
@@ -109,11 +110,12 @@ describe('of the hooks, doctor says', () => {
     expect(await complaints(sandbox)).toEqual([]);
   });
 
-  test.for([
+  const failing = [
     ['prints', 'console.log("hello")', 'it printed something'],
     ['fails', 'process.exit(3)', 'exit code 3'],
     ['does not end', 'setInterval(() => {}, 1000)', 'did not finish within 1.5 s'],
-  ] as const)('when it %s', async ([, script, said], { sandbox }) => {
+  ] as const;
+  test.for(sampled(failing, 1))('when it %s', async ([, script, said], { sandbox }) => {
     await run(sandbox, ['install']);
     await writeFile(join(copies(sandbox), 'hook.cjs'), script);
     expect(await complaints(sandbox)).toContainEqual(
@@ -142,7 +144,7 @@ describe('of the hooks, doctor says', () => {
     expect(said).toMatch(/^warn hooks: node .*hook doctor does not work here; .*node does$/);
   });
 
-  test('that an earlier version or an old client has written them', async ({ sandbox }) => {
+  test('that an earlier version or an old client has written them', { ...onDemand }, async ({ sandbox }) => {
     await run(sandbox, ['install']);
     const script = join(copies(sandbox), 'hook.cjs');
     const bare = { hooks: [{ type: 'command', command: 'node', timeout: 5 }] };
@@ -157,7 +159,7 @@ describe('of the hooks, doctor says', () => {
     expect(await complaints(sandbox)).toEqual([]);
   });
 
-  test('nothing by running what a project names', async ({ sandbox }) => {
+  test('nothing by running what a project names', { ...onDemand }, async ({ sandbox }) => {
     const evil = await write(join(sandbox.project, 'opencode-reap/hook.cjs'), '');
     await write(join(sandbox.project, 'opencode-reap/opencode-reap.cjs'), '');
     const handler = { type: 'command', command: join(sandbox.binDir, 'evil'), args: [evil, 'hook', 'session-start'] };
@@ -193,7 +195,7 @@ describe('of the hooks, doctor says', () => {
     ]);
   });
 
-  test.for(['opencode-reap.mjs', 'opencode-reap.vendor.cjs'])(
+  test.for(sampled(['opencode-reap.mjs', 'opencode-reap.vendor.cjs'], 1))(
     'which enabled plugin carries them, and that its copy works: %s',
     async (file, { sandbox }) => {
       const root = await pluginIn(sandbox, '.claude/plugins/cache/m/p/1', file);
@@ -208,18 +210,19 @@ describe('of the hooks, doctor says', () => {
     },
   );
 
-  test.for([
+  const broken = [
     ['is not there', undefined, /^fail hooks: the plugin p@m calls .*\/opencode-reap\.mjs, which does not exist$/],
     ['prints', 'console.log("hello")', /^fail hook time: node .*\/scripts\/opencode-reap\.mjs hook doctor: it printed/],
     ['fails', 'process.exit(3)', /^fail hook time: node .*\/scripts\/opencode-reap\.mjs hook doctor: exit code 3$/],
-  ] as const)('that a plugin’s copy %s', async ([, script, said], { sandbox }) => {
+  ] as const;
+  test.for(sampled(broken, 1))('that a plugin’s copy %s', async ([, script, said], { sandbox }) => {
     const root = await pluginIn(sandbox, '.claude/plugins/cache/m/p/1');
     if (script !== undefined) await write(join(root, 'scripts/opencode-reap.mjs'), script);
     await write(userSettings(sandbox), JSON.stringify({ enabledPlugins: { 'p@m': true } }));
     expect(await complaints(sandbox)).toEqual([expect.stringMatching(said)]);
   });
 
-  test('that a plugin has one of the two hooks, also in plugin.json', async ({ sandbox }) => {
+  test('that a plugin has one of the two hooks, also in plugin.json', { ...onDemand }, async ({ sandbox }) => {
     const root = await pluginIn(sandbox, '.claude/plugins/cache/m/p/1');
     await cp(BUILT, join(root, 'scripts/opencode-reap.mjs'));
     await write(userSettings(sandbox), JSON.stringify({ enabledPlugins: { 'p@m': true } }));
@@ -231,7 +234,9 @@ describe('of the hooks, doctor says', () => {
     expect(await complaints(sandbox)).toEqual([]);
   });
 
-  test('what is in the folder of a marketplace that is used in place, and not in the copy', async ({ sandbox }) => {
+  test('what is in the folder of a marketplace that is used in place, and not in the copy', { ...onDemand }, async ({
+    sandbox,
+  }) => {
     const root = await pluginIn(sandbox, '.claude/plugins/cache/m/p/1');
     const market = join(sandbox.root, 'market');
     await cp(root, join(market, 'plugins/p'), { recursive: true });
@@ -306,7 +311,7 @@ describe('of the state folder, doctor says', () => {
     expect(await complaints(sandbox)).toEqual([UNCALLED, 'warn fences: a run died while it was stopping 1 server']);
   });
 
-  test('that requests wait without a background run, or which run is there', async ({ sandbox }) => {
+  test('that requests wait without a background run, or which run is there', { ...onDemand }, async ({ sandbox }) => {
     const at = new Date(Date.now() - 11 * 60_000).toISOString();
     await writeState(state(sandbox), 'requests/a.json', { schema: 'opencode-reap/1', at, lingerMs: 3_600_000 });
     const said = 'warn requests: 1 request from ended sessions is still waiting, but there is no background run';

@@ -6,6 +6,7 @@ import { type ClaudeSandbox, createClaudeSandbox } from '../support/claude.js';
 import { claudeBinary } from '../support/claude-release.js';
 import { runCli } from '../support/cli.js';
 import { installOpencode } from '../support/opencode.js';
+import { unlessAsked } from '../support/patience.js';
 import { alive, portHolder } from '../support/proc.js';
 import { reapJson } from '../support/reaped.js';
 import { withoutTmux } from '../support/tmux.js';
@@ -13,11 +14,12 @@ import { waitFor } from '../support/wait.js';
 
 const BUILT = fileURLToPath(new URL('../../dist/opencode-reap.mjs', import.meta.url));
 const missing = claudeBinary() === undefined ? ' (skipped: the Claude Code client could not be fetched)' : withoutTmux;
+const left = missing || unlessAsked;
 
 /** Linger, the client's end and one look, on a machine that is busy with other tests. */
 const SOON_MS = 20_000;
 
-describe.skipIf(missing)(`a plugin of one vendored file and two hooks${missing}`, () => {
+describe.skipIf(left)(`a plugin of one vendored file and two hooks${left}`, () => {
   let box: ClaudeSandbox;
   let plugin: string;
 

@@ -16,6 +16,7 @@ import {
 import { inhabitants } from '../support/inhabitants.js';
 import { BUILDS, callLibrary } from '../support/library.js';
 import { installOpencode, releases } from '../support/opencode.js';
+import { isThorough } from '../support/patience.js';
 import { alive, portHolder } from '../support/proc.js';
 import { createSandbox, type Sandbox } from '../support/sandbox.js';
 import { waitFor } from '../support/wait.js';
@@ -55,7 +56,7 @@ describe('two processes that ask for a server at the same moment', () => {
   };
 
   // Twenty in all with every release. The stand-in is up in a moment, so most are its: what races is our own claim.
-  const [many, few] = process.env.EVERY_RELEASE ? [16, 2] : [6, 1];
+  const [many, few] = isThorough ? [16, 2] : [3, 1];
   test.each<[number, string, () => Promise<unknown>]>([
     [many, 'stand-in', () => installFake(sandbox)],
     ...releases('native').map(

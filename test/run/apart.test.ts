@@ -8,6 +8,7 @@ import { request } from '../support/client.js';
 import { providerConfig } from '../support/config.js';
 import { detachingMcp } from '../support/mcp.js';
 import { createSession, isIdle, prompt, pty, releases, waitFor } from '../support/opencode.js';
+import { onDemand } from '../support/patience.js';
 import { alive, children, cmdline, descendants, pids, sessionId, startToken } from '../support/proc.js';
 import { reapJson, startAndLeave, startWithMcp, test } from '../support/reaped.js';
 import type { Sandbox } from '../support/sandbox.js';
@@ -56,7 +57,11 @@ describe.concurrent.each(releases('native'))('below a %s server', (release) => {
     expect([server.listener, ...workers].filter(alive)).toEqual([]);
   });
 
-  test('is nothing that keeps it, after a tool, a shell and a terminal', async ({ sandbox, provider, expect }) => {
+  test('is nothing that keeps it, after a tool, a shell and a terminal', { ...onDemand }, async ({
+    sandbox,
+    provider,
+    expect,
+  }) => {
     const server = await startWithMcp(sandbox, release, provider, ['polite', 'listening']);
     Object.assign(provider, { mode: 'tool', command: 'sleep 0.2' });
     const session = await createSession(server.url, sandbox.project);

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { runCli } from '../support/cli.js';
 import { installFake, writeState } from '../support/fake.js';
 import { installOpencode, waitFor } from '../support/opencode.js';
+import { sampled } from '../support/patience.js';
 import { alive, children, cmdline, descendants, portHolder } from '../support/proc.js';
 import { reapJson } from '../support/reaped.js';
 import { createSandbox, type Sandbox } from '../support/sandbox.js';
@@ -111,7 +112,7 @@ const run = async (command: Line[1]): Promise<Script> => {
   return { port, top, server, besides };
 };
 
-describe.concurrent.each(LINES)('a stand-in for a server, run by %s', (_sentence, command) => {
+describe.concurrent.each(sampled(LINES, 3))('a stand-in for a server, run by %s', (_sentence, command) => {
   test.concurrent('is ended alone', async ({ expect }) => {
     const { port, top, server, besides } = await run(command);
     const { code, stdout, stderr } = await runCli(sandbox, ['stop', `:${port}`, '--yes', '--json']);
@@ -158,21 +159,20 @@ test('a stand-in that was adopted is ended without the shell that runs it', asyn
   expect([alive(server), alive(top), alive(besides)]).toEqual([false, true, true]);
 });
 
-test.each(LINES.filter(([sentence]) => /in the background|jobs|a script$|goes somewhere/.test(sentence)))(
-  'a plugin’s record of %s leads to the stand-in alone',
-  async (_sentence, command) => {
-    const { port, top, server, besides } = await run(command);
-    const CLAUDE_PLUGIN_DATA = join(sandbox.root, `data-${port}`);
-    const record = { lastServerPid: top, lastServerStartedAt: Date.now() };
-    await writeState(CLAUDE_PLUGIN_DATA, 'state/0123456789abcdef/server.json', record);
-    const args = ['--all-stale', '--port', `${port}`, '--older-than', '0s'];
-    const report = await reapJson(sandbox, args, { env: { CLAUDE_PLUGIN_DATA } });
-    expect(report).toMatchObject({
-      servers: [{ serverPid: server, outcome: { kind: 'stopped', processes: [server] } }],
-    });
-    expect([alive(server), alive(top), alive(besides)]).toEqual([false, true, true]);
-  },
-);
+const RECORDED = LINES.filter(([sentence]) => /in the background|jobs|a script$|goes somewhere/.test(sentence));
+
+test.each(sampled(RECORDED))('a plugin’s record of %s leads to the stand-in alone', async (_sentence, command) => {
+  const { port, top, server, besides } = await run(command);
+  const CLAUDE_PLUGIN_DATA = join(sandbox.root, `data-${port}`);
+  const record = { lastServerPid: top, lastServerStartedAt: Date.now() };
+  await writeState(CLAUDE_PLUGIN_DATA, 'state/0123456789abcdef/server.json', record);
+  const args = ['--all-stale', '--port', `${port}`, '--older-than', '0s'];
+  const report = await reapJson(sandbox, args, { env: { CLAUDE_PLUGIN_DATA } });
+  expect(report).toMatchObject({
+    servers: [{ serverPid: server, outcome: { kind: 'stopped', processes: [server] } }],
+  });
+  expect([alive(server), alive(top), alive(besides)]).toEqual([false, true, true]);
+});
 
 test('a server that a shell has become is ended without what that shell had started', async ({ expect }) => {
   await installOpencode(sandbox, 'native');

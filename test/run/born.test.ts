@@ -30,6 +30,7 @@ import {
   writeState,
 } from '../support/fake.js';
 import { installOpencode, type Release, releases, waitFor } from '../support/opencode.js';
+import { onDemand } from '../support/patience.js';
 import { alive, parent, portHolder, sessionId, startToken } from '../support/proc.js';
 import { reapJson } from '../support/reaped.js';
 import { createSandbox, type Sandbox } from '../support/sandbox.js';
@@ -284,7 +285,7 @@ describe.skipIf(withoutDefaultPort)(`a stand-in on the plugins’ port${withoutD
     expect(await owned()).toBe('cannot tell whether a plugin started it: the plugin of its parent cannot be read');
   });
 
-  test('has whatever name its plugin gives itself shown without control characters', async () => {
+  test('has whatever name its plugin gives itself shown without control characters', { ...onDemand }, async () => {
     await waiting();
     writeFileSync(join(plugin.root, '.claude-plugin/plugin.json'), JSON.stringify({ name: 'a\u001b[31mb\nc' }));
     const { stdout } = await runCli(sandbox, ['why', `${DEFAULT_PORT}`]);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe } from 'vitest';
 import { releases, waitFor } from '../support/opencode.js';
-import { isPatient } from '../support/patience.js';
+import { isPatient, sampled } from '../support/patience.js';
 import { closedLately, cmdline, descendants } from '../support/proc.js';
 import { type Recorded, type Reported, reapJson, startAndLeave, test } from '../support/reaped.js';
 import type { Sandbox } from '../support/sandbox.js';
@@ -69,7 +69,7 @@ const CLIENTS: readonly [string, (sandbox: Sandbox, server: Recorded) => Promise
 ];
 
 describe.concurrent.each(releases('native'))('a %s server', { timeout: 180_000 }, (release) => {
-  for (const [what, begin, without] of CLIENTS) {
+  for (const [what, begin, without] of sampled(CLIENTS, 1)) {
     test.skipIf(without)(
       `is spared while ${what}, and for a minute after${without}${isPatient ? '' : ', of which the end is not waited for'}`,
       async ({ sandbox, expect }) => {

@@ -1,15 +1,17 @@
 import { readdirSync } from 'node:fs';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { crowdOnce, HOOKS, REAPERS } from '../soak/crowd.js';
+import { crowdOnce, REAPERS } from '../soak/crowd.js';
 import { soakOnce } from '../soak/cycle.js';
 import { startInnocents } from '../soak/innocents.js';
 import { filesOf } from '../soak/left.js';
+import { isThorough } from '../support/patience.js';
 import { createSandbox, type Sandbox } from '../support/sandbox.js';
 
 // Everyone at once. The servers are stand-ins, which are many; late.test.ts and stopping.test.ts have real ones.
 // `npm run soak` does the same a thousand times, and with real ones.
 
-const CYCLES = 3;
+const HOOKS = isThorough ? 100 : 30;
+const CYCLES = isThorough ? 3 : 1;
 
 let sandbox: Sandbox;
 beforeEach(async () => {
@@ -18,7 +20,7 @@ beforeEach(async () => {
 afterEach(() => sandbox.dispose());
 
 test(`${HOOKS} hooks, ${REAPERS} runs, the watch and a person stop each of many stand-ins once, and nothing else`, async () => {
-  await crowdOnce(sandbox);
+  await crowdOnce(sandbox, HOOKS);
 });
 
 test(`${CYCLES} cycles of stand-ins whose runs are killed at any step and moment leave no process, port, descriptor or file`, async () => {

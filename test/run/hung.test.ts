@@ -7,7 +7,7 @@ import { providerConfig } from '../support/config.js';
 import { logOf, writeRecord } from '../support/fake.js';
 import { createSession, installOpencode, listenerOf, prompt, releases, request, waitFor } from '../support/opencode.js';
 import { startSecond } from '../support/opencode-2.js';
-import { unlessAsked } from '../support/patience.js';
+import { onDemand } from '../support/patience.js';
 import { ageMs, alive, cmdline, connectionsOf, cpuTicks, descendants, startToken } from '../support/proc.js';
 import { THROUGH_MACOS } from '../support/program.js';
 import {
@@ -72,38 +72,38 @@ describe.concurrent('a server that does not answer', { timeout: 180_000 }, () =>
     },
   );
 
-  test.skipIf(unlessAsked)(
-    `is ended when it spins because its log no longer has a reader${unlessAsked}`,
-    async ({ sandbox, expect }) => {
-      await installOpencode(sandbox, 'launcher');
-      const port = await sandbox.reserve();
-      const child = sandbox.spawn('opencode', ['serve', '--port', `${port}`, '--print-logs'], {
-        env: sandbox.env({ OPENCODE_REAP_TAG: 'by hand' }),
-        stdio: ['ignore', 'ignore', 'pipe'],
-        detached: true,
-      });
-      child.stderr?.resume();
-      const pid = child.pid ?? 0;
-      const listener = await waitFor('the server listens', () => listenerOf(pid), 60_000);
-      writeByHand(
-        sandbox.stateDir,
-        'servers',
-        recordOf({ pid, listener, port, tag: 'by hand', workspace: sandbox.project }),
-      );
-      // Late, so that it does not spin for longer than it must.
-      await sleep(Math.max(0, 58_000 - ageMs(listener)));
-      child.stderr?.destroy();
-      const asked = request(`http://127.0.0.1:${port}`, '/session', { timeoutMs: 2_000 });
-      await expect(asked).rejects.toThrow();
-      const before = cpuTicks(listener);
-      // An idle one takes a hundredth of a processor at most, and this one what other tests leave of it.
-      await waitFor('it spins', () => cpuTicks(listener) - before > 50, 20_000);
-      await untilOlderThanAMinute(listener);
-      const report = await reapWhenQuiet(sandbox, WITH_TIME);
-      expect(report).toMatchObject({ code: 0, servers: [{ outcome: { kind: 'stopped', signal: 'SIGTERM' } }] });
-      expectNothingLeft(expect, sandbox, { port });
-    },
-  );
+  test('is ended when it spins because its log no longer has a reader', { ...onDemand }, async ({
+    sandbox,
+    expect,
+  }) => {
+    await installOpencode(sandbox, 'launcher');
+    const port = await sandbox.reserve();
+    const child = sandbox.spawn('opencode', ['serve', '--port', `${port}`, '--print-logs'], {
+      env: sandbox.env({ OPENCODE_REAP_TAG: 'by hand' }),
+      stdio: ['ignore', 'ignore', 'pipe'],
+      detached: true,
+    });
+    child.stderr?.resume();
+    const pid = child.pid ?? 0;
+    const listener = await waitFor('the server listens', () => listenerOf(pid), 60_000);
+    writeByHand(
+      sandbox.stateDir,
+      'servers',
+      recordOf({ pid, listener, port, tag: 'by hand', workspace: sandbox.project }),
+    );
+    // Late, so that it does not spin for longer than it must.
+    await sleep(Math.max(0, 58_000 - ageMs(listener)));
+    child.stderr?.destroy();
+    const asked = request(`http://127.0.0.1:${port}`, '/session', { timeoutMs: 2_000 });
+    await expect(asked).rejects.toThrow();
+    const before = cpuTicks(listener);
+    // An idle one takes a hundredth of a processor at most, and this one what other tests leave of it.
+    await waitFor('it spins', () => cpuTicks(listener) - before > 50, 20_000);
+    await untilOlderThanAMinute(listener);
+    const report = await reapWhenQuiet(sandbox, WITH_TIME);
+    expect(report).toMatchObject({ code: 0, servers: [{ outcome: { kind: 'stopped', signal: 'SIGTERM' } }] });
+    expectNothingLeft(expect, sandbox, { port });
+  });
 
   // An MCP server is told from a tool by how much later than its server it started, which a second is too coarse for.
   const secondsOnly = THROUGH_MACOS ? ' (skipped: start times are whole seconds here, so it is spared)' : '';

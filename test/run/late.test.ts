@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, type ExpectStatic, onTestFinished } from 'vitest';
 import { type Fake, identityOf, machine, recordOf, SCHEMA, writeRecord, writeState } from '../support/fake.js';
 import { BUILDS } from '../support/library.js';
+import { sampled } from '../support/patience.js';
 import { alive, portsOf, processState } from '../support/proc.js';
 import { attach, type Report, reapJson, test } from '../support/reaped.js';
 import type { Changes, Sandbox } from '../support/sandbox.js';
@@ -111,7 +112,7 @@ describe.concurrent('a stand-in stays when, while it is', () => {
   const cases = MOMENTS.flatMap(([when, nth]) =>
     ARRIVALS.map(([who, ...arrival]) => [when, who, nth, ...arrival] as const),
   );
-  test.for(cases)('%s, %s arrives', async ([, , nth, arrive, why], { sandbox, expect }) => {
+  test.for(sampled(cases, 5))('%s, %s arrives', async ([, , nth, arrive, why], { sandbox, expect }) => {
     const server = await startAsked(sandbox, { HOLD_AT: `${nth}` });
     const run = reapJson(sandbox, NOW);
     await server.held();
@@ -201,19 +202,26 @@ describe.concurrent('a run that is paused between its last question and its sign
     expectLeftAlone(expect, server, await run, /^1 client connection open/);
   });
 
-  test.for([
-    ['its question', 'fsyncSync', 6_000],
-    ['its last look', 'look', 3_000],
-  ] as const)('asks the stand-in once more when %s was too long ago', async ([, step, ms], { sandbox, expect }) => {
-    const server = await startAsked(sandbox, {});
-    const { resume, run } = await pausedRun(sandbox, step);
-    const statuses = (): number => server.asked().filter((line) => line === 'GET /session/status').length;
-    const before = statuses();
-    await sleep(ms);
-    resume();
-    expect((await run).servers[0]?.outcome).toMatchObject({ kind: 'stopped' });
-    expect([before, statuses()]).toEqual([3, 4]);
-  });
+  const pauses = sampled(
+    [
+      ['its question', 'fsyncSync', 6_000],
+      ['its last look', 'look', 3_000],
+    ] as const,
+    1,
+  );
+  test.for(pauses)(
+    'asks the stand-in once more when %s was too long ago',
+    async ([, step, ms], { sandbox, expect }) => {
+      const server = await startAsked(sandbox, {});
+      const { resume, run } = await pausedRun(sandbox, step);
+      const statuses = (): number => server.asked().filter((line) => line === 'GET /session/status').length;
+      const before = statuses();
+      await sleep(ms);
+      resume();
+      expect((await run).servers[0]?.outcome).toMatchObject({ kind: 'stopped' });
+      expect([before, statuses()]).toEqual([3, 4]);
+    },
+  );
 });
 
 describe.concurrent('what a question makes a stand-in start in a session of its own', () => {
@@ -239,7 +247,7 @@ const { servers } = await reap({ all: true, olderThan: 0 });
 process.stdout.write(JSON.stringify(servers.map(({ verdict, guards }) => [verdict, guards.find(({ name }) => name === 'idle').detail])));
 process.exit();`;
 
-test.for(Object.entries(BUILDS))(
+test.for(sampled(Object.entries(BUILDS), 1))(
   'a caller of the library (%s) is a client of the stand-in that it is connected to',
   async ([, build], { sandbox, expect }) => {
     const server = await startAsked(sandbox, {});

@@ -11,7 +11,7 @@ import { runCli } from '../support/cli.js';
 import { deadPid, installFake, startBystander, startFake, writeRecord } from '../support/fake.js';
 import { listHere } from '../support/list-here.js';
 import { installOpencode } from '../support/opencode.js';
-import { sampled, unlessAsked } from '../support/patience.js';
+import { onDemand, sampled, unlessAsked } from '../support/patience.js';
 import { alive, portHolder } from '../support/proc.js';
 import { reapJson } from '../support/reaped.js';
 import { createSandbox, type Sandbox } from '../support/sandbox.js';
@@ -172,15 +172,12 @@ describe('a real server says whose it is', () => {
     },
   );
 
-  test.skipIf(unlessAsked)(
-    `an editor’s, below a stand-in with an editor’s name; a session’s that has ended${unlessAsked}`,
-    async () => {
-      const dead = await deadPid(sandbox);
-      const [one, other] = [await below('code'), await orphan({ CLAUDECODE: '1', CLAUDE_PID: `${dead}` })];
-      expect(await whoseIs(one)).toMatch(/^VS Code, pid \d+$/);
-      expect(await whoseIs(other)).toBe(`left by Claude Code, pid ${dead}`);
-    },
-  );
+  test('an editor’s, below a stand-in with an editor’s name; a session’s that has ended', { ...onDemand }, async () => {
+    const dead = await deadPid(sandbox);
+    const [one, other] = [await below('code'), await orphan({ CLAUDECODE: '1', CLAUDE_PID: `${dead}` })];
+    expect(await whoseIs(one)).toMatch(/^VS Code, pid \d+$/);
+    expect(await whoseIs(other)).toBe(`left by Claude Code, pid ${dead}`);
+  });
 });
 
 describe('what other programs wrote down (servers, owners and editors are stand-ins)', () => {
@@ -212,27 +209,23 @@ describe('what other programs wrote down (servers, owners and editors are stand-
     expect((await reapJson(sandbox, NOW)).servers).toMatchObject([{ outcome: { kind: 'stopped' } }]);
   });
 
-  test.skipIf(unlessAsked)(
-    `an owner that seems to be younger than its entry may be it, as after the clock was set; nothing becomes stale by it${unlessAsked}`,
-    async () => {
-      const fake = await recorded();
-      const owner = startBystander(sandbox);
-      await registerAt(OPENCHAMBER, fake, owner, { startedAt: new Date(Date.now() - 3_600_000).toISOString() });
-      expect(await verdict()).toEqual([
-        [
-          'unsure',
-          expect.stringMatching(/^cannot tell whether it is OpenChamber \(desktop\)’s: .*cannot be compared$/),
-        ],
-      ]);
-      process.kill(owner, 'SIGKILL');
-      await waitFor('it is gone', () => !alive(owner));
-      expect(await verdict()).toEqual(STALE);
-      const other = await startFake(sandbox);
-      await registerAt(OPENCHAMBER, other, startBystander(sandbox), { startedAt: '2001-01-01T00:00:00Z' });
-      expect((await reapJson(sandbox, ['list'])).unrecorded.map(({ pid }) => pid)).toContain(other.pid);
-      expect(alive(other.pid)).toBe(true);
-    },
-  );
+  test('an owner that seems to be younger than its entry may be it, as after the clock was set; nothing becomes stale by it', {
+    ...onDemand,
+  }, async () => {
+    const fake = await recorded();
+    const owner = startBystander(sandbox);
+    await registerAt(OPENCHAMBER, fake, owner, { startedAt: new Date(Date.now() - 3_600_000).toISOString() });
+    expect(await verdict()).toEqual([
+      ['unsure', expect.stringMatching(/^cannot tell whether it is OpenChamber \(desktop\)’s: .*cannot be compared$/)],
+    ]);
+    process.kill(owner, 'SIGKILL');
+    await waitFor('it is gone', () => !alive(owner));
+    expect(await verdict()).toEqual(STALE);
+    const other = await startFake(sandbox);
+    await registerAt(OPENCHAMBER, other, startBystander(sandbox), { startedAt: '2001-01-01T00:00:00Z' });
+    expect((await reapJson(sandbox, ['list'])).unrecorded.map(({ pid }) => pid)).toContain(other.pid);
+    expect(alive(other.pid)).toBe(true);
+  });
 
   test('OpenChamber’s folder is where its variable says', async () => {
     const fake = await recorded();

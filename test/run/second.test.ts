@@ -9,6 +9,7 @@ import { runCli } from '../support/cli.js';
 import { endWithReset } from '../support/client.js';
 import { deadPid, writeRecord } from '../support/fake.js';
 import { become, doneBy, type Second, type SecondOptions, startSecond } from '../support/opencode-2.js';
+import { onDemand } from '../support/patience.js';
 import { alive, children, cmdline, environ, portHolder, sessionId } from '../support/proc.js';
 import { THROUGH_MACOS } from '../support/program.js';
 import { type Report, type Reported, reapJson } from '../support/reaped.js';
@@ -36,8 +37,8 @@ const record = async (sandbox: Sandbox, id: string, options: SecondOptions = {})
   return { ...second, id };
 };
 
-const inSandbox = (name: string, run: (sandbox: Sandbox) => Promise<void>) =>
-  test(name, async () => {
+const inSandbox = (name: string, run: (sandbox: Sandbox) => Promise<void>, how = {}) =>
+  test(name, how, async () => {
     const sandbox = await createSandbox('second');
     try {
       await run(sandbox);
@@ -45,6 +46,8 @@ const inSandbox = (name: string, run: (sandbox: Sandbox) => Promise<void>) =>
       await sandbox.dispose();
     }
   });
+
+const onDemandIn = (name: string, run: (sandbox: Sandbox) => Promise<void>) => inSandbox(name, run, onDemand);
 
 const byId = (servers: readonly Reported[]): Map<string, Reported> => new Map(servers.map((one) => [one.id, one]));
 
@@ -219,7 +222,7 @@ describe.concurrent('a stand-in for an OpenCode 2 that nothing uses', () => {
     },
   );
 
-  inSandbox('is stopped with MCP servers in its own session, as previews had them', async (sandbox) => {
+  onDemandIn('is stopped with MCP servers in its own session, as previews had them', async (sandbox) => {
     const settings = { states: ['loaded'], mcp: ['plain', 'stubborn'], mcpSession: 'server' } as const;
     const server = await record(sandbox, 'idle', { settings });
     const mcp = await mcpOf(server);
@@ -229,7 +232,7 @@ describe.concurrent('a stand-in for an OpenCode 2 that nothing uses', () => {
     expect([server.pid, ...mcp].filter(alive)).toEqual([]);
   });
 
-  inSandbox('gets more than its grace while it ends one stubborn MCP server after another', async (sandbox) => {
+  onDemandIn('gets more than its grace while it ends one stubborn MCP server after another', async (sandbox) => {
     const settings = { states: ['loaded'], mcp: ['stubborn', 'stubborn', 'plain'] } as const;
     const server = await record(sandbox, 'idle', { settings });
     const mcp = await mcpOf(server);
@@ -254,7 +257,7 @@ describe.concurrent('a stand-in for an OpenCode 2 that nothing uses', () => {
     },
   );
 
-  inSandbox('is stopped with its daemon of terminals, which has none', async (sandbox) => {
+  onDemandIn('is stopped with its daemon of terminals, which has none', async (sandbox) => {
     const server = await record(sandbox, 'idle', { settings: { states: ['pty daemon'] } });
     const below = children(server.pid);
     expect(below).toHaveLength(1);
@@ -300,7 +303,7 @@ describe.concurrent('a stand-in for an OpenCode 2 that nothing uses', () => {
     expect(left).toHaveLength(2);
   });
 
-  inSandbox('may have either password first, and none where it is empty', async (sandbox) => {
+  onDemandIn('may have either password first, and none where it is empty', async (sandbox) => {
     await record(sandbox, 'old', { env: { OPENCODE_PASSWORD: undefined } });
     await record(sandbox, 'new', { env: { OPENCODE_PASSWORD: 'x', OPENCODE_SERVER_PASSWORD: 'y' } });
     // Up to 2.0.16 its page is behind the password, too: the first refusal is not the last word.
@@ -403,7 +406,7 @@ describe.concurrent('a stand-in for an OpenCode 2 that a tool of another one run
     expect([outer.pid, inner.pid].map(alive)).toEqual([true, true]);
   });
 
-  inSandbox('lives on when that one goes', async (sandbox) => {
+  onDemandIn('lives on when that one goes', async (sandbox) => {
     const { outer, inner } = await withNested(sandbox, (serve) => `setsid ${serve} >/dev/null 2>&1 & exit`);
     expect((await reaped(sandbox)).get('outer')).toMatchObject({
       outcome: { kind: 'stopped', leftBehind: [{ pid: inner.pid }] },

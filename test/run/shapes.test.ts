@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { runCli } from '../support/cli.js';
 import { installFake, writeState } from '../support/fake.js';
 import { request, waitFor } from '../support/opencode.js';
-import { sampled, unlessAsked } from '../support/patience.js';
+import { onDemand, sampled } from '../support/patience.js';
 import { alive, cmdline, descendants, portHolder, portsOf } from '../support/proc.js';
 import { THROUGH_MACOS } from '../support/program.js';
 import { reapJson } from '../support/reaped.js';
@@ -223,7 +223,7 @@ describe('OpenCode itself', () => {
     expect(alive(running.server)).toBe(false);
   });
 
-  test.skipIf(unlessAsked)(`is stopped with npx, its shell and its launcher${unlessAsked}`, async () => {
+  test('is stopped with npx, its shell and its launcher', { ...onDemand }, async () => {
     const cwd = join(dirname(binOf('launcher')), '../../..');
     const args = ['--offline', '--yes', 'opencode-ai', 'serve'];
     // The releases do not read each other's data.
@@ -254,30 +254,27 @@ const OTHERS: readonly (readonly [string, (folder: string) => readonly [string, 
   ['another program that is told to serve', (at) => ['node', scriptAt(at, 'editor'), 'opencode', 'serve']],
 ];
 
-test.each(sampled(OTHERS))(
-  '%s is neither gone nor stopped, whatever a plugin wrote down',
-  async (_sentence, command) => {
-    const port = await sandbox.reserve();
-    const [program, ...args] = command(join(sandbox.root, `other-${port}`));
-    const more = program === 'node' ? ['--port', `${port}`] : [];
-    const { pid = 0 } = sandbox.spawn(program, [...args, ...more], { detached: true, stdio: 'ignore' });
-    if (more.length > 0) await waitFor('it listens', () => portsOf(pid).includes(port));
-    const CLAUDE_PLUGIN_DATA = await recorded({ port, top: pid, server: pid });
-    const report = await reapJson(sandbox, ['--all-stale', '--older-than', '0s'], { env: { CLAUDE_PLUGIN_DATA } });
-    const said = report.servers.find((one) =>
-      one.guards.some(({ detail }) => detail.includes(`process ${pid} is running`)),
-    );
-    expect(said).toMatchObject({ verdict: 'unsure', outcome: null });
-    const why = await runCli(sandbox, ['why', `${pid}`], { env: { CLAUDE_PLUGIN_DATA } });
-    // Neither could be done.
-    expect(why.stdout).toContain(`end it yourself (kill ${pid})`);
-    expect(why.stdout).not.toMatch(/opencode-reap (adopt|stop)/);
-    const { stdout } = await runCli(sandbox, ['list', '--all', '--json']);
-    expect(JSON.parse(stdout).unrecorded.map((one: { pid: number }) => one.pid)).not.toContain(pid);
-    for (const name of more.length > 0 ? [`${pid}`, `:${port}`] : [`${pid}`]) {
-      expect((await runCli(sandbox, ['stop', name, '--yes'])).code).not.toBe(0);
-      expect((await runCli(sandbox, ['adopt', name])).code).not.toBe(0);
-    }
-    expect(alive(pid)).toBe(true);
-  },
-);
+test.each(sampled(OTHERS))('%s is neither gone nor stopped, whatever a plugin wrote down', async (_, command) => {
+  const port = await sandbox.reserve();
+  const [program, ...args] = command(join(sandbox.root, `other-${port}`));
+  const more = program === 'node' ? ['--port', `${port}`] : [];
+  const { pid = 0 } = sandbox.spawn(program, [...args, ...more], { detached: true, stdio: 'ignore' });
+  if (more.length > 0) await waitFor('it listens', () => portsOf(pid).includes(port));
+  const CLAUDE_PLUGIN_DATA = await recorded({ port, top: pid, server: pid });
+  const report = await reapJson(sandbox, ['--all-stale', '--older-than', '0s'], { env: { CLAUDE_PLUGIN_DATA } });
+  const said = report.servers.find((one) =>
+    one.guards.some(({ detail }) => detail.includes(`process ${pid} is running`)),
+  );
+  expect(said).toMatchObject({ verdict: 'unsure', outcome: null });
+  const why = await runCli(sandbox, ['why', `${pid}`], { env: { CLAUDE_PLUGIN_DATA } });
+  // Neither could be done.
+  expect(why.stdout).toContain(`end it yourself (kill ${pid})`);
+  expect(why.stdout).not.toMatch(/opencode-reap (adopt|stop)/);
+  const { stdout } = await runCli(sandbox, ['list', '--all', '--json']);
+  expect(JSON.parse(stdout).unrecorded.map((one: { pid: number }) => one.pid)).not.toContain(pid);
+  for (const name of more.length > 0 ? [`${pid}`, `:${port}`] : [`${pid}`]) {
+    expect((await runCli(sandbox, ['stop', name, '--yes'])).code).not.toBe(0);
+    expect((await runCli(sandbox, ['adopt', name])).code).not.toBe(0);
+  }
+  expect(alive(pid)).toBe(true);
+});

@@ -4,7 +4,7 @@ import { describe } from 'vitest';
 import { runCli } from '../support/cli.js';
 import { inhabitants } from '../support/inhabitants.js';
 import { createSession, isIdle, prompt, releases, status, waitFor } from '../support/opencode.js';
-import { sampled, unlessAsked } from '../support/patience.js';
+import { onDemand, sampled } from '../support/patience.js';
 import { alive, closedLately, portHolder, startToken } from '../support/proc.js';
 import { MAIN } from '../support/provider.js';
 import {
@@ -105,35 +105,33 @@ describe.concurrent('a server that listens itself and is left alone', SLOW, () =
 });
 
 describe.concurrent('a server with a launcher that is left alone', SLOW, () => {
-  test.skipIf(unlessAsked)(
-    `is judged again and ended when the run that was ending it died${unlessAsked}`,
-    async ({ sandbox, provider, expect }) => {
-      const server = await startWithMcp(sandbox, 'launcher', provider, ['polite', 'stubborn']);
-      const fence = await killRunInTheMiddle(sandbox, server);
-      expect(stateFiles(sandbox.stateDir)).toMatchObject({ [`closing/${server.id}.json`]: fence });
-      expect(alive(server.listener)).toBe(true);
-      // The dead run was asking it something, and what is not ours by now counts for a minute.
-      expect(await reapJson(sandbox, NOW)).toMatchObject({
-        code: 0,
-        servers: [{ verdict: 'spared', reasons: ['idle'] }],
-      });
-      await waitFor('it is forgotten', () => closedLately(server.port) === 0, 75_000);
-      const report = await reapJson(sandbox, NOW);
-      expect(report).toMatchObject({ code: 0, servers: [{ id: server.id, outcome: { kind: 'stopped' } }] });
-      expectNothingLeft(expect, sandbox, server);
-    },
-  );
+  test('is judged again and ended when the run that was ending it died', { ...onDemand }, async ({
+    sandbox,
+    provider,
+    expect,
+  }) => {
+    const server = await startWithMcp(sandbox, 'launcher', provider, ['polite', 'stubborn']);
+    const fence = await killRunInTheMiddle(sandbox, server);
+    expect(stateFiles(sandbox.stateDir)).toMatchObject({ [`closing/${server.id}.json`]: fence });
+    expect(alive(server.listener)).toBe(true);
+    // The dead run was asking it something, and what is not ours by now counts for a minute.
+    expect(await reapJson(sandbox, NOW)).toMatchObject({
+      code: 0,
+      servers: [{ verdict: 'spared', reasons: ['idle'] }],
+    });
+    await waitFor('it is forgotten', () => closedLately(server.port) === 0, 75_000);
+    const report = await reapJson(sandbox, NOW);
+    expect(report).toMatchObject({ code: 0, servers: [{ id: server.id, outcome: { kind: 'stopped' } }] });
+    expectNothingLeft(expect, sandbox, server);
+  });
 
-  test.skipIf(unlessAsked)(
-    `that dies while it lets go leaves nothing behind${unlessAsked}`,
-    async ({ sandbox, provider, expect }) => {
-      const server = await startWithMcp(sandbox, 'launcher', provider, ['polite', 'stubborn']);
-      const { run } = await whileLettingGo(sandbox, server, reapJson(sandbox, NOW));
-      process.kill(server.listener, 'SIGKILL');
-      expect(await run).toMatchObject({ code: 0, servers: [{ verdict: 'stale', outcome: { kind: 'gone' } }] });
-      expectNothingLeft(expect, sandbox, server);
-    },
-  );
+  test('that dies while it lets go leaves nothing behind', { ...onDemand }, async ({ sandbox, provider, expect }) => {
+    const server = await startWithMcp(sandbox, 'launcher', provider, ['polite', 'stubborn']);
+    const { run } = await whileLettingGo(sandbox, server, reapJson(sandbox, NOW));
+    process.kill(server.listener, 'SIGKILL');
+    expect(await run).toMatchObject({ code: 0, servers: [{ verdict: 'stale', outcome: { kind: 'gone' } }] });
+    expectNothingLeft(expect, sandbox, server);
+  });
 
   test('that died with its run leaves nothing behind after the next run', async ({ sandbox, provider, expect }) => {
     const server = await startWithMcp(sandbox, 'launcher', provider, ['polite', 'stubborn']);

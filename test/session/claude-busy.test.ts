@@ -2,11 +2,14 @@ import { describe, expect } from 'vitest';
 import { test, withoutClaude } from '../support/claude-session.js';
 import { configEnv, providerConfig } from '../support/config.js';
 import { createSession, prompt, status } from '../support/opencode.js';
+import { unlessAsked } from '../support/patience.js';
 import { MAIN, startProvider } from '../support/provider.js';
 import { waitFor } from '../support/wait.js';
 
+const left = withoutClaude || unlessAsked;
+
 // In a file of its own, since it mostly waits.
-describe.skipIf(withoutClaude)(`a session of the real Claude Code client that ends${withoutClaude}`, () => {
+describe.skipIf(left)(`a session of the real Claude Code client that ends${left}`, () => {
   test('while its server is busy leaves it, and has it taken once it is idle', { timeout: 240_000 }, async ({
     client,
   }) => {

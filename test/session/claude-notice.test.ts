@@ -5,6 +5,7 @@ import { addNotice } from '../../src/state/ours/notice.js';
 import { createClaudeSandbox } from '../support/claude.js';
 import { hookSettings, writeUserSettings } from '../support/claude-hooks.js';
 import { claudeBinary, OLD_CLAUDE } from '../support/claude-release.js';
+import { unlessAsked } from '../support/patience.js';
 import { withoutTmux } from '../support/tmux.js';
 import { waitFor } from '../support/wait.js';
 
@@ -13,7 +14,7 @@ for (const [release, binary] of [
   [OLD_CLAUDE, claudeBinary(OLD_CLAUDE)],
 ] as const) {
   const why = release === OLD_CLAUDE ? '230 MB, fetched with EVERY_RELEASE=1' : 'it could not be fetched';
-  const missing = binary ? withoutTmux : ` (skipped: ${why})`;
+  const missing = binary ? withoutTmux || unlessAsked : ` (skipped: ${why})`;
   describe.skipIf(missing)(`the real Claude Code client ${release}${missing}`, () => {
     test('shows a notice to the person, once, and none of it to the model', async () => {
       const box = await createClaudeSandbox('notice', binary);

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect } from 'vitest';
 import { test, withoutClaude } from '../support/claude-session.js';
 import { releases, spawnServer } from '../support/opencode.js';
+import { unlessAsked } from '../support/patience.js';
 import { PLUGIN_FORMATS } from '../support/plugin-state.js';
 import { alive, startToken } from '../support/proc.js';
 import { waitFor } from '../support/wait.js';
@@ -12,7 +13,9 @@ import { watchesOf } from '../support/watching.js';
 /** Seconds instead of minutes. Another session's end never comes, so nothing but the watch looks. */
 const SOON = { OPENCODE_REAP_WATCH_EVERY: '1s', OPENCODE_REAP_RETIRE_AFTER: '3s' };
 
-describe.skipIf(withoutClaude)(`after the real client was killed, the watch${withoutClaude}`, () => {
+const left = withoutClaude || unlessAsked;
+
+describe.skipIf(left)(`after the real client was killed, the watch${left}`, () => {
   test('retires the server that it started, and one that a JohnnyVicious record names', async ({ client }) => {
     const { box } = client;
     const [release = 'launcher'] = releases('launcher');

@@ -7,7 +7,7 @@ import { linuxHost } from '../../src/observe/linux/processes.js';
 import { listedSessions } from '../../src/state/claude-sessions.js';
 import { writeUserSettings } from '../support/claude-hooks.js';
 import { test, withoutClaude } from '../support/claude-session.js';
-import { unlessAsked } from '../support/patience.js';
+import { onDemand } from '../support/patience.js';
 import { startToken } from '../support/proc.js';
 import { waitFor } from '../support/wait.js';
 
@@ -53,51 +53,48 @@ describe.skipIf(withoutClaude)(`inside the real Claude Code client${withoutClaud
     await terminal.ended();
   });
 
-  test.skipIf(unlessAsked)(
-    `a client nested in another one’s shell tool leaves the outer session’s server alone${unlessAsked}`,
-    async ({ client }) => {
-      const outer = await client.box.open();
-      await outer.execute(client.start);
-      const pid = await client.started();
-      await outer.execute('env -u CLAUDECODE claude -p hello --permission-mode default > nested.txt 2>&1');
-      expect(readFileSync(`${client.box.project}/nested.txt`, 'utf8')).toBe('hello\n');
-      await client.isLeftAlone(pid);
-      await outer.type('/exit');
-      await client.isGone();
-    },
-  );
+  test('a client nested in another one’s shell tool leaves the outer session’s server alone', { ...onDemand }, async ({
+    client,
+  }) => {
+    const outer = await client.box.open();
+    await outer.execute(client.start);
+    const pid = await client.started();
+    await outer.execute('env -u CLAUDECODE claude -p hello --permission-mode default > nested.txt 2>&1');
+    expect(readFileSync(`${client.box.project}/nested.txt`, 'utf8')).toBe('hello\n');
+    await client.isLeftAlone(pid);
+    await outer.type('/exit');
+    await client.isGone();
+  });
 
-  test.skipIf(unlessAsked)(
-    `of two sessions on one port the first one’s end leaves the server, and the last one’s takes it${unlessAsked}`,
-    async ({ client }) => {
-      const other = await client.box.addProject('other');
-      const first = await client.box.open();
-      await first.execute(client.start);
-      const pid = await client.started();
-      const second = await client.box.open({ cwd: other });
-      await first.type('/exit');
-      await first.ended();
-      await client.isLeftAlone(pid);
-      await second.type('/exit');
-      await client.isGone();
-    },
-  );
+  test('of two sessions on one port the first one’s end leaves the server, and the last one’s takes it', {
+    ...onDemand,
+  }, async ({ client }) => {
+    const other = await client.box.addProject('other');
+    const first = await client.box.open();
+    await first.execute(client.start);
+    const pid = await client.started();
+    const second = await client.box.open({ cwd: other });
+    await first.type('/exit');
+    await first.ended();
+    await client.isLeftAlone(pid);
+    await second.type('/exit');
+    await client.isGone();
+  });
 
-  test.skipIf(unlessAsked)(
-    `takes the hooks that install writes, and the plugin${unlessAsked}`,
-    async ({ client: { box, port, start, isGone } }) => {
-      const run = (program: string, ...args: string[]) =>
-        spawnSync(join(box.binDir, program), args, { env: box.env(), encoding: 'utf8' });
-      const stdout = expect.stringContaining('Validation passed');
-      expect(run('claude', 'plugin', 'validate', PLUGIN)).toMatchObject({ status: 0, stdout });
-      await writeUserSettings(box.home, {});
-      expect(run('opencode-reap', 'install', '--port', String(port)).status).toBe(0);
-      expect(await box.print(`please execute: ${start}`)).toMatchObject({ code: 0, stderr: '' });
-      await isGone();
-      expect(run('opencode-reap', 'uninstall').status).toBe(0);
-      const printed = await box.print(`please execute: ${start}`, { args: ['--plugin-dir', PLUGIN] });
-      expect(printed).toMatchObject({ code: 0, stderr: '' });
-      await isGone();
-    },
-  );
+  test('takes the hooks that install writes, and the plugin', { ...onDemand }, async ({
+    client: { box, port, start, isGone },
+  }) => {
+    const run = (program: string, ...args: string[]) =>
+      spawnSync(join(box.binDir, program), args, { env: box.env(), encoding: 'utf8' });
+    const stdout = expect.stringContaining('Validation passed');
+    expect(run('claude', 'plugin', 'validate', PLUGIN)).toMatchObject({ status: 0, stdout });
+    await writeUserSettings(box.home, {});
+    expect(run('opencode-reap', 'install', '--port', String(port)).status).toBe(0);
+    expect(await box.print(`please execute: ${start}`)).toMatchObject({ code: 0, stderr: '' });
+    await isGone();
+    expect(run('opencode-reap', 'uninstall').status).toBe(0);
+    const printed = await box.print(`please execute: ${start}`, { args: ['--plugin-dir', PLUGIN] });
+    expect(printed).toMatchObject({ code: 0, stderr: '' });
+    await isGone();
+  });
 });

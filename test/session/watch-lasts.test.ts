@@ -27,7 +27,7 @@ import {
   writeState,
 } from '../support/fake.js';
 import { BUILDS, callLibrary } from '../support/library.js';
-import { unlessAsked } from '../support/patience.js';
+import { onDemand } from '../support/patience.js';
 import { alive, children, cmdline, descendants, environ, parent, processGroup, sessionId } from '../support/proc.js';
 import { DIST, PROGRAM } from '../support/program.js';
 import { test } from '../support/reaped.js';
@@ -290,7 +290,7 @@ describe.concurrent('of many who want a watch (of stand-ins for servers) one sta
     expect(most).toEqual([1, 1, 1, 1]);
   });
 
-  test.skipIf(unlessAsked)(`and five real starts${unlessAsked}`, async ({ sandbox, expect }) => {
+  test('and five real starts', { ...onDemand }, async ({ sandbox, expect }) => {
     await installFake(sandbox);
     const started = await many(sandbox, 5, ['start', '--port', '0']);
     expect(started.map(({ code }) => code)).toEqual([0, 0, 0, 0, 0]);

@@ -17,7 +17,8 @@ import {
 } from '../support/fake.js';
 import { type McpKind, mcpConfig } from '../support/mcp.js';
 import { abort, createSession, prompt, releases, request, spawnServer } from '../support/opencode.js';
-import { isPatient, unlessAsked, withoutPatience } from '../support/patience.js';
+import { isPatient, onDemand, withoutPatience } from '../support/patience.js';
+
 import { alive, cmdline, startToken } from '../support/proc.js';
 import type { Mode, Provider } from '../support/provider.js';
 import { attach, expectNothingLeft, mcpOf, type Recorded, reapJson, startAndLeave, test } from '../support/reaped.js';
@@ -91,33 +92,32 @@ describe.concurrent.each(releases('native'))('a %s server that has nothing to do
     expect(logged(sandbox)).toMatchObject([{ event: 'stopped', detail: expect.stringMatching(/^retired: SIGTERM /) }]);
   });
 
-  test.skipIf(unlessAsked)(
-    `is not stopped soon after a session of its own did something, although no look saw that${unlessAsked}`,
-    async ({ sandbox, provider, expect }) => {
-      // The watch looks only when it was quiet for long enough.
-      const seldom = { ...SOON, OPENCODE_REAP_WATCH_EVERY: '6s', OPENCODE_REAP_RETIRE_AFTER: '6s' };
-      const server = await startAndLeave(sandbox, release, providerConfig(provider), seldom);
-      const uses = (): Fields => {
-        const { servers } = JSON.parse(readFileSync(join(sandbox.stateDir, 'last-uses.json'), 'utf8'));
-        return servers[`${server.listener}-${startToken(server.listener)}`];
-      };
-      await waitFor('its first look', () => {
-        try {
-          return uses();
-        } catch {
-          return undefined;
-        }
-      });
-      await sleep(2_500);
-      provider.mode = 'quick';
-      const session = await createSession(server.url, sandbox.project);
-      await prompt(server.url, session, sandbox.project, 'hello');
-      const usedAt = Date.now();
-      await waitFor('it retires', () => !alive(server.listener));
-      expect(Date.now() - usedAt).toBeGreaterThan(6_000);
-      expect(Date.now() - usedAt).toBeLessThan(40_000);
-    },
-  );
+  test('is not stopped soon after a session of its own did something, although no look saw that', {
+    ...onDemand,
+  }, async ({ sandbox, provider, expect }) => {
+    // The watch looks only when it was quiet for long enough.
+    const seldom = { ...SOON, OPENCODE_REAP_WATCH_EVERY: '6s', OPENCODE_REAP_RETIRE_AFTER: '6s' };
+    const server = await startAndLeave(sandbox, release, providerConfig(provider), seldom);
+    const uses = (): Fields => {
+      const { servers } = JSON.parse(readFileSync(join(sandbox.stateDir, 'last-uses.json'), 'utf8'));
+      return servers[`${server.listener}-${startToken(server.listener)}`];
+    };
+    await waitFor('its first look', () => {
+      try {
+        return uses();
+      } catch {
+        return undefined;
+      }
+    });
+    await sleep(2_500);
+    provider.mode = 'quick';
+    const session = await createSession(server.url, sandbox.project);
+    await prompt(server.url, session, sandbox.project, 'hello');
+    const usedAt = Date.now();
+    await waitFor('it retires', () => !alive(server.listener));
+    expect(Date.now() - usedAt).toBeGreaterThan(6_000);
+    expect(Date.now() - usedAt).toBeLessThan(40_000);
+  });
 });
 
 describe.concurrent('the watch looks after servers of every origin', { timeout: 240_000 }, () => {
@@ -135,7 +135,7 @@ describe.concurrent('the watch looks after servers of every origin', { timeout: 
     expect((await runCli(sandbox, ['--all-stale', '--older-than', '0s'])).stdout).toMatch(/^stopped/m);
   });
 
-  test.skipIf(unlessAsked)(`one that a user has adopted${unlessAsked}`, async ({ sandbox, expect }) => {
+  test('one that a user has adopted', { ...onDemand }, async ({ sandbox, expect }) => {
     const [release = 'native'] = releases('native');
     const { pid, port } = await spawnServer(sandbox, { release, port: await sandbox.reserve() });
     const { code } = await runCli(sandbox, ['adopt', `:${port}`], { env: SOON });

@@ -10,7 +10,6 @@ import type { Changes, Sandbox } from '../support/sandbox.js';
 import { waitFor } from '../support/wait.js';
 import { leftOf } from './left.js';
 
-export const HOOKS = 100;
 export const REAPERS = 8;
 const SERVERS = 8;
 
@@ -19,8 +18,8 @@ const AT_ONCE = { OPENCODE_REAP_LINGER: '0s', OPENCODE_REAP_OLDER_THAN: '0s' };
 /** The watch looks every second, and soon finds that nothing uses these servers. */
 const WATCHFUL = { OPENCODE_REAP_WATCH_EVERY: '1s', OPENCODE_REAP_RETIRE_AFTER: '3s' };
 
-/** Who asks for an end at the same moment. Returns by whom how many servers were stopped. */
-export async function crowdOnce(sandbox: Sandbox): Promise<Record<string, number>> {
+/** Who asks for an end at the same moment, with so many hooks. Returns by whom how many servers were stopped. */
+export async function crowdOnce(sandbox: Sandbox, hookCount = 100): Promise<Record<string, number>> {
   const servers = await startRecorded(sandbox);
   const [users, kept] = [await startFake(sandbox), await startFake(sandbox)];
   const bystander = startBystander(sandbox);
@@ -28,7 +27,7 @@ export async function crowdOnce(sandbox: Sandbox): Promise<Record<string, number
   await runCli(sandbox, ['keep', 'kept']);
   const before = [users.pid, kept.pid, bystander].map(identityOf);
   await startWatching(sandbox);
-  const hooks = Array.from({ length: HOOKS }, (_, n) =>
+  const hooks = Array.from({ length: hookCount }, (_, n) =>
     callOfSession(sandbox, n % 2 ? 'session-end' : 'session-start', n, AT_ONCE),
   );
   const reapers = Array.from({ length: REAPERS }, () => runCli(sandbox, ALL));

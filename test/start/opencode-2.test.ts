@@ -10,6 +10,7 @@ import { inhabitants } from '../support/inhabitants.js';
 import { type Answered, BUILDS, callLibrary } from '../support/library.js';
 import { request } from '../support/opencode.js';
 import { doneBy, installSecond, type Settings, standIn, startSecond } from '../support/opencode-2.js';
+import { onDemand, sampled } from '../support/patience.js';
 import { alive, cmdline, environ, portHolder } from '../support/proc.js';
 import { type Changes, createSandbox, type Sandbox } from '../support/sandbox.js';
 import { killedAt, sweepSteps } from '../support/steps.js';
@@ -107,7 +108,7 @@ describe('a stand-in for OpenCode 2', () => {
     expect(inhabitants(sandbox).filter((one) => cmdline(one).some((word) => word.includes(password)))).toEqual([]);
   });
 
-  test('is told to a shell that evaluates what --print-env prints', async () => {
+  test('is told to a shell that evaluates what --print-env prints', { ...onDemand }, async () => {
     const { stdout, code, stderr } = await started(['--print-env']);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     const script = 'eval "$1"; echo "$OPENCODE_SERVER_URL $OPENCODE_PASSWORD $OPENCODE_SERVER_PASSWORD"';
@@ -117,7 +118,7 @@ describe('a stand-in for OpenCode 2', () => {
     expect((await started(['--print-env', '--json'])).code).toBe(2);
   });
 
-  test.each(['OPENCODE_PASSWORD', 'OPENCODE_SERVER_PASSWORD'])(
+  test.each(sampled(['OPENCODE_PASSWORD', 'OPENCODE_SERVER_PASSWORD'], 1))(
     'has the user’s password where %s has one, however odd, and it is not written down',
     async (name) => {
       const odd = `it's $HOME "and" \\ more`;
@@ -143,7 +144,7 @@ describe('a stand-in for OpenCode 2', () => {
     expect((await startedJson(how)).password).toBe('a\u001b[2Jb');
   });
 
-  test('can be secure, with its password in both variables', async () => {
+  test('can be secure, with its password in both variables', { ...onDemand }, async () => {
     const { value } = await ensure({ secure: true }, { env: { OPENCODE_PASSWORD: 'everybody-knows' } });
     expect(value).toMatchObject({ alreadyRunning: false, password: expect.stringMatching(OURS) });
     const { password, pid } = value ?? {};
@@ -153,7 +154,7 @@ describe('a stand-in for OpenCode 2', () => {
     expect((await ensure()).value).toEqual({ ...value, alreadyRunning: true });
   });
 
-  test.each<[string, Changes]>([
+  const outer: [string, Changes][] = [
     [
       'from a tool of an OpenCode 2',
       { OPENCODE_TERMINAL: '1', OPENCODE_PASSWORD: 'outer', OPENCODE_SERVER_PASSWORD: 'outer' },
@@ -162,7 +163,8 @@ describe('a stand-in for OpenCode 2', () => {
       'from anything below a server of ours',
       { OPENCODE_PASSWORD: 'opencode-reap-outer', OPENCODE_SERVER_PASSWORD: 'opencode-reap-outer' },
     ],
-  ])('gets no password of an outer server when it is started %s', async (_, env) => {
+  ];
+  test.each(sampled(outer, 1))('gets no password of an outer server when it is started %s', async (_, env) => {
     const { password, pid } = await startedJson({ env });
     expect(password).toMatch(OURS);
     expect(password).not.toContain('outer');
@@ -175,14 +177,17 @@ describe('a stand-in for OpenCode 2', () => {
     expect([code, await statusFor(url, password), portHolder(Number(new URL(url).port))]).toEqual([0, 200, pid]);
   });
 
-  test.each(['--service', '--stdio'])('is not started where it would belong to others: %s', async (mode) => {
-    const { code, stdout, stderr } = await started(['--', mode]);
-    const error = `error: opencode serve ${mode} is not a server that can be reaped later\n`;
-    expect([code, stdout, stderr]).toEqual([1, '', `${error}hint: leave that argument out\n`]);
-    expectNothingLeft();
-  });
+  test.each(sampled(['--service', '--stdio'], 1))(
+    'is not started where it would belong to others: %s',
+    async (mode) => {
+      const { code, stdout, stderr } = await started(['--', mode]);
+      const error = `error: opencode serve ${mode} is not a server that can be reaped later\n`;
+      expect([code, stdout, stderr]).toEqual([1, '', `${error}hint: leave that argument out\n`]);
+      expectNothingLeft();
+    },
+  );
 
-  test('is one server with one password for all who start it at the same moment', async () => {
+  test('is one server with one password for all who start it at the same moment', { ...onDemand }, async () => {
     const delays = [0, 0, 300, 600];
     const all = await Promise.all(
       delays.map(async (ms, at) => {
@@ -212,7 +217,7 @@ describe('a stand-in for OpenCode 2 is ready', () => {
     expectNothingLeft();
   });
 
-  test('never when its release has no such route, and is ended', async () => {
+  test('never when its release has no such route, and is ended', { ...onDemand }, async () => {
     const { stderr } = await started(['--ready-timeout', '1s'], { settings: { answers: { '/api/info': 'missing' } } });
     expect(stderr).toMatch(/^error: opencode gave no answer that is understood within 1 s\n/);
     expectNothingLeft();
@@ -234,7 +239,7 @@ describe('a stand-in for OpenCode 2 is ready', () => {
     expectNothingLeft();
   });
 
-  test('also as releases up to 2.0.16 refuse: every path, as OpenCode 1 does', async () => {
+  test('also as releases up to 2.0.16 refuse: every path, as OpenCode 1 does', { ...onDemand }, async () => {
     const settings: Settings = { refusesPages: true, bootMs: 800, startsForMs: 800 };
     const first = await startedJson({ settings });
     expect([await statusFor(first.url, first.password), (await doneBy(first)).phase]).toEqual([200, 'ready']);
@@ -242,7 +247,7 @@ describe('a stand-in for OpenCode 2 is ready', () => {
     expect((await ensure({ secure: true })).value).toEqual({ ...first, alreadyRunning: true });
   });
 
-  test.each(['json', 'bare'] as const)('whatever its refusals look like: %s', async (refusal) => {
+  test.each(sampled(['json', 'bare'] as const, 1))('whatever its refusals look like: %s', async (refusal) => {
     const first = await startedJson({ settings: { refusal } });
     expect(await startedJson()).toEqual({ ...first, alreadyRunning: true });
   });
@@ -330,6 +335,7 @@ test.each([
 });
 
 test('SIGKILL before any step of `start`: the next one has a stand-in for OpenCode 2, and its password', {
+  ...onDemand,
   timeout: 600_000,
 }, async () => {
   await sweepSteps(async (step) => {

@@ -6,6 +6,7 @@ import { type CliResult, runCli } from '../support/cli.js';
 import { deadPid, type Fields, filesIn, installFake, recordsIn, type StateFile } from '../support/fake.js';
 import { inhabitants } from '../support/inhabitants.js';
 import { installOpencode, releases, request, waitFor } from '../support/opencode.js';
+import { onDemand } from '../support/patience.js';
 import { alive, environ, portHolder } from '../support/proc.js';
 import { PROGRAM } from '../support/program.js';
 import { createSandbox, type Sandbox } from '../support/sandbox.js';
@@ -89,7 +90,7 @@ test('the record of a spawn that never happened goes, and leads to no other serv
   expect(await answers()).toBe(true);
 });
 
-test('a server with a password is judged and stopped, and the password appears nowhere', async () => {
+test('a server with a password is judged and stopped, and the password appears nowhere', { ...onDemand }, async () => {
   await installOpencode(sandbox, 'native');
   const password = 'correct-horse-battery';
   const url = `http://127.0.0.1:${port}`;

@@ -46,13 +46,13 @@ const withRecord = async ({ stateDir, ...sandbox }: Sandbox): Promise<string> =>
 };
 
 describe('a fence, at each step of the process that handles it (without a server)', SLOW, () => {
-  const handlers = [
+  const handlers = sampled([
     ['of a run that takes it down again', 'withdraw', undefined],
     ['of a run that is done', 'close', undefined],
     ['of a dead run, whose server lives', 'back', 'raise'],
     ['of a dead run that had only just raised it', 'back', 'raise, early'],
-  ] as const;
-  test.for(sampled(handlers))(
+  ] as const);
+  test.for(handlers)(
     '%s: the record is always to be found, and goes back',
     async ([, what, before], { sandbox, expect }) => {
       const { stateDir } = sandbox;
@@ -164,11 +164,14 @@ describe.concurrent('SIGKILL before any step (the server is a stand-in)', SLOW, 
 });
 
 describe('SIGKILL before any step of a hook', SLOW, () => {
-  const hooks = [
-    ['session-start', '{"session_id":"s","source":"startup"}', 'leases'],
-    ['session-end', '{"session_id":"s","reason":"other"}', 'requests'],
-  ] as const;
-  test.for(sampled(hooks, 1))(
+  const hooks = sampled(
+    [
+      ['session-start', '{"session_id":"s","source":"startup"}', 'leases'],
+      ['session-end', '{"session_id":"s","reason":"other"}', 'requests'],
+    ] as const,
+    1,
+  );
+  test.for(hooks)(
     '%s: nothing torn, and the next one is whole',
     async ([event, input, folder], { sandbox, expect }) => {
       // The background run that it starts would take the request away.

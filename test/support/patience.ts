@@ -1,3 +1,9 @@
+declare module 'vitest' {
+  interface TaskMeta {
+    readonly isOnDemand?: boolean;
+  }
+}
+
 /**
  * What the default run leaves out, so that it stays below four minutes on two cores, and CI does not: EVERY_RELEASE=1
  * runs all.
@@ -17,6 +23,9 @@ export const withoutPatience = isPatient ? '' : ' (takes a minute: EVERY_RELEASE
 
 /** The same for a test that shows in another way what a quicker one shows already. */
 export const unlessAsked = isThorough ? '' : ' (shows more of the same: EVERY_RELEASE=1 runs it, or its file’s name)';
+
+/** The options of such a test, of which left-out.ts says at the end where it is. */
+export const onDemand = { skip: !isThorough, meta: { isOnDemand: true } };
 
 const TODAY = Math.floor(Date.now() / 86_400_000);
 

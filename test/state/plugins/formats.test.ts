@@ -5,6 +5,7 @@ import type { Judged } from '../../../src/decide/plan.js';
 import { reap } from '../../../src/reap.js';
 import { inProject, openWorld } from '../../../src/run/world.js';
 import { deadPid, installFake, startBystander, startFake } from '../../support/fake.js';
+import { sampled } from '../../support/patience.js';
 import { type Files, PLUGIN_FORMATS, type PluginFormat, type Subject } from '../../support/plugin-state.js';
 import { alive, portsOf, startToken } from '../../support/proc.js';
 import { THROUGH_MACOS } from '../../support/program.js';
@@ -65,7 +66,8 @@ const verdictOn = async (...all: readonly Files[]): Promise<string[]> => {
   return servers.flatMap(({ verdict }) => [verdict.kind, ...('reasons' in verdict ? verdict.reasons : [])]);
 };
 
-describe.each(PLUGIN_FORMATS)('$format', (plugin) => {
+// plugin-cases.ts and plugin-files.test.ts have all of them in any case, without servers.
+describe.each(sampled(PLUGIN_FORMATS, 9))('$format', (plugin) => {
   let server: Subject;
   const unsure = ['unsure', 'identity', 'idle'];
   const proven = plugin.unprovable ? unsure : ['stale'];

@@ -6,6 +6,7 @@ import { runCli } from '../../support/cli.js';
 import { startBystander, startFake } from '../../support/fake.js';
 import { inhabitants } from '../../support/inhabitants.js';
 import { spawnServer, waitFor } from '../../support/opencode.js';
+import { onDemand } from '../../support/patience.js';
 import { type Files, HEX, PLUGIN_FORMATS, type Subject } from '../../support/plugin-state.js';
 import { alive, descendants, portHolder, startToken } from '../../support/proc.js';
 import { reapJson, stateFiles } from '../../support/reaped.js';
@@ -103,7 +104,9 @@ test('a server that two plugins wrote down is judged once, and a job of one spar
   expect([alive(pid), isUntouched(written), isUntouched(running)]).toEqual([false, true, true]);
 });
 
-test('a server that its plugin did not write down is named with all that helps to know it, until it is adopted', async () => {
+test('a server that its plugin did not write down is named with all that helps to know it, until it is adopted', {
+  ...onDemand,
+}, async () => {
   const { pid, port } = await spawnServer(sandbox, { release: 'native', port: await sandbox.reserve() });
   const first = await runCli(sandbox, NOW);
   expect(first).toMatchObject({ code: 0, stderr: '' });
