@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { errorsIn } from '../support/answers.js';
 import { runCli } from '../support/cli.js';
 import { type Fake, installFake, startFake, writeRecord, writeState } from '../support/fake.js';
+import { sampled } from '../support/patience.js';
 import { createSandbox, type Sandbox } from '../support/sandbox.js';
 
 const schema = JSON.parse(readFileSync(new URL('../../docs/answers.schema.json', import.meta.url), 'utf8'));
@@ -91,14 +92,15 @@ test('the schema of the answers refuses anything else', async () => {
 });
 
 describe('with --json, errors are lines of JSON on standard error, and standard output has no half answer:', () => {
-  test.each<[number, string[], string]>([
+  const wrong: [number, string[], string][] = [
     [2, ['--json', '--frobnicate'], "unknown option '--frobnicate'"],
     [2, ['--frobnicate', '--json'], "unknown option '--frobnicate'"],
     [2, ['why', '--json'], "missing required argument 'server'"],
     [2, ['frobnicate', '--json'], "unknown command 'frobnicate'"],
     [4, ['why', 'two', '--json'], 'no known server has the id, pid or port two'],
     [1, ['start', '--json', '--port', '0'], 'opencode'],
-  ])('exit code %i for %j', async (code, args, error) => {
+  ];
+  test.each(sampled(wrong, 3))('exit code %i for %j', async (code, args, error) => {
     const result = await errors(args, { PATH: sandbox.root });
     expect(result).toEqual({
       code,
@@ -128,7 +130,7 @@ describe('with --json, errors are lines of JSON on standard error, and standard 
 });
 
 describe('a server that is not there is exit code 4', () => {
-  test.each(['why', 'stop', 'keep', 'unkeep', 'adopt'])('to %s', async (command) => {
+  test.each(sampled(['why', 'stop', 'keep', 'unkeep', 'adopt']))('to %s', async (command) => {
     const said = { stdout: '', stderr: expect.stringMatching(/^error: [^\n]+\nhint: [^\n]+\n$/) };
     expect(await runCli(sandbox, [command, 'two'])).toEqual({ code: 4, ...said });
   });
@@ -157,13 +159,14 @@ describe('-q says what was stopped and nothing else:', () => {
 });
 
 describe('a folder that is named and not there', () => {
-  test.each([
+  const missing: [string, string[]][] = [
     ['--state-dir', ['list']],
     ['--state-dir', ['keep', 'one']],
     ['--state-dir', ['--all-stale']],
     ['--workspace', ['--older-than', '0s']],
     ['--workspace', ['install']],
-  ])('%s of %j is wrong usage', async (option, args) => {
+  ];
+  test.each(sampled(missing, 2))('%s of %j is wrong usage', async (option, args) => {
     const folder = join(sandbox.root, 'none');
     const { code, stdout, stderr } = await runCli(sandbox, [...args, option, folder]);
     expect([code, stdout]).toEqual([2, '']);
@@ -179,12 +182,13 @@ describe('a folder that is named and not there', () => {
 });
 
 describe('an option that a command does not take is refused', () => {
-  test.each([
+  const refused: [string[], string][] = [
     [['--dry-run', 'keep', 'one'], "'keep' does not take --dry-run"],
     [['-q', 'list'], "'list' does not take --quiet"],
     [['--json', 'completion', 'bash'], "'completion' does not take --json"],
     [['--exit-code', '-q'], '--exit-code needs --dry-run'],
-  ])('%j', async (args, error) => {
+  ];
+  test.each(sampled(refused, 2))('%j', async (args, error) => {
     const { code, stdout, stderr } = await runCli(sandbox, args);
     expect([code, stdout]).toEqual([2, '']);
     expect(stderr).toContain(error);
@@ -193,7 +197,7 @@ describe('an option that a command does not take is refused', () => {
 });
 
 describe('the hint of wrong usage', () => {
-  test.each([
+  const hints: [string[], string][] = [
     [['lst'], 'did you mean list?'],
     [['help', 'stpo'], 'did you mean stop?'],
     [['stpo', 'one'], 'did you mean stop?'],
@@ -203,7 +207,8 @@ describe('the hint of wrong usage', () => {
     [['start', '--port', 'x'], 'opencode-reap start --help lists its options'],
     [['--limit', 'x'], 'opencode-reap --help lists commands and options'],
     [['xyzzy'], 'opencode-reap --help lists commands and options'],
-  ])('of %j is: %s', async (args, hint) => {
+  ];
+  test.each(sampled(hints, 3))('of %j is: %s', async (args, hint) => {
     expect((await runCli(sandbox, args)).stderr).toMatch(`\nhint: ${hint}\n`);
   });
 });

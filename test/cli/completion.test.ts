@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { completion, SHELLS } from '../../src/report/completion.js';
 import { runCli } from '../support/cli.js';
 import { type Fake, recordOf, startFake, writeRecord, writeState } from '../support/fake.js';
+import { sampled } from '../support/patience.js';
 import { createSandbox, type Sandbox } from '../support/sandbox.js';
 import { openTerminal, type Terminal } from '../support/terminal.js';
 import { withoutTmux } from '../support/tmux.js';
@@ -117,7 +118,7 @@ const INTERACTIVE = {
 
 const isThere = (shell: string): boolean => spawnSync(shell, ['--version']).status === 0;
 
-describe.each(Object.entries(INTERACTIVE))('typed in %s:', (shell, { start, load, listing }) => {
+describe.each(sampled(Object.entries(INTERACTIVE), 1))('typed in %s:', (shell, { start, load, listing }) => {
   const without = withoutTmux || (isThere(shell) ? '' : ` (skipped: ${shell} is not installed)`);
 
   /** What the screen shows once it shows what is waited for. */

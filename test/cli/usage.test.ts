@@ -7,6 +7,7 @@ import { parseDuration } from '../../src/common/duration.js';
 import { GUARD_NAMES } from '../../src/decide/guards.js';
 import { runCli } from '../support/cli.js';
 import { type Fake, recordOf, startFake, writeState } from '../support/fake.js';
+import { sampled } from '../support/patience.js';
 import { createSandbox, type Sandbox } from '../support/sandbox.js';
 
 const PROGRAM = fileURLToPath(new URL('../../bin/opencode-reap.js', import.meta.url));
@@ -24,7 +25,7 @@ beforeAll(async () => {
 afterAll(() => sandbox.dispose());
 
 describe('wrong usage is one sentence and one hint', () => {
-  test.each<[string, string[]]>([
+  const wrong: [string, string[]][] = [
     ['an unknown option', ['--frobnicate']],
     ['an option that is nearly right', ['--dryrun']],
     ['an unknown option of a command', ['list', '--grace', '5s']],
@@ -54,18 +55,20 @@ describe('wrong usage is one sentence and one hint', () => {
     ['a limit with a fraction', ['--limit', '1.5']],
     ['a number of lines that is none', ['log', '--lines', 'x']],
     ['an escape sequence', [`${ESCAPE}31mred`]],
-  ])('%s', async (_, args) => {
+  ];
+  test.each(sampled(wrong, 8))('%s', async (_, args) => {
     const { code, stdout, stderr } = await runCli(sandbox, args);
     expect([code, stdout]).toEqual([2, '']);
     expect(stderr).toMatch(/^error: [a-z][^\n]*[^.\n]\nhint: [^\n]+\n$/);
     expect(stderr).not.toContain(ESCAPE);
   });
 
-  test.each<[string, string, string[]]>([
+  const settings: [string, string, string[]][] = [
     ['OPENCODE_REAP_OLDER_THAN', '5', []],
     ['OPENCODE_REAP_OLDER_THAN', 'soon', ['list']],
     ['OPENCODE_REAP_GRACE', '-1s', []],
-  ])('%s=%s', async (name, value, args) => {
+  ];
+  test.each(sampled(settings, 1))('%s=%s', async (name, value, args) => {
     const { code, stdout, stderr } = await runCli(sandbox, ['--dry-run', ...args], { env: { [name]: value } });
     expect([code, stdout]).toEqual([2, '']);
     expect(stderr).toMatch(new RegExp(`^error: [a-z][^\\n]*${name}[^\\n]*\\nhint: [^\\n]+\\n$`));
@@ -99,11 +102,14 @@ describe('options', () => {
     expect(refused.flatMap((text) => parseDuration(text) ?? [])).toEqual([]);
   });
 
-  test.each([['--help'], ['-h'], ['list', '--help'], ['stop', '-h']])('explain themselves: %s', async (...args) => {
-    const { code, stdout, stderr } = await runCli(sandbox, args);
-    expect([code, stderr]).toEqual([0, '']);
-    expect(stdout).toMatch(/^Usage: opencode-reap/);
-  });
+  test.each(sampled([['--help'], ['-h'], ['list', '--help'], ['stop', '-h']]))(
+    'explain themselves: %s',
+    async (...args) => {
+      const { code, stdout, stderr } = await runCli(sandbox, args);
+      expect([code, stderr]).toEqual([0, '']);
+      expect(stdout).toMatch(/^Usage: opencode-reap/);
+    },
+  );
 
   test('tell the version of the package', async () => {
     const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
@@ -133,7 +139,7 @@ describe('--quiet', () => {
     expect(JSON.parse((await runCli(sandbox, ['-nq', '--json'])).stdout)).toMatchObject({ dryRun: true });
   });
 
-  test.each(['list', 'log', 'why'])('is not for %s, which would then say nothing', async (command) => {
+  test.each(sampled(['list', 'log', 'why'], 1))('is not for %s, which would then say nothing', async (command) => {
     const args = command === 'why' ? [command, 'one'] : [command];
     expect(await runCli(sandbox, [...args, '--quiet'])).toMatchObject({ code: 2, stdout: '' });
   });
@@ -203,7 +209,7 @@ describe('colours', () => {
 });
 
 describe('a reader that has seen enough', () => {
-  test.each([['list'], ['--help'], ['--dry-run', '--json']])('is not an error (%s)', async (...args) => {
+  test.each(sampled([['list'], ['--help'], ['--dry-run', '--json']], 1))('is not an error (%s)', async (...args) => {
     const child = sandbox.spawn(process.execPath, [PROGRAM, ...args]);
     let stderr = '';
     child.stdout?.destroy();

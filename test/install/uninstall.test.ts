@@ -3,10 +3,11 @@ import { rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, expect } from 'vitest';
 import { copies, jsonOf, MINE, names, read, run, test, userSettings, write } from '../support/installed.js';
+import { sampled } from '../support/patience.js';
 import type { Sandbox } from '../support/sandbox.js';
 
 describe('uninstall', () => {
-  test.for([
+  const files = [
     ['a file of mine', MINE],
     ['an empty object', '{}'],
     ['an empty file', ''],
@@ -16,7 +17,8 @@ describe('uninstall', () => {
     ['hooks that are empty', '{\r\n\t"hooks": {},\r\n\t"a": 1\r\n}\r\n'],
     ['an event that is empty', '{"hooks": {"SessionStart": [ ]}}'],
     ['hooks of others', '{\n  "hooks": {\n    "SessionStart": [{ "hooks": [] }],\n    "Stop": []\n  }\n}\n'],
-  ])('gives back to the byte: %s', async ([, text = ''], { sandbox }) => {
+  ];
+  test.for(sampled(files, 3))('gives back to the byte: %s', async ([, text = ''], { sandbox }) => {
     const file = await write(userSettings(sandbox), text);
     await run(sandbox, ['install']);
     await run(sandbox, ['install', '--port', '4777']);

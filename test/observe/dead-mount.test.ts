@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { runCli } from '../support/cli.js';
 import { type Fake, identityOf, machine, SCHEMA, startFake, writeRecord, writeState } from '../support/fake.js';
 import { type Behind, HOOK, noMounts, runBehindMount } from '../support/fuse.js';
+import { sampled } from '../support/patience.js';
 import { alive } from '../support/proc.js';
 import { createSandbox, type Sandbox } from '../support/sandbox.js';
 
@@ -43,7 +44,7 @@ const skipped = noMounts ? ` (skipped: ${noMounts})` : '';
 describe.skipIf(skipped)(`a mount that does not answer${skipped}`, () => {
   const DEAD: Behind[] = ['nobody', 'nothing read', 'nothing answered'];
 
-  test.each(DEAD)('spares nothing that works elsewhere, and ends no run (%s)', async (behind) => {
+  test.each(sampled(DEAD, 1))('spares nothing that works elsewhere, and ends no run (%s)', async (behind) => {
     await writeRecord(sandbox, 'here', server);
     const there = await startFake(sandbox);
     await writeRecord(sandbox, 'there', there, { workspace: join(far, 'shop/sub') });
@@ -99,7 +100,7 @@ describe.skipIf(skipped)(`a mount that does not answer${skipped}`, () => {
     expect([said.servers[0].verdict, alive(server.pid)]).toEqual(['unsure', true]);
   });
 
-  test.each(DEAD)('keeps no hook waiting, which writes down the folder as typed (%s)', async (behind) => {
+  test.each(sampled(DEAD, 1))('keeps no hook waiting, which writes down the folder as typed (%s)', async (behind) => {
     const input = JSON.stringify({ session_id: 's', cwd: join(far, 'shop'), source: 'clear' });
     const words = ['hook', 'session-start'];
     const ended = await runBehindMount(sandbox, { at: far, behind, words, input, program: HOOK });
@@ -130,7 +131,7 @@ describe.skipIf(skipped)(`a mount that does not answer${skipped}`, () => {
 });
 
 describe('a `.git` that is none', () => {
-  test.each([
+  const odd: [string, (git: string) => unknown][] = [
     ['a pipe', (git: string) => execFileSync('mkfifo', [git])],
     ['a link to a device', (git: string) => symlinkSync('/dev/zero', git)],
     ['a link to itself', (git: string) => symlinkSync('.git', git)],
@@ -145,7 +146,8 @@ describe('a `.git` that is none', () => {
       ],
     ],
     ['a file with a NUL', (git: string) => writeFileSync(git, 'gitdir: \0/x\n')],
-  ])('ends no run and no hook, and spares nothing elsewhere: %s', async (_, make) => {
+  ];
+  test.each(sampled(odd, 2))('ends no run and no hook, and spares nothing elsewhere: %s', async (_, make) => {
     await writeRecord(sandbox, 'here', server);
     make(join(far, 'shop/.git'));
     await leaveLease(join(far, 'shop'));

@@ -6,6 +6,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { runCli } from '../support/cli.js';
 import { type Fields, machine, recordOf, startFake, writeRecord, writeState } from '../support/fake.js';
 import { installOpencode, type Release, releases } from '../support/opencode.js';
+import { sampled } from '../support/patience.js';
 import { alive } from '../support/proc.js';
 import { THROUGH_MACOS } from '../support/program.js';
 import { reapJson } from '../support/reaped.js';
@@ -53,7 +54,7 @@ describe('a stand-in is asked', () => {
     expect([alive(first.fake.pid), alive(second.fake.pid)]).toEqual([false, false]);
   });
 
-  test.each<[string, Fields, string[]]>([
+  const strangers: [string, Fields, string[]][] = [
     ['carries another tag', { tag: 'another' }, ['spared', 'identity']],
     [
       'may carry another tag, and is the user’s',
@@ -68,7 +69,8 @@ describe('a stand-in is asked', () => {
       { machine: { ...machine(), pidNamespace: undefined } },
       ['unsure', 'local', 'idle'],
     ],
-  ])('never when it %s', async (_, changes, expected) => {
+  ];
+  test.each(sampled(strangers, 3))('never when it %s', async (_, changes, expected) => {
     const { sandbox, fake, asked } = await recorded(changes);
     expect(await verdict(sandbox)).toEqual(expected);
     for (const args of [NOW, ['why', 'known'], ['stop', 'known', '--yes']]) await runCli(sandbox, args);

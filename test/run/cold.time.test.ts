@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe } from 'vitest';
 import { takeDefaultPort } from '../support/companions.js';
 import { WITHOUT_NETWORK, withoutNamespaces } from '../support/no-network.js';
-import { installOpencode, RELEASES, type Release } from '../support/opencode.js';
+import { installOpencode, releases } from '../support/opencode.js';
 import { PROGRAM } from '../support/program.js';
 import { test } from '../support/reaped.js';
 import { inTurn } from '../support/turn.js';
@@ -37,7 +37,7 @@ const run = (...args) => execFileSync(process.execPath, [${JSON.stringify(PROGRA
 })();`;
 
 describe.skipIf(withoutNamespaces)(`a server in a cold config folder, without a network${withoutNamespaces}`, () => {
-  test.for(Object.keys(RELEASES) as Release[])(
+  test.for(releases('native'))(
     'answers its first question within 2 s, and is judged and stopped (%s)',
     async (release, { sandbox, expect }) => {
       await installOpencode(sandbox, release);
