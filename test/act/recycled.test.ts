@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { installFake } from '../support/fake.js';
+import { sampled } from '../support/patience.js';
 import { createSandbox, type Sandbox } from '../support/sandbox.js';
 
 // In a pid namespace of its own, the kernel can be told which pid to give out next: what happens once in years
@@ -60,13 +61,16 @@ describe.skipIf(missing)(`a look-alike that has been given the pid of a stand-in
   });
 
   // It ends when it is told to let go, which is after the verdict and before the signal.
-  test.each(['native', 'plugin'])('between the verdict and the signal is left alone: a %s record', async (format) => {
-    const { report } = await recycle({ format, serverEnv: { FAKE_OPENCODE: 'disposed' } });
-    expect(report).toMatchObject([{ verdict: 'stale' }]);
-    expect(['gone', 'replaced', 'withheld', 'stopped']).toContain(report[0]?.outcome?.kind);
-  });
+  test.each(sampled(['native', 'plugin'], 1))(
+    'between the verdict and the signal is left alone: a %s record',
+    async (format) => {
+      const { report } = await recycle({ format, serverEnv: { FAKE_OPENCODE: 'disposed' } });
+      expect(report).toMatchObject([{ verdict: 'stale' }]);
+      expect(['gone', 'replaced', 'withheld', 'stopped']).toContain(report[0]?.outcome?.kind);
+    },
+  );
 
-  test.each(['0s', '5s'])('between SIGTERM and SIGKILL, with %s of grace, is not hit', async (grace) => {
+  test.each(sampled(['0s', '5s'], 1))('between SIGTERM and SIGKILL, with %s of grace, is not hit', async (grace) => {
     for (const endsAfter of [0, 30, 480, 505]) {
       const { report } = await recycle(
         { format: 'native', serverEnv: { FAKE_OPENCODE_ENDS: `${endsAfter}` } },

@@ -8,6 +8,7 @@ import { execa } from '../../build/substitutes/execa.js';
 import { filesIn, installFake } from '../support/fake.js';
 import { inhabitants } from '../support/inhabitants.js';
 import { callLibrary } from '../support/library.js';
+import { sampled } from '../support/patience.js';
 import { createSandbox, type Sandbox } from '../support/sandbox.js';
 import { waitFor } from '../support/wait.js';
 import { watchesOf } from '../support/watching.js';
@@ -50,7 +51,7 @@ const node = (args: readonly string[], input = '') => {
   return { code: status, stdout, stderr };
 };
 
-test.each(FORMS)('two builds of %s are the same, to the byte', (file, part) => {
+test.each(sampled(FORMS, 1))('two builds of %s are the same, to the byte', (file, part) => {
   const bytes = ['one', 'two'].map((name) => {
     const words = [join(ROOT, 'build/build.mjs'), part, join(sandbox.root, name)];
     const built = spawnSync(process.execPath, words, { env: {}, encoding: 'utf8' });
@@ -164,7 +165,7 @@ await ensureServer({ readyTimeout: '5s' });
   expect(found.map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'))).toEqual([]);
 });
 
-test.each(FORMS)('run through a link, %s is its own hook and its own background run', async (file) => {
+test.each(sampled(FORMS, 1))('run through a link, %s is its own hook and its own background run', async (file) => {
   const link = join(sandbox.root, 'linked');
   symlinkSync(join(sandbox.root, 'plugin'), link);
   const input = JSON.stringify({ session_id: 'a-session', cwd: sandbox.project, source: 'startup' });

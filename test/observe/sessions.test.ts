@@ -16,6 +16,7 @@ import {
 } from '../support/fake.js';
 import { listHere } from '../support/list-here.js';
 import { request, spawnServer } from '../support/opencode.js';
+import { sampled } from '../support/patience.js';
 import { alive, cmdline, descendants, environ, startToken } from '../support/proc.js';
 import { type Changes, createSandbox, type Sandbox } from '../support/sandbox.js';
 import { waitFor } from '../support/wait.js';
@@ -86,7 +87,7 @@ const script = (name: string): string => {
 };
 
 describe('a stand-in for a live session spares the server of its workspace', () => {
-  test.each<[string, () => Started]>([
+  const names: [string, () => Started][] = [
     ['as claude', () => ({ program: 'bin/claude' })],
     ['called by its version', () => ({ program: `${VERSIONS}/2.1.330` })],
     ['called by its version, by a name of its own', () => ({ program: 'x/2.1.330', argv0: 'claude' })],
@@ -96,7 +97,8 @@ describe('a stand-in for a live session spares the server of its workspace', () 
     ['of an old release, with options', () => ({ program: 'bin/node', words: ['--no-warnings', script(CLI), '-c'] })],
     ['by a link to a version', () => ({ program: `${VERSIONS}/2.1.330`, copied: true, argv0: 'cc' })],
     ['with an unknown command', () => ({ program: 'bin/claude', words: ['-e', WAITS, 'some-day'] })],
-  ])('%s', async (_sentence, started) => {
+  ];
+  test.each(sampled(names, 3))('%s', async (_sentence, started) => {
     await start(started());
     expect(await judge()).toMatchObject(SPARED);
   });
@@ -161,18 +163,19 @@ describe('a stand-in for a helper of the client', () => {
   };
   const SPARE = ['bg-spare', '--bg-spare', '/x.sock'];
 
-  test.each<[string, readonly string[], string?]>([
+  const helpers: [string, readonly string[], string?][] = [
     ['which is the daemon', ['daemon', 'run', '--origin', 'transient']],
     ['which hosts a terminal', ['x.js', '/x.sock', '200', '50', '--', 'claude'], 'claude bg-pty-host'],
     ['which is spare', SPARE],
     ['which is spare, by its name', ['x.js', '/x.sock'], 'claude bg-spare'],
     ['which serves its tools', ['mcp', 'serve']],
-  ])('%s, holds nothing', async (_sentence, words, argv0) => {
+  ];
+  test.each(sampled(helpers, 2))('%s, holds nothing', async (_sentence, words, argv0) => {
     await help(words, argv0);
     expect(await judge()).toMatchObject(STALE);
   });
 
-  test.each<[string, object, (config: string, pid: number) => unknown]>([
+  const entries: [string, object, (config: string, pid: number) => unknown][] = [
     ['spares once it is claimed', SPARED, (config, pid) => list(config, pid, sandbox.project)],
     ['holds nothing elsewhere', STALE, (config, pid) => list(config, pid, sandbox.home)],
     [
@@ -202,7 +205,8 @@ describe('a stand-in for a helper of the client', () => {
       (config, pid) => list(config, pid, sandbox.project, { procStart: undefined, pidDomain: 'darwin' }),
     ],
     ['spares where the list cannot be read', SPARED, (config) => writeState(config, 'sessions', '')],
-  ])('which is spare, %s', async (_sentence, verdict, write) => {
+  ];
+  test.each(sampled(entries, 3))('which is spare, %s', async (_sentence, verdict, write) => {
     const config = join(sandbox.root, 'account');
     writeFileSync(join(sandbox.project, 'bg-spare'), WAITS);
     const pid = await start({ program: 'bin/claude', words: SPARE, env: { CLAUDE_CONFIG_DIR: config } });
