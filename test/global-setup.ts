@@ -18,7 +18,7 @@ export const setup = ({ name, vitest }: TestProject): void => {
   const all = Object.values(RELEASES).join(' and ');
   const said = process.env.EVERY_RELEASE
     ? `real servers are of OpenCode ${all}`
-    : `real servers are of OpenCode ${all}, one of them where both show the same, and some tables are run in part; EVERY_RELEASE=1 runs all`;
+    : `real servers are of OpenCode ${all}, one of them where both show the same; EVERY_RELEASE=1 runs all that there is`;
   if (name === 'all') process.stderr.write(`${said}\n`);
   fetchClaude();
   if (process.env.EVERY_RELEASE) fetchClaude(OLD_CLAUDE);

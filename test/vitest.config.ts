@@ -44,9 +44,9 @@ export default defineConfig({
     pool: 'forks',
     // No test changes what another file sees, and loading everything anew for each takes ten seconds in all.
     isolate: false,
-    // Most of the time is waiting for servers and clients, so two cores carry five at a time; with two releases of each
+    // Most of the time is waiting for servers and clients, so two cores carry six at a time; with two releases of each
     // server fewer, since a machine that is also starved shows what no user sees, and so when each look starts three programs.
-    maxWorkers: FEW ? 2 : 5,
+    maxWorkers: FEW ? 2 : 6,
     maxConcurrency: FEW ? 3 : 5,
     globalSetup: './global-setup.ts',
     testTimeout: 240_000,
