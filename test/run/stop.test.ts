@@ -54,8 +54,32 @@ test('stop ends what is recorded, young and kept', async () => {
   await record();
   await run('keep', 'known');
   const { code, stdout } = await run('stop', 'known', '--json');
+  const unkept = { name: 'unkept', outcome: 'veto', detail: 'the user wants it kept' };
   expect([code, JSON.parse(stdout)]).toMatchObject([0, { id: 'known', outcome: { kind: 'stopped' } }]);
+  expect(JSON.parse(stdout).guards).toContainEqual(unkept);
   expect(filesIn(sandbox.stateDir).filter((file) => /servers|closing/.test(file))).toEqual([]);
+});
+
+test('stop says of a kept server that it is kept: before it is stopped, when it asks, and after', async () => {
+  const name = `${server.port}`;
+  await record();
+  await run('keep', 'known');
+  const named = `pid ${server.pid} on port ${server.port}`;
+  expect((await run('stop', '-n', name)).stdout).toBe(`would stop ${named}, which is kept\n`);
+  const client = connect(server.port, '127.0.0.1');
+  await once(client, 'connect');
+  const inUse = `is kept and may be in use: 1 client connection open \\(pid ${process.pid}\\)`;
+  expect((await run('stop', '-n', name)).stdout).toMatch(new RegExp(`^would stop ${named}, which ${inUse}`));
+  expect(await run('stop', name)).toEqual(refused(new RegExp(`${named} ${inUse}`), /--yes/));
+  const { code, stdout } = await run('stop', name, '--yes');
+  client.destroy();
+  expect([code, stdout]).toEqual([0, expect.stringMatching(/^stopped .+; it was kept until now\n$/)]);
+});
+
+test('stop says nothing of a mark that a server does not have', async () => {
+  await record();
+  expect((await run('stop', '-n', 'known')).stdout).not.toContain('kept');
+  expect((await run('stop', 'known')).stdout).not.toContain('kept');
 });
 
 test('stop says it again to a stand-in for a server that has handed its first SIGTERM on', async () => {

@@ -35,7 +35,7 @@ export async function stopCommand(names: readonly string[], options: StopOptions
     answers.push(stopped);
     const { outcome } = stopped;
     if (!options.json && (!options.quiet || outcome?.kind === 'stopped'))
-      print([options.dryRun ? wouldStop(stopped) : said(stopped)]);
+      print([options.dryRun ? wouldStop(stopped) : hasStopped(stopped)]);
     return options.dryRun || outcome?.kind === 'stopped' || outcome?.kind === 'gone' ? 0 : 1;
   });
   if (!options.dryRun) await endWatchIfOver(process.argv[1], world);
@@ -44,8 +44,14 @@ export async function stopCommand(names: readonly string[], options: StopOptions
 }
 
 function wouldStop(server: Judged): string {
-  const inUse = useOf(server.verdict);
-  return `would stop ${clean(nameOf(server))}${inUse === undefined ? '' : `, which may be in use: ${inUse}`}`;
+  const signs = signsOf(server.verdict);
+  return `would stop ${clean(nameOf(server))}${signs === '' ? '' : `, which ${signs}`}`;
+}
+
+/** A keep mark does not hold back who names the server, but may have been forgotten. */
+function hasStopped(server: Judged): string {
+  const wasKept = server.outcome?.kind === 'stopped' && keptBy(server.verdict) === 'is kept';
+  return wasKept ? `${said(server)}; it was kept until now` : said(server);
 }
 
 /** What became of it, or the exit code if it was left alone. */
@@ -65,11 +71,12 @@ async function stopOne(name: string, options: StopOptions, course: Course, world
   if (options.dryRun) return { ...chosen.server, outcome: undefined };
   const inUse = options.yes ? undefined : useOf(chosen.server.verdict);
   if (inUse === undefined) return stopNamed(chosen.server, { ...policy, told: course.told }, world);
+  const described = `${nameOf(chosen.server)} ${signsOf(chosen.server.verdict)}`;
   if (!process.stdin.isTTY || !isTerminal('stderr')) {
-    complain(`${nameOf(chosen.server)} may be in use: ${inUse}`, 'add --yes to stop it anyway');
+    complain(described, 'add --yes to stop it anyway');
     return 1;
   }
-  if (await course.asking(() => confirmed(nameOf(chosen.server), inUse)))
+  if (await course.asking(() => confirmed(described)))
     return stopNamed(chosen.server, { ...policy, told: course.told }, world);
   if (!options.quiet) put('stderr', 'left alone\n');
   return 0;
@@ -90,13 +97,25 @@ function useOf({ guards }: Verdict): string | undefined {
   return inUse.length === 0 ? undefined : inUse.map(({ detail }) => clean(detail)).join('; ');
 }
 
+function keptBy({ guards }: Verdict): 'is kept' | 'may be kept' | undefined {
+  const outcome = guards.find(({ name }) => name === 'unkept')?.outcome;
+  if (outcome === 'veto') return 'is kept';
+  return outcome === 'unknown' ? 'may be kept' : undefined;
+}
+
+/** What a person should know before it is stopped, after its name; empty if there is nothing. */
+function signsOf(verdict: Verdict): string {
+  const inUse = useOf(verdict);
+  return [keptBy(verdict) ?? [], inUse === undefined ? [] : `may be in use: ${inUse}`].flat().join(' and ');
+}
+
 /**
  * The user's answer at the terminal. Without raw mode, Ctrl-C is the same signal as everywhere else, and end of input
  * counts as no.
  */
-async function confirmed(name: string, inUse: string): Promise<boolean> {
+async function confirmed(described: string): Promise<boolean> {
   const terminal = createInterface({ input: process.stdin, output: process.stderr, terminal: false });
-  process.stderr.write(`${name} may be in use: ${inUse}\nstop it anyway? [y/N] `);
+  process.stderr.write(`${described}\nstop it anyway? [y/N] `);
   const answer = await new Promise<string | undefined>((resolve) => {
     terminal.once('line', resolve).once('close', () => resolve(undefined));
   });
