@@ -90,6 +90,21 @@ describe('keep and unkeep', () => {
     expect(await reap('--dry-run')).toMatchObject({ servers: [{ verdict: 'stale' }] });
   });
 
+  test('say so where there is nothing to do, and have done it once only', async () => {
+    await record();
+    const said = async (...args: string[]) => {
+      const { code, stdout } = await run(...args);
+      return [code, stdout];
+    };
+    const until = 'until opencode-reap unkeep known\n';
+    expect(await said('unkeep', 'known')).toEqual([0, 'known was not kept\n']);
+    expect(await said('keep', 'known')).toEqual([0, `known is kept ${until}`]);
+    expect(await said('keep', `${server.pid}`)).toEqual([0, `known is already kept ${until}`]);
+    expect(await said('unkeep', 'known')).toEqual([0, 'known is no longer kept\n']);
+    expect(await said('unkeep', 'known')).toEqual([0, 'known was not kept\n']);
+    expect((await run('log')).stdout).toMatch(/^1 kept, 1 unkept$/m);
+  });
+
   test('say with --json what they have done, and nothing where they fail', async () => {
     await record();
     const { pid, port } = server;
@@ -154,11 +169,13 @@ describe('adopt', () => {
       { fields: { adopted: true, startedByPlugin: false, state: 'ready' } },
     ]);
     const again = await run('adopt', `${server[by]}`);
-    expect(again).toMatchObject({
-      code: 1,
-      stdout: '',
-      stderr: expect.stringMatching(/^error: .+already recorded.+\nhint: .+\n$/),
+    expect(again).toEqual({
+      code: 0,
+      stdout: expect.stringMatching(/^adopted-\S+ may already be reaped, recorded in \S+\.json\n$/),
+      stderr: '',
     });
+    expect(recordsIn(sandbox.stateDir)).toHaveLength(1);
+    expect((await run('log')).stdout).toMatch(/^1 adopted$/m);
     const { servers } = await reap();
     expect(servers).toMatchObject([{ workspace: sandbox.project, port: server.port, outcome: { kind: 'stopped' } }]);
     expect(alive(server.pid)).toBe(false);
@@ -168,9 +185,46 @@ describe('adopt', () => {
     const { code, stdout } = await run('adopt', `:${server.port}`, '--json');
     const id = `adopted-${server.pid}-${identityOf(server.pid).startToken}`;
     const record = join(sandbox.stateDir, `servers/${id}.json`);
-    expect([code, JSON.parse(stdout)]).toEqual([0, { id, pid: server.pid, port: server.port, adopted: true, record }]);
+    const adopted = { id, pid: server.pid, port: server.port, adopted: true, kept: false, record };
+    expect([code, JSON.parse(stdout)]).toEqual([0, adopted]);
     expect(existsSync(record)).toBe(true);
-    expect(await run('adopt', `:${server.port}`, '--json')).toMatchObject({ code: 1, stdout: '' });
+    const again = await run('adopt', `:${server.port}`, '--json');
+    expect([again.code, JSON.parse(again.stdout)]).toEqual([0, adopted]);
+  });
+
+  test('has nothing to do for a server that a plugin recorded, and does not take what is recorded as the user’s', async () => {
+    const file = await record();
+    expect(await run('adopt', `:${server.port}`)).toEqual({
+      code: 0,
+      stdout: `known may already be reaped, recorded in ${file}\n`,
+      stderr: '',
+    });
+    await record({ startedByPlugin: false });
+    expect(await run('adopt', `:${server.port}`)).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: expect.stringMatching(/^error: .+already recorded as known\nhint: .+\n$/),
+    });
+  });
+
+  test('says of a kept server that it stays kept, and by what', async () => {
+    const stays = (why: string) =>
+      expect.stringMatching(new RegExp(`^\\S+ is recorded in \\S+, but stays kept${why}\n$`));
+    await run('keep', `:${server.port}`);
+    const { code, stdout } = await run('adopt', `:${server.port}`);
+    expect([code, stdout]).toEqual([0, stays(' until opencode-reap unkeep adopted-\\S+')]);
+    const unkeep = /opencode-reap (unkeep \S+)/.exec(stdout)?.[1]?.split(' ') ?? [];
+    expect(JSON.parse((await run('adopt', `:${server.port}`, '--json')).stdout)).toMatchObject({ kept: true });
+    expect((await run(...unkeep)).stdout).toMatch(/is no longer kept\n$/);
+    expect(JSON.parse((await run('adopt', `:${server.port}`, '--json')).stdout)).toMatchObject({ kept: false });
+
+    const asks = await startFake(sandbox, { OPENCODE_REAP: 'keep' });
+    const adopted = await run('adopt', `${asks.pid}`);
+    expect([adopted.code, adopted.stdout]).toEqual([0, stays(': it was started with OPENCODE_REAP=keep')]);
+    expect((await run('log', `${asks.pid}`)).stdout).toContain('stays kept: it was started with OPENCODE_REAP=keep');
+    expect((await reap('--all-stale')).servers).toContainEqual(
+      expect.objectContaining({ serverPid: asks.pid, verdict: 'spared', reasons: ['unkept'] }),
+    );
   });
 
   test('refuses a shared daemon, and is not said to be a way for one', async () => {

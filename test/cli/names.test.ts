@@ -107,6 +107,7 @@ describe.concurrent('several servers, stand-ins, are named at once:', () => {
       expect([code, JSON.parse(stdout)]).toMatchObject([4, both.map((pid) => ({ pid, ...what }))]);
       expect(JSON.parse(stderr).error).toContain('nothing-like-it');
     }
+    await writeRecord(sandbox, 'known', server, { startedByPlugin: false });
     expect(await run('adopt', ...names)).toMatchObject({
       code: 1,
       stdout: expect.stringMatching(new RegExp(`^adopted-${other.pid}-\\d+ may be reaped`)),

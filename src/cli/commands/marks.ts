@@ -1,8 +1,10 @@
+import type { Evidence } from '../../decide/evidence.js';
 import { marksOn } from '../../decide/keep-marks.js';
 import { processesOf } from '../../decide/locate.js';
 import { mayBeHandedOver } from '../../decide/remedies.js';
 import type { Identity } from '../../model/identity.js';
 import type { KeepMark } from '../../model/record.js';
+import type { Snapshot } from '../../model/snapshot.js';
 import { workspaceOf } from '../../observe/directories.js';
 import { lineOf } from '../../report/log-line.js';
 import { clean } from '../../report/text.js';
@@ -58,10 +60,14 @@ async function keepOne(name: string, world: World): Promise<Done | number> {
   const chosen = await choose(name, POLICY, world);
   if (typeof chosen === 'number') return chosen;
   const { id } = chosen.server.record;
+  const { written, snapshot } = chosen.server.survey;
+  const wasKept = marksOn(chosen.server, written.kept, snapshot).some(({ means }) => means === 'same');
+  // Written again all the same: an older mark may not name the processes that are there now.
   const processes = processesOf(chosen.server.seen.located).map(identityOf);
-  keep(world.folder, { id, processes, machine: chosen.server.survey.snapshot.machine });
-  log(world, [lineOf(chosen.server, 'kept', `until opencode-reap unkeep ${id}`)]);
-  return { fields: { ...known(chosen), kept: true }, line: `${id} is kept until opencode-reap unkeep ${id}` };
+  keep(world.folder, { id, processes, machine: snapshot.machine });
+  const until = `until opencode-reap unkeep ${id}`;
+  if (!wasKept) log(world, [lineOf(chosen.server, 'kept', until)]);
+  return { fields: { ...known(chosen), kept: true }, line: `${id} is ${wasKept ? 'already ' : ''}kept ${until}` };
 }
 
 /** Removes every mark that keeps the server, whatever the server's id was then and whichever folder the mark is in. */
@@ -80,7 +86,8 @@ async function unkeepOne(name: string, world: World): Promise<Done | number> {
     log(world, [lineOf(chosen.server, 'unkept', 'its keep mark was removed')]);
   for (const [error, hint] of because) complain(`${id} is still kept: ${error}`, hint);
   if (because.length > 0) return 1;
-  return { fields: { ...known(chosen), kept: false }, line: `${id} is no longer kept` };
+  const line = `${id} ${marks.length > 0 ? 'is no longer kept' : 'was not kept'}`;
+  return { fields: { ...known(chosen), kept: false }, line };
 }
 
 /** What still keeps the server after its marks were removed, each with the next step. */
@@ -93,15 +100,16 @@ function stillKept({ server: { seen, survey } }: Chosen, marks: readonly KeepMar
   const unread = written.unread.flatMap(({ kind, file, error }): [string, string][] =>
     kind === 'keep' ? [[`could not read ${file}: ${error}`, 'fix it, or remove it if nothing uses it']] : [],
   );
-  const server = seen.located.kind === 'present' ? seen.located.server.pid : undefined;
-  const asks = server !== undefined && snapshot.environments.get(server)?.keep;
-  return [...left, ...unread, ...(asks ? [BY_ITS_ENVIRONMENT] : [])];
+  const asks: [string, string][] = asksForIt(seen, snapshot)
+    ? [[BY_ITS_ENVIRONMENT, 'start it without that variable, or end it with opencode-reap stop']]
+    : [];
+  return [...left, ...unread, ...asks];
 }
 
-const BY_ITS_ENVIRONMENT: [string, string] = [
-  'it was started with OPENCODE_REAP=keep',
-  'start it without that variable, or end it with opencode-reap stop',
-];
+const BY_ITS_ENVIRONMENT = 'it was started with OPENCODE_REAP=keep';
+
+const asksForIt = ({ located }: Evidence, { environments }: Snapshot): boolean =>
+  located.kind === 'present' && environments.get(located.server.pid)?.keep === true;
 
 const identityOf = ({ pid, startToken }: Identity): Identity => ({ pid, startToken });
 
@@ -117,21 +125,38 @@ async function adoptOne(name: string, world: World): Promise<Done | number> {
     complain(`${name} was not adopted: ${refusal}`, `opencode-reap why ${name} shows what was seen`);
     return 1;
   }
-  const id = adopt(chosen, world);
-  const { record, seen } = chosen.server;
-  log(world, [lineOf({ record: { ...record, id }, seen }, 'adopted', 'it may be reaped from now on')]);
+  const { record, seen, survey } = chosen.server;
+  const isNew = mayBeHandedOver(seen);
+  const id = isNew ? adopt(chosen, world) : record.id;
+  const file = isNew ? recordFile(world.folder, id) : record.source.file;
+  const kept = whyKept(seen, survey.snapshot, id);
+  const then = kept ?? 'it may be reaped from now on';
+  if (isNew) log(world, [lineOf({ record: { ...record, id }, seen }, 'adopted', then)]);
   await ensureWatch(process.argv[1], undefined, world);
-  const file = recordFile(world.folder, id);
-  const adopted = { ...known(chosen), id, adopted: true, record: file };
-  return { fields: adopted, line: `${id} may be reaped from now on, recorded in ${file}` };
+  const line =
+    kept === undefined
+      ? `${id} may ${isNew ? 'be reaped from now on' : 'already be reaped'}, recorded in ${file}`
+      : `${id} is ${isNew ? '' : 'already '}recorded in ${file}, but ${kept}`;
+  const isKept = seen.kept === 'unknown' ? null : seen.kept === 'yes';
+  return { fields: { ...known(chosen), id, adopted: true, kept: isKept, record: file }, line };
+}
+
+/** Why it is left alone although it is recorded. */
+function whyKept(seen: Evidence, snapshot: Snapshot, id: string): string | undefined {
+  if (seen.kept === 'no') return undefined;
+  if (seen.kept === 'unknown') return 'may be kept: the keep marks could not be read';
+  return asksForIt(seen, snapshot)
+    ? `stays kept: ${BY_ITS_ENVIRONMENT}`
+    : `stays kept until opencode-reap unkeep ${id}`;
 }
 
 function whyNotAdopt(chosen: Chosen): string | undefined {
-  const { record, seen } = chosen.server;
+  const { record, seen, verdict } = chosen.server;
   const forbids = forbidding(chosen);
   if (forbids) return forbids.detail;
   if (seen.sharedDaemon !== 'no') return 'it is a shared daemon, or may be one';
-  return mayBeHandedOver(seen) ? undefined : `it is already recorded as ${record.id}`;
+  const isOwned = verdict.guards.some(({ name, outcome }) => name === 'owned' && outcome === 'pass');
+  return isOwned || mayBeHandedOver(seen) ? undefined : `it is already recorded as ${record.id}`;
 }
 
 function adopt({ server: { record, seen, survey } }: Chosen, world: World): string {
