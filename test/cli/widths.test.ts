@@ -72,6 +72,14 @@ describe.skipIf(withoutScript)(`at a terminal${withoutScript}`, () => {
     }
   });
 
+  test('of 0 columns, which is one that was never told its size, a line may have any length', () => {
+    const shown = shownAt(0, { NO_COLOR: '1' });
+    for (const words of ['list', 'list --all', 'log']) {
+      const wide = shown.get(words)?.some((line) => /^\w+ .* WORKSPACE .*(REASON|DETAIL)$/.test(line));
+      expect([words, wide]).toEqual([words, true]);
+    }
+  });
+
   test.each<[string, Changes]>([
     ['LANG=C', { LANG: 'C' }],
     ['TERM=dumb', { LANG: 'C', TERM: 'dumb' }],
