@@ -1,3 +1,4 @@
+import type { Candidate } from '../decide/candidate.js';
 import { begunBy } from '../decide/find.js';
 import { noSuchServer, serverName } from '../decide/server-name.js';
 import { becameOf } from '../report/past.js';
@@ -22,8 +23,15 @@ export async function choose(name: string, policy: FindPolicy, world: World): Pr
     // What could not be read may be about it.
     return found.unread.length > 0 ? 1 : NOT_FOUND;
   }
-  complain(`${name} names ${found.ids.length} servers`, `choose one: ${found.ids.join(', ')}`);
+  complain(`${name} names ${found.servers.length} servers`, `choose one: ${found.servers.map(described).join(', ')}`);
   return 1;
+}
+
+/** By what names it alone, and by what its user knows it. */
+function described({ record, located }: Candidate): string {
+  const pid = located.kind === 'present' ? located.server.pid : (record.server ?? record.spawned)?.pid;
+  const known = [pid === undefined ? [] : `pid ${pid}`, record.port === undefined ? [] : `port ${record.port}`].flat();
+  return known.length === 0 ? record.id : `${record.id} (${known.join(', ')})`;
 }
 
 /** From the log, and from what has that pid or port now. */

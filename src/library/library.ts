@@ -56,7 +56,10 @@ export const stopServer: typeof Api.stopServer = (server, options = {}) =>
     const policy = { olderThanMs: 0, graceMs, endStrays: flag('strays', options.strays), named: true };
     const found = await findServer(String(server), { ...policy, meansProcess: true }, world);
     if (found.kind === 'missing') return withheld(`no known server has the id, pid or port ${server}`);
-    if (found.kind === 'ambiguous') return withheld(`${server} names more than one server: ${found.ids.join(', ')}`);
+    if (found.kind === 'ambiguous')
+      return withheld(
+        `${server} names more than one server: ${found.servers.map(({ record }) => record.id).join(', ')}`,
+      );
     const forbids = forbidding(found);
     if (forbids) return withheld(forbids.detail);
     const { outcome } = jsonServer(await stopNamed(found.server, policy, world));

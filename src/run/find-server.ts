@@ -1,3 +1,4 @@
+import type { Candidate } from '../decide/candidate.js';
 import { named } from '../decide/find.js';
 import type { GuardAnswer, Policy } from '../decide/guards.js';
 import { type ServerName, serverName } from '../decide/server-name.js';
@@ -18,7 +19,7 @@ export interface Named {
 
 export type Unnamed =
   | { readonly kind: 'missing'; readonly unread: readonly Unread[] }
-  | { readonly kind: 'ambiguous'; readonly ids: readonly string[] };
+  | { readonly kind: 'ambiguous'; readonly servers: readonly Candidate[] };
 
 export interface FindPolicy extends Policy {
   /** It is about to be stopped. */
@@ -44,7 +45,7 @@ export async function findServer(name: string, policy: FindPolicy, world: World)
   const all = exact.length > 0 ? exact : (policy.orElse?.(name, records) ?? []);
   const [record, ...others] = all;
   if (record === undefined) return { kind: 'missing', unread: around.written.unread };
-  if (others.length > 0) return { kind: 'ambiguous', ids: all.map(({ id }) => id) };
+  if (others.length > 0) return { kind: 'ambiguous', servers: known.filter((one) => all.includes(one.record)) };
   const asks: Asks = policy.named || record.ownership !== 'unrecorded' ? 'all' : 'undecided';
   const server = await judgeAnew(record, policy, world, policy.unasked ? 'none' : asks);
   const process = policy.meansProcess && !provesProcess(server) ? await itsProcess(server, around, world) : undefined;

@@ -79,6 +79,19 @@ describe.concurrent('a server, a stand-in, is named', () => {
   });
 });
 
+describe.concurrent('a name that several servers, stand-ins, have', () => {
+  test('is answered with what tells them apart', async ({ sandbox, server, run, expect }) => {
+    const other = await startFake(sandbox);
+    await writeRecord(sandbox, 'other', other);
+    const said = new RegExp(
+      `^error: \\. names 2 servers\nhint: choose one: (?=.*known \\(pid ${server.pid}, port ${server.port}\\))(?=.*other \\(pid ${other.pid}, port ${other.port}\\))[^\n]+\n$`,
+    );
+    for (const command of ['why', 'stop'])
+      expect(await run(command, '.')).toEqual({ code: 1, stdout: '', stderr: expect.stringMatching(said) });
+    expect([alive(server.pid), alive(other.pid)]).toEqual([true, true]);
+  });
+});
+
 describe.concurrent('several servers, stand-ins, are named at once:', () => {
   test('each is stopped on its own, one that fails hides none of the others, and the worst exit code counts', async ({
     sandbox,
