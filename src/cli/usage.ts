@@ -13,10 +13,34 @@ export function sentence({ message }: Misuse): string {
 /** What was probably meant; else where the command in question explains itself. */
 export function hintFor({ message }: Misuse, command: string | undefined): string {
   const suggestion = /\(Did you mean (.+)\?\)/.exec(message)?.[1];
+  const meant = whatIsMeant(/unknown command '([^']*)'/.exec(message)?.[1] ?? '');
+  if (meant) return meant;
   if (suggestion) return `did you mean ${suggestion}?`;
   return command === undefined
     ? 'opencode-reap --help lists commands and options'
     : `opencode-reap ${command} --help lists its options`;
+}
+
+/** What other programs call what a command does. */
+const ELSEWHERE: Readonly<Record<string, string>> = {
+  kill: 'stop',
+  end: 'stop',
+  ps: 'list',
+  ls: 'list',
+  status: 'list',
+  logs: 'log',
+  explain: 'why',
+};
+
+/** The hint for what is no command; undefined if it looks like nothing that is known here. */
+function whatIsMeant(word: string): string | undefined {
+  const number = /^:?(\d{1,7})$/.exec(word)?.[1];
+  // What cannot be a port is a pid.
+  const name = number !== undefined && Number(number) < 65_536 ? `:${number}` : number;
+  if (name !== undefined) return `opencode-reap stop ${name} ends that server, opencode-reap list shows every one`;
+  const command = Object.hasOwn(ELSEWHERE, word) ? ELSEWHERE[word] : undefined;
+  const server = command === 'stop' || command === 'why' ? ' :4096' : '';
+  return command && `did you mean opencode-reap ${command}${server}?`;
 }
 
 /**

@@ -79,6 +79,23 @@ describe('wrong usage is one sentence and one hint', () => {
     expect((await runCli(sandbox, ['list', 'all'])).stderr).toMatch(/^error: too many arguments for 'list'/);
     expect((await runCli(sandbox, ['--dryrun'])).stderr).toMatch(/\nhint: did you mean --dry-run\?\n$/);
   });
+
+  test.each<[string[], string]>([
+    [['4096'], 'opencode-reap stop :4096 ends that server, opencode-reap list shows every one'],
+    [[':4096'], 'opencode-reap stop :4096 ends that server, opencode-reap list shows every one'],
+    [['123456', '--json'], 'opencode-reap stop 123456 ends that server, opencode-reap list shows every one'],
+    [['kill', '4096'], 'did you mean opencode-reap stop :4096?'],
+    [['explain', '4096'], 'did you mean opencode-reap why :4096?'],
+    [['ps'], 'did you mean opencode-reap list?'],
+    [['status'], 'did you mean opencode-reap list?'],
+    [['logs'], 'did you mean opencode-reap log?'],
+    [['constructor'], 'opencode-reap --help lists commands and options'],
+    [['lst'], 'did you mean list?'],
+  ])('and knows what others call it: %j', async (args, hint) => {
+    const { code, stderr } = await runCli(sandbox, args);
+    const said = args.includes('--json') ? JSON.parse(stderr).hint : /\nhint: (.*)\n$/.exec(stderr)?.[1];
+    expect([code, said]).toEqual([2, hint]);
+  });
 });
 
 describe('options', () => {
