@@ -171,7 +171,12 @@ describe('list', () => {
     expect(stdout.split('\n').length).toBeGreaterThan(GUARD_NAMES.length);
     const listed = await out('list', '--verbose');
     expect(listed).toMatch(/^VERDICT /);
-    expect(listed).toContain(`\n\n${stdout}1 `);
+    // Below the table and what is said of all of them.
+    expect(listed).toMatch(/^1 \w+.*\n([\s\S]*\n)?\none is /m);
+    expect(listed.endsWith(`\n\n${stdout}`)).toBe(true);
+    const ran = (await runCli(sandbox, ['-n', '-a', '--verbose', ...age])).stdout.replace(/\d+ \w+ old/, '');
+    expect(ran).toMatch(/^VERDICT /);
+    expect(ran).toMatch(/^1 \w+.*; nothing was changed.*\n([\s\S]*\n)?\none is /m);
     expect((await runCli(sandbox, ['list', ...age])).stdout).not.toContain('one is ');
   });
 

@@ -35,7 +35,7 @@ export const look = ({ olderThan }: Pick<ListOptions, 'olderThan'>, world: World
 
 export function linesOf(reaped: Reaped, { all = false }: ListOptions, page: Page): string[] {
   const servers = all ? [...reaped.servers, ...reaped.unrecorded] : reaped.servers;
-  return [...table(reaped.servers, page), ...everyGuard(servers, page), ...listClosing(reaped, all, page)];
+  return [...table(reaped.servers, page), ...listClosing(reaped, all, page), ...everyGuard(servers, page)];
 }
 
 /** Each look asks the servers that nothing else spares, so it should not come too often. */

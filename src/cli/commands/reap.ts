@@ -39,8 +39,8 @@ export async function reapCommand(options: ReapOptions): Promise<number> {
   else {
     const page = pageFor(options);
     print(table(reaped.servers, page));
-    print(everyGuard(reaped.servers, page));
     print(closing(reaped, page));
+    print(everyGuard(reaped.servers, page));
     print(offer(reaped));
   }
   return exitCode(reaped, options.exitCode === true);
