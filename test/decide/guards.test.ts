@@ -78,6 +78,12 @@ test.each<[string, Change[], RegExp]>([
   expect(REMEDIES.owned(evidence(but(native, theirs, ...changes)))).toMatch(advice);
 });
 
+test('a server that was not asked has nothing to wait for yet', () => {
+  const idle = { ...evidence(native), activity: { kind: 'not asked' } } as const;
+  expect(REMEDIES.idle(idle)).toBe('it was not asked: change the rest first, then it is');
+  expect(REMEDIES.idle({ ...idle, clients: [{ clientPid: 7 }] as never })).toMatch(/^wait until its work is done/);
+});
+
 test('a guard that finds no answer does not know', () => {
   // Every word there is has an answer, so it takes one that there is not.
   const activity = { kind: 'a word to come' } as never;
