@@ -93,5 +93,10 @@ const roomFor = (rows: number): number => Math.max(1, rows - 1);
 /** Without colors: they are not kept where a page is drawn again. */
 function guardLines(picking: Picking, page: Page): string[] {
   const row = current(picking);
-  return row === undefined ? [] : why(row.server, { ...page, paint: paintFor(false, false, {}) });
+  const lines = row === undefined ? [] : why(row.server, { ...page, paint: paintFor(false, false, {}) });
+  return lines.flatMap((line) => pieces(line, page.width ?? Infinity));
 }
+
+/** This screen cuts what is too long, such as a path, where a terminal would go on below. */
+const pieces = (line: string, width: number): string[] =>
+  line.length <= width ? [line] : [line.slice(0, width), ...pieces(line.slice(width), width)];

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { furthestIn, pickPage } from '../../src/cli/pick-page.js';
 import {
   type Choice,
   choicesOf,
@@ -9,6 +10,7 @@ import {
   seenAnew,
 } from '../../src/cli/picking.js';
 import type { Judged } from '../../src/decide/plan.js';
+import { paintFor } from '../../src/report/text.js';
 
 const choice = (id: string, startToken = '1'): Choice => {
   const server = { pid: 4242, startToken };
@@ -32,6 +34,24 @@ const typed = (picking: Picking, ...keys: string[]): Pressed =>
     if (typeof now === 'string') throw new Error(`${key} after ${now}`);
     return press(now, key.length === 1 ? { text: key, name: key } : { text: undefined, name: key }, 3);
   }, picking);
+
+test('a path that is longer than the screen is wide goes on below, with not one letter lost', () => {
+  const [one] = seen('one').servers ?? [];
+  if (one === undefined) throw new Error('there is one');
+  const file = `/${'a-long-name/'.repeat(9)}one.json`;
+  const { record } = one.server;
+  const server = { ...one.server, record: { ...record, source: { file }, alsoIn: [] }, verdict: SPARED } as never;
+  for (let width = 57; width < 64; width += 1) {
+    const page = { paint: paintFor(false, false, {}), width, home: '/home/me', verbose: false };
+    const shown = { ...NOTHING_YET, servers: [{ ...one, server }], at: one.key, why: 0 };
+    const lines = pickPage(shown, page, 50);
+    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(width);
+    expect(lines.map((line) => line.trim()).join('')).toContain(file);
+    expect(furthestIn(shown, page, lines.length - 1)).toBe(1);
+  }
+});
+
+const SPARED = { kind: 'spared', reasons: [], guards: [] };
 
 describe('a list to choose from', () => {
   test.each<[string, string[], Pressed | Partial<Picking>]>([
