@@ -11,8 +11,9 @@ export interface Past extends Omit<Logged, 'event'> {
 /** After these, the server is no longer there. */
 const ENDS: Readonly<Record<string, string>> = {
   stopped: 'was stopped',
-  gone: 'had ended',
-  replaced: 'had ended',
+  // When it ended is not known: only when that was seen.
+  gone: 'had ended when it was looked at',
+  replaced: 'had ended when it was looked at',
   finished: 'was stopped',
   'given up': 'did not become ready',
 };

@@ -1,7 +1,17 @@
 import { expect, test } from 'vitest';
 import type { Outcome } from '../../src/model/outcome.js';
 import { judgedLine, type StopReason } from '../../src/report/log-line.js';
+import { becameOf } from '../../src/report/past.js';
 import { evidence, native, SERVER, verdict } from '../decide/given.js';
+
+test('of a server that had ended, only when that was seen is known; of one that was stopped, when that was', () => {
+  const at = new Date(0).toISOString();
+  const line = { at, id: 'a', pid: 66, port: 4196, workspace: undefined, detail: 'x' };
+  const became = (event: string) => becameOf({ ...line, event }, 180_000);
+  expect(became('gone')).toBe('pid 66 on port 4196 had ended when it was looked at 3 min ago: x');
+  expect(became('replaced')).toBe('pid 66 on port 4196 had ended when it was looked at 3 min ago: x');
+  expect(became('stopped')).toBe('pid 66 on port 4196 was stopped 3 min ago: x');
+});
 
 /** What the log says of a server with that outcome. */
 const said = (outcome: Outcome | undefined, stopping: StopReason = {}): readonly string[] => {
