@@ -10,7 +10,7 @@ export interface StateOptions {
    * Default: `$OPENCODE_REAP_STATE_DIR`, else the platform's per-user state folder. Keep the default: everything that
    * uses one port (your hooks, other plugins) must share it.
    */
-  readonly stateDir?: string | undefined;
+  readonly stateDir?: string | null | undefined;
 }
 
 export interface SessionOptions {
@@ -18,50 +18,50 @@ export interface SessionOptions {
    * The Claude Code session that the call is made for. Default: `$CLAUDE_CODE_SESSION_ID`, which the client sets for
    * hooks and for its shell tool. With neither, there is no session.
    */
-  readonly sessionId?: string | undefined;
+  readonly sessionId?: string | null | undefined;
   /**
    * Any directory of the workspace; its git top level is used, or the directory itself outside of git. Default: the
    * current directory.
    */
-  readonly workspace?: string | undefined;
+  readonly workspace?: string | null | undefined;
   /** An alias of `workspace`, which takes precedence. */
-  readonly cwd?: string | undefined;
+  readonly cwd?: string | null | undefined;
 }
 
 export interface ServerOptions extends SessionOptions, StateOptions {
   /** The port to listen on; 0 lets the server choose one, and never reuses a running server. Default: 4096. */
-  readonly port?: number | undefined;
+  readonly port?: number | null | undefined;
   /** A loopback address, 127.x.x.x, or `localhost`. Default: 127.0.0.1. */
-  readonly hostname?: string | undefined;
+  readonly hostname?: string | null | undefined;
   /** An alias of `hostname`, which takes precedence. */
-  readonly host?: string | undefined;
+  readonly host?: string | null | undefined;
   /** Your plugin's name, written into the record for people who read it. Default: `a plugin`. */
-  readonly plugin?: string | undefined;
+  readonly plugin?: string | null | undefined;
   /**
    * The program, looked up on the PATH of `env`. It must be named `opencode`: under another name the server would never
    * be recognized as one, so it is refused. Default: `opencode`.
    */
-  readonly command?: string | undefined;
+  readonly command?: string | null | undefined;
   /** Arguments after `serve --hostname … --port …`. Default: none. */
-  readonly args?: readonly string[] | undefined;
+  readonly args?: readonly string[] | null | undefined;
   /**
    * The server's environment. Default: this process's. Variables that belong only to the Claude session, or to an outer
    * server whose tool this runs in, are left out; the tag is added.
    */
-  readonly env?: Readonly<Record<string, string | undefined>> | undefined;
+  readonly env?: Readonly<Record<string, string | undefined>> | null | undefined;
   /** How long the server may take to answer. Default: 60,000. */
-  readonly readyTimeout?: number | undefined;
+  readonly readyTimeout?: number | null | undefined;
   /**
    * How long the server must be unused before the watch stops it: at least 1,000, or 0 for never. The watch looks after
    * servers when no hook fires anymore. Default: `$OPENCODE_REAP_RETIRE_AFTER` (a duration such as `2h`, or `0`), else
    * 1,800,000 (30 min).
    */
-  readonly retireAfter?: number | undefined;
+  readonly retireAfter?: number | null | undefined;
   /**
    * Requires a random password of the server's own. Default: false. Without it, OpenCode 2 still gets one unless `env`
    * has the user's, and OpenCode 1 has none unless `env` has the user's.
    */
-  readonly secure?: boolean | undefined;
+  readonly secure?: boolean | null | undefined;
 }
 
 export interface EnsuredServer {
@@ -97,7 +97,7 @@ export interface ReapError extends Error {
  *
  * When there is a session, it is attached to the server, as by `attachSession`.
  *
- * Rejects with a `ReapError` when no server can be had: an option is invalid; the program is missing, exits, or stays
+ * Rejects with a `ReapError` when no server can be had: an option is invalid or unknown; the program is missing, exits, or stays
  * silent; the port is held by something that is not OpenCode, by another user, by an OpenCode that does not answer, or
  * by an OpenCode 2 whose password is not known here; or `secure` is set and the server on the port has no password of
  * its own that is.
@@ -106,12 +106,12 @@ export declare function ensureServer(options?: ServerOptions): Promise<EnsuredSe
 
 export interface AttachOptions extends SessionOptions, StateOptions {
   /** The server's `id`. */
-  readonly server?: string | undefined;
+  readonly server?: string | null | undefined;
   /**
    * The server's port, for a server without an `id`. A session without a lease always gets one for a port. Default
    * (also for 0): 4096.
    */
-  readonly port?: number | undefined;
+  readonly port?: number | null | undefined;
 }
 
 /** The lease after the call. */
@@ -146,9 +146,9 @@ export declare function releaseSession(options?: AttachOptions): Promise<Session
 
 export interface StopOptions extends StateOptions {
   /** Time between SIGTERM and SIGKILL. Default: 5,000. */
-  readonly grace?: number | undefined;
+  readonly grace?: number | null | undefined;
   /** Also end processes that detached from the server. Default: false. */
-  readonly strays?: boolean | undefined;
+  readonly strays?: boolean | null | undefined;
 }
 
 /** A process that had detached from a stopped server. */
@@ -184,24 +184,24 @@ export declare function stopServer(server: string | number, options?: StopOption
 
 export interface ScanOptions extends StateOptions {
   /** A server younger than this is not stale. Default: 300,000. */
-  readonly olderThan?: number | undefined;
+  readonly olderThan?: number | null | undefined;
 }
 
 export interface ReapOptions extends ScanOptions {
   /** Time between SIGTERM and SIGKILL. Default: 5,000. */
-  readonly grace?: number | undefined;
+  readonly grace?: number | null | undefined;
   /** Stops nothing when more than this many are stale. Default: 20. */
-  readonly limit?: number | undefined;
+  readonly limit?: number | null | undefined;
   /** Judges and reports, changes nothing. Default: false. */
-  readonly dryRun?: boolean | undefined;
+  readonly dryRun?: boolean | null | undefined;
   /** Reaps every workspace. Default: false. */
-  readonly all?: boolean | undefined;
+  readonly all?: boolean | null | undefined;
   /** Any directory of the workspace to reap. Default: the current directory. */
-  readonly workspace?: string | undefined;
+  readonly workspace?: string | null | undefined;
   /** Only servers on this port. Default: any. */
-  readonly port?: number | undefined;
+  readonly port?: number | null | undefined;
   /** Also end processes that detached from a stopped server. Default: false. */
-  readonly strays?: boolean | undefined;
+  readonly strays?: boolean | null | undefined;
 }
 
 export type Guard = 'owned' | 'local' | 'identity' | 'unleased' | 'idle' | 'aged' | 'unkept';

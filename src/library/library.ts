@@ -25,6 +25,7 @@ import {
   durationIn,
   failure,
   flag,
+  known,
   loopback,
   port,
   retireAfter,
@@ -36,7 +37,7 @@ import {
 /* The functions that `api.ts` declares. Their defaults are the command line's. */
 
 export const ensureServer: typeof Api.ensureServer = (options = {}) =>
-  inWorld(options, async (world) => {
+  inWorld('ensureServer', options, async (world) => {
     const started = await ensureForSession(wantedFrom(options), process.env.CLAUDE_PID, world);
     if (started.kind === 'refused') throw failure(started.error, started.hint);
     const { url, pid, alreadyRunning, startedByPlugin, id, password } = started;
@@ -45,13 +46,13 @@ export const ensureServer: typeof Api.ensureServer = (options = {}) =>
   });
 
 export const attachSession: typeof Api.attachSession = (options = {}) =>
-  inWorld(options, (world) => attach(attachingFrom(options), world));
+  inWorld('attachSession', options, (world) => attach(attachingFrom(options), world));
 
 export const releaseSession: typeof Api.releaseSession = (options = {}) =>
-  inWorld(options, (world) => release(attachingFrom(options), world));
+  inWorld('releaseSession', options, (world) => release(attachingFrom(options), world));
 
 export const stopServer: typeof Api.stopServer = (server, options = {}) =>
-  inWorld(options, async (world) => {
+  inWorld('stopServer', options, async (world) => {
     const graceMs = duration('grace', options.grace) ?? DEFAULTS.graceMs;
     const policy = { olderThanMs: 0, graceMs, endStrays: flag('strays', options.strays), named: true };
     const found = await findServer(String(server), { ...policy, meansProcess: true }, world);
@@ -67,11 +68,13 @@ export const stopServer: typeof Api.stopServer = (server, options = {}) =>
     return outcome ?? withheld('it was left alone');
   });
 
-export const scan: typeof Api.scan = async (options = {}) =>
-  (await reap({ ...options, all: true, dryRun: true })).servers;
+export const scan: typeof Api.scan = async (options = {}) => {
+  known('scan', options);
+  return (await reap({ ...options, all: true, dryRun: true })).servers;
+};
 
 export const reap: typeof Api.reap = (options = {}) =>
-  inWorld(options, async (world) => {
+  inWorld('reap', options, async (world) => {
     const request = {
       dryRun: flag('dryRun', options.dryRun),
       scope: scopeFrom(options),
@@ -86,9 +89,14 @@ export const reap: typeof Api.reap = (options = {}) =>
     return jsonReport(reaped, VERSION);
   });
 
-async function inWorld<T>({ stateDir }: Api.StateOptions, act: (world: World) => Promise<T>): Promise<T> {
+async function inWorld<T>(
+  called: Parameters<typeof known>[0],
+  options: Api.StateOptions,
+  act: (world: World) => Promise<T>,
+): Promise<T> {
+  known(called, options);
   try {
-    return await act(await openWorld(text('stateDir', stateDir || undefined), process.env, 'library'));
+    return await act(await openWorld(text('stateDir', options.stateDir || undefined), process.env, 'library'));
   } catch (error) {
     throw explained(error);
   }

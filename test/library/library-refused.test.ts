@@ -24,6 +24,28 @@ test('nothing is reaped on a word that is not understood', async () => {
   expect(await reap({ port: '4096' })).toMatch(/^4096 is not a port/);
 });
 
+test('an option that is not there is named, with those that are, and one that is left out is none', async () => {
+  const error = async (name: string, ...args: unknown[]) => (await callLibrary(sandbox, name, args)).error;
+  const lease = 'it has server, port, sessionId, workspace, cwd, stateDir';
+  expect(await error('attachSession', { pord: 1 })).toEqual({
+    message: 'attachSession has no option pord',
+    hint: lease,
+  });
+  expect(await error('releaseSession', { plugin: 'x' })).toMatchObject({ hint: lease });
+  expect(await error('stopServer', 4096, { olderThan: 5 })).toEqual({
+    message: 'stopServer has no option olderThan',
+    hint: 'it has grace, strays, stateDir',
+  });
+  expect(await error('scan', { all: true })).toEqual({
+    message: 'scan has no option all',
+    hint: 'it has olderThan, stateDir',
+  });
+  expect(await error('reap', { dryrun: true })).toMatchObject({ message: 'reap has no option dryrun' });
+  expect(await error('reap', 5)).toMatchObject({ message: 'the options of reap are not an object' });
+  expect(await error('scan', null)).toMatchObject({ message: 'the options of scan are not an object' });
+  expect(await error('scan', { all: null })).toBeUndefined();
+});
+
 test('a program that cannot be run is not reported as a state folder that cannot be written', () => {
   const error = (syscall: string) => Object.assign(new Error(), { code: 'EACCES', path: '/x', syscall });
   expect(unwritable(error('open'))).toBe('could not write /x: EACCES');
@@ -73,6 +95,8 @@ describe('a server that cannot be had', () => {
     [{ env: { X: 'a\0b' } }, /^env is not an object with string values/],
     [{ sessionId: 5 }, /^sessionId is not a non-empty string/],
     [{ secure: 'no' }, /^secure is not true or false/],
+    [{ readyTimout: 5 }, /^ensureServer has no option readyTimout$/],
+    [{ constructor: 5 }, /^ensureServer has no option constructor$/],
   ])('is an error when it is asked for with %j', async (options, message) => {
     expect((await ensure({ port: await sandbox.reserve(), ...options })).error).toEqual({
       message: expect.stringMatching(message),

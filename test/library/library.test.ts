@@ -2,6 +2,7 @@ import { rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { ScanOptions, ServerOptions } from '../../src/library/api.js';
 import {
   filesIn,
   identityOf,
@@ -128,10 +129,20 @@ test('a server that has become healthy when the time is up is not ended', async 
 
 test('what is null is left out', async () => {
   const { port } = await startFake(sandbox);
-  const nothing = { host: null, cwd: null, plugin: null, command: null, env: null, retireAfter: null, secure: null };
+  const nothing = {
+    host: null,
+    cwd: null,
+    plugin: null,
+    command: null,
+    env: null,
+    args: null,
+    retireAfter: null,
+    secure: null,
+  } satisfies ServerOptions;
   const { value } = await callLibrary(sandbox, 'ensureServer', [{ port, ...nothing, readyTimeout: null }]);
   expect(value).toMatchObject({ alreadyRunning: true });
-  const { error } = await callLibrary(sandbox, 'scan', [{ stateDir: null, olderThan: null }]);
+  const scanned = { stateDir: null, olderThan: null } satisfies ScanOptions;
+  const { error } = await callLibrary(sandbox, 'scan', [scanned]);
   expect(error).toBeUndefined();
   expect((await callLibrary(sandbox, 'attachSession', [{ sessionId: 's', port: null, server: null }])).value).toEqual({
     held: true,
