@@ -26,7 +26,7 @@ export const EXAMPLES: Readonly<Record<string, readonly Example[]>> = {
     ['opencode-reap log 4096 --since 2d', 'what became of the servers on port 4096'],
   ],
   start: [
-    ['opencode-reap start --port 0', 'on any free port; prints its URL'],
+    ['opencode-reap start --port 0', 'on any free port but 4096; prints its URL'],
     ['opencode-reap start --retire-after 2h -- --print-logs', 'what follows -- is for opencode serve'],
   ],
   stop: [

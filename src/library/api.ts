@@ -29,7 +29,7 @@ export interface SessionOptions {
 }
 
 export interface ServerOptions extends SessionOptions, StateOptions {
-  /** The port to listen on; 0 lets the server choose one, and never reuses a running server. Default: 4096. */
+  /** The port to listen on; 0 takes any free one but 4096, and never reuses a running server. Default: 4096. */
   readonly port?: number | null | undefined;
   /** A loopback address, 127.x.x.x, or `localhost`. Default: 127.0.0.1. */
   readonly hostname?: string | null | undefined;

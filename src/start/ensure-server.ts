@@ -11,6 +11,7 @@ import { type Survey, selfIn, survey } from '../run/survey.js';
 import type { World } from '../run/world.js';
 import { claimStart, type Held, isVoid, starterOn } from '../state/ours/claims.js';
 import { urlOf } from '../state/ours/record-file.js';
+import { anyPort } from './any-port.js';
 import { launch } from './launch.js';
 import { type Refused, refused, type Started, unlisted, type Wanted } from './request.js';
 import { isOurs, isSecond, runningSecond } from './running-second.js';
@@ -48,7 +49,7 @@ export async function ensureServer(wanted: Wanted, world: World): Promise<Starte
 type Tried = Started | Refused | { readonly kind: 'again'; readonly because: string; readonly isClosing?: true };
 
 async function tryOnce(wanted: Wanted, world: World): Promise<Tried> {
-  if (wanted.port === 0) return launch(wanted, world);
+  if (wanted.port === 0) return onAnyPort(wanted, world);
   const around = await survey(world);
   if (isClosing(wanted.port, around)) return { ...again('the server there is being stopped'), isClosing: true };
   const who = await whoAnswers(wanted.hostname, wanted.port);
@@ -67,6 +68,13 @@ async function tryOnce(wanted: Wanted, world: World): Promise<Tried> {
     case 'nobody':
       return claimAndLaunch(wanted, around, world);
   }
+}
+
+/** Should another process take the port before the server has it, another one is tried. */
+async function onAnyPort(wanted: Wanted, world: World): Promise<Tried> {
+  const port = await anyPort(wanted.hostname);
+  if (typeof port === 'string') return refused(`no port is free on ${wanted.hostname}: ${port}`, 'name one');
+  return claimAndLaunch({ ...wanted, port }, await survey(world), world);
 }
 
 /** Where a platform shows little but our own sockets, other tools may say whose it is. */

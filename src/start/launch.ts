@@ -101,7 +101,7 @@ function newRecord(
     machine,
     uid: process.getuid?.(),
     hostname: wanted.hostname,
-    port: wanted.port === 0 ? undefined : wanted.port,
+    port: wanted.port,
     command: [wanted.command, ...argsFor(wanted)],
     workspace: wanted.workspace,
     startedBySession: wanted.sessionId,

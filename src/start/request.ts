@@ -2,7 +2,7 @@ import type { Variables } from '../common/variables.js';
 import type { Secret } from '../model/secret.js';
 
 export interface Wanted {
-  /** 0 lets the server choose one. */
+  /** 0 for any that is free. */
   readonly port: number;
   /** A loopback address. */
   readonly hostname: string;

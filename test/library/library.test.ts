@@ -18,7 +18,7 @@ import { inhabitants } from '../support/inhabitants.js';
 import { BUILDS, callLibrary } from '../support/library.js';
 import { installOpencode, releases } from '../support/opencode.js';
 import { isThorough } from '../support/patience.js';
-import { alive, portHolder } from '../support/proc.js';
+import { alive, cmdline, portHolder } from '../support/proc.js';
 import { createSandbox, type Sandbox } from '../support/sandbox.js';
 import { waitFor } from '../support/wait.js';
 
@@ -161,6 +161,8 @@ test('a server is found by scan, left by a dry run and by the wrong workspace, a
   const asked = { port: 0, plugin: 'a-plugin', cwd: sandbox.project, host: 'localhost' };
   const { value } = await callLibrary(sandbox, 'ensureServer', [asked]);
   const { id, pid, url } = value ?? {};
+  // No port is left to the server, which might choose the default one.
+  expect(Number(/--port\0(\d+)/.exec(cmdline(Number(pid)).join('\0'))?.[1])).toBe(Number(new URL(String(url)).port));
   expect(portHolder(Number(new URL(String(url)).port))).toBe(pid);
   const olderThan = 0;
   const [scanned, ...others] = Object.values((await callLibrary(sandbox, 'scan', [{ olderThan }])).value ?? {});

@@ -21,7 +21,7 @@ import {
 } from '../support/fake.js';
 import { inhabitants } from '../support/inhabitants.js';
 import { sampled } from '../support/patience.js';
-import { portHolder } from '../support/proc.js';
+import { cmdline, portHolder } from '../support/proc.js';
 import { THROUGH_MACOS } from '../support/program.js';
 import { createSandbox, type Sandbox } from '../support/sandbox.js';
 
@@ -245,7 +245,7 @@ describe('a claim on the port', () => {
   });
 });
 
-test('a server may choose its port itself', async () => {
+test('any port but the default one is chosen before there is a server, a stand-in here', async () => {
   await installFake(sandbox);
   const { code, stdout } = await runCli(sandbox, ['start', '--port', '0', '--json']);
   expect(code).toBe(0);
@@ -254,4 +254,6 @@ test('a server may choose its port itself', async () => {
     alreadyRunning: false,
     holder: pid,
   });
+  // A server that is left to choose may take the default one.
+  expect(cmdline(pid).join(' ')).toMatch(new RegExp(` --port ${new URL(url).port}$`));
 });

@@ -85,6 +85,15 @@ describe.each(releases('launcher'))('a %s server that `start` has started', (rel
     expect(session).toEqual([]);
   });
 
+  test('on any port leaves the default one to who asks for it, which OpenCode 1 itself would take', async () => {
+    const { code, stdout } = await runCli(sandbox, ['start', '--port', '0', '--json']);
+    const { url, pid, alreadyRunning } = JSON.parse(stdout);
+    const other = Number(new URL(url).port);
+    expect([code, alreadyRunning, portHolder(other)]).toEqual([0, false, pid]);
+    expect([4096, port]).not.toContain(other);
+    expect((await runCli(sandbox, ['stop', `:${other}`, '--yes'])).code).toBe(0);
+  });
+
   test('is used again by the next `start`', async () => {
     const again = await runCli(sandbox, ['start', '--port', `${port}`]);
     expect(again).toEqual({ code: 0, stdout: `http://127.0.0.1:${port}\n`, stderr: '' });
