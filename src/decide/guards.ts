@@ -241,9 +241,9 @@ function leased(seen: Evidence): string | undefined {
 
 function doubtfullyLeased(seen: Evidence): string | undefined {
   const doubtful = seen.coveringLeases.filter((lease) => lease.live !== 'no');
-  return doubtful.length === 0
-    ? undefined
-    : `cannot tell whether ${count(doubtful.length, 'session')} may still use it`;
+  // A session may be written down in several files.
+  const sessions = new Set(doubtful.map(({ session, file, holderPid }) => session ?? file ?? holderPid));
+  return doubtful.length === 0 ? undefined : `cannot tell whether ${count(sessions.size, 'session')} may still use it`;
 }
 
 function runningIn(sessions: readonly Identity[], apart: Evidence['apart']): string {

@@ -120,6 +120,13 @@ test('a sentence names what was seen: the plugin, what is busy, and what of a re
   const busy = { kind: 'busy', sessions: 1, directory: '/repo' };
   expect(says('idle', { activity: busy })).toBe('1 session busy in /repo');
   expect(says('idle', { activity: { ...busy, what: 'shell' } })).toBe('1 shell running in /repo');
+  const lease = { session: 'a', file: '/1', holderPid: 7, live: 'unknown', covers: 'yes' };
+  const leases = [lease, { ...lease, file: '/2' }, { ...lease, session: undefined, file: '/3' }];
+  expect(says('unleased', { coveringLeases: leases })).toBe('cannot tell whether 2 sessions may still use it');
+  const unfiled = { ...lease, session: undefined, file: undefined };
+  expect(says('unleased', { coveringLeases: [unfiled, unfiled, { ...unfiled, holderPid: 8 }] })).toContain(
+    ' 2 sessions ',
+  );
   const weakly = { startsAfterMs: 0, port: 'same', password: 'same', pluginConfig: true };
   const all = 'same user, command line, start time, port, password and plugin configuration';
   expect(says('identity', { weak: weakly })).toBe(all);
