@@ -1,6 +1,7 @@
 import type { Candidate } from '../decide/candidate.js';
 import { begunBy } from '../decide/find.js';
 import { noSuchServer, serverName } from '../decide/server-name.js';
+import type { Unread } from '../model/written.js';
 import { becameOf } from '../report/past.js';
 import { type FindPolicy, findServer, type Named } from '../run/find-server.js';
 import { type Absence, whatBecame } from '../run/what-became.js';
@@ -16,15 +17,18 @@ const NOT_FOUND = 4;
 export async function choose(name: string, policy: FindPolicy, world: World): Promise<Chosen | number> {
   const found = await findServer(name, { ...policy, orElse: begunBy }, world);
   if (found.kind === 'named') return found;
-  if (found.kind === 'missing') {
-    complainAboutUnread(found.unread);
-    const { error, hint } = absent(name, await whatBecame(name, world));
-    complain(error, hint);
-    // What could not be read may be about it.
-    return found.unread.length > 0 ? 1 : NOT_FOUND;
-  }
+  if (found.kind === 'missing') return missing(name, found.unread, world);
   complain(`${name} names ${found.servers.length} servers`, `choose one: ${found.servers.map(described).join(', ')}`);
   return 1;
+}
+
+/** Prints that no server has that name, and returns the exit code. */
+export async function missing(name: string, unread: readonly Unread[], world: World): Promise<number> {
+  complainAboutUnread(unread);
+  const { error, hint } = absent(name, await whatBecame(name, world));
+  complain(error, hint);
+  // What could not be read may be about it.
+  return unread.length > 0 ? 1 : NOT_FOUND;
 }
 
 /** By what names it alone, and by what its user knows it. */

@@ -218,7 +218,29 @@ describe.concurrent('the log, of stand-ins,', () => {
     expect(await events(':4097')).toEqual(['spared', '1 spared']);
     expect(await events('id-sto')).toEqual(['stopped', '1 stopped']);
     expect(await events('--lines', '1')).toEqual(['stopped', '3 spared, 1 stopped; 3 older not shown: --lines 0']);
-    expect(await run('log', '4098', '--since', '2h')).toBe('nothing in the log is about 4098 since then\n');
+    expect(await run('log', '4097', '--since', '2h')).toBe('nothing in the log is about 4097 since then\n');
+  });
+
+  test('a name that nothing ever had is an error, and a server with which nothing was done yet is not', async ({
+    sandbox,
+    server,
+    expect,
+  }) => {
+    await writeState(sandbox.stateDir, 'log.ndjson', `${at('spared', 50)}\n`);
+    await writeRecord(sandbox, 'known', server);
+    const ran = (...args: string[]) => runCli(sandbox, ['log', ...args]);
+    for (const name of [`${server.pid}`, `:${server.port}`, 'known', 'kno']) {
+      const nothing = { code: 0, stdout: `nothing in the log is about ${name}\n`, stderr: '' };
+      expect(await ran(name)).toEqual(nothing);
+      expect(await ran(name, '--json')).toEqual({ ...nothing, stdout: '' });
+    }
+    for (const args of [['known-not'], ['known-not', '--since', '2d']]) {
+      const stderr = matching(/^error: no known server has the id, pid or port known-not\nhint: .+\n$/);
+      expect(await ran(...args)).toEqual({ code: 4, stdout: '', stderr });
+    }
+    const { code, stdout, stderr } = await ran('known-not', '--json');
+    expect([code, stdout, JSON.parse(stderr).error]).toEqual([4, '', matching(/^no known server has/)]);
+    expect((await ran('4096', '--since', '1h')).code).toBe(0);
   });
 
   test('is one object a line with --json, and what it says cannot control the terminal', async ({

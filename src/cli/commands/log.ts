@@ -1,11 +1,14 @@
+import { begunBy } from '../../decide/find.js';
 import { serverName } from '../../decide/server-name.js';
 import { wrap } from '../../report/columns.js';
 import { logTable, logTotals } from '../../report/log-table.js';
 import type { Past } from '../../report/past.js';
 import { clean } from '../../report/text.js';
+import { findServer } from '../../run/find-server.js';
 import { isAbout } from '../../run/what-became.js';
 import { openWorld } from '../../run/world.js';
 import { readLog } from '../../state/ours/log.js';
+import { missing } from '../choose.js';
 import { type Common, pageFor, print } from '../output.js';
 
 export interface LogOptions extends Common {
@@ -18,7 +21,13 @@ export interface LogOptions extends Common {
 /** What was stopped or spared, and why, newest last. */
 export async function logCommand(server: string | undefined, options: LogOptions): Promise<number> {
   const world = await openWorld(options.stateDir, process.env);
-  const all = readLog(world.folder).filter(wanted(server, options.since));
+  const ever = readLog(world.folder).filter(server === undefined ? () => true : isAbout(serverName(server)));
+  if (server !== undefined && ever.length === 0) {
+    // A server may be there with which nothing has been done yet; a name that nothing ever had is mistyped.
+    const found = await findServer(server, { olderThanMs: 0, unasked: true, orElse: begunBy }, world);
+    if (found.kind === 'missing') return missing(server, found.unread, world);
+  }
+  const all = ever.filter(since(options.since));
   const lines = all.slice(options.lines === 0 ? 0 : -options.lines);
   // One object a line, so that `grep` and `jq` can follow a log of any length.
   if (options.json) print(lines.map((line) => clean(JSON.stringify(line))));
@@ -26,10 +35,9 @@ export async function logCommand(server: string | undefined, options: LogOptions
   return 0;
 }
 
-function wanted(server: string | undefined, sinceMs: number | undefined): (line: Past) => boolean {
-  const isIt = server === undefined ? () => true : isAbout(serverName(server));
-  const from = sinceMs === undefined ? undefined : Date.now() - sinceMs;
-  return (line) => (from === undefined || Date.parse(line.at) >= from) && isIt(line);
+function since(ms: number | undefined): (line: Past) => boolean {
+  const from = ms === undefined ? undefined : Date.now() - ms;
+  return ({ at }) => from === undefined || Date.parse(at) >= from;
 }
 
 const nothing = (server: string | undefined, { since }: LogOptions): string =>
