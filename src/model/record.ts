@@ -57,6 +57,9 @@ export interface ServerRecord {
   readonly alsoIn: readonly ServerRecord[];
 }
 
+/** What a record of a server that was handed over has in the place of a plugin. */
+export const ADOPTED_BY = 'opencode-reap adopt';
+
 /** Every process that the records name, with what each says of it. */
 export const recordedIn = (records: readonly ServerRecord[]): Identity[] =>
   records.flatMap(({ spawned, server }) => [spawned ?? [], server ?? []].flat());

@@ -1,3 +1,5 @@
+import { whose } from '../decide/owner.js';
+import { ADOPTED_BY } from '../model/record.js';
 import { columns, type Row, wrap } from './columns.js';
 import type { Past } from './past.js';
 import { type Page, pathOf } from './table.js';
@@ -6,7 +8,7 @@ import { clean } from './text.js';
 const HEADINGS: Row = {
   cells: ['WHEN', 'WHO', 'EVENT', 'PID', 'PORT'],
   path: 'WORKSPACE',
-  notes: ['PLUGIN', 'DETAIL'],
+  notes: ['WHOSE', 'DETAIL'],
 };
 
 /** On whose behalf, in one word. What a background run does, a hook has asked for. */
@@ -28,8 +30,14 @@ function row({ at, by, event, pid, port, workspace, plugin, detail, session }: P
   return {
     cells: [when(at, utc), WHO[by ?? ''] ?? by ?? '–', event, `${pid ?? '–'}`, `${port ?? '–'}`].map(clean),
     path: pathOf(workspace, page),
-    notes: [clean(plugin ?? '–'), clean(`${detail}${ofSession}`)],
+    notes: [clean(whoseBy(plugin)), clean(`${detail}${ofSession}`)],
   };
+}
+
+/** In the words of the other tables, as far as the record said. */
+function whoseBy(plugin: string | undefined): string {
+  if (plugin === ADOPTED_BY) return whose({ kind: 'adopted' });
+  return plugin === undefined ? '–' : whose({ kind: 'plugin', name: plugin });
 }
 
 const guardsOf = ({ guards = {} }: Past, { width }: Page): string[] =>

@@ -151,6 +151,11 @@ describe.concurrent('the log, of stand-ins,', () => {
       ['adopted', 'kept', 'unkept'].map((one) => [one, 'person']),
     );
     expect(log()).toMatchObject([1, 2, 3].map(() => ({ id, pid: server.pid, port: server.port })));
+    // In the words of the other tables.
+    const [list, logged] = [await run('list'), await run('log')];
+    for (const table of [list, logged])
+      expect(table).toMatch(/^\w+ .* WORKSPACE .* WHOSE .*\n(.*\n)*.* {2}you, handed over {2}/);
+    expect(logged).not.toContain('opencode-reap adopt');
   });
 
   test('what a run has ended of another’s unfinished stop is in the log', async ({

@@ -3,7 +3,7 @@ import { marksOn } from '../../decide/keep-marks.js';
 import { processesOf } from '../../decide/locate.js';
 import { mayBeHandedOver } from '../../decide/remedies.js';
 import type { Identity } from '../../model/identity.js';
-import type { KeepMark } from '../../model/record.js';
+import { ADOPTED_BY, type KeepMark } from '../../model/record.js';
 import type { Snapshot } from '../../model/snapshot.js';
 import { workspaceOf } from '../../observe/directories.js';
 import { lineOf } from '../../report/log-line.js';
@@ -170,7 +170,7 @@ function adopt({ server: { record, seen, survey } }: Chosen, world: World): stri
     id,
     startedByPlugin: false,
     adopted: true,
-    plugin: 'opencode-reap adopt',
+    plugin: ADOPTED_BY,
     tag: undefined,
     starter: identityOf(us),
     spawned: identityOf(launcher?.startToken === undefined ? server : launcher),
