@@ -77,3 +77,28 @@ test('a part of another build is never taken: the program says that it was repla
     stderr: 'error: opencode-reap was replaced or removed while it ran\nhint: run it again\n',
   });
 });
+
+/** Each takes node 1 to 4 ms, which one import at the top of any module would cost every hook and every look. */
+const SLOW = ['child_process', 'crypto', 'http', 'net', 'stream', 'tty', 'worker_threads'];
+
+test.each([
+  ['hook.cjs', 'hook doctor'],
+  ['opencode-reap.mjs', 'hook doctor'],
+  ['opencode-reap.vendor.cjs', 'hook doctor'],
+  ['parts/program.cjs', '--dry-run --all-stale'],
+  ['opencode-reap.cjs', '--dry-run --all-stale'],
+])('%s, called with “%s”, loads none of node’s slow modules', (file, words) => {
+  const [preload, said] = [join(box.root, 'native.cjs'), join(box.root, 'native.txt')];
+  writeFileSync(
+    preload,
+    `const before = new Set(process.moduleLoadList);
+    process.on('exit', () => {
+      const loaded = process.moduleLoadList.filter((name) => !before.has(name));
+      require('node:fs').writeFileSync(${JSON.stringify(said)}, loaded.join('\\n'));
+    });`,
+  );
+  expect(run(join(DIST, file), words.split(' '), ['-r', preload])).toMatchObject({ status: 0, stderr: '' });
+  const loaded = readFileSync(said, 'utf8').split('\n');
+  expect(loaded.length).toBeGreaterThan(0);
+  expect(SLOW.filter((name) => loaded.includes(`NativeModule ${name}`))).toEqual([]);
+});
