@@ -5,9 +5,9 @@ import { VERSION } from '../common/version.js';
 import type { Grammar } from '../report/candidates.js';
 import { SHELLS } from '../report/completion.js';
 import { explain } from './explain.js';
-import { helpEnd } from './help.js';
+import { helpEnd, quietMeans } from './help.js';
 import { type Common, complain } from './output.js';
-import { whenUnwritable, write } from './streams.js';
+import { whenUnwritable, widthOf, write } from './streams.js';
 import { hintFor, missingFolder, sentence } from './usage.js';
 
 /** Runs the program and returns its exit code. Each command loads only what it needs. */
@@ -103,9 +103,11 @@ function outline(finish: Finish): Command {
       writeErr: () => undefined,
       writeOut: (text) => write('stdout', text),
     })
+    // In 60 columns, a description has 30 beside the longest option.
+    .configureHelp({ minWidthToWrap: 20 })
     .showSuggestionAfterError(true)
     .exitOverride()
-    .addHelpText('afterAll', ({ command }) => helpEnd(command.parent ? command.name() : ''))
+    .addHelpText('afterAll', ({ command }) => helpEnd(command.parent ? command.name() : '', widthOf('stdout')))
     .on('beforeAllHelp', () => describeAll(program))
     .hook('preSubcommand', (_, command) => describeNow(command))
     .hook('preAction', (_, command) => check(command))
@@ -185,20 +187,20 @@ function addLooking(program: Command, finish: Finish): void {
       .description('every known server with its verdict, one line each')
       .option('--all', 'also list servers that are not recorded')
       .option('--watch', 'look again every few seconds, until q or Ctrl-C')
-      .addOption(olderThan())
+      .addOption(olderThan('count younger servers as spared'))
       .action(async (_, command) => finish(await (await import('./commands/list.js')).listCommand(optionsOf(command)))),
   );
   later(program.command('pick'), (command) =>
     common(command, 'color')
       .description('choose from a list what to stop')
-      .addOption(olderThan())
+      .addOption(olderThan('count younger servers as spared'))
       .addOption(grace())
       .action(async (_, command) => finish(await (await import('./commands/pick.js')).pickCommand(optionsOf(command)))),
   );
   later(program.command('why <server>'), (command) =>
     common(command, 'json', 'color')
       .description('every guard with what was seen, and what would change the verdict (id, pid, port, URL or folder)')
-      .addOption(olderThan())
+      .addOption(olderThan('count younger servers as spared'))
       .action(async (server, _, command) =>
         finish(await (await import('./commands/why.js')).whyCommand(server, optionsOf(command))),
       ),
@@ -373,15 +375,15 @@ type Shared = 'json' | 'quiet' | 'verbose' | 'color';
 function common(command: Command, ...shared: readonly Shared[]): Command {
   command.option('--state-dir <dir>', 'where records are kept, instead of $OPENCODE_REAP_STATE_DIR');
   if (shared.includes('json')) command.option('--json', 'print JSON, errors too');
-  if (shared.includes('quiet')) command.option('-q, --quiet', 'print only what was stopped, and errors');
+  if (shared.includes('quiet')) command.option('-q, --quiet', quietMeans(command.name()));
   if (shared.includes('verbose')) command.option('-v, --verbose', 'print every guard of every server');
   if (shared.includes('color'))
     command.option('--color', 'colors even without a terminal').option('--no-color', 'no colors');
   return command;
 }
 
-const olderThan = (): Option =>
-  new Option('--older-than <duration>', 'stop only servers at least this old')
+const olderThan = (means = 'stop only servers at least this old'): Option =>
+  new Option('--older-than <duration>', means)
     .env('OPENCODE_REAP_OLDER_THAN')
     .argParser(duration)
     .default(DEFAULTS.olderThanMs, '5m');

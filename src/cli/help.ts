@@ -1,3 +1,5 @@
+import { wrap } from '../report/columns.js';
+
 /*
  * What help and the manual page say beside commands and options. The page is made of the same program (build/man.mjs);
  * it is here what it is, so that neither can say what the other does not.
@@ -72,15 +74,29 @@ export const ENVIRONMENT: readonly (readonly [name: string, meaning: string])[] 
   ['NO_COLOR', 'if set, no colors'],
 ];
 
-/** The end of what `--help` prints for a command. */
-export function helpEnd(command: string): string {
+/** What `--quiet` leaves, by the command's name; to those that are not here, errors alone. */
+const QUIET: Readonly<Record<string, string>> = {
+  'opencode-reap': 'print only what was stopped, and errors',
+  stop: 'print only what was stopped, and errors',
+  start: 'print only its URL, and errors',
+  doctor: 'print only what is broken',
+};
+
+export const quietMeans = (command: string): string => QUIET[command] ?? 'print only errors';
+
+/** The end of what `--help` prints for a command. An example stays on one line, so that it can be copied. */
+export function helpEnd(command: string, width: number | undefined): string {
   const examples = EXAMPLES[command] ?? [];
+  const beside = (head: string, is: string): string[] =>
+    wrap(is, width === undefined ? undefined : width - head.length, '').map(
+      (line, at) => `${at === 0 ? head : ' '.repeat(head.length)}${line}`,
+    );
   const blocks = [
     ...(examples.length === 0
       ? []
-      : [['Examples:', ...examples.flatMap(([line, is]) => [`  ${line}`, `      ${is}`])]]),
+      : [['Examples:', ...examples.flatMap(([line, is]) => [`  ${line}`, ...beside('      ', is)])]]),
     ...(command === ''
-      ? [['Exit codes:', ...EXIT_CODES.map(([code, is]) => `  ${String(code).padEnd(3)}  ${is}`)]]
+      ? [['Exit codes:', ...EXIT_CODES.flatMap(([code, is]) => beside(`  ${String(code).padEnd(3)}  `, is))]]
       : []),
   ];
   return blocks.map((lines) => `\n${lines.join('\n')}`).join('\n');

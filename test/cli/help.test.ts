@@ -55,6 +55,20 @@ describe('--help', () => {
     expect(helps.get('list')).not.toContain('Exit codes');
   });
 
+  test('says of an option that several commands have what it means to each', () => {
+    const meansIn = (name: string, option: string) =>
+      new RegExp(`${option}[^\n]*? {2,}([^]*?)\\n(?: {2}-|\\n)`).exec(helps.get(name) ?? '')?.[1]?.replace(/\s+/g, ' ');
+    expect(meansIn('', '--quiet')).toBe('print only what was stopped, and errors');
+    expect(meansIn('stop', '--quiet')).toBe('print only what was stopped, and errors');
+    expect(meansIn('start', '--quiet')).toBe('print only its URL, and errors');
+    expect(meansIn('doctor', '--quiet')).toBe('print only what is broken');
+    for (const name of ['adopt', 'keep', 'unkeep', 'install', 'uninstall'])
+      expect(meansIn(name, '--quiet')).toBe('print only errors');
+    expect(meansIn('', '--older-than')).toMatch(/^stop only servers at least this old /);
+    for (const name of ['list', 'why', 'pick'])
+      expect(meansIn(name, '--older-than')).toMatch(/^count younger servers as spared /);
+  });
+
   test('goes to standard output alone, and is not printed for wrong usage', async () => {
     expect(await runCli(sandbox, ['list', '--frobnicate'])).toMatchObject({ stdout: '' });
     expect((await runCli(sandbox, ['help', 'list'])).stdout).toBe(helps.get('list'));

@@ -43,14 +43,14 @@ beforeAll(async () => {
 afterAll(() => sandbox.dispose());
 
 /** What each command writes to a terminal of that width, line by line as it was written: no terminal has wrapped it. */
-function shownAt(columns: number, changes: Changes): Map<string, string[]> {
+function shownAt(columns: number, changes: Changes, commands: readonly string[] = COMMANDS): Map<string, string[]> {
   // Without what is shown while it looks, on a machine that takes long.
   const run = (words: string): string => `echo '${MARK}'; '${process.execPath}' '${PROGRAM}' ${words} 2>/dev/null`;
-  const line = `stty columns ${columns} rows 50; ${COMMANDS.map(run).join('; ')}; true`;
+  const line = `stty columns ${columns} rows 50; ${commands.map(run).join('; ')}; true`;
   const env = sandbox.env({ TERM: 'xterm-256color', ...changes });
   const { stdout } = spawnSync('script', ['-qec', line, '/dev/null'], { cwd: sandbox.project, env, encoding: 'utf8' });
   const [, ...parts] = stdout.replaceAll('\r', '').split(`${MARK}\n`);
-  return new Map(COMMANDS.map((words, at) => [words, (parts[at] ?? '').trimEnd().split('\n')]));
+  return new Map(commands.map((words, at) => [words, (parts[at] ?? '').trimEnd().split('\n')]));
 }
 
 /** A path stays whole on a line of its own, so that it can be copied. */
@@ -71,6 +71,21 @@ describe.skipIf(withoutScript)(`at a terminal${withoutScript}`, () => {
       expect(lines.join('\n'), words).toMatch(ESCAPE);
     }
   });
+
+  test.each([60, 80])(
+    'of %i columns help and doctor are no wider either; a command line and a path stay whole',
+    (columns) => {
+      const commands = ['--help', 'start --help', 'log --help', 'install --help', 'doctor', 'completion --help'];
+      for (const [words, lines] of shownAt(columns, { NO_COLOR: '1' }, commands)) {
+        expect(lines.length, words).toBeGreaterThan(5);
+        const wide = lines.filter((line) => line.length > columns && !/^ +\S*opencode-reap /.test(line));
+        expect(
+          wide.filter((line) => !/ {2}[~/]\S+$/.test(line)),
+          words,
+        ).toEqual([]);
+      }
+    },
+  );
 
   test('of 0 columns, which is one that was never told its size, a line may have any length', () => {
     const shown = shownAt(0, { NO_COLOR: '1' });
