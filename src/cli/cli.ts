@@ -362,7 +362,7 @@ async function check(command: Command): Promise<void> {
   });
   if (ignored) command.error(`error: '${command.name()}' does not take ${ignored.long}`);
   if (HIDDEN.includes(command.name())) return;
-  const missing = await missingFolder(optionsOf(command));
+  const missing = await missingFolder(command.name(), optionsOf(command));
   if (missing) command.error(`error: ${missing}`);
 }
 

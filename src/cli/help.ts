@@ -64,7 +64,7 @@ export const EXIT_CODES: readonly (readonly [code: number, meaning: string])[] =
 
 /** What no option shows. */
 export const ENVIRONMENT: readonly (readonly [name: string, meaning: string])[] = [
-  ['OPENCODE_REAP_STATE_DIR', 'where records are kept; ~/.local/state/opencode-reap by default'],
+  ['OPENCODE_REAP_STATE_DIR', 'where records are kept, an absolute path; ~/.local/state/opencode-reap by default'],
   ['OPENCODE_REAP_OLDER_THAN', 'the default of --older-than'],
   ['OPENCODE_REAP_GRACE', 'the default of --grace'],
   ['OPENCODE_REAP_RETIRE_AFTER', 'the default of --retire-after'],

@@ -45,14 +45,15 @@ function whatIsMeant(word: string): string | undefined {
 
 /**
  * Whether the folders that were named are there. A name that is mistyped would otherwise look like a folder in which
- * nothing is recorded. Those that the environment names may be made later; so may all that a hook names.
+ * nothing is recorded. Those that the environment names may be made later; so may all that a hook names, and the one
+ * that is to have a first record. A mark in a folder where nobody looks would keep nothing.
  */
-export async function missingFolder(named: {
-  readonly stateDir?: string;
-  readonly workspace?: string;
-}): Promise<string | undefined> {
+export async function missingFolder(
+  command: string,
+  named: { readonly stateDir?: string; readonly workspace?: string },
+): Promise<string | undefined> {
   const given = [
-    ['--state-dir', named.stateDir],
+    ['--state-dir', RECORDING.includes(command) ? undefined : named.stateDir],
     ['--workspace', named.workspace],
   ] as const;
   if (given.every(([, folder]) => folder === undefined)) return undefined;
@@ -64,3 +65,5 @@ export async function missingFolder(named: {
   });
   return missing && `${missing[0]} names ${missing[1] || 'nothing'}, which is not a folder that can be seen`;
 }
+
+const RECORDING: readonly string[] = ['start', 'adopt'];

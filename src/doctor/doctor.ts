@@ -14,7 +14,7 @@ import { wslFindings } from './wsl.js';
 export async function examine(world: World, env: Variables): Promise<Finding[]> {
   return [
     ...programFindings(process.versions.node),
-    ...stateFindings(world.folder),
+    ...stateFindings(world.folder, env),
     ...hookFindings(workspaceOf(process.cwd()), env),
     ...(await machineFindings(world.platform)),
     ...wslFindings(release(), await world.platform.processes()),

@@ -1,6 +1,7 @@
 import { accessSync, constants, existsSync, type Stats, statSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, isAbsolute } from 'node:path';
 import { tryRead } from '../common/errors.js';
+import type { Variables } from '../common/variables.js';
 import { trustOf } from '../state/files/trust.js';
 import type { StateFolder } from '../state/folders.js';
 import { type Finding, fail, ok, warn } from './finding.js';
@@ -8,7 +9,19 @@ import { type Finding, fail, ok, warn } from './finding.js';
 const ELSEWHERE = 'choose another folder with OPENCODE_REAP_STATE_DIR, or fix it';
 
 /** Whether we can write our state, and no one else can. */
-export function stateFindings(folder: StateFolder): Finding[] {
+export const stateFindings = (folder: StateFolder, { OPENCODE_REAP_STATE_DIR: named }: Variables): Finding[] => [
+  ...folderFindings(folder),
+  ...(named && !isAbsolute(named) ? [relative(named)] : []),
+];
+
+const relative = (named: string): Finding =>
+  warn(
+    'state',
+    `OPENCODE_REAP_STATE_DIR is ${named}, which is another folder wherever a command or a session runs`,
+    'make it an absolute path: records in one of these are not seen from another',
+  );
+
+function folderFindings(folder: StateFolder): Finding[] {
   // These three are files.
   const { root, lastUses: _, log: __, notice: ___, ...others } = folder;
   if (!existsSync(root)) return [notThereYet(root)];

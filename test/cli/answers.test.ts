@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { errorsIn } from '../support/answers.js';
 import { runCli } from '../support/cli.js';
-import { type Fake, installFake, startFake, writeRecord, writeState } from '../support/fake.js';
+import { type Fake, installFake, recordsIn, startFake, writeRecord, writeState } from '../support/fake.js';
 import { sampled } from '../support/patience.js';
 import { createSandbox, type Sandbox } from '../support/sandbox.js';
 
@@ -171,6 +171,21 @@ describe('a folder that is named and not there', () => {
     const { code, stdout, stderr } = await runCli(sandbox, [...args, option, folder]);
     expect([code, stdout]).toEqual([2, '']);
     expect(stderr).toMatch(`error: ${option} names ${folder}, which is not a folder`);
+  });
+
+  test('is made by what writes a first record there', async () => {
+    const folder = join(sandbox.root, 'made/by');
+    const other = await startFake(sandbox);
+    expect(await runCli(sandbox, ['adopt', `${other.port}`, '--state-dir', folder])).toMatchObject({
+      code: 0,
+      stderr: '',
+    });
+    expect((await runCli(sandbox, ['list', '--state-dir', folder])).stdout).toContain(` ${other.port} `);
+    await installFake(sandbox);
+    const port = await sandbox.reserve();
+    const started = await runCli(sandbox, ['start', '--port', `${port}`, '--state-dir', `${folder}-2`]);
+    expect(started).toEqual({ code: 0, stdout: `http://127.0.0.1:${port}\n`, stderr: '' });
+    expect(recordsIn(`${folder}-2`)).toHaveLength(1);
   });
 
   test('is none to what hooks start, nor if the environment names it', async () => {

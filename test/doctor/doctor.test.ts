@@ -330,6 +330,16 @@ describe('of the state folder, doctor says', () => {
     expect(await complaints(sandbox)).toEqual([UNCALLED]);
   });
 
+  test('that the variable that names it is not an absolute path, which is then another folder for each command', async ({
+    sandbox,
+  }) => {
+    const { stdout } = await run(sandbox, ['doctor'], { env: { OPENCODE_REAP_STATE_DIR: 'here' } });
+    expect(stdout).toMatch(
+      /^warn {2}state +OPENCODE_REAP_STATE_DIR is here, which is another folder .+\n +hint: make it/m,
+    );
+    expect((await run(sandbox, ['doctor'])).stdout).not.toContain('OPENCODE_REAP_STATE_DIR');
+  });
+
   test('that the background run cannot be examined', async ({ sandbox }) => {
     const elsewhere = { ...machine(), pidNamespace: 'pid:[1]' };
     const claim = { schema: 'opencode-reap/1', holder: { pid: 4242, startToken: '1' }, machine: elsewhere };
