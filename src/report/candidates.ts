@@ -26,7 +26,9 @@ export interface Candidate {
 /** What can come next: words that the grammar has, or what only a look can tell. */
 export type Next =
   | { readonly kind: 'words'; readonly words: readonly Candidate[] }
-  | { readonly kind: 'folders' | 'servers' | 'ports' };
+  | { readonly kind: 'folders' | 'ports' }
+  /** What is done to the server is the command's name. */
+  | { readonly kind: 'servers'; readonly to: string };
 
 /** What can stand where `begun` has been typed, after `words`. Not all of it begins that way. */
 export function next(words: readonly string[], begun: string, program: Grammar, commands: readonly Grammar[]): Next {
@@ -46,7 +48,7 @@ export function next(words: readonly string[], begun: string, program: Grammar, 
   }
   const [flag = '', value] = begun.split('=', 2);
   if (!awaited && begun.startsWith('-') && value !== undefined) awaited = optionOf(flag, grammar, program)?.value;
-  if (awaited) return ofValue(awaited);
+  if (awaited) return ofValue(awaited, grammar.name);
   const options = grammar.options.flatMap(({ flags, description }) =>
     flags.map((word) => ({ word, what: description })),
   );
@@ -56,7 +58,9 @@ export function next(words: readonly string[], begun: string, program: Grammar, 
   const last = grammar.values.at(-1);
   const place = grammar.values[taken] ?? (last?.repeats ? last : undefined);
   // Nothing else can come.
-  return place ? ofValue(place) : { kind: 'words', words: options.filter(({ word }) => word.startsWith('--')) };
+  return place
+    ? ofValue(place, grammar.name)
+    : { kind: 'words', words: options.filter(({ word }) => word.startsWith('--')) };
 }
 
 const NOTHING: Next = { kind: 'words', words: [] };
@@ -64,9 +68,9 @@ const NOTHING: Next = { kind: 'words', words: [] };
 const optionOf = (word: string, grammar: Grammar, program: Grammar) =>
   [...grammar.options, ...program.options].find(({ flags }) => flags.includes(word));
 
-function ofValue({ means, choices }: Value): Next {
+function ofValue({ means, choices }: Value, command: string): Next {
   if (choices.length > 0) return { kind: 'words', words: choices.map((word) => ({ word, what: '' })) };
   if (means === 'dir') return { kind: 'folders' };
   if (means === 'port') return { kind: 'ports' };
-  return /^servers?$/.test(means) ? { kind: 'servers' } : NOTHING;
+  return /^servers?$/.test(means) ? { kind: 'servers', to: command } : NOTHING;
 }

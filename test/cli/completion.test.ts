@@ -76,9 +76,28 @@ describe('a shell is offered', () => {
       'srv-known': expect.stringContaining(`port ${server.port}, `),
       [stranger.port]: expect.stringContaining('not recorded'),
     });
-    for (const command of ['stop', 'keep', 'unkeep', 'adopt'])
-      expect(await words([command], 'srv')).toEqual(['srv-known']);
+    for (const command of ['stop', 'keep', 'log']) expect(await words([command], 'srv')).toEqual(['srv-known']);
     process.kill(stranger.pid, 'SIGKILL');
+  });
+
+  test('only those for which a command has something to do', async () => {
+    const [stranger, asks] = [await startFake(sandbox), await startFake(sandbox, { OPENCODE_REAP: 'keep' })];
+    const offers = async (command: string): Promise<string[]> => {
+      const all = await words([command], '');
+      return [server, stranger, asks].flatMap(({ port }, at) => (all.includes(`${port}`) ? (NAMES[at] ?? []) : []));
+    };
+    const NAMES = ['recorded', 'stranger', 'asks'];
+    expect(await offers('adopt')).toEqual(['stranger', 'asks']);
+    expect(await offers('keep')).toEqual(['recorded', 'stranger']);
+    expect(await offers('unkeep')).toEqual(['asks']);
+    for (const { port } of [server, stranger]) await runCli(sandbox, ['keep', `${port}`]);
+    await runCli(sandbox, ['adopt', `${stranger.port}`]);
+    expect(await offers('adopt')).toEqual(['asks']);
+    expect(await offers('keep')).toEqual([]);
+    expect(await offers('unkeep')).toEqual(NAMES);
+    expect(await offers('stop')).toEqual(NAMES);
+    await runCli(sandbox, ['unkeep', `${server.port}`]);
+    for (const { pid } of [stranger, asks]) process.kill(pid, 'SIGKILL');
   });
 
   test('shells, and nothing after --', async () => {
