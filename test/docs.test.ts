@@ -72,6 +72,15 @@ test('files and folders that the page of the design names are there', () => {
   expect(paths.filter((path) => !isThere(path))).toEqual([]);
 });
 
+test('the page of platforms says of each guard what is known of it, on those that reap', () => {
+  const tables = textOf('docs/platforms.md')
+    .split(/^\| guard \|/m)
+    .slice(1);
+  expect(tables).toHaveLength(2);
+  for (const table of tables)
+    expect(GUARD_NAMES.filter((name) => !table.split('\n\n')[0]?.includes(`\n| \`${name}\` |`))).toEqual([]);
+});
+
 test('the flow in the README is a flowchart that GitHub can draw, and has the verdicts and the number of guards', () => {
   const [, head, flow = ''] =
     /```mermaid\n(.*)\n([\s\S]*?)```/.exec(readFileSync(join(ROOT, 'README.md'), 'utf8')) ?? [];
