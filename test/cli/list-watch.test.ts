@@ -27,7 +27,11 @@ describe(`list --watch${withoutTmux}`, () => {
       await waitFor('the first page', () => screen().includes('1 stale holds'));
       expect(screen()).toMatch(/^VERDICT +PID [\s\S]*\n1 stale holds \d+ MB\n[\s\S]*q ends this$/);
       expect([screen().includes('before'), modes()]).toEqual([false, '1 0 0']);
-      tmux('resize-window', '-x', '60', '-y', '20');
+      // The path takes what room there is, so the row fills the screen, and nothing of it is lost at the edge.
+      tmux('resize-window', '-x', '80', '-y', '20');
+      await waitFor('it fills the screen', () => / {2}WHOSE\n {2}REASON\n/.test(screen()));
+      expect(screen()).toMatch(/^stale .*…\S*project {2}a test$/m);
+      tmux('resize-window', '-x', '56', '-y', '20');
       await waitFor('it is narrower', () => / {2}WHOSE; REASON\n/.test(screen()));
       process.kill(one.pid, 'SIGKILL');
       await waitFor('it looks again', () => screen().includes('1 gone'), 20_000);

@@ -51,7 +51,9 @@ async function watchList(options: ListOptions, world: World): Promise<number> {
   let seen: Reaped | undefined;
   let before: Reaped | undefined;
   const draw = (): void => {
-    const page = { ...pageFor(options), cpuNow: cpuNow(before, seen) };
+    const whole = pageFor(options);
+    // What clears the rest of a line would take the letter in the last column with it.
+    const page = { ...whole, width: whole.width && whole.width - 1, cpuNow: cpuNow(before, seen) };
     const lines = seen === undefined ? ['looking'] : linesOf(seen, options, page);
     const unread = seen?.unread.length ? [`${seen.unread.length} files could not be read: opencode-reap list`] : [];
     screen.draw(
