@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { connect } from 'node:net';
+import { join } from 'node:path';
 import { describe, vi } from 'vitest';
 import { namesOf } from '../../src/cli/commands/pick.js';
 import { stopCommand } from '../../src/cli/commands/stop.js';
@@ -112,6 +113,11 @@ describe(`pick${withoutTmux}`, () => {
     expect(screen()).toMatch(/✓ identity {2}is this process the one that was recorded\?/);
     tmux('resize-window', '-x', '100', '-y', '8');
     await shows(terminal, /^one is spared\nrecorded in.+\n(.+\n){5}w goes back to the list; arrows move$/);
+    // A path that is longer than the screen is wide goes on below, with no letter lost at the edge.
+    const file = join(sandbox.stateDir, 'servers/one.json');
+    tmux('resize-window', '-x', `${file.length - 1}`, '-y', '40');
+    const joined = (): string => screen().replace(/\n */g, '');
+    await waitFor(`${file} in pieces`, () => joined().includes(file) && !screen().includes(file));
     tmux('resize-window', '-x', '60', '-y', '12');
     await shows(terminal, /^w goes back to the list; arrows move$/m);
     expect(screen()).toMatch(/^one is spared\nrecorded in/);
