@@ -13,13 +13,20 @@ import { rolldown } from 'rolldown';
 
 const ENTRY = 'src/entries/commands.ts';
 
-/** In this order: what one of them has, those after it take from there. All else is what one command alone needs. */
+/**
+ * In this order: what one of them has, those after it take from there. All else is what one command alone needs. What
+ * stops servers is whole once its command is loaded: the package may be replaced while the watch waits, or in the middle
+ * of a stop.
+ */
 const SHARED = {
   program: [ENTRY],
   look: ['src/cli/commands/reap.ts', 'src/cli/commands/list.ts'],
-  more: ['pick', 'start', 'stop', 'why', 'log', 'marks', 'watch', 'background'].map(
-    (name) => `src/cli/commands/${name}.ts`,
-  ),
+  more: [
+    ...['pick', 'start', 'stop', 'why', 'log', 'marks', 'watch', 'background'].map(
+      (name) => `src/cli/commands/${name}.ts`,
+    ),
+    'src/run/carry-out.ts',
+  ],
 };
 
 /** What these files import, and what that imports, without what is only imported once it is needed. */

@@ -48,7 +48,6 @@ test('the package is these files', () => {
     'dist/opencode-reap.mjs',
     'dist/opencode-reap.vendor.cjs',
     'dist/opencode-reap.vendor.d.cts',
-    'dist/parts/carry-out-HASH.cjs',
     'dist/parts/complete-HASH.cjs',
     'dist/parts/completion-HASH.cjs',
     'dist/parts/doctor-HASH.cjs',

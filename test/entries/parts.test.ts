@@ -1,8 +1,19 @@
 import { spawnSync } from 'node:child_process';
-import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import {
+  type Fake,
+  filesIn,
+  identityOf,
+  machine,
+  SCHEMA,
+  startFake,
+  writeRecord,
+  writeState,
+} from '../support/fake.js';
 import { ROOT } from '../support/pages.js';
+import { alive } from '../support/proc.js';
 import { createSandbox, type Sandbox } from '../support/sandbox.js';
 
 /* The program in parts, which bin/opencode-reap.js runs, beside the whole program in one file, which is what gets copied. */
@@ -43,7 +54,7 @@ test('a dry run and a list load nothing that stops anything, and help nothing th
   expect(loadedBy(['--dry-run', '--all-stale'])).toEqual(['look', 'program']);
   expect(loadedBy(['list', '--all'])).toEqual(['look', 'program']);
   expect(loadedBy(['stop', '--help'])).toEqual(['program']);
-  expect(loadedBy(['--all-stale'])).toEqual(expect.arrayContaining(['carry-out', 'look', 'program']));
+  expect(loadedBy(['--all-stale'])).toEqual(['look', 'more', 'program']);
 });
 
 test('what ends a process is in no part that a look loads', () => {
@@ -101,4 +112,48 @@ test.each([
   const loaded = readFileSync(said, 'utf8').split('\n');
   expect(loaded.length).toBeGreaterThan(0);
   expect(SLOW.filter((name) => loaded.includes(`NativeModule ${name}`))).toEqual([]);
+});
+
+/** Runs a copy of the package, all of which is removed before the program opens or links a file of that name. */
+function runUntilItIsGone(words: readonly string[], before: string) {
+  const copy = join(box.root, 'copy');
+  for (const part of ['bin', 'dist/parts']) cpSync(join(ROOT, part), join(copy, part), { recursive: true });
+  const preload = join(box.root, 'gone.cjs');
+  const remove = `fs.rmSync(${JSON.stringify(copy)}, { recursive: true, force: true })`;
+  writeFileSync(
+    preload,
+    `const fs = require('node:fs');
+    for (const name of ['openSync', 'linkSync']) {
+      const real = fs[name];
+      fs[name] = (...args) => (args.some((arg) => String(arg).includes(${JSON.stringify(before)})) && ${remove}, real(...args));
+    }`,
+  );
+  const result = run(join(copy, 'bin/opencode-reap.js'), words, ['-r', preload]);
+  return { ...result, isGone: !existsSync(copy) };
+}
+
+test.each([
+  ['a run', ['--all-stale', '--older-than', '0s', '--grace', '30s']],
+  ['stop', ['stop', 'one', '--yes', '--grace', '30s']],
+])('%s whose package is removed as it begins to stop a server stops it, and says so', async (_, words) => {
+  const fake: Fake = await startFake(box);
+  await writeRecord(box, 'one', fake);
+  const { isGone, status, stdout, stderr } = runUntilItIsGone(words, '/closing/');
+  expect({ isGone, status, stderr }).toEqual({ isGone: true, status: 0, stderr: '' });
+  expect(stdout).toMatch(/^stopped/m);
+  expect(alive(fake.pid)).toBe(false);
+  expect(filesIn(box.stateDir).filter((file) => /\/(servers|closing)\//.test(file))).toEqual([]);
+});
+
+test('a watch whose package is removed while it waits still looks', async () => {
+  await writeRecord(box, 'one', await startFake(box));
+  const holder = { holder: identityOf(process.pid), machine: machine(), holdsMs: 600_000 };
+  await writeState(box.stateDir, 'watch.json', { schema: SCHEMA, token: 'ours', ...holder });
+  expect(runUntilItIsGone(['watch', 'ours'], '/watch.json')).toMatchObject({
+    isGone: true,
+    status: 0,
+    stderr: '',
+    stdout: expect.stringMatching(/^\d+\n$/),
+  });
+  expect(filesIn(box.stateDir).filter((file) => file.endsWith('log.ndjson'))).toEqual([]);
 });

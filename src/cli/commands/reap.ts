@@ -30,9 +30,11 @@ export async function reapCommand(options: ReapOptions): Promise<number> {
   const policy = policyFrom(options);
   const opened = await openWorld(options.stateDir, process.env);
   const world = policy.scope.kind === 'all' ? opened : inProject(opened, policy.scope.workspace);
+  // Before anything is stopped: the package may be replaced meanwhile.
+  const watch = options.dryRun ? undefined : await import('../../session/watch.js');
   const course = follow(world, options);
   const reaped = await reap({ ...policy, told: course.told }, world).finally(course.end);
-  if (!options.dryRun) await (await import('../../session/watch.js')).endWatchIfOver(process.argv[1], world);
+  await watch?.endWatchIfOver(process.argv[1], world);
   complainAboutUnread(reaped.unread);
   if (options.json) printJson(jsonReport(reaped, VERSION));
   else if (options.quiet) print(reaped.servers.filter(({ outcome }) => outcome?.kind === 'stopped').map(said));
