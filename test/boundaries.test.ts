@@ -188,6 +188,13 @@ describe('a platform', () => {
   });
 });
 
+test('what is said is written by src/cli/streams.ts alone, which knows what to do where it cannot be', () => {
+  const commands = sources.filter((source) => source.startsWith('cli/'));
+  const elsewhere = commands.filter((source) => /\bprocess\.std(out|err)\b|\bconsole\b/.test(codeOf(source)));
+  expect(elsewhere).toEqual([]);
+  expect(codeOf('cli/streams.ts')).toContain('process[name]');
+});
+
 test('what decides has no clock, no chance, no process and no output', () => {
   const IMPURE =
     /\b(Date\.now|new Date|performance|Math\.random|console|globalThis|setTimeout|setInterval|fetch|require)\b|\bprocess\.(arch|argv|cwd|emit|env|exit|getuid|hrtime|kill|memoryUsage|nextTick|on|platform|ppid|stderr|stdin|stdout|uptime|version)\b/;

@@ -12,10 +12,18 @@ import { hintFor, missingFolder, sentence } from './usage.js';
 
 /** Runs the program and returns its exit code. Each command loads only what it needs. */
 export async function run(argv: readonly string[]): Promise<number> {
+  // It goes on, since it may be in the middle of a stop.
+  let isUnwritten = false;
   whenUnwritable((code) => {
+    isUnwritten = true;
+    process.exitCode = 1;
     complain(`could not write the output: ${code}`, 'redirect it somewhere else');
-    process.exit(1);
   });
+  const code = await parse(argv);
+  return isUnwritten ? 1 : code;
+}
+
+async function parse(argv: readonly string[]): Promise<number> {
   // Set to an empty string counts as not set.
   for (const name of VARIABLES) if (process.env[name] === '') delete process.env[name];
   let code = 0;

@@ -14,9 +14,15 @@ const DESCRIPTORS = { stdout: 1, stderr: 2 } as const;
 
 let failed = (_code: string): void => undefined;
 
-/** What is done when something cannot be written, with the code of the error. A reader that has left is no error. */
+/**
+ * What is done when something cannot be written, with the code of the error: once, since what is said about it may not be
+ * writable either. A reader that has left is no error.
+ */
 export function whenUnwritable(then: (code: string) => void): void {
-  failed = then;
+  failed = (code) => {
+    failed = () => undefined;
+    then(code);
+  };
 }
 
 const streams = new Map<Standard, WriteStream>();

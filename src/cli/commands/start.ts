@@ -2,7 +2,7 @@ import { workspaceOf } from '../../observe/directories.js';
 import { shellLines } from '../../report/shell-lines.js';
 import { openWorld } from '../../run/world.js';
 import { ensureForSession } from '../../start/ensure-for-session.js';
-import { type Common, complain, print, printJson, progress } from '../output.js';
+import { type Common, complain, print, printJson, progress, put } from '../output.js';
 
 export interface StartOptions extends Common {
   readonly port: number;
@@ -51,7 +51,7 @@ export async function startCommand(args: readonly string[], options: StartOption
     printJson(major === 2 ? { ...answer, password: password?.reveal() ?? null } : answer);
   } else print([url]);
   if (alreadyRunning && id === undefined && !options.quiet && !options.json) {
-    process.stderr.write('note: it was already running and is not recorded, so it will not be reaped\n');
+    put('stderr', 'note: it was already running and is not recorded, so it will not be reaped\n');
   }
   return 0;
 }

@@ -12,7 +12,7 @@ import { endWatchIfOver } from '../../session/watch.js';
 import { afterItsEnd, choose, forEach } from '../choose.js';
 import { type Course, follow, nameOf, said } from '../course.js';
 import { type Common, complain, print, printAnswers, put } from '../output.js';
-import { isTerminal } from '../streams.js';
+import { isTerminal, streamOf } from '../streams.js';
 
 export interface StopOptions extends Common {
   readonly dryRun?: boolean;
@@ -114,12 +114,13 @@ function signsOf(verdict: Verdict): string {
  * counts as no.
  */
 async function confirmed(described: string): Promise<boolean> {
-  const terminal = createInterface({ input: process.stdin, output: process.stderr, terminal: false });
-  process.stderr.write(`${described}\nstop it anyway? [y/N] `);
+  const terminal = createInterface({ input: process.stdin, output: streamOf('stderr'), terminal: false });
+  put('stderr', `${described}
+stop it anyway? [y/N] `);
   const answer = await new Promise<string | undefined>((resolve) => {
     terminal.once('line', resolve).once('close', () => resolve(undefined));
   });
   terminal.close();
-  if (answer === undefined) process.stderr.write('\n');
+  if (answer === undefined) put('stderr', '\n');
   return answer !== undefined && /^y(es)?$/i.test(answer.trim());
 }
