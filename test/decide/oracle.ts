@@ -61,19 +61,34 @@ export function opinionOf(facts: Facts): Opinion {
     real(pids).length > 0 && real(pids).every((pid) => its.has(pid));
   // Of several servers that were started together, another port means another one.
   const hasOtherPort = ({ port }: ServerRecord): boolean => port !== undefined && port !== main.port && its.size > 1;
-  const alike = near.filter(({ pids, other }) => isAlike(pids) && !hasOtherPort(other)).map(({ other }) => other);
+  const alike = near.filter(({ pids, other }) => isAlike(pids) && !hasOtherPort(other));
   const doubtful = near.filter(
-    ({ pids, other }) =>
-      !alike.includes(other) && (pids.has(0) || its.has(0) || real(pids).some((pid) => its.has(pid))),
+    (one) => !alike.includes(one) && (one.pids.has(0) || its.has(0) || real(one.pids).some((pid) => its.has(pid))),
   );
-  const groups = [
-    [main, ...alike],
-    ...(doubtful.length > 0 ? [[main, ...alike, ...doubtful.map(({ other }) => other)]] : []),
+  // Where the server may be a process or one below it, a record of the one below says nothing if it is the other.
+  const isAboutAny = ({ pids }: { readonly pids: ReadonlySet<number> }): boolean =>
+    suspectsOf(main, facts.snapshot, facts.sockets).suspects.every(
+      (one) => one.process === undefined || real(pids).some((pid) => pidsAs(one, facts).has(pid)),
+    );
+  const ofOne = alike.filter((one) => !isAboutAny(one));
+  const isOfOne = (suspect: Suspect): boolean =>
+    ofOne.some(({ pids }) => [...pidsAs(suspect, facts)].some((pid) => pids.has(pid)));
+  const under = (known: typeof near, counts: (suspect: Suspect) => boolean): Opinion[] => {
+    const group = [main, ...known.map(({ other }) => other)];
+    return group.map((first) =>
+      opinionOfOne({ ...facts, records: [first, ...group.filter((one) => one !== first)] }, counts),
+    );
+  };
+  const both = (known: typeof near): Opinion[] => [
+    ...under(known, (suspect) => ofOne.length === 0 || isOfOne(suspect)),
+    ...(ofOne.length === 0
+      ? []
+      : under(
+          known.filter((one) => !ofOne.includes(one)),
+          (suspect) => !isOfOne(suspect),
+        )),
   ];
-  const opinions = groups.flatMap((group) =>
-    group.map((first) => opinionOfOne({ ...facts, records: [first, ...group.filter((one) => one !== first)] })),
-  );
-  return united(opinions);
+  return united([...both(alike), ...(doubtful.length > 0 ? both([...alike, ...doubtful]) : [])]);
 }
 
 export const united = (opinions: readonly Opinion[]): Opinion => ({
@@ -84,14 +99,15 @@ export const united = (opinions: readonly Opinion[]): Opinion => ({
 /** The processes that a record may be about; 0 stands for one that cannot be told. */
 export function pidsOf(record: ServerRecord, { snapshot, sockets }: Facts): ReadonlySet<number> {
   const { suspects } = suspectsOf(record, snapshot, sockets);
-  // What listens itself launches nothing.
-  const launching = suspects.flatMap(({ launcher }) =>
-    launcher && !snapshot.listens.get(launcher.pid) ? [launcher.pid as number] : [],
-  );
-  return new Set([...suspects.map(({ process: one }) => one?.pid ?? 0), ...launching]);
+  return new Set(suspects.flatMap((suspect) => [...pidsAs(suspect, { snapshot })]));
 }
 
-function opinionOfOne(facts: Facts): Opinion {
+/** What listens itself launches nothing. */
+function pidsAs({ process: one, launcher }: Suspect, { snapshot }: Pick<Facts, 'snapshot'>): ReadonlySet<number> {
+  return new Set([one?.pid ?? 0, ...(launcher && !snapshot.listens.get(launcher.pid) ? [launcher.pid] : [])]);
+}
+
+function opinionOfOne(facts: Facts, counts: (suspect: Suspect) => boolean = () => true): Opinion {
   const [record] = facts.records;
   if (record === undefined) throw new Error('nothing to judge');
   const where = whereIs(record, facts.snapshot);
@@ -103,7 +119,7 @@ function opinionOfOne(facts: Facts): Opinion {
   if (ended !== 'no') kinds.add(where === 'here' ? 'gone' : 'unsure');
   // Where it cannot be told whether the record is this machine's, its server may live elsewhere.
   if (ended === 'may be' || (ended === 'yes' && where === 'unknown')) kinds.add('unsure').add('spared');
-  for (const suspect of suspects) {
+  for (const suspect of suspects.filter(counts)) {
     const found = kindsOf([...questions(suspect, facts), ...(where === 'unknown' ? (['doubt'] as const) : [])]);
     for (const kind of found) kinds.add(kind);
     if (found.includes('stale') && suspect.process) targets.add(suspect.process.pid);
