@@ -30,12 +30,14 @@ let listed: { readonly mounts: ReadonlySet<string>; readonly until: number } | u
  */
 export function unsureMounts(): ReadonlySet<string> {
   const now = process.uptime() * 1000;
-  if (listed === undefined || listed.until < now) listed = { mounts: readMounts(), until: now + LIST_HOLDS_MS };
+  if (listed === undefined || listed.until < now)
+    listed = { mounts: mountsIn(textAt('/proc/self/mountinfo') ?? ''), until: now + LIST_HOLDS_MS };
   return listed.mounts;
 }
 
-function readMounts(): ReadonlySet<string> {
-  const lines = (textAt('/proc/self/mountinfo') ?? '').split('\n');
+/** Of what `/proc/self/mountinfo` lists. */
+export function mountsIn(mountinfo: string): ReadonlySet<string> {
+  const lines = mountinfo.split('\n');
   // Most often there is none, and a hook has no time for the rest.
   if (lines.every((line) => line === '' || ANSWERING.has(typeOf(line)))) return new Set();
   // Of several at one place, the last one is seen.
