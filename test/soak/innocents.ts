@@ -1,4 +1,4 @@
-import { type Fake, identityOf, startBystander, startFake, writeRecord, writeState } from '../support/fake.js';
+import { type Fake, identityOf, startFake, writeRecord, writeState } from '../support/fake.js';
 import { spawnServer } from '../support/opencode.js';
 import { alive, portHolder, startToken } from '../support/proc.js';
 import type { Sandbox } from '../support/sandbox.js';
@@ -21,7 +21,9 @@ export async function startInnocents(sandbox: Sandbox, kind: ServerKind): Promis
   // The watch stays as long as there is a server that it may stop one day, and what it leaves is looked at here.
   await writeRecord(sandbox, 'kept', kept, { retireAfterMs: 0 });
   await writeState(sandbox.stateDir, 'keep/kept.json', '{}');
-  const names = { users: users.pid, told: told.pid, kept: kept.pid, bystander: startBystander(sandbox) };
+  // One that ends by itself would seem to have been ended.
+  const { pid: bystander = 0 } = sandbox.spawn('sleep', ['infinity'], { stdio: 'ignore' });
+  const names = { users: users.pid, told: told.pid, kept: kept.pid, bystander };
   const known = Object.entries(names).map(([name, pid]) => ({ name, ...identityOf(pid), had: descriptorsOf(pid) }));
   const ports = new Map([users, told, kept].map(({ pid, port }) => [pid, port]));
   const harmed = (): string[] =>
