@@ -70,6 +70,18 @@ describe.skipIf(missing)(`a look-alike that has been given the pid of a stand-in
     },
   );
 
+  // Between what the program saw a moment ago and the look that it takes in the tick of the signal.
+  test.each([
+    ['SIGTERM', {}],
+    ['SIGKILL', { FAKE_OPENCODE_ENDS: '60000' }],
+  ])(
+    'right before the last look before %s is not hit, whatever any earlier look has seen',
+    async (before, serverEnv) => {
+      const { report } = await recycle({ format: 'native', before, serverEnv }, '--grace', '0s');
+      expect(report).toMatchObject([{ verdict: 'stale' }]);
+    },
+  );
+
   test.each(sampled(['0s', '5s'], 1))('between SIGTERM and SIGKILL, with %s of grace, is not hit', async (grace) => {
     for (const endsAfter of [0, 30, 480, 505]) {
       const { report } = await recycle(
