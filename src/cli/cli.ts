@@ -6,7 +6,7 @@ import type { Grammar } from '../report/candidates.js';
 import { SHELLS } from '../report/completion.js';
 import { explain } from './explain.js';
 import { helpEnd, quietMeans } from './help.js';
-import { type Common, complain } from './output.js';
+import { type Common, complain, printStack } from './output.js';
 import { whenUnwritable, widthOf, write } from './streams.js';
 import { hintFor, missingFolder, sentence } from './usage.js';
 
@@ -69,7 +69,7 @@ const saysAll = (program: Command): boolean =>
 function unexpected(error: unknown, withStack: boolean): number {
   const explained = explain(error);
   complain(explained.error, explained.hint);
-  if (withStack && error instanceof Error) write('stderr', `${error.stack}\n`);
+  if (withStack && error instanceof Error) printStack(error);
   return 1;
 }
 

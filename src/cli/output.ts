@@ -48,6 +48,11 @@ export function printAnswers(answers: readonly object[], names: readonly string[
   else for (const answer of answers) printJson(answer);
 }
 
+/** What it begins with may name a path. */
+export function printStack({ stack = '' }: Error): void {
+  write('stderr', `${stack.split('\n').map(clean).join('\n')}\n`);
+}
+
 /**
  * One sentence that names the thing, then the next step. With `--json`, one line of JSON, on standard error as well:
  * standard output then has exactly one answer or nothing, as with `gh`, `kubectl` and `aws`, and what could not be read

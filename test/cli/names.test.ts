@@ -232,4 +232,13 @@ describe.concurrent('of a server that is gone, a stand-in,', () => {
     ]);
     expect((await run('log')).code).toBe(0);
   });
+
+  test('an error with its stack cannot control the terminal by a path that is in it', async ({ sandbox, expect }) => {
+    const file = await writeState(sandbox.root, 'a\u001b[2Jfile', 'in the way');
+    const env = { OPENCODE_REAP_DEBUG: '1', OPENCODE_REAP_STATE_DIR: `${file}/state` };
+    const { code, stderr } = await runCli(sandbox, ['start', '--port', '0'], { env });
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/^error: .+\nhint: .+\nError: ENOTDIR.+\n {4}at /)]);
+    expect(stderr).toContain('a\\u001b[2Jfile/state');
+    expect(stderr).not.toContain('\u001b');
+  });
 });
