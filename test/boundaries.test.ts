@@ -147,12 +147,40 @@ describe('other processes', () => {
     expect([...new Set(places)]).toEqual(RUNS_TO_ITS_END);
   });
 
+  test('have no shell, but for the two that give away what outlives us, with a fixed script', () => {
+    expect(starters.filter(({ name }) => /^exec(Sync)?$/.test(name))).toEqual([]);
+    const named = (source: string): boolean => /\bshell:|['"`](\/bin\/)?(ba|da|z)?sh['"`]/.test(codeOf(source));
+    const shells = sources.filter((source) => covers(['src/act/', 'src/observe/'], source) && named(source));
+    expect(shells).toEqual(['act/start-background.ts', 'act/start-watch.ts']);
+  });
+
   test('are signalled in one place', () => {
     // Signal 0 only asks whether there is a process.
     const acting = (source: string): string => textOf(source).replaceAll('process.kill(pid, 0)', '');
     const signals = sources.filter((source) => /\bprocess\s*(\.|\[['"])\s*kill\b|\.kill\(/.test(acting(source)));
     expect(signals.map((source) => `src/${source}`)).toEqual(['src/act/signal.ts']);
   });
+});
+
+test('what may write to a terminal is in these places alone, each of which cleans what it did not make', () => {
+  const WRITERS = [
+    // A child's answer to us, and so are the next two.
+    'src/act/probe.ts',
+    'src/cli/commands/start.ts',
+    'src/cli/commands/stop.ts',
+    // The watch's shell reads a number.
+    'src/cli/commands/watch.ts',
+    'src/cli/course.ts',
+    'src/cli/output.ts',
+    'src/cli/prompt.ts',
+    'src/cli/screen.ts',
+    'src/entries/vendored.ts',
+    'src/observe/ask-disk.ts',
+    'src/session/notice.ts',
+  ];
+  const WRITES = /\b(stdout|stderr)\s*(\.|\[['"])\s*write\b|\bconsole\s*\.|\bwriteSync\((1|2|descriptor),/;
+  const writers = sources.filter((source) => WRITES.test(codeOf(source))).map((source) => `src/${source}`);
+  expect(writers.sort()).toEqual([...WRITERS].sort());
 });
 
 describe('a platform', () => {
