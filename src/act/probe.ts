@@ -35,8 +35,8 @@ export async function startProbe(tag: string): Promise<Probe | undefined> {
     once(child, 'exit'),
     sleep(PATIENCE_MS, undefined, { ref: false }),
   ]);
-  const { pid, port } = (await Promise.race([ready, failed.then(() => undefined)])) ?? {};
-  if (pid !== undefined && port !== undefined) return { pid, tag, port, end };
+  const said = await Promise.race([ready, failed.then(() => undefined)]);
+  if (said?.pid !== undefined) return { pid: said.pid, tag, port: said.port, end };
   end();
   return undefined;
 }

@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { performance } from 'node:perf_hooks';
+import { codeOf } from '../common/errors.js';
 
 /** How a command ended that was run to completion. */
 export interface Ran {
@@ -19,7 +20,7 @@ export function runOnce(command: string, args: readonly string[], input: string,
 }
 
 function failureOf({ error, status, signal }: ReturnType<typeof spawnSync>): string | undefined {
-  if (error) return 'code' in error ? String(error.code) : error.message;
+  if (error) return codeOf(error) ?? error.message;
   if (signal) return `ended by ${signal}`;
   return status === 0 ? undefined : `exit code ${status}`;
 }

@@ -1,11 +1,12 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { tmpdir } from 'node:os';
 import { expect, onTestFinished, test } from 'vitest';
 import { takeBack } from '../../src/act/take-back.js';
 import { waitFor } from '../support/wait.js';
 
-const SYSTEM = `${process.env.SystemRoot}\\System32`;
-const notHere = process.platform === 'win32' ? '' : ' (skipped: taskkill is of Windows; npm run test:wine runs it)';
+/** Where taskkill is on Windows, which alone calls this; elsewhere tree-kill asks `ps`, from any folder. */
+const SYSTEM = process.platform === 'win32' ? `${process.env.SystemRoot}\\System32` : tmpdir();
 
 const lives = (pid: number): boolean => {
   try {
@@ -39,6 +40,9 @@ async function tree(): Promise<Tree> {
   };
   return { child, below, says };
 }
+
+const notHere =
+  process.platform === 'win32' || !spawnSync('ps').error ? '' : ' (skipped: tree-kill needs `ps`, which is not here)';
 
 test.skipIf(notHere)(`what was just spawned is taken back with what is below it${notHere}`, async () => {
   const { child, below } = await tree();

@@ -6,7 +6,13 @@ const DECIDING = ['test/decide', 'test/model'];
 export const TESTS = {
   decide: [...DECIDING, 'test/report/columns.test.ts', 'test/report/table.test.ts', 'test/report/log-line.test.ts'],
   model: DECIDING,
-  act: ['test/act/signal.test.ts', 'test/act/end-at-once.test.ts', 'test/act/end-tree.test.ts'],
+  act: [
+    'test/act/signal.test.ts',
+    'test/act/end-at-once.test.ts',
+    'test/act/end-tree.test.ts',
+    'test/act/starts.test.ts',
+    'test/act/take-back.test.ts',
+  ],
   'state/files': [
     'test/state/parse.test.ts',
     'test/state/read.test.ts',

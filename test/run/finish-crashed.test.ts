@@ -86,8 +86,11 @@ describe('a fence whose run has died', () => {
   test('goes with its record where its server is gone, and what is left of the tree ends', async () => {
     const stage = await left();
     isGone(stage);
+    const began = stage.clock.now();
     await stage.finish();
     expect([whereabouts(stage), signals(stage)]).toEqual([NOTHING, ['SIGTERM mcp']]);
+    // Nothing waits for what ends at once.
+    expect(stage.clock.now()).toBe(began);
     expect(stage.log()).toMatchObject([{ event: 'finished', detail: `${DIED}; ended what was left: pid ${MCP}` }]);
   });
 
