@@ -29,8 +29,14 @@ export const TESTS = {
   'run/stop-server.ts': ['test/run/stop-server.test.ts'],
   'run/finish-crashed.ts': ['test/run/finish-crashed.test.ts'],
   'run/judge.ts': ['test/run/judge.test.ts'],
-  'observe/linux': ['test/fuzz.test.ts', 'test/observe/observe.test.ts'],
+  'observe/linux': [
+    'test/fuzz.test.ts',
+    'test/observe/observe.test.ts',
+    'test/observe/birth.test.ts',
+    'test/observe/listeners.test.ts',
+  ],
   'observe/macos': ['test/observe/macos/parsers.test.ts', 'test/observe/macos/command.test.ts', 'test/fuzz.test.ts'],
   'observe/windows': ['test/observe/windows', 'test/fuzz.test.ts'],
+  'observe/server/ask.ts': ['test/observe/server/address.test.ts'],
   'observe/server': ['test/observe/server', 'test/fuzz.test.ts'],
 };
