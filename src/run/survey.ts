@@ -60,7 +60,7 @@ export async function survey(world: World): Promise<Survey> {
 }
 
 /** The sockets may show that a record leads to a server after all. */
-function unlessRecorded(candidates: readonly Candidate[]): readonly Candidate[] {
+export function unlessRecorded(candidates: readonly Candidate[]): readonly Candidate[] {
   const isBorn = ({ record }: Candidate): boolean => record.source.format === BORN;
   const pids = new Set<number>(
     candidates.filter((one) => !isBorn(one)).flatMap(({ located }) => processesOf(located).map(({ pid }) => pid)),

@@ -1,5 +1,5 @@
-// The quick tests of each folder: those that load its code into their own process. What only real programs show is not
-// tried here.
+// The quick tests of each folder or file: those that load its code into their own process, with a machine that stands in
+// for a real one (test/support/scripted.ts) where it takes one. What only real programs show is not tried here.
 const DECIDING = ['test/decide', 'test/model'];
 
 /** A file belongs to the first row that it is below; a row is tried by its name. */
@@ -28,6 +28,7 @@ export const TESTS = {
   'state/ours/fences.ts': ['test/state/fences.test.ts', 'test/fuzz.test.ts'],
   'run/stop-server.ts': ['test/run/stop-server.test.ts'],
   'run/finish-crashed.ts': ['test/run/finish-crashed.test.ts'],
+  'run/survey.ts': ['test/run/survey.test.ts'],
   'run/judge.ts': ['test/run/judge.test.ts'],
   'observe/linux': [
     'test/fuzz.test.ts',
@@ -38,5 +39,11 @@ export const TESTS = {
   'observe/macos': ['test/observe/macos/parsers.test.ts', 'test/observe/macos/command.test.ts', 'test/fuzz.test.ts'],
   'observe/windows': ['test/observe/windows', 'test/fuzz.test.ts'],
   'observe/server/ask.ts': ['test/observe/server/address.test.ts'],
+  'observe/server/activity.ts': [
+    'test/observe/server/activity.test.ts',
+    'test/observe/server/second.test.ts',
+    'test/observe/server/address.test.ts',
+    'test/observe/server/lists.test.ts',
+  ],
   'observe/server': ['test/observe/server', 'test/fuzz.test.ts'],
 };

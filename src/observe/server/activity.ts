@@ -53,9 +53,8 @@ const asSecond = (address: Address, { passwordOfSecond }: AskedServer): Address 
   password: passwordOfSecond ?? address.password,
 });
 
-function whyNot(reply: Reply): string {
+function whyNot(reply: Exclude<Reply, { kind: 'silent' }>): string {
   if (reply.kind === 'refused') return `it refused the connection (${reply.code})`;
-  if (reply.kind === 'silent') return 'it stopped answering';
   if (reply.status === 401) return 'it requires a password that is not known';
   return reply.status === 200
     ? 'its health check does not say that it is healthy'
@@ -104,8 +103,7 @@ async function askEach(address: Address, directories: ReadonlySet<string | undef
  * A server decodes the directory once more than HTTP does. A session of `/a%20b` works there in 1.14.41 and in `/a b` in
  * 1.18.33, so both are asked about.
  */
-const spellings = (directory: string): string[] =>
-  directory.includes('%') ? [directory, directory.replaceAll('%', '%25')] : [directory];
+const spellings = (directory: string): string[] => [directory, directory.replaceAll('%', '%25')];
 
 async function askDirectory(address: Address, directory: string | undefined): Promise<Activity> {
   if (/\p{Surrogate}/u.test(directory ?? '')) return unknown('one of its directories has a name that cannot be sent');

@@ -80,6 +80,11 @@ test.each<[string, Routes, object]>([
   ['it works in 51 directories', { [LIST]: sessionList(many(50)) }, unknown(/more than 50/)],
   ['it is not healthy', { [HEALTH]: json({ healthy: false }) }, unknown(/does not say that it is healthy$/)],
   ['it is in trouble', { [HEALTH]: json({}, 500) }, unknown(/health check returned 500$/)],
+  [
+    'it is in trouble, and says otherwise',
+    { [HEALTH]: json({ healthy: true }, 500) },
+    unknown(/health check returned 500$/),
+  ],
 ])('OpenCode 1: %s', async (_sentence, routes, expected) => {
   expect(await wordOf(first(routes))).toEqual(expect.objectContaining(expected));
 });

@@ -1,9 +1,20 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { Activity } from '../../../src/decide/activity.js';
 import { secret } from '../../../src/model/secret.js';
+import { listenForSilence } from '../../../src/observe/server/activity.js';
 import { askServer, dispose } from '../../../src/observe/server/ask.js';
 import { survey } from '../../../src/run/survey.js';
-import { first, guarded, json, never, type Routes, second, sessionList } from '../../support/hand-made.js';
+import {
+  drip,
+  first,
+  guarded,
+  handMade,
+  json,
+  never,
+  type Routes,
+  second,
+  sessionList,
+} from '../../support/hand-made.js';
 import {
   environmentOf,
   HOUR,
@@ -192,11 +203,14 @@ describe('a server is asked', () => {
   });
 
   describe('that does not answer', () => {
-    /** Deadlines are over at once: nothing here ever answers. */
-    const silent = (): Promise<Scripted> => {
+    /** Deadlines are over soon: what answers here does so at once, or never. */
+    const hurry = (): void => {
       const { setTimeout: later } = globalThis;
       onTestFinished(() => void Object.assign(globalThis, { setTimeout: later }));
-      Object.assign(globalThis, { setTimeout: (does: () => void, ms = 0) => later(does, ms / 50) });
+      Object.assign(globalThis, { setTimeout: (does: () => void, ms = 0) => later(does, ms / 10) });
+    };
+    const silent = (): Promise<Scripted> => {
+      hurry();
       return scripted({ routes: { '/global/health': never } });
     };
     const of = (stage: Scripted, ageMs: number | undefined): void =>
@@ -219,6 +233,29 @@ describe('a server is asked', () => {
       const { activity, paths } = await asked(stage);
       expect(activity).toMatchObject({ kind: 'hung', because: 'no answer on 3 connections in 6 s' });
       expect(paths).toHaveLength(4);
+    });
+
+    test.each<[string, Routes['']]>([
+      ['an answer', json({ healthy: true })],
+      ['the beginning of one', drip('application/json')],
+    ])('to the first, and the second gets %s, is slow, and is asked no more', async (_what, answer = never) => {
+      hurry();
+      let times = 0;
+      const {
+        host,
+        port,
+        asked: all,
+      } = await handMade({
+        '/global/health': (...how) => {
+          times += 1;
+          (times === 1 ? never : answer)(...how);
+        },
+      });
+      const silence = await listenForSilence({ host, port, username: undefined, password: undefined });
+      expect(silence).toMatchObject({ probes: 2, answered: true, onTime: true });
+      expect(silence.spanMs).toBeGreaterThan(0);
+      expect(silence.spanMs).toBeLessThan(performance.now());
+      expect(all).toHaveLength(2);
     });
   });
 });
