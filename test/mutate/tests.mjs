@@ -27,6 +27,7 @@ export const TESTS = {
   ],
   'state/ours/fences.ts': ['test/state/fences.test.ts', 'test/fuzz.test.ts'],
   'run/stop-server.ts': ['test/run/stop-server.test.ts'],
+  'run/left-on-port.ts': ['test/run/stop-server.test.ts'],
   'run/finish-crashed.ts': ['test/run/finish-crashed.test.ts'],
   'run/survey.ts': ['test/run/survey.test.ts'],
   'run/judge.ts': ['test/run/judge.test.ts'],

@@ -678,4 +678,72 @@ describe('who listens on its port afterwards', () => {
     expect(await stop(stage)).toMatchObject({ kind: 'stopped', successor: undefined });
     expect(stage.steps.slice(stage.steps.indexOf('script mcp')).filter((step) => step === 'anew')).toEqual(['anew']);
   });
+
+  describe('and what has ended left a child there, which', () => {
+    /** The port is free once that is gone. */
+    const leaving = async (change: (stage: Scripted) => unknown = () => undefined, next?: number) => {
+      const stage = await scripted({
+        platform: (here, one) => ({
+          ...asOnWindows(here, one),
+          listener: async () => {
+            const pid = one.processes.has(OTHER) ? SERVER : next;
+            return pid === undefined ? 'nobody' : { pid, owner: undefined };
+          },
+        }),
+      });
+      const outcome = await stop(stage, POLICY, () =>
+        stage.before('look around', 4, () => {
+          // The list by which it was judged, and a later one.
+          stage.processes.set(
+            OTHER,
+            processOf(OTHER, { parent: 0, orphanOf: SERVER, group: OTHER, session: OTHER, ageMs: 5 }),
+          );
+          change(stage);
+        }),
+      );
+      return { outcome, acts: stage.acts().slice(1), stays: stage.processes.has(OTHER) };
+    };
+
+    test('ends, and the port is free', async () => {
+      expect(await leaving()).toMatchObject({
+        outcome: { kind: 'stopped', successor: undefined },
+        acts: ['script server', 'script mcp', `script ${OTHER}`],
+        stays: false,
+      });
+    });
+
+    test.each([
+      ['lives', true, CLIENT],
+      ['has ended as well', false, undefined],
+    ])('ends, and who has the port by then is named if that %s', async (_what, lives, successor) => {
+      const alone = { group: CLIENT, session: CLIENT };
+      const change = (stage: Scripted): void => {
+        if (lives) stage.processes.set(CLIENT, processOf(CLIENT, alone));
+      };
+      expect((await leaving(change, CLIENT)).outcome).toMatchObject({ kind: 'stopped', successor });
+    });
+
+    test.each<[string, (stage: Scripted) => unknown]>([
+      ['waits for others itself', (stage) => stage.listens.set(OTHER, true)],
+      [
+        'has below it what does',
+        (stage) => {
+          stage.processes.set(CLIENT, processOf(CLIENT, { parent: OTHER, group: OTHER, session: OTHER }));
+          stage.listens.set(CLIENT, true);
+        },
+      ],
+      [
+        'somebody wants kept',
+        (stage) =>
+          stage.write('keep/x.json', {
+            schema: 'opencode-reap/1',
+            id: 'x',
+            processes: [identityOf(OTHER)],
+            machine: HOST,
+          }),
+      ],
+    ])('stays where it %s', async (_what, change) => {
+      expect(await leaving(change)).toMatchObject({ acts: ['script server', 'script mcp'], stays: true });
+    });
+  });
 });
