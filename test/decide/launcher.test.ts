@@ -161,6 +161,7 @@ describe('a record of what is no launcher leads to', () => {
     ['the server in a group of its own, by a bare pid', but(weakLaunched, other, withJobs), byTime],
     ['the server below what a script of that name runs', but(starting, seen(LAUNCHER, shell), named), byToken],
     ['the server below that, by a bare pid', but(weakLaunched, seen(LAUNCHER, shell), named), byTime],
+    ['what is a server itself, whatever runs deeper below it', but(starting, named), itself],
     ['what listens itself, whatever runs below it', but(starting, seen(LAUNCHER, shell), named, listens), itself],
     [
       'what may listen itself',

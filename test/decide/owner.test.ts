@@ -188,6 +188,16 @@ test.each<[string, Change, string]>([
     `left by OpenChamber (desktop), pid ${CLAUDE}`,
   ],
   [
+    'it cannot be told whose process OpenChamber’s pid is',
+    every(openChamber(), seen(CLAUDE, { owner: undefined })),
+    `OpenChamber (desktop), pid ${CLAUDE}`,
+  ],
+  [
+    'it cannot be told whose run this is',
+    every(openChamber(), shown({ owner: undefined })),
+    `OpenChamber (desktop), pid ${CLAUDE}`,
+  ],
+  [
     'it cannot be told how old OpenChamber’s pid is',
     every(openChamber(), seen(CLAUDE, { ageMs: undefined })),
     'perhaps OpenChamber (desktop)',

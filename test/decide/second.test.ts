@@ -151,6 +151,14 @@ describe('below an OpenCode 2, a child with a session of its own', () => {
     expect(staying(given)).toEqual([TOOL]);
   });
 
+  test('ends with it in the server’s own session too, when it has the mark of a tool', () => {
+    const given = but(second, child({ inTerminal: true }, { session: SERVER, group: SERVER }));
+    expect(ending(given)).toEqual([SERVER, MCP, TOOL]);
+    // Everything below a server that a tool has started has that mark.
+    const nested = but(given, spawnedWith(SERVER, { inTerminal: true }), spawnedWith(MCP, { inTerminal: true }));
+    expect(staying(nested)).toContain(TOOL);
+  });
+
   test('stays when it is in the server’s own session: it may have been there before', () => {
     const given = but(second, child({}, { session: SERVER, group: SERVER }));
     expect(verdict(given).kind).toBe('stale');

@@ -119,6 +119,12 @@ describe('with a server ends what an MCP server has started, but not', () => {
       [],
       ['6 was detached by pid 5001'],
     ],
+    [
+      'what shares a session with it, and the MCP server has taken in',
+      on(below(6, own(6)), below(7, { group: 7, session: 6 })),
+      [],
+      ['6 was detached by pid 5001'],
+    ],
     ['what listens in a group of its own', on(below(6, { group: 6 }, true)), [], ['6 listens']],
     [
       'what may listen there',
