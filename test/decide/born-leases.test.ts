@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { Birth } from '../../src/model/birth.js';
 import type { Use } from '../../src/model/record.js';
 import { birth, born, COMPANION, SESSION } from './born-cases.js';
-import { but, type Change, every, leased, recorded, running, seen, witnessed } from './changes.js';
+import { but, type Change, ended, every, leased, recorded, running, seen, witnessed } from './changes.js';
 import { CLAUDE, evidence, identity, MINUTE, NOW, PORT, process, SHELL, verdict } from './given.js';
 
 /* Which sessions hold a server that is in no file: beside all that hold any server, those it was started in. */
@@ -130,6 +130,11 @@ describe('a server whose birth shows that it is a plugin’s', () => {
     expect(evidence(given).coveringLeases).toContainEqual(
       expect.objectContaining({ holderPid: CLAUDE, live: 'unknown', covers: 'yes' }),
     );
+  });
+
+  test('is at no terminal by a parent that has ended', () => {
+    expect(evidence(born).parentAtTerminal).toEqual({ pid: COMPANION, is: 'no' });
+    expect(evidence(but(born, ended(COMPANION))).parentAtTerminal).toBeUndefined();
   });
 
   test('lists each of its sessions once', () => {

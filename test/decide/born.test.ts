@@ -204,6 +204,10 @@ describe('a server is a plugin’s', () => {
     }
   });
 
+  test('by a parent that, as far as the clock tells, has started in the same moment', () => {
+    expect(kindOf(bornIn(spoilt(PROVEN.parent, { parent: { ageMs: HOUR } })))).toBe('parent');
+  });
+
   test.each([0, 1_500, 2_900, 4_500])('%i ms after its job asked for it', (afterMs) => {
     expect(kindOf(bornIn(spoilt(PROVEN.log, { traces: { job: { name: 'x', afterMs } } })))).toBe('log');
   });

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { candidateOf } from '../../src/decide/candidate.js';
 import { locate } from '../../src/decide/locate.js';
 import { unrecordedIn } from '../../src/decide/unrecorded.js';
 import type { Process } from '../../src/model/process.js';
@@ -18,10 +19,12 @@ import {
 import {
   environment,
   FREE,
+  HOUR,
   LAUNCHER,
   launched,
   MINUTE,
   NOW,
+  native,
   process,
   SERVER,
   type Situation,
@@ -57,8 +60,21 @@ const second = every(
 );
 const on = (...changes: readonly Change[]): Situation => but(launched, ...changes);
 
-test('what is not recorded is listed with the port of its command line', () => {
-  expect(unrecordedIn([], launched.snapshot).map(({ port }) => port)).toEqual([serve.port]);
+test('what is not recorded is listed with the port of its command line, and since when it runs', () => {
+  const listed = (...changes: readonly Change[]) => unrecordedIn([], but(launched, ...changes).snapshot);
+  const port = { port: serve.port, portIsStated: false };
+  expect(listed()).toMatchObject([{ ...port, startedAt: NOW - HOUR }]);
+  expect(listed(seen(SERVER, { ageMs: undefined }))).toMatchObject([{ ...port, startedAt: undefined }]);
+});
+
+test.each([
+  ['was spawned', { server: undefined, tag: undefined }],
+  ['serves', { spawned: undefined }],
+])('what may be the process that %s by a record is not listed as unrecorded', (_what, change) => {
+  const given = but(native, recorded(change), seen(SERVER, { startToken: undefined }));
+  const candidate = candidateOf(given.record, given.snapshot);
+  expect(candidate.located.kind).toBe('unknown');
+  expect(unrecordedIn([candidate], given.snapshot)).toEqual([]);
 });
 
 describe('of servers that are not recorded', () => {

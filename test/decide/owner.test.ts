@@ -19,6 +19,7 @@ import {
   PORT,
   pid,
   process,
+  registration,
   SELF,
   SERVER,
   SHELL,
@@ -341,6 +342,19 @@ test.each<[string, Situation, string, string]>([
 ])('of a recorded server, %s', (_, given, expected, kind) => {
   expect(whose(ownerOf(given))).toBe(expected);
   expect(verdict(given).kind).toBe(kind);
+});
+
+test.each<[string, Change, string]>([
+  ['the file cannot be trusted', openChamber({ doubt: 'anyone can write to it' }), 'anyone can write to it'],
+  [
+    'its process is of unknown age',
+    every(openChamber(), seen(CLAUDE, { ageMs: undefined })),
+    'its process cannot be compared',
+  ],
+])('why it cannot be told whether a plugin’s server is another program’s: %s', (_what, change, because) => {
+  const [owned] = verdict(but(native, change)).guards;
+  const detail = `cannot tell whether it is OpenChamber (desktop)’s: ${registration.file}: ${because}`;
+  expect(owned).toEqual({ name: 'owned', outcome: 'unknown', detail });
 });
 
 test('what is known of the launcher counts: a program above it, an entry with its pid', () => {
