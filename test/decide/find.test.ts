@@ -95,6 +95,12 @@ test.each<[string, string, Partial<ServerRecord>, boolean]>([
   expect(found).toEqual(expected ? [one] : []);
 });
 
+test('a folder names a server whose record has the hash of where that leads', () => {
+  const hashed = { ...record, workspace: undefined, workspaceHash: 'hash of /repo' };
+  const link = place('/link', { hashes: ['hash of /link', 'hash of /repo'] });
+  expect(named(serverName('/link'), [link], candidates([hashed]), [], snapshot)).toEqual([hashed]);
+});
+
 test.each<[string, Partial<ServerRecord>, 'session' | 'server', number, boolean]>([
   ['its own server names the folder', {}, 'server', SERVER, true],
   ['only another server names the folder', {}, 'server', LAUNCHER, false],

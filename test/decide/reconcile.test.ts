@@ -19,6 +19,7 @@ import {
   SERVER,
   serve,
   serverProcess,
+  starting,
   tokenOf,
   verdict,
 } from './given.js';
@@ -120,6 +121,13 @@ test('what has the pid of a spawned process by now is a server of its own', () =
   expect(filesOf(reconcile([one, other], snapshot))).toEqual([['/a'], ['/b']]);
 });
 
+test('what had the pid of a server before has nothing to say of it', () => {
+  const { snapshot } = but(native, seen(SERVER, { group: 1 }), unlooked);
+  const one = theirs('/a', { ...withToken, spawned: { pid: pid(SERVER), startToken: 'earlier' } });
+  expect(candidateOf(one, snapshot).located.kind).toBe('gone');
+  expect(filesOf(reconcile([one, theirs('/b', withToken)], snapshot))).toEqual([['/b'], ['/a']]);
+});
+
 test('for the rest of a run a plugin’s server is known by the start tokens of its processes', () => {
   const [own] = reconcile([weak.record], native.snapshot);
   expect(own).toMatchObject({
@@ -133,6 +141,9 @@ test('for the rest of a run a plugin’s server is known by the start tokens of 
     spawned: identity(LAUNCHER),
     server: identity(SERVER),
   });
+  const { snapshot } = but(launched, seen(LAUNCHER, { command: { kind: 'other' } }));
+  const [byShell] = reconcile([weakLaunched.record], snapshot);
+  expect(byShell).toMatchObject({ spawned: weakLaunched.record.spawned, server: identity(SERVER) });
 });
 
 test.each<[string, Partial<ServerRecord>, boolean]>([
@@ -176,6 +187,14 @@ describe('right before a server is stopped, its record', () => {
     const beside = but(launched, running(serverProcess(6000)), spawnedWith(6000, {}), unlooked);
     const moved = { ...weakLaunched.record, spawned: bare(6000) };
     expect(stands([moved], beside)).toEqual({ ...known, ownership: 'withdrawn' });
+  });
+
+  test('says nothing anymore where another one may be about it, and names no server', () => {
+    expect(stands([{ ...starting.record, id: 'ours' }])).toEqual({ ...known, ownership: 'withdrawn' });
+    expect(stands([weakLaunched.record], launched, starting.record)).toMatchObject({
+      id: starting.record.id,
+      ownership: 'withdrawn',
+    });
   });
 
   test('is as it was when its server has ended', () => {
