@@ -20,11 +20,10 @@ export interface WeakProof {
 export function weakProofOf(record: ServerRecord, located: Located, snapshot: Snapshot): WeakProof | undefined {
   if (located.kind !== 'present' || located.proof !== 'start time') return undefined;
   const processes = processesOf(located);
-  const started = processes.flatMap(({ ageMs }) => (ageMs === undefined ? [] : [snapshot.at - ageMs]));
-  const { startedAt } = record;
-  const known = started.length === processes.length && startedAt !== undefined;
+  const { startedAt = Number.NaN } = record;
+  const afterMs = Math.min(...processes.map(({ ageMs = Number.NaN }) => snapshot.at - ageMs - startedAt));
   return {
-    startsAfterMs: known ? Math.min(...started) - startedAt : undefined,
+    startsAfterMs: Number.isNaN(afterMs) ? undefined : afterMs,
     port: portOf(record, processes, snapshot),
     password: passwordOf(record, processes, snapshot),
     pluginConfig: record.pluginConfig === true && processes.every(({ pid }) => hasPluginConfig(pid, snapshot)),

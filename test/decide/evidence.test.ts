@@ -1,7 +1,19 @@
 import { describe, expect, test } from 'vitest';
 import { type Evidence, withoutQuestions } from '../../src/decide/evidence.js';
 import type { Use } from '../../src/model/record.js';
-import { announced, but, type Change, client, recorded, running, seen, shown, written } from './changes.js';
+import { secret } from '../../src/model/secret.js';
+import {
+  announced,
+  but,
+  type Change,
+  client,
+  environmentHidden,
+  recorded,
+  running,
+  seen,
+  shown,
+  written,
+} from './changes.js';
 import {
   CLAUDE,
   evidence,
@@ -74,6 +86,12 @@ test('what cannot be read of a command line may be a shared daemon, which `adopt
   expect(evidence(native).sharedDaemon).toBe('no');
   expect(evidence(but(native, seen(SERVER, { command: undefined }))).sharedDaemon).toBe('unknown');
   expect(verdict(but(native, seen(SERVER, { command: undefined }))).kind).not.toBe('stale');
+});
+
+test('a password that cannot be read is not another one', () => {
+  const given = but(weak, recorded({ password: secret('x') }));
+  expect(evidence(given).weak?.password).toBe('different');
+  expect(evidence(but(given, environmentHidden(SERVER))).weak?.password).toBe('unknown');
 });
 
 describe('of what a plugin’s own lists say', () => {

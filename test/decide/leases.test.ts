@@ -130,6 +130,9 @@ describe('a lease covers', () => {
   test('a server of which only the hash of its workspace is known', () => {
     const hash = 'hash of /repo'.slice(0, 12);
     expect(covers({ path: '/repo' }, working([], hash))).toBe('yes');
+    const link = new Map([['/link', place('/link', { hashes: ['hash of /link', 'hash of /repo'] })]]);
+    const [hold] = leasesOn(working([], hash), [{ ...lease, path: '/link' }], { ...native.snapshot, places: link });
+    expect(hold?.covers).toBe('yes');
     const [one, other] = working([], hash).records;
     const apart = [one, { ...other, workspaceHash: 'hash of elsewhere' }] as ServerKeys['records'];
     expect(covers({ path: '/repo' }, { ...server, records: apart })).toBe('yes');

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { locate } from '../../src/decide/locate.js';
+import { unrecordedIn } from '../../src/decide/unrecorded.js';
 import {
   but,
   type Change,
@@ -150,6 +151,8 @@ describe('what a dead launcher left in its group', () => {
     ['is gone when another group has the tag', but(orphaned, seen(SERVER, { group: SERVER })), 'gone'],
     ['is gone when only other programs are left', but(orphaned, seen(SERVER, { command: { kind: 'other' } })), 'gone'],
     ['is gone when another user has it', but(orphaned, seen(SERVER, { owner: '0' })), 'gone'],
+    ['may be it when its user cannot be read', but(orphaned, seen(SERVER, { owner: undefined })), 'unknown'],
+    ['is found by the tag when our own user cannot be read', but(orphaned, shown({ owner: undefined })), byTag],
     ['may be it when its environment is hidden', but(orphaned, environmentHidden(SERVER)), 'unknown'],
     ['may be it when the record has no tag', but(orphaned, recorded({ tag: undefined })), 'unknown'],
   ])('%s', (_sentence, given, expected) => {
@@ -219,6 +222,11 @@ test('what is found by the port that it listens on is the server itself, whateve
   expect(where(nested)).toEqual([undefined, SERVER, 'start time']);
   const hidden = but(nested, seen(SERVER, { command: undefined }));
   expect([where(hidden), verdict(hidden).kind]).toEqual([[undefined, SERVER, 'start time'], 'spared']);
+});
+
+test('what is in no file is known by its start token, also when its launcher has ended', () => {
+  const [record = launched.record] = unrecordedIn([], launched.snapshot);
+  expect(where(but({ ...launched, record }, ended(LAUNCHER)))).toEqual([undefined, SERVER, 'start token']);
 });
 
 describe('a plugin’s server that this run has found before', () => {

@@ -125,6 +125,18 @@ export const weakIdentity: readonly Case[] = [
   ['it started 5 s after a plugin says', on(startedAgo(HOUR + 5000)), 'pass', 'stale', []],
   ['it started later than that', on(startedAgo(HOUR + 5001)), 'unknown', 'unsure', unsure],
   ['a plugin does not say when it started', on(recorded({ startedAt: undefined })), 'unknown', 'unsure', unsure],
+  ['nobody knows when it started', on(seen(SERVER, { ageMs: undefined })), 'unknown', 'unsure', ['identity', 'aged']],
+  ['its start is no number', on(seen(SERVER, { ageMs: Number.NaN })), 'unknown', 'unsure', ['identity', 'aged']],
+  [
+    'it listens on the port, and on another one',
+    on(
+      seen(SERVER, { command: { ...serve, port: undefined } }),
+      connected({ listening: [5000, PORT].map((port) => ({ host: '127.0.0.1', port, pid: SERVER })) }),
+    ),
+    'pass',
+    'stale',
+    [],
+  ],
   ['a plugin does not say where it listens', on(recorded({ port: undefined })), 'pass', 'stale', []],
   ['its command line has the port', on(connected({ listening: [] })), 'pass', 'stale', []],
   ['it listens on the port', on(seen(SERVER, { command: { ...serve, port: undefined } })), 'pass', 'stale', []],
