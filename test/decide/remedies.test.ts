@@ -135,6 +135,12 @@ test.each<[string, GuardName, Situation, string]>([
     but(native, says({ kind: 'unknown', because: 'x' })),
     'if nothing uses it anymore, `opencode-reap stop` ends it',
   ],
+  [
+    'it was not asked',
+    'idle',
+    but(native, says({ kind: 'not asked' })),
+    'it was not asked: change the rest first, then it is',
+  ],
   ['it is silent', 'idle', but(native, says({ kind: 'silent' })), WAIT],
   [
     'OpenChamber may have started it',
