@@ -9,6 +9,7 @@ import { claudeBinary } from './support/claude-release.js';
 import { installOpencode } from './support/opencode.js';
 import { startSecond } from './support/opencode-2.js';
 import { type Block, blocksOf, commandsIn, fits, PAGES, plain, ROOT, runLine } from './support/pages.js';
+import { unlessAsked } from './support/patience.js';
 import { PROGRAM } from './support/program.js';
 import { createSandbox, type Sandbox } from './support/sandbox.js';
 
@@ -140,8 +141,8 @@ describe('what the pages show is what is printed:', () => {
 
 const withoutClient = claudeBinary() === undefined ? ' (skipped: the Claude Code client could not be fetched)' : '';
 
-test.skipIf(withoutClient)(
-  `the real client installs the plugin as the page says, and doctor finds it${withoutClient}`,
+test.skipIf(withoutClient || unlessAsked)(
+  `the real client installs the plugin as the page says, and doctor finds it${withoutClient || unlessAsked}`,
   async () => {
     const box = await createClaudeSandbox('examples');
     symlinkSync(ROOT, join(box.root, 'opencode-reap'));

@@ -36,6 +36,7 @@ import { FORMATS } from '../src/state/plugins/formats/index.js';
 import { MORE_TARGETS, removeFuzzed } from './support/fuzz-targets.js';
 import { first, type Handler, handMade, json, says, second } from './support/hand-made.js';
 import { altered, dice, mutated } from './support/mutated.js';
+import { isThorough } from './support/patience.js';
 import { PLUGIN_FORMATS } from './support/plugin-state.js';
 
 /*
@@ -43,7 +44,7 @@ import { PLUGIN_FORMATS } from './support/plugin-state.js';
  * sentence, and soon; it never throws. `FUZZ_MS=60000 FUZZ_SEED=7` looks longer and elsewhere.
  */
 
-const MS = Number(process.env.FUZZ_MS ?? 40);
+const MS = Number(process.env.FUZZ_MS ?? (isThorough ? 100 : 40));
 const SEED = Number(process.env.FUZZ_SEED ?? 1);
 /** No input here is longer than a megabyte; a parser whose time explodes takes seconds for one. */
 const MOST_MS_EACH = 1_000;

@@ -6,7 +6,7 @@ import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/co
 import { publint } from 'publint';
 import ts from 'typescript';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { sampled } from './support/patience.js';
+import { onDemand, sampled } from './support/patience.js';
 import { createSandbox, type Sandbox } from './support/sandbox.js';
 
 const ROOT = fileURLToPath(new URL('../', import.meta.url));
@@ -95,7 +95,7 @@ test('the package works where it is unpacked', () => {
   expect(run(join(folder, 'own.mjs'))).toBe('function\n');
 });
 
-test('publint and “are the types wrong” have nothing to say about the package', async () => {
+test('publint and “are the types wrong” have nothing to say about the package', { ...onDemand }, async () => {
   expect((await publint({ pack: { tarball: bytes.buffer }, strict: true })).messages).toEqual([]);
   expect(await checkPackage(createPackageFromTarballData(bytes))).toMatchObject({
     types: { kind: 'included' },

@@ -123,7 +123,7 @@ describe('of the hooks, doctor says', () => {
     );
   });
 
-  test('that their command cannot be found', async ({ sandbox }) => {
+  test('that their command cannot be found', { ...onDemand }, async ({ sandbox }) => {
     await run(sandbox, ['install']);
     const text = await read(userSettings(sandbox));
     const missing = text.replaceAll('"node /', '"nodejs-20 /');
@@ -340,7 +340,7 @@ describe('of the state folder, doctor says', () => {
     expect((await run(sandbox, ['doctor'])).stdout).not.toContain('OPENCODE_REAP_STATE_DIR');
   });
 
-  test('that the background run cannot be examined', async ({ sandbox }) => {
+  test('that the background run cannot be examined', { ...onDemand }, async ({ sandbox }) => {
     const elsewhere = { ...machine(), pidNamespace: 'pid:[1]' };
     const claim = { schema: 'opencode-reap/1', holder: { pid: 4242, startToken: '1' }, machine: elsewhere };
     const file = await writeState(state(sandbox), 'sweep.json', claim);

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe } from 'vitest';
 import { type CliResult, runCli } from '../support/cli.js';
 import { type Fake, logOf, startFake, writeRecord, writeState } from '../support/fake.js';
-import { sampled } from '../support/patience.js';
+import { onDemand, sampled } from '../support/patience.js';
 import { alive } from '../support/proc.js';
 import { PROGRAM } from '../support/program.js';
 import { expectNothingLeft, reapJson, startAndLeave, startWithMcp, test } from '../support/reaped.js';
@@ -65,11 +65,10 @@ const outputOf = async (child: ChildProcess): Promise<CliResult> => {
   return { code, ...output };
 };
 
-test('Ctrl-C says what was stopped and what the next run finishes, with real servers', { timeout: 120_000 }, async ({
-  sandbox,
-  provider,
-  expect,
-}) => {
+test('Ctrl-C says what was stopped and what the next run finishes, with real servers', {
+  ...onDemand,
+  timeout: 120_000,
+}, async ({ sandbox, provider, expect }) => {
   const quick = await startAndLeave(sandbox, 'native');
   const slow = await startWithMcp(sandbox, 'native', provider, ['stubborn']);
   const run = runCli(sandbox, [...NOW, '--verbose']);

@@ -5,6 +5,7 @@ import { runCli } from '../support/cli.js';
 import { type Fake, startFake, writeRecord, writeState } from '../support/fake.js';
 import { noMounts, runBehindMount } from '../support/fuse.js';
 import { spawnServer } from '../support/opencode.js';
+import { onDemand } from '../support/patience.js';
 import { alive, environ, portHolder } from '../support/proc.js';
 import { reapJson } from '../support/reaped.js';
 import { type Changes, createSandbox, type Sandbox } from '../support/sandbox.js';
@@ -40,7 +41,7 @@ const session = async (env: Changes): Promise<number> => {
 const isUnrecorded = async ({ pid }: Pick<Fake, 'pid'>): Promise<boolean> =>
   (await reapJson(sandbox, ['--dry-run', ...NOW])).unrecorded.some((one) => one.pid === pid);
 
-test('the server of another account is found by its own environment, and stopped', async () => {
+test('the server of another account is found by its own environment, and stopped', { ...onDemand }, async () => {
   const env = { CLAUDE_CONFIG_DIR: work, CLAUDE_PLUGIN_DATA: data };
   const server = await spawnServer(sandbox, { release: 'native', port: await sandbox.reserve(), env });
   expect(await isUnrecorded(server)).toBe(true);

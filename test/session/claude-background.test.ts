@@ -8,12 +8,14 @@ import { claudeBinary } from '../support/claude-release.js';
 import { runCli } from '../support/cli.js';
 import { startFake, writeRecord } from '../support/fake.js';
 import { inhabitants } from '../support/inhabitants.js';
+import { unlessAsked } from '../support/patience.js';
 import { alive, cmdline } from '../support/proc.js';
 import { waitFor } from '../support/wait.js';
 
 const missing = claudeBinary() === undefined ? ' (skipped: the Claude Code client could not be fetched)' : '';
+const left = missing || unlessAsked;
 
-describe.skipIf(missing)(`a background session of the real Claude Code client${missing}`, () => {
+describe.skipIf(left)(`a background session of the real Claude Code client${left}`, () => {
   let box: ClaudeSandbox;
   beforeEach(async () => {
     box = await createClaudeSandbox('background');

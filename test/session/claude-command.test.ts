@@ -3,12 +3,14 @@ import { describe, expect, test } from 'vitest';
 import { createClaudeSandbox } from '../support/claude.js';
 import { claudeBinary } from '../support/claude-release.js';
 import { startFake } from '../support/fake.js';
+import { unlessAsked } from '../support/patience.js';
 import { alive } from '../support/proc.js';
 import { withoutTmux } from '../support/tmux.js';
 import { waitFor } from '../support/wait.js';
 
 const PLUGIN = fileURLToPath(new URL('../../.claude-plugin/opencode-reap', import.meta.url));
 const missing = claudeBinary() ? withoutTmux : ' (skipped: the Claude Code client could not be fetched)';
+const left = missing || unlessAsked;
 
 /** A conversation is long, so only what a test asks about is taken from it. */
 const resultsIn = (bodies: readonly string[]): string[] =>
@@ -18,7 +20,7 @@ const resultsIn = (bodies: readonly string[]): string[] =>
     return blocks.flatMap(({ type, content }) => (type === 'tool_result' ? JSON.stringify(content) : []));
   });
 
-describe.skipIf(missing)(`the plugin’s command in the real Claude Code client${missing}`, () => {
+describe.skipIf(left)(`the plugin’s command in the real Claude Code client${left}`, () => {
   test('is known, is told where the program is, may look, and may not stop anything (with a stand-in for the server)', async () => {
     const box = await createClaudeSandbox('command');
     try {

@@ -68,7 +68,7 @@ test('the server whose launcher a plugin killed is found in its group, and stopp
   expect((await runCli(sandbox, [...NOW, '--verbose'])).stdout).toMatch(new RegExp(`^gone +${pid} `, 'm'));
 });
 
-test('the password in a record is used to ask, and is never seen', async () => {
+test('the password in a record is used to ask, and is never seen', { ...onDemand }, async () => {
   const port = await sandbox.reserve();
   const { pid } = await spawnServer(sandbox, { release: 'native', port, password: HEX });
   await writeDown(formatOf('dalong0514').record(subject(pid, port)));
