@@ -1,7 +1,6 @@
 import type { TestProject } from 'vitest/node';
 import { fetchClaude, OLD_CLAUDE } from './support/claude-release.js';
 import { fetchOldNodes } from './support/old-node.js';
-import { NAMED } from './support/patience.js';
 import { buildThroughMacos } from './support/program.js';
 import { fetchReleases, RELEASES } from './support/releases.js';
 
@@ -13,7 +12,7 @@ export const setup = ({ name, vitest }: TestProject): void => {
   if (name === 'all') buildThroughMacos();
   const { length } = namesIn(vitest);
   // More of them are a part of CI, or a morning's work.
-  if (length > 0 && length <= 3) process.env[NAMED] = '1';
+  if (length > 0 && length <= 3) process.env.EVERY_ROW = '1';
   fetchReleases();
   const all = Object.values(RELEASES).join(' and ');
   const said = process.env.EVERY_RELEASE

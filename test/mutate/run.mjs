@@ -100,7 +100,13 @@ async function tryAll(outfile, changes, jobs) {
 function oneProcess(outfile, queue, hasTried) {
   return new Promise((done, fail) => {
     const worker = fork(fileURLToPath(new URL('worker.mjs', import.meta.url)), [outfile], {
-      env: { ...process.env, MODEL_WORLDS: process.env.MODEL_WORLDS ?? '1500', FUZZ_MS: '5', MUTATED: '1' },
+      env: {
+        ...process.env,
+        MODEL_WORLDS: process.env.MODEL_WORLDS ?? '1500',
+        FUZZ_MS: '5',
+        EVERY_ROW: '1',
+        MUTATED: '1',
+      },
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     });
     let trying;

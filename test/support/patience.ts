@@ -12,11 +12,11 @@ declare module 'vitest' {
  */
 export const isPatient = Boolean(process.env.EVERY_RELEASE);
 
-/** Set in global-setup.ts: whoever names a file wants to know about all that it shows. */
-export const NAMED = 'OPENCODE_REAP_TEST_NAMED';
-
-/** Whether as much is tried as in CI, as far as that is no mere waiting. */
-export const isThorough = isPatient || process.env[NAMED] === '1';
+/**
+ * Whether as much is tried as in CI, as far as that is no mere waiting. global-setup.ts asks for it where a file is named,
+ * since whoever does so wants to know about all that it shows.
+ */
+export const isThorough = isPatient || Boolean(process.env.EVERY_ROW);
 
 /** For the title of a skipped test; empty when nothing is skipped. */
 export const withoutPatience = isPatient ? '' : ' (takes a minute: EVERY_RELEASE=1 waits for it)';
