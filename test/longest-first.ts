@@ -3,7 +3,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** What waits longest starts first, so that nothing is waited for alone in the end; the longest first. */
 const LONGEST =
-  'watch hung claude stopping busy-clients secure busy claude-endings claude-busy background clock interrupted frozen library steps dead-mount bad-record doctor plugin-servers never'
+  'claude-born hung watch claude clock stopping busy-clients opencode-2 judged interrupted background secure busy claude-endings claude-busy library delegate doctor second frozen start-refused steps dead-mount plugin-servers never'
     .split(' ')
     .map((name) => `${name}.test.ts`);
 
