@@ -9,7 +9,7 @@ import { claudeBinary } from './support/claude-release.js';
 import { installOpencode } from './support/opencode.js';
 import { startSecond } from './support/opencode-2.js';
 import { type Block, blocksOf, commandsIn, fits, PAGES, plain, ROOT, runLine } from './support/pages.js';
-import { unlessAsked } from './support/patience.js';
+import { onDemand, unlessAsked } from './support/patience.js';
 import { PROGRAM } from './support/program.js';
 import { createSandbox, type Sandbox } from './support/sandbox.js';
 
@@ -168,7 +168,7 @@ const SCRIPTS: Readonly<Record<string, string>> = {
 };
 const scripts = Object.entries(SCRIPTS).map(([key, extension]) => [blockOf(key), extension] as const);
 
-test('the lines of JavaScript fit the declarations that they are used with', () => {
+test('the lines of JavaScript fit the declarations that they are used with', { ...onDemand }, () => {
   for (const name of ['opencode-reap.d.mts', 'opencode-reap.vendor.d.cts'])
     symlinkSync(join(ROOT, 'dist', name), join(sandbox.root, name));
   const files = scripts.map(([{ text }, extension], at) => {

@@ -96,6 +96,7 @@ describe.skipIf(withoutDefaultPort)(
 
     test.each<Release>(everyRelease)(
       'by a worker that was canceled (%s) is stopped by what its log says',
+      { ...onDemand },
       async (release) => {
         await installOpencode(sandbox, release);
         runNode(sandbox, [plugin.companion, 'task-worker', 'task-2'], toolEnv(await deadPid(sandbox)));
@@ -153,7 +154,7 @@ describe.skipIf(withoutDefaultPort)(`a stand-in on the plugins’ port${withoutD
     expect(report).toMatchObject({ servers: [{ serverPid: server, outcome: { kind: 'stopped' } }] });
   });
 
-  test('is named by pid, port and id, kept, and adopted as any other', async () => {
+  test('is named by pid, port and id, kept, and adopted as any other', { ...onDemand }, async () => {
     const { server, worker } = await waiting();
     const id = `${server}-${startToken(server)}`;
     for (const name of [`${server}`, `${DEFAULT_PORT}`, id]) {

@@ -7,7 +7,7 @@ import { runCli } from '../support/cli.js';
 import { endWithReset } from '../support/client.js';
 import { providerConfig } from '../support/config.js';
 import { abort, createSession, isIdle, prompt, pty, releases, request, status, waitFor } from '../support/opencode.js';
-import { isThorough } from '../support/patience.js';
+import { isThorough, sampled } from '../support/patience.js';
 import { children, sessionId, startToken } from '../support/proc.js';
 import { type Mode, type Provider, startProvider } from '../support/provider.js';
 import { type Recorded, reapJson, startAndLeave } from '../support/reaped.js';
@@ -120,17 +120,17 @@ describe.concurrent.each(releases('native'))('a %s server', (release) => {
   };
 
   const uses: Readonly<Record<string, () => Promise<Use>>> = {
+    'a prompt is not answered in another directory': () => prompted('silent', elsewhere()),
+    'a prompt waits for its turn, with no connection and no child': () => prompted('rate-limited', elsewhere()),
+    'an agent runs a tool': async () => runs((await prompted('tool', sandbox.project)).end),
+    'a terminal is open': terminal,
+    'a client listens': listener,
     'a prompt is answered slowly': () => prompted('slow', sandbox.project),
     'a prompt is not answered': () => prompted('silent', sandbox.project),
     'a prompt is answered slowly in another directory': () => prompted('slow', elsewhere()),
-    'a prompt is not answered in another directory': () => prompted('silent', elsewhere()),
     'a prompt is answered in another directory than its session’s': promptedElsewhere,
-    'a prompt waits for its turn, with no connection and no child': () => prompted('rate-limited', elsewhere()),
     'a prompt waits for a permission': () => waitsForPermission(elsewhere()),
-    'an agent runs a tool': async () => runs((await prompted('tool', sandbox.project)).end),
-    'a terminal is open': terminal,
     'a shell of the user runs': usersShell,
-    'a client listens': listener,
   };
 
   const report = async (...args: string[]) => (await reapJson(sandbox, ['--all-stale', ...NOW, ...args])).servers;
@@ -156,7 +156,7 @@ describe.concurrent.each(releases('native'))('a %s server', (release) => {
     await waitFor('it is stale', async () => (await report('--dry-run'))[0]?.verdict === 'stale');
   };
 
-  test.sequential.each(Object.entries(uses))('is spared while %s', (_use, begin) => isSparedWhile(begin));
+  test.sequential.each(sampled(Object.entries(uses), 6))('is spared while %s', (_, begin) => isSparedWhile(begin));
 
   test.sequential('goes on through a real run while it is in use', async () => {
     const token = startToken(server.listener);

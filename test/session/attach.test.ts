@@ -13,6 +13,7 @@ import {
 } from '../support/fake.js';
 import { HOOK } from '../support/hooks.js';
 import { callLibrary, callWords } from '../support/library.js';
+import { sampled } from '../support/patience.js';
 import { alive, startToken } from '../support/proc.js';
 import { type Changes, createSandbox, type Sandbox } from '../support/sandbox.js';
 import { runOrphaned, startStandIn } from '../support/stand-in.js';
@@ -42,7 +43,7 @@ const verdict = async (): Promise<unknown[]> => {
 };
 const ask = { port: 0, sessionId: 'a-session' };
 
-test.each(['claude.exe', '2.1.330', '.claude-wrapped'])(
+test.each(sampled(['claude.exe', '2.1.330', '.claude-wrapped'], 1))(
   'a session is found by its hook and by a plugin, though its process is called %s',
   async (name) => {
     const session = await startStandIn(sandbox, sandbox.project, name);

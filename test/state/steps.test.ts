@@ -46,12 +46,15 @@ const withRecord = async ({ stateDir, ...sandbox }: Sandbox): Promise<string> =>
 };
 
 describe('a fence, at each step of the process that handles it (without a server)', SLOW, () => {
-  const handlers = sampled([
-    ['of a run that takes it down again', 'withdraw', undefined],
-    ['of a run that is done', 'close', undefined],
-    ['of a dead run, whose server lives', 'back', 'raise'],
-    ['of a dead run that had only just raised it', 'back', 'raise, early'],
-  ] as const);
+  const handlers = sampled(
+    [
+      ['of a run that takes it down again', 'withdraw', undefined],
+      ['of a run that is done', 'close', undefined],
+      ['of a dead run, whose server lives', 'back', 'raise'],
+      ['of a dead run that had only just raised it', 'back', 'raise, early'],
+    ] as const,
+    1,
+  );
   test.for(handlers)(
     '%s: the record is always to be found, and goes back',
     async ([, what, before], { sandbox, expect }) => {
