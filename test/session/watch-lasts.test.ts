@@ -133,7 +133,8 @@ describe.concurrent('the watch (of stand-ins for servers)', { timeout: 60_000 },
     const watch = await theWatch(sandbox);
     const waiting = await waitFor('it sleeps', () => {
       const below = descendants(watch);
-      return below.length === 1 && [watch, ...below];
+      // What it has just forked is the shell itself for a moment.
+      return below.length === 1 && below.every((pid) => cmdline(pid)[0]?.endsWith('sleep')) && [watch, ...below];
     });
     const kilobytes = (what: string): number[] =>
       waiting.map((pid) =>
