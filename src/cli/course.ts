@@ -9,7 +9,7 @@ import type { Judgement } from '../run/judge.js';
 import type { Step } from '../run/stop-server.js';
 import type { World } from '../run/world.js';
 import { type Common, complain, progress, put } from './output.js';
-import { isTerminal } from './streams.js';
+import { isTerminal, streamOf } from './streams.js';
 
 /** Follows a run that stops servers, so that a user who interrupts it learns what was done and what was not. */
 export interface Course {
@@ -41,6 +41,9 @@ export function follow(world: World, options: Following, again = ''): Course {
   const done: Judged[] = [];
   let isAsking = false;
   const shown = progress(options.dryRun ? 'looking' : 'looking and stopping', options);
+
+  // A reader who has stopped reading must not hold up what has begun, and a stream does not wait for one.
+  if (options.verbose && !options.dryRun) streamOf('stderr');
 
   const end = (): void => {
     shown.end();
