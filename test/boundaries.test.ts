@@ -166,6 +166,8 @@ test('what may write to a terminal is in these places alone, each of which clean
   const WRITERS = [
     // A child's answer to us, and so are the next two.
     'src/act/probe.ts',
+    // Help, which is all ours.
+    'src/cli/cli.ts',
     'src/cli/commands/start.ts',
     'src/cli/commands/stop.ts',
     // The watch's shell reads a number.
@@ -174,11 +176,14 @@ test('what may write to a terminal is in these places alone, each of which clean
     'src/cli/output.ts',
     'src/cli/prompt.ts',
     'src/cli/screen.ts',
+    // What all of these call.
+    'src/cli/streams.ts',
     'src/entries/vendored.ts',
     'src/observe/ask-disk.ts',
     'src/session/notice.ts',
   ];
-  const WRITES = /\b(stdout|stderr)\s*(\.|\[['"])\s*write\b|\bconsole\s*\.|\bwriteSync\((1|2|descriptor),/;
+  const WRITES =
+    /\b(stdout|stderr)\s*(\.|\[['"])\s*write\b|\bconsole\s*\.|\bwriteSync\((1|2|descriptor|DESCRIPTORS)\b|\b(put|write)\('std(out|err)',/;
   const writers = sources.filter((source) => WRITES.test(codeOf(source))).map((source) => `src/${source}`);
   expect(writers.sort()).toEqual([...WRITERS].sort());
 });
