@@ -1,5 +1,5 @@
 import { compare, type Identity, type Sameness } from '../model/identity.js';
-import { type Process, passwordsIn } from '../model/process.js';
+import { type Process, passwordsIn, perhapsServing } from '../model/process.js';
 import { MAY_START_AFTER_MS, MAY_START_BEFORE_MS, type ServerRecord } from '../model/record.js';
 import { sameSecret } from '../model/secret.js';
 import type { Snapshot } from '../model/snapshot.js';
@@ -266,7 +266,7 @@ const hasTag = (process: Process, record: ServerRecord, snapshot: Snapshot): boo
  * that this was its parent's pid; without one, it may be any server of ours.
  */
 function remains(record: ServerRecord, snapshot: Snapshot): Process[] {
-  const all = [...(snapshot.processes?.values() ?? [])];
+  const all = snapshot.processes ? perhapsServing(snapshot.processes) : [];
   const group = record.spawned?.pid;
   // A tool's server has inherited the tag, and OpenCode 2 says no more of it than that it is a tool's.
   const isTools = ({ pid }: Process): boolean => snapshot.environments.get(pid)?.inTerminal === true;

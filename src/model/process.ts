@@ -119,6 +119,20 @@ export function descendants(table: ProcessTable, root: number): Process[] {
   return [...found.values()];
 }
 
+const perhaps = new WeakMap<ProcessTable, readonly Process[]>();
+
+/**
+ * Those that serve, for all that their command lines say. Picked once from each table, which is never changed after it was
+ * read: thousands of records may ask, on a machine with thousands of processes.
+ */
+export function perhapsServing(table: ProcessTable): readonly Process[] {
+  const known = perhaps.get(table);
+  if (known) return known;
+  const found = [...table.values()].filter(({ command }) => command === undefined || command.kind === 'serve');
+  perhaps.set(table, found);
+  return found;
+}
+
 export const childrenOf = (table: ProcessTable, pid: number): Process[] =>
   [...table.values()].filter((process) => process.parent === pid);
 

@@ -221,7 +221,7 @@ function byTheirStart(record: ServerRecord, snapshot: Snapshot, sockets: Sockets
   if (command === undefined || command.kind === 'serve')
     return under(process, record, snapshot, sockets, (one) => fitted(one, process, record, snapshot, sockets));
   // It runs something else. Only where it has come since the record was written is it certainly another process.
-  const began = ageMs === undefined ? undefined : snapshot.at - ageMs;
+  const began = !isKnown(ageMs) ? undefined : snapshot.at - ageMs;
   if (began !== undefined && startedAt !== undefined && began > startedAt + 5_000) return group();
   const below = under(process, record, snapshot, sockets, (one) => fitted(one, process, record, snapshot, sockets));
   const serving = below.suspects.filter((one) => one.process !== undefined && one.process !== process);
@@ -325,12 +325,15 @@ function fitted(
   return { process: server, launcher, says };
 }
 
+/** What is no number tells nothing, as what is not there. */
+const isKnown = (ageMs: number | undefined): ageMs is number => ageMs !== undefined && !Number.isNaN(ageMs);
+
 function fitsTime(
   ageMs: number | undefined,
   { startedAt }: ServerRecord,
   { at }: Snapshot,
 ): 'fits' | 'off' | 'unknown' {
-  if (ageMs === undefined || startedAt === undefined) return 'unknown';
+  if (!isKnown(ageMs) || startedAt === undefined) return 'unknown';
   const after = at - ageMs - startedAt;
   return after < -120_000 || after > 5_000 ? 'off' : 'fits';
 }
