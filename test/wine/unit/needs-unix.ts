@@ -13,15 +13,22 @@ const BY_SUPPORT: Readonly<Record<string, string>> = {
 const BY_FILE: Readonly<Record<string, string>> = {
   'act/signal.test.ts': 'sends signals, which Windows has not',
   'boundaries.test.ts': 'reads the source with its compiler, which is the same everywhere',
+  'cli/streams.test.ts': 'fills pipes through a shell of Unix',
   'observe/ask.test.ts': 'listens itself, and Wine does not say whose a socket of node is',
   'observe/macos-glance.test.ts': 'has ps print what a hook looks at on macOS',
   'observe/other.test.ts': 'has ps and lsof fail',
   'observe/run-tool.test.ts': 'runs scripts of /bin/sh',
+  'run/judge.test.ts': 'asks a server of its own, which is not reached in node.exe under Wine; why is not known yet',
+  'run/stop-server.test.ts':
+    'asks a server of its own, which is not reached in node.exe under Wine; why is not known yet',
+  'run/survey.test.ts': 'has a folder of Unix in an environment',
   'state/plugins/plugin-files.test.ts': 'has links, owners and modes of Unix',
   'state/plugins/plugin-folders.test.ts': 'has folders of Unix in environments',
+  'state/read-folder.test.ts': 'has times of 1970, which Wine gives back otherwise',
   'state/replaced.test.ts': 'replaces files that are open, which Windows forbids',
   'state/trust-cases.test.ts': 'is about owners and modes',
   'state/trust.test.ts': 'is about owners and modes',
+  'state/write.test.ts': 'has errors of Unix, and times of 1970, which Wine gives back otherwise',
 };
 
 export interface TestFile {
