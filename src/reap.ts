@@ -13,7 +13,7 @@ export async function reap(policy: RunPolicy, world: World): Promise<Reaped> {
   try {
     const judged = await judgeAll(around, policy, world);
     const servers = judged.filter(({ record }) => inScope(policy.scope, record, around.snapshot.places));
-    // A dry run does not even load what acts.
+    // Plans, stops and tidies up. A dry run does not even load it.
     const done = policy.dryRun
       ? servers.map(notStopped)
       : await (await import('./run/carry-out.js')).carryOut(servers, around, policy, world);

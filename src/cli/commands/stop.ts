@@ -115,11 +115,7 @@ function signsOf(verdict: Verdict): string {
  */
 async function confirmed(described: string): Promise<boolean> {
   const terminal = createInterface({ input: process.stdin, output: streamOf('stderr'), terminal: false });
-  put(
-    'stderr',
-    `${described}
-stop it anyway? [y/N] `,
-  );
+  put('stderr', `${described}\nstop it anyway? [y/N] `);
   const answer = await new Promise<string | undefined>((resolve) => {
     terminal.once('line', resolve).once('close', () => resolve(undefined));
   });
