@@ -72,6 +72,11 @@ describe('a server that listens itself', () => {
   });
 });
 
+test('what a launcher has left in its group is there, for all that is known, when its command line cannot be read', () => {
+  expect(where(but(orphaned, unnamed, seen(SERVER, { command: undefined })))).toBe('unknown');
+  expect(where(but(orphaned, unnamed, seen(SERVER, { command: { kind: 'other' } })))).toBe('gone');
+});
+
 const viaLauncher: Found = [LAUNCHER, SERVER, 'start token'];
 const second = serverProcess(5003, { parent: LAUNCHER, group: LAUNCHER, session: LAUNCHER });
 const listens = connected({ listening: [{ host: '127.0.0.1', port: 4096, pid: 5003 }] });

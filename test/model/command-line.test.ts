@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { classify } from '../../src/model/command-line.js';
+import { classify, isRunner, isShell } from '../../src/model/command-line.js';
 
 const words = (text: string): string[] => text.split(' ');
 const serves = (port: number | undefined, interpreted: boolean) => ({
@@ -297,4 +297,15 @@ describe('no opencode is', () => {
   ])('%s', (_sentence, argv) => {
     expect(classify(argv)).toEqual({ kind: 'other' });
   });
+});
+
+test('each name of what runs other programs is known as one, however it is written', () => {
+  const shells = ['sh', 'bash', 'dash', 'zsh', 'ksh', 'ash', 'env', 'cmd', 'cmd.exe'];
+  const others = words(
+    'node nodejs node20 node.exe bun deno tsx ts-node ld.so ld-linux-x86-64.so.2 ld-musl-aarch64.so.1 qemu-x86_64 box64 box86 FEXInterpreter rosetta npx npx-cli.js bunx pnpx npm npm-cli.js pnpm yarn yarnpkg',
+  );
+  const names = [...shells, ...others].flatMap((name) => [name, name.toUpperCase()]);
+  expect(names.filter((name) => !isRunner(name))).toEqual([]);
+  expect(shells.filter((name) => !isShell(name))).toEqual([]);
+  expect(words('sleep kworker/0:1 vim grep ssh docker python3 code').filter(isRunner)).toEqual([]);
 });

@@ -5,6 +5,7 @@ import type { Details, Platform, ServerTree, Shows } from '../../src/observe/pla
 import { type Judgement, judgeAll, judgeUnrecorded } from '../../src/run/judge.js';
 import { survey } from '../../src/run/survey.js';
 import { openWorld } from '../../src/run/world.js';
+import { environment } from '../decide/given.js';
 import { SCHEMA, writeState } from '../support/fake.js';
 import { createSandbox, type Sandbox } from '../support/sandbox.js';
 
@@ -79,17 +80,7 @@ function madeUp(but: MadeUp = {}): Platform & { readonly asked: { trees: ServerT
   };
 }
 
-const environmentOf = (tag: string | undefined) => ({
-  tag,
-  opencodePid: undefined,
-  inOpencode: false,
-  pluginConfig: false,
-  keep: false,
-  username: undefined,
-  inTerminal: false,
-  passwordOfSecond: undefined,
-  password: undefined,
-});
+const environmentOf = (tag: string | undefined) => ({ ...environment, tag });
 
 const record = (pid: number): Promise<string> =>
   writeState(sandbox.stateDir, `servers/server-${pid}.json`, {

@@ -5,9 +5,11 @@ import { finishCrashed } from '../../src/run/finish-crashed.js';
 import { judgeAll } from '../../src/run/judge.js';
 import { survey } from '../../src/run/survey.js';
 import {
+  DEAD,
   environmentOf,
   HOST,
   ID,
+  identityOf,
   MCP,
   OTHER,
   POLICY,
@@ -25,9 +27,6 @@ import {
  * What the next run makes of a fence whose run has died, on a machine that stands in for a real one. interrupted.test.ts
  * has real servers, and runs that are killed.
  */
-
-const identityOf = (pid: number) => ({ pid, startToken: tokenOf(pid) });
-const DEAD = { pid: 5_000_099, startToken: 'a run that has died' };
 
 interface Left extends Scripted {
   readonly original: string;

@@ -10,6 +10,7 @@ import {
   environmentOf,
   HOST,
   ID,
+  identityOf,
   LAUNCHER,
   MCP,
   OTHER,
@@ -30,7 +31,6 @@ import {
  */
 
 const NAMED: StopPolicy = { ...POLICY, named: true };
-const identityOf = (pid: number) => ({ pid, startToken: tokenOf(pid) });
 
 /** Stops the server, after what the test has prepared. */
 async function stop(stage: Scripted, policy: StopPolicy = POLICY, prepare = (): void => undefined) {

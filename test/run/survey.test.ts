@@ -13,10 +13,12 @@ import {
   unlessRecorded,
 } from '../../src/run/survey.js';
 import {
+  DEAD,
   environmentOf,
   HOST,
   HOUR,
   ID,
+  identityOf,
   MCP,
   OTHER,
   processOf,
@@ -25,15 +27,12 @@ import {
   SERVE,
   SERVER,
   scripted,
-  tokenOf,
 } from '../support/scripted.js';
 
 /*
  * What one look takes in, and how often the machine is looked at for it, on a machine that stands in for a real one.
  */
 
-const identityOf = (pid: number) => ({ pid, startToken: tokenOf(pid) });
-const DEAD = { pid: 5_000_099, startToken: 'a run that has died' };
 const fenceOf = (stage: Scripted, but: object = {}): void =>
   void stage.write(`closing/${ID}.json`, {
     schema: 'opencode-reap/1',

@@ -19,6 +19,7 @@ import type { Platform } from '../../src/observe/platform.js';
 import { type Judgement, judgeAll } from '../../src/run/judge.js';
 import { survey } from '../../src/run/survey.js';
 import { openWorld, type World } from '../../src/run/world.js';
+import { environment } from '../decide/given.js';
 import { first, handMade, json, type Routes } from './hand-made.js';
 
 /*
@@ -53,6 +54,11 @@ export const pidOf = (value: number) => parsePid(value) ?? expect.fail(`${value}
 /** As those of Windows look, which are all that is told to what ends processes there. */
 export const tokenOf = (pid: number): string => `1344007490${pid}`;
 
+export const identityOf = (pid: number) => ({ pid, startToken: tokenOf(pid) });
+
+/** A run that has died. */
+export const DEAD = { pid: 5_000_099, startToken: 'a run that has died' };
+
 export const processOf = (pid: number, but: Partial<Process> = {}): Process => ({
   pid: pidOf(pid),
   startToken: tokenOf(pid),
@@ -70,18 +76,7 @@ export const processOf = (pid: number, but: Partial<Process> = {}): Process => (
 
 export const SERVE = { kind: 'serve', port: undefined, sharedDaemon: undefined, interpreted: false } as const;
 
-export const environmentOf = (but: Partial<Environment> = {}): Environment => ({
-  tag: TAG,
-  opencodePid: undefined,
-  inOpencode: false,
-  pluginConfig: false,
-  keep: false,
-  username: undefined,
-  inTerminal: false,
-  passwordOfSecond: undefined,
-  password: undefined,
-  ...but,
-});
+export const environmentOf = (but: Partial<Environment> = {}): Environment => ({ ...environment, tag: TAG, ...but });
 
 export interface Clock {
   /** Milliseconds since the test began. */
