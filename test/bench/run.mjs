@@ -21,7 +21,17 @@ await build({
   outfile,
 });
 
-const UNSHARE = ['unshare', '--net', '--pid', '--fork', '--mount-proc', 'sh', '-c', 'ip link set lo up && "$@"', 'sh'];
+const UNSHARE = [
+  'unshare',
+  '--net',
+  '--pid',
+  '--fork',
+  '--mount-proc',
+  'sh',
+  '-c',
+  'ip link set lo up && "$@"; exit $?',
+  'sh',
+];
 const mayUnshare = spawnSync(UNSHARE[0], [...UNSHARE.slice(1), 'true'], { stdio: 'ignore' }).status === 0;
 const [command, ...args] = [
   ...(mayUnshare ? UNSHARE : []),
