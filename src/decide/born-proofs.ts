@@ -25,7 +25,7 @@ function bornBy(proof: BornProof): string {
     case 'hook':
       return `started by the SessionStart hook of ${proof.plugin} in session ${proof.session}`;
     case 'log':
-      return `job ${proof.job} asked for a server ${(proof.afterMs / 1000).toFixed(2)} s before it started`;
+      return `job ${proof.job} asked for a server ${(Math.max(0, proof.afterMs) / 1000).toFixed(2)} s before it started`;
   }
 }
 
@@ -143,11 +143,17 @@ export function hookIn(envFile: string | undefined): string | undefined {
 }
 
 /**
- * A plugin's server starts 13 to 27 ms after that line, on a busy machine later; if something on its port does not
+ * Linux tells both a process's start and the time since boot in hundredths of a second, rounded down: a start may seem
+ * 10 ms earlier than it was, and a server that started 5 ms after the line would be proven or not as it happens.
+ */
+const ROUNDING_MS = 20;
+
+/**
+ * A plugin's server starts within 30 ms after that line, on a busy machine later; if something on its port does not
  * answer, the plugin waits 3 s for it first.
  */
 export const isSoonAfter = (afterMs: number): boolean =>
-  (afterMs >= 0 && afterMs <= 1_500) || (afterMs >= 2_900 && afterMs <= 4_500);
+  (afterMs >= -ROUNDING_MS && afterMs <= 1_500) || (afterMs >= 2_900 && afterMs <= 4_500);
 
 /** Whether its starter has ended: then its parent is whoever looks after orphans here. */
 function isOrphan({ top, traces, snapshot }: Sight): Answer {

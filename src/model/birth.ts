@@ -43,7 +43,10 @@ export interface Plugin {
   readonly version: string | undefined;
 }
 
-/** A job whose log says that it asked for a server, so long before that server started. */
+/**
+ * A job whose log says that it asked for a server, so long before that server started. Rounding by the system can make
+ * it some milliseconds less than none.
+ */
 export interface AskingJob {
   readonly name: string;
   readonly afterMs: number;

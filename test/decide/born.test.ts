@@ -159,6 +159,11 @@ describe('a server is a plugin’s', () => {
     ['its parent', PROVEN.parent, `its parent, pid ${COMPANION}, is ${SCRIPT} of opencode 1.0.0`],
     ['the hook', PROVEN.hook, `started by the SessionStart hook of DevMinions 1.2.0 in session ${SESSION}`],
     ['the log', PROVEN.log, 'job task-1 asked for a server 0.02 s before it started'],
+    [
+      'the log, where it seems later by the kernel’s hundredths',
+      spoilt(PROVEN.log, { traces: { job: { name: 'task-1', afterMs: -7 } } }),
+      'job task-1 asked for a server 0.00 s before it started',
+    ],
   ] as const)('by %s', (_by, given, words) => {
     const birth = bornIn(given);
     expect(birth).toMatchObject({ sessions: [SESSION], clientPid: 800 });
@@ -208,7 +213,7 @@ describe('a server is a plugin’s', () => {
     expect(kindOf(bornIn(spoilt(PROVEN.parent, { parent: { ageMs: HOUR } })))).toBe('parent');
   });
 
-  test.each([0, 1_500, 2_900, 4_500])('%i ms after its job asked for it', (afterMs) => {
+  test.each([-20, 0, 1_500, 2_900, 4_500])('%i ms after its job asked for it', (afterMs) => {
     expect(kindOf(bornIn(spoilt(PROVEN.log, { traces: { job: { name: 'x', afterMs } } })))).toBe('log');
   });
 
@@ -387,7 +392,7 @@ const PROOFS: Readonly<Record<keyof typeof PROVEN, readonly Spoil[]>> = {
   ],
   log: [
     ['no job', { traces: { job: 'none' } }, 'unrecorded'],
-    ['a job just after', { traces: { job: { name: 'x', afterMs: -1 } } }, 'unrecorded'],
+    ['a job just after', { traces: { job: { name: 'x', afterMs: -21 } } }, 'unrecorded'],
     ['a job long before', { traces: { job: { name: 'x', afterMs: 1_501 } } }, 'unrecorded'],
     ['a job 2 s before', { traces: { job: { name: 'x', afterMs: 2_899 } } }, 'unrecorded'],
     ['a job 5 s before', { traces: { job: { name: 'x', afterMs: 4_501 } } }, 'unrecorded'],

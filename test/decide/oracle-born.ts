@@ -190,7 +190,7 @@ function isDataOf(plugin: string, folder = ''): boolean {
 function byLog({ top }: Pair, { job, streams, argvs }: Birthmarks, snapshot: Snapshot): Is {
   const origin = snapshot.environments.get(top.pid)?.origin;
   const [input, ...outputs] = [0, 1, 2].map((at) => streams[at]);
-  const isSoon = (ms: number): boolean => (ms >= 0 && ms <= 1_500) || (ms >= 2_900 && ms <= 4_500);
+  const isSoon = (ms: number): boolean => (ms >= -20 && ms <= 1_500) || (ms >= 2_900 && ms <= 4_500);
   return every([
     is(origin, ({ aiAgent = '' }) => /^claude-code.*_agent$/.test(aiAgent)),
     is(input, (one) => one.startsWith('null') && one !== 'null, to write'),

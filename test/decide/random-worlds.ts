@@ -726,7 +726,7 @@ const BIRTH_SPOILS: readonly Spoil[] = [
   ),
   spoil(
     'a job that asked for a server',
-    { job: [20, 0, 1_500, 1_501, 2_899, 2_900, 4_500, 4_501, -1, 'none', undefined] as const },
+    { job: [20, 0, 1_500, 1_501, 2_899, 2_900, 4_500, 4_501, -20, -21, 'none', undefined] as const },
     ({ job }) => marked({ job: typeof job === 'number' ? { name: 'task-2', afterMs: job } : job }),
   ),
   spoil('which pids it has', { pidNamespace: ['same', 'different', 'unknown'] }, (it) => marked(it)),

@@ -77,7 +77,7 @@ describe('the job that asked for a server', () => {
 
   test.each<[string, () => unknown]>([
     ['there is no log', () => undefined],
-    ['the line is later', () => logged(-20)],
+    ['the line is later', () => logged(-21)],
     ['the line is much earlier', () => logged(2_000)],
     ['the line says something else', () => logged(20, 'Disconnecting...')],
     [
