@@ -60,7 +60,8 @@ function howToQuiet({ usesUnread, jobs, activity, clients, ownSessions, apart, w
   if (jobs.length > 0) return 'wait until its work is done, or disconnect its clients';
   if (usesUnread) return 'fix or remove the list that `opencode-reap doctor` names';
   if (activity.kind === 'not asked') return 'it was not asked: change the rest first, then it is';
-  if (activity.kind === 'unknown') return 'if nothing uses it anymore, `opencode-reap stop` ends it';
+  if (activity.kind === 'unknown' || activity.kind === 'silent')
+    return 'if nothing uses it anymore, `opencode-reap stop` ends it';
   return 'wait until its work is done, or disconnect its clients';
 }
 

@@ -141,7 +141,12 @@ test.each<[string, GuardName, Situation, string]>([
     but(native, says({ kind: 'not asked' })),
     'it was not asked: change the rest first, then it is',
   ],
-  ['it is silent', 'idle', but(native, says({ kind: 'silent' })), WAIT],
+  [
+    'it is silent',
+    'idle',
+    but(native, says({ kind: 'silent' })),
+    'if nothing uses it anymore, `opencode-reap stop` ends it',
+  ],
   [
     'OpenChamber may have started it',
     'owned',
