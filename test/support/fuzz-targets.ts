@@ -37,8 +37,16 @@ const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && Numb
 const isPort = (value: unknown): boolean =>
   value === undefined || (Number.isInteger(value) && Number(value) > 0 && Number(value) < 65_536);
 
-const ROOT = mkdtempSync(join(tmpdir(), 'opencode-reap-fuzz-'));
-export const removeFuzzed = (): void => rmSync(ROOT, { recursive: true, force: true });
+/** Made when it is first written to, and again after it was removed: where tests run one by one, it is after each. */
+let made: string | undefined;
+const folder = (): string => {
+  made ??= mkdtempSync(join(tmpdir(), 'opencode-reap-fuzz-'));
+  return made;
+};
+export function removeFuzzed(): void {
+  if (made !== undefined) rmSync(made, { recursive: true, force: true });
+  made = undefined;
+}
 
 let targets = 0;
 
@@ -51,9 +59,10 @@ function inFile<T>(
   isOne: (one: T) => boolean,
 ): MoreTarget {
   targets += 1;
-  const root = join(ROOT, `${targets}`);
-  mkdirSync(join(root, dirname(file)), { recursive: true, mode: 0o700 });
+  const own = `${targets}`;
   const readNow = (text: string): readonly T[] => {
+    const root = join(folder(), own);
+    mkdirSync(join(root, dirname(file)), { recursive: true, mode: 0o700 });
     writeFileSync(join(root, file), text, { mode: 0o600 });
     return read(root);
   };
