@@ -169,11 +169,21 @@ test.each<[string, readonly string[]]>([
   ['"a b" "c\\\\" d', ['a b', 'c\\', 'd']],
   ['p a\\\\b "a\\\\b" a\\\\"b c"', ['p', 'a\\\\b', 'a\\\\b', 'a\\b c']],
   ['p \\"a "b \\" c"', ['p', '"a', 'b " c']],
-  ['p "a""b" ""', ['p', 'a"b', '']],
+  ['p a\\\\\\"b "c\\\\\\" d"', ['p', 'a\\"b', 'c\\" d']],
+  ['p a\\""b c"', ['p', 'a"b c']],
+  // Three quotes are one, and the part that the first of them began is over.
+  ['p "a""b" ""', ['p', 'a"b "']],
+  ['p "a""b c', ['p', 'a"b', 'c']],
+  ['p """a b"', ['p', '"a', 'b']],
+  ['p "a"""b c"', ['p', 'a"b c']],
+  ['p "" x', ['p', '', 'x']],
+  ['p """""" x', ['p', '""', 'x']],
   ['p "not closed', ['p', 'not closed']],
   ['"C:\\p\\" x', ['C:\\p\\', 'x']],
   ['p\ta  ', ['p', 'a']],
   ['', ['']],
+  // Which begins with a blank: its program has no name.
+  [' p a', ['', 'p', 'a']],
 ])('the words of %s', (line, words) => {
   expect(argvOf(line)).toEqual(words);
 });
