@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { homedir, hostname } from 'node:os';
 import { join } from 'node:path';
 import { tryRead } from '../../common/errors.js';
-import { isObject } from '../../common/json.js';
+import { isObject, jsonIn } from '../../common/json.js';
 import { tokenOfProcStart } from '../../decide/claude-list.js';
 import { parsePid } from '../../model/identity.js';
 import type { Glance, Glimpse } from '../glance.js';
@@ -39,19 +39,9 @@ const EPOCH = 116_444_736_000_000_000n;
 
 function startOf(pid: number, env: NodeJS.ProcessEnv): string | undefined {
   const folder = env.CLAUDE_CONFIG_DIR || join(homedir(), '.claude');
-  const text = tryRead(() => readFileSync(join(folder, 'sessions', `${pid}.json`), 'utf8'));
-  const said = text === undefined ? undefined : parsed(text);
+  const said = jsonIn(tryRead(() => readFileSync(join(folder, 'sessions', `${pid}.json`), 'utf8')) ?? '');
   const token = isObject(said) && said.pid === pid ? tokenOfProcStart(said.procStart, 'microseconds') : undefined;
   if (token === undefined) return undefined;
   // One of the future is of no process.
   return (BigInt(token) * 10n - EPOCH) / 10_000n <= BigInt(Date.now()) ? token : undefined;
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
 }

@@ -1,4 +1,4 @@
-import { isObject, type Json } from '../../common/json.js';
+import { isObject, type Json, jsonIn } from '../../common/json.js';
 import { claudeRole } from '../../model/claude-process.js';
 import { classify } from '../../model/command-line.js';
 import { parsePid } from '../../model/identity.js';
@@ -38,10 +38,11 @@ export interface Looked {
  * `us` is our own pid, `uptimeMs` how long the machine has been up.
  */
 export function parseLook(text: string | undefined, us: number, uptimeMs: number): Looked | undefined {
-  const said = text === undefined ? undefined : parsed(text);
-  const now = fileTime(said?.now);
-  const self = parsePid(said?.self);
-  if (!isObject(said) || !Array.isArray(said.processes) || now === undefined || self === undefined) return undefined;
+  const said = jsonIn(text ?? '');
+  if (!isObject(said) || !Array.isArray(said.processes)) return undefined;
+  const now = fileTime(said.now);
+  const self = parsePid(said.self);
+  if (now === undefined || self === undefined) return undefined;
   const rows = said.processes.filter(isObject);
   const owner = sid(rows.find(({ pid }) => pid === self)?.sid);
   // PowerShell itself, and the console that it has while it looks. Anything else below its pid had an earlier process
@@ -54,16 +55,6 @@ export function parseLook(text: string | undefined, us: number, uptimeMs: number
   if (own === undefined) return undefined;
   table.set(us, { ...own, owner });
   return { processes: new Map([...table].map(([pid, process]) => [pid, withParent(process, table)])), owner };
-}
-
-function parsed(text: string): Json | undefined {
-  try {
-    const json: unknown = JSON.parse(text);
-    return isObject(json) ? json : undefined;
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
 }
 
 /** Set by Windows' clock, or read from what is just ending (0x5555…): then it is none. */
@@ -83,6 +74,9 @@ export const startTokenOf = (time: string): string => time.slice(0, -1);
 const sid = (value: unknown): string | undefined =>
   typeof value === 'string' && /^S-1(-\d+)+$/.test(value) ? value : undefined;
 
+const number = (value: unknown): number | undefined =>
+  typeof value === 'number' && Number.isSafeInteger(value) ? value : undefined;
+
 const word = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined);
 
 /** A process that is ending may have no name anymore, or an impossible time: it is there, and nothing is known of it. */
@@ -93,21 +87,21 @@ function processFrom(row: Json, now: bigint, uptimeMs: number): Process | undefi
   const at = name === undefined ? undefined : fileTime(row.at);
   const executable = word(row.exe)?.replace(REPLACED, '.exe');
   const line = at === undefined ? undefined : word(row.cmd);
-  const argv = line?.slice(0, LONGEST) && argvOf(line.slice(0, LONGEST));
+  const argv = line === undefined ? undefined : argvOf(line);
   const program = name?.replace(REPLACED, '.exe') ?? '';
   return {
     pid,
     startToken: at === undefined ? undefined : startTokenOf(String(at)),
-    parent: typeof row.ppid === 'number' && Number.isSafeInteger(row.ppid) ? row.ppid : 0,
+    parent: number(row.ppid) ?? 0,
     group: undefined,
     session: undefined,
     terminal: undefined,
     owner: sid(row.sid),
     name: program,
-    command: argv ? classify(argv, executable) : undefined,
-    claude: DESKTOP.test(executable ?? '') ? undefined : claudeRole(program, argv || undefined, executable),
+    command: argv === undefined ? undefined : classify(argv, executable),
+    claude: DESKTOP.test(executable ?? '') ? undefined : claudeRole(program, argv, executable),
     ageMs: at === undefined ? undefined : ageFrom(at, now, uptimeMs),
-    memoryBytes: typeof row.rss === 'number' ? row.rss : undefined,
+    memoryBytes: number(row.rss),
     consoleHost: CONSOLE.test(program)
       ? line === undefined
         ? 'unknown'
@@ -118,8 +112,6 @@ function processFrom(row: Json, now: bigint, uptimeMs: number): Process | undefi
   };
 }
 
-/** Windows has none that is longer. */
-const LONGEST = 32_768;
 /** An update renames the client that still runs. */
 const REPLACED = /\.exe\.old\.\d+$/i;
 /** Claude's desktop application, whose processes are called like the client. */

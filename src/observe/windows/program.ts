@@ -4,12 +4,13 @@ import type { Startable } from '../platform.js';
 import { systemRoot } from './tools.js';
 
 export interface Disk {
-  readonly isFile: (path: string) => boolean;
+  /** Undefined where nothing is, or where it cannot be looked at. */
+  readonly isFile: (path: string) => boolean | undefined;
   readonly read: (path: string) => string | undefined;
 }
 
 const disk: Disk = {
-  isFile: (path) => tryRead(() => statSync(path).isFile()) ?? false,
+  isFile: (path) => tryRead(() => statSync(path).isFile()),
   read: (path) => tryRead(() => readFileSync(path, 'utf8')),
 };
 
@@ -27,14 +28,18 @@ export function startable(
   const found = candidates(command, env).find(isFile);
   if (found === undefined) return undefined;
   if (!/\.(cmd|bat)$/i.test(found)) return { command: found, args, isLine: false };
-  const target = shimTarget(found, read(found) ?? '');
-  if (target !== undefined && isFile(target)) return { command: target, args, isLine: false };
+  const inside = SHIM.exec(read(found) ?? '')?.[1];
+  const target = inside && below(found.slice(0, found.lastIndexOf('\\')), inside);
+  if (target && isFile(target)) return { command: target, args, isLine: false };
   // Nothing in it may mean anything to cmd.exe, which has no quoting that always holds.
   if (![found, ...args].every((word) => /^[\w .:\\/~@()[\]-]+$/.test(word))) return undefined;
   const line = [found, ...args].map((word) => `"${word}"`).join(' ');
   const shell = `${systemRoot(env)}\\System32\\cmd.exe`;
   return { command: shell, args: ['/d', '/s', '/c', `"${line}"`], isLine: true };
 }
+
+/** The last line of npm's `cmd-shim` where it starts a program and not a script. */
+const SHIM = /^\s*"%(?:~)?dp0%?\\([^"%]+\.exe)"\s+%\*\s*$/im;
 
 const isAbsolute = (path: string): boolean => /^([a-z]:[\\/]|\\\\)/i.test(path);
 const below = (folder: string, name: string): string => `${folder.replace(/[\\/]+$/, '')}\\${name}`;
@@ -53,10 +58,4 @@ function candidates(command: string, env: NodeJS.ProcessEnv): string[] {
     .map((folder) => folder.replace(/^"(.*)"$/, '$1'))
     .filter(isAbsolute);
   return folders.flatMap((folder) => names.map((name) => below(folder, name)));
-}
-
-/** The last line of npm's `cmd-shim` where it starts a program and not a script. */
-function shimTarget(shim: string, text: string): string | undefined {
-  const target = /^\s*"%(?:~)?dp0%?\\([^"%]+\.exe)"\s+%\*\s*$/im.exec(text)?.[1];
-  return target === undefined ? undefined : below(shim.slice(0, shim.lastIndexOf('\\')), target);
 }

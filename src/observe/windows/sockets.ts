@@ -47,8 +47,8 @@ function stateFrom(word: string, remotePort: number, pid: number): Row['state'] 
 
 /** `127.0.0.1:4096`, `[::1]:4096`, `[fe80::1%12]:1900`; UDP's other end is `*:*`. */
 function addressFrom(text: string | undefined): { readonly host: string; readonly port: number } | undefined {
-  const [, host, port] = /^(.+):(\d{1,5}|\*)$/.exec(text ?? '') ?? [];
-  if (host === undefined || port === undefined) return undefined;
+  const [, host = '', port] = /^(.+):(\d{1,5}|\*)$/.exec(text ?? '') ?? [];
+  if (port === undefined) return undefined;
   return {
     host: host.replace(/^\[([^%\]]*)(%[^\]]*)?\]$/, '$1').replace(/^::ffff:(?=\d+\.)/i, ''),
     port: Number(port) || 0,
@@ -64,7 +64,7 @@ export const windowsSockets = (rows: readonly Row[], trees: readonly ServerTree[
   trees.map((tree) => socketsOf(tree, rows));
 
 function socketsOf({ pids }: ServerTree, rows: readonly Row[]): Sockets {
-  const ours = new Set(pids);
+  const ours: ReadonlySet<number | undefined> = new Set(pids);
   const tcp = rows.filter(({ protocol }) => protocol === 'TCP');
   const listening = tcp.flatMap((row): Listening[] =>
     row.state === 'listen' && row.pid !== undefined && ours.has(row.pid)
@@ -80,7 +80,7 @@ function socketsOf({ pids }: ServerTree, rows: readonly Row[]): Sockets {
     const { key, port, clientPort, clientPid } = client;
     inbound.set(key, { port, clientPort, clientPid: clientPid ?? inbound.get(key)?.clientPid });
   }
-  const isOutbound = (row: Row): boolean => row.pid !== undefined && ours.has(row.pid) && !ports.has(row.localPort);
+  const isOutbound = (row: Row): boolean => ours.has(row.pid) && !ports.has(row.localPort);
   return {
     listening,
     inbound: [...inbound.values()],

@@ -70,15 +70,13 @@ export function windowsPlatform(
 
 /** With ages as of now, not as of when the list was made. */
 function tableOf(kept: Kept | undefined): ProcessTable | undefined {
-  const later = kept && performance.now() - kept.at;
-  return (
-    kept &&
-    new Map(
-      [...kept.looked.processes].map(([pid, process]) => [
-        pid,
-        { ...process, ageMs: process.ageMs === undefined ? undefined : process.ageMs + (later ?? 0) },
-      ]),
-    )
+  if (kept === undefined) return undefined;
+  const later = performance.now() - kept.at;
+  return new Map(
+    [...kept.looked.processes].map(([pid, process]) => [
+      pid,
+      { ...process, ageMs: process.ageMs === undefined ? undefined : process.ageMs + later },
+    ]),
   );
 }
 
@@ -101,9 +99,10 @@ function listenerFrom(
   address: string | undefined,
   latest: Kept | undefined,
 ): Listener | 'nobody' | undefined {
-  const listening = rows && listenersOn(rows, port, address);
-  if (listening?.length === 0) return 'nobody';
-  const pids = listening?.flatMap(({ pid }) => pid ?? []);
-  const pid = pids?.find((one) => latest?.looked.processes.has(one)) ?? pids?.[0];
-  return listening && { pid, owner: pid === undefined ? undefined : latest?.looked.processes.get(pid)?.owner };
+  if (rows === undefined) return undefined;
+  const listening = listenersOn(rows, port, address);
+  if (listening.length === 0) return 'nobody';
+  const pids = listening.flatMap(({ pid }) => pid ?? []);
+  const [known] = pids.flatMap((pid) => latest?.looked.processes.get(pid) ?? []);
+  return { pid: known?.pid ?? pids[0], owner: known?.owner };
 }

@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import type { Tool, ToolResult } from '../../../src/observe/run-tool.js';
 import { windowsGlance } from '../../../src/observe/windows/glance.js';
 
@@ -31,7 +31,7 @@ async function glanced(entry: object | string | undefined, but: NodeJS.ProcessEn
 
 test('the holder is the client that started the hook, by its own list, without PowerShell', async () => {
   const { look, host, tools } = await glanced({ pid: CLAUDE, procStart: START });
-  expect(look(CLAUDE)).toMatchObject({ pid: CLAUDE, startToken: '13440073759869846' });
+  expect(look(CLAUDE)).toEqual({ pid: CLAUDE, startToken: '13440073759869846', name: 'claude', parent: 0 });
   expect(host()).toMatchObject({ id: 'da874558-11d1-4d0b-8fa7-eb81b4a3d620', pidNamespace: 'win32' });
   expect(tools.map(({ file }) => file)).toEqual(['C:\\Windows\\System32\\reg.exe']);
 });
@@ -47,6 +47,16 @@ test.each<[string, object | string | undefined]>([
   expect((await glanced(entry)).look(CLAUDE)).toMatchObject({ pid: CLAUDE, startToken: undefined });
 });
 
+test('a start up to this very millisecond has been', async () => {
+  const { look } = await glanced({ pid: CLAUDE, procStart: START });
+  const began = Number((BigInt(START) - 116_444_736_000_000_000n) / 10_000n);
+  const time = vi.spyOn(Date, 'now').mockReturnValue(began);
+  onTestFinished(() => time.mockRestore());
+  expect(look(CLAUDE)).toMatchObject({ startToken: '13440073759869846' });
+  time.mockReturnValue(began - 1);
+  expect(look(CLAUDE)).toMatchObject({ startToken: undefined });
+});
+
 test('whatever else started the hook is not taken for the client', async () => {
   expect((await glanced({ pid: CLAUDE, procStart: START }, { CLAUDE_PID: '4711' })).look(CLAUDE)).toBe('unknown');
   expect((await glanced({ pid: CLAUDE, procStart: START }, { CLAUDE_PID: undefined })).look(CLAUDE)).toBe('unknown');
@@ -54,7 +64,7 @@ test('whatever else started the hook is not taken for the client', async () => {
 
 test('of another process is known whether there is one', async () => {
   const { look } = await glanced(undefined);
-  expect(look(process.ppid)).toMatchObject({ pid: process.ppid, startToken: undefined });
+  expect(look(process.ppid)).toEqual({ pid: process.ppid, startToken: undefined, name: '', parent: 0 });
   expect([look(GONE), look(0), look(-1)]).toEqual(['gone', 'gone', 'gone']);
 });
 

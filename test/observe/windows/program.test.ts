@@ -19,8 +19,8 @@ const diskOf = (files: Readonly<Record<string, string>>): Disk => ({
   read: (path) => files[path],
 });
 
-const started = (files: Readonly<Record<string, string>>, command = 'opencode', args = ARGS) =>
-  startable(command, args, ENV, diskOf(files));
+const started = (files: Readonly<Record<string, string>>, command = 'opencode', args = ARGS, env: object = ENV) =>
+  startable(command, args, { ...env }, diskOf(files));
 
 test('an .exe on the PATH is started as it is, before a .cmd beside it', () => {
   const file = `C:\\Program Files\\x\\opencode.exe`;
@@ -29,6 +29,18 @@ test('an .exe on the PATH is started as it is, before a .cmd beside it', () => {
     args: ARGS,
     isLine: false,
   });
+});
+
+test('what comes first in PATHEXT is started, and without one what Windows has there', () => {
+  const files = { [`${NPM}\\opencode.exe`]: '', [`${NPM}\\opencode.cmd`]: shim('1.18'), [EXE]: '' };
+  const withEnv = (env: object) => started(files, 'opencode', ARGS, { ...ENV, ...env })?.command;
+  expect(withEnv({ PATHEXT: '.CMD;.EXE' })).toBe(EXE);
+  expect(withEnv({ PATHEXT: undefined })).toBe(`${NPM}\\opencode.exe`);
+  expect(started(files, 'opencode.cmd')?.command).toBe(EXE);
+});
+
+test('on the disk that there is, nothing is found where nothing is', () => {
+  expect(startable('C:\\nowhere\\opencode', ARGS, ENV)).toBeUndefined();
 });
 
 test('behind the .cmd of npm, the .exe is started', () => {

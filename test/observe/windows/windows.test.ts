@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { Tool, ToolResult } from '../../../src/observe/run-tool.js';
 import { argvOf } from '../../../src/observe/windows/argv.js';
 import { LOOK, parseLook } from '../../../src/observe/windows/processes.js';
-import { listenersOn, parseNetstat, windowsSockets } from '../../../src/observe/windows/sockets.js';
+import { listenersOn, listensIn, parseNetstat, windowsSockets } from '../../../src/observe/windows/sockets.js';
 import { parseMachineGuid, systemRoot, windowsTools } from '../../../src/observe/windows/tools.js';
 import { windowsPlatform } from '../../../src/observe/windows/windows.js';
 
@@ -49,7 +49,9 @@ describe('a list of processes, as a stand-in PowerShell printed it under Wine', 
       session: undefined,
     });
     expect(seen(SERVER)?.ageMs).toBeCloseTo(123_468.94, 1);
-    expect(seen(LAUNCHER)).toMatchObject({ command: { kind: 'serve', port: 4096, interpreted: true }, orphanOf: 1460 });
+    expect(seen(SERVER)?.memoryBytes).toBe(653_688_832);
+    expect(seen(LAUNCHER)).toMatchObject({ command: { kind: 'serve', port: 4096, interpreted: true } });
+    expect(seen(LAUNCHER)).toMatchObject({ parent: 1460, orphanOf: 1460 });
     expect(seen(MCP)).toMatchObject({ command: { kind: 'other' }, parent: SERVER });
     expect(looked()?.owner).toBe(OWNER);
     expect(seen(CLIENT)?.owner).toBe(OWNER);
@@ -62,6 +64,20 @@ describe('a list of processes, as a stand-in PowerShell printed it under Wine', 
     expect(seen(SERVER, JSON.stringify({ ...said, processes: left }))).toMatchObject({ command: { kind: 'serve' } });
   });
 
+  test('says that we are whom PowerShell runs as, whoever else is in the list', () => {
+    const another = changed({ [capture().self]: { sid: 'S-1-5-18' } });
+    expect(looked(another)?.owner).toBe('S-1-5-18');
+    expect(seen(CLIENT, another)?.owner).toBe('S-1-5-18');
+    expect(seen(SERVER, another)?.owner).toBe(OWNER);
+  });
+
+  test('a number that is none is not known', () => {
+    const odd = { ppid: null, rss: 'much' } as unknown as Partial<Line>;
+    expect(seen(SERVER, changed({ [SERVER]: odd }))).toMatchObject({ parent: 0, memoryBytes: undefined });
+    const half = { ppid: 600.5 } as Partial<Line>;
+    expect(seen(SERVER, changed({ [SERVER]: half }))).toMatchObject({ parent: 0 });
+  });
+
   test('tells a terminal from the console that a program has', () => {
     expect(seen(TERMINAL)?.consoleHost).toBe('terminal');
     expect(seen(1028)?.consoleHost).toBe('own');
@@ -72,6 +88,8 @@ describe('a list of processes, as a stand-in PowerShell printed it under Wine', 
   test('a command line that may not be read is unknown, not another command', () => {
     expect(seen(SERVER, changed({ [SERVER]: { cmd: null } }))).toMatchObject({ command: undefined });
     expect(seen(MCP, changed({ [MCP]: { cmd: '' } }))?.command).toBeUndefined();
+    const byName = { cmd: 'opencode serve --port 7', exe: null };
+    expect(seen(SERVER, changed({ [SERVER]: byName }))?.command).toMatchObject({ kind: 'serve', port: 7 });
   });
 
   test('an owner that may not be read is unknown', () => {
@@ -90,6 +108,10 @@ describe('a list of processes, as a stand-in PowerShell printed it under Wine', 
     const ending = changed({ [MCP]: { at: '6148914691236517205' }, 1868: { name: null } });
     expect(seen(MCP, ending)).toMatchObject({ startToken: undefined, command: undefined, ageMs: undefined });
     expect(seen(1868, ending)).toMatchObject({ startToken: undefined, command: undefined });
+    const [earliest, latest] = [0x0100_0000_0000_0000n, 0x0300_0000_0000_0000n];
+    const tokenAt = (at: bigint) => seen(MCP, changed({ [MCP]: { at: `${at}` } }))?.startToken;
+    expect([earliest, latest].map(tokenAt)).toEqual([undefined, undefined]);
+    expect([earliest + 1n, latest - 1n].map(tokenAt)).toEqual(['7205759403792793', '21617278211378380']);
   });
 
   test('a parent that is younger than its child is another process, and its pid is kept apart', () => {
@@ -97,12 +119,19 @@ describe('a list of processes, as a stand-in PowerShell printed it under Wine', 
     expect(seen(SERVER, younger)).toMatchObject({ parent: 0, orphanOf: LAUNCHER });
     expect(seen(SERVER)?.orphanOf).toBeUndefined();
     expect(seen(1868)).toMatchObject({ parent: SERVER });
+    const together = changed({ [LAUNCHER]: { at: '134400749041380600' } });
+    expect(seen(SERVER, together)).toMatchObject({ parent: LAUNCHER });
+    expect(seen(SERVER, together)).not.toHaveProperty('orphanOf');
   });
 
-  test('an age that the clock denies is unknown', () => {
-    const { now } = capture();
-    expect(seen(SERVER, changed({ [SERVER]: { at: `${BigInt(now) + 10_000n}` } }))?.ageMs).toBeUndefined();
-    expect(parseLook(captured('look.wine.txt'), CLIENT, 30_000)?.processes.get(SERVER)?.ageMs).toBeUndefined();
+  test.each<[string, number, number | undefined]>([
+    ['has begun a millisecond from now', -1, undefined],
+    ['has just begun', 0, 0],
+    ['has begun a minute before the machine', 90_000, 90_000],
+    ['has begun longer than that before the machine', 90_001, undefined],
+  ])('an age that the clock denies is unknown: of what %s', (_what, ageMs, expected) => {
+    const text = changed({ [SERVER]: { at: `${BigInt(capture().now) - BigInt(ageMs) * 10_000n}` } });
+    expect(parseLook(text, CLIENT, 30_000)?.processes.get(SERVER)?.ageMs).toBe(expected);
   });
 
   test('the client is found by any name that it has, and the desktop application is not one', () => {
@@ -133,6 +162,7 @@ test.each<[string, string | undefined]>([
   ['is a sentence', 'Get-CimInstance : Access denied'],
   ['is cut off', captured('look.wine.txt').slice(0, 900)],
   ['is a list', '[]'],
+  ['is nothing', 'null'],
   ['has no processes', '{"self":300,"now":"134400750276070000"}'],
   ['has no time', captured('look.wine.txt').replace(/"now":"\d+"/, '"now":null')],
   ['has its time as a number', captured('look.wine.txt').replace(/"now":"(\d+)"/, '"now":$1')],
@@ -206,6 +236,49 @@ describe('what netstat prints', () => {
     expect(listenersOn(rows, 5665, undefined).map(({ pid }) => pid)).toEqual([15136, 8692, 8692]);
     expect(listenersOn(rows, 5665, '127.0.0.1').map(({ local }) => local)).toEqual(['0.0.0.0', '0.0.0.0', '::']);
     expect(listenersOn(rowsOf('netstat-wslrelay.txt') ?? [], 22, '127.0.0.1')).toEqual([]);
+    const every = '  TCP 0.0.0.0:4096 0.0.0.0:0 LISTENING 7\r\n';
+    const exact = '  TCP 127.0.0.1:4096 0.0.0.0:0 LISTENING 8\r\n';
+    for (const text of [every + exact, exact + every]) {
+      const found = listenersOn(parseNetstat(text) ?? [], 4096, '127.0.0.1');
+      expect(found.map(({ pid }) => pid)).toEqual([8, 7]);
+    }
+  });
+
+  test.each([
+    ['ESTABLISHED', 1960, 'connected'],
+    ['ESTABLISHED', 0, 'connected'],
+    ['HERGESTELLT', 1960, 'connected'],
+    ['HERGESTELLT', 0, 'passing'],
+    ['HERGESTELLT', 1, 'connected'],
+    ['CLOSE_WAIT', 1960, 'passing'],
+    ['TIME_WAIT', 0, 'passing'],
+  ])('a row that says %s, of process %d, is %s', (word, pid, state) => {
+    const text = `  TCP 127.0.0.1:4096 0.0.0.0:0 X 7\r\n  TCP 127.0.0.1:4096 127.0.0.1:9 ${word} ${pid}\r\n`;
+    expect(parseNetstat(text)?.[1]).toMatchObject({ state });
+  });
+
+  test('what a server is connected to is not what it listens on, and what has ended has no owner', () => {
+    const text = [
+      'TCP 127.0.0.1:4096 0.0.0.0:0 LISTENING 1960',
+      'TCP 10.0.0.5:50001 203.0.113.9:443 ESTABLISHED 1960',
+      'TCP 10.0.0.5:50002 203.0.113.9:443 ESTABLISHED 1960',
+      'TCP 10.0.0.5:50004 203.0.113.9:443 ESTABLISHED 77',
+      'TCP 10.0.0.5:50003 203.0.113.9:443 ESTABLISHED 0',
+      'TCP 127.0.0.1:4096 127.0.0.1:40611 ESTABLISHED 1960',
+      'TCP 127.0.0.1:4096 127.0.0.1:40612 CLOSE_WAIT 1960',
+      'TCP 127.0.0.1:40613 127.0.0.1:4096 TIME_WAIT 0',
+      'TCP 127.0.0.1:40614 127.0.0.1:4097 TIME_WAIT 0',
+      'UDP 127.0.0.1:4096 *:* 1960',
+    ].join('\r\n');
+    expect(windowsSockets(parseNetstat(text) ?? [], [{ server: SERVER, pids: [SERVER] }])).toEqual([
+      {
+        listening: [{ host: '127.0.0.1', port: 4096, pid: SERVER }],
+        inbound: [{ port: 4096, clientPort: 40611, clientPid: undefined }],
+        outbound: 2,
+        lately: [0],
+        ourNetwork: true,
+      },
+    ]);
   });
 
   test('a translated word counts as connected, an English one for what is over does not', () => {
@@ -242,6 +315,15 @@ describe('what netstat prints', () => {
     }
     const elsewhere = '  TCP 192.168.0.2:40611 192.168.0.9:4096 ESTABLISHED 1092\r\n';
     expect(inbound(listen + elsewhere)).toEqual([]);
+    // From this machine to itself: by each of its addresses.
+    for (const [from, to] of [
+      ['192.168.0.2', '192.168.0.2'],
+      ['192.168.0.2', '127.0.0.1'],
+      ['[fe80::1%12]', '[::1]'],
+    ]) {
+      const own = `  TCP ${from}:40611 ${to}:4096 ESTABLISHED 1092\r\n`;
+      expect(inbound(listen + own)).toEqual([{ port: 4096, clientPort: 40611, clientPid: 1092 }]);
+    }
   });
 
   test('in UTF-16, with an IPv6 scope, or with UDP in between', () => {
@@ -249,15 +331,26 @@ describe('what netstat prints', () => {
     for (const one of [text, text.replaceAll(/./gs, '$&\0')]) {
       expect(parseNetstat(one)).toMatchObject([
         { local: 'fe80::1', localPort: 4096, state: 'listen', pid: 7 },
-        { protocol: 'UDP', localPort: 5353, pid: 9 },
+        { protocol: 'UDP', localPort: 5353, pid: 9, state: 'passing' },
       ]);
     }
+  });
+
+  test('a process waits for others over TCP or UDP, whoever else does', () => {
+    const text = [
+      'TCP 127.0.0.1:4096 0.0.0.0:0 LISTENING 7',
+      'UDP 0.0.0.0:5353 *:* 8',
+      'TCP 127.0.0.1:40611 127.0.0.1:4096 ESTABLISHED 9',
+    ].join('\r\n');
+    expect([7, 8, 9, 10].map((pid) => listensIn(parseNetstat(text) ?? [], pid))).toEqual([true, true, false, false]);
   });
 
   test.each([
     ['is missing', undefined],
     ['is empty', ''],
     ['is a refusal', 'The requested operation requires elevation.\r\n'],
+    ['has no addresses', '  TCP  here  there  LISTENING  7'],
+    ['has no ports', '  TCP  127.0.0.1:  0.0.0.0:  LISTENING  7'],
     ['has a heading and no rows', captured('netstat-en.txt').slice(0, 120)],
     ['is cut before the first pid', '  TCP    0.0.0.0:80             0.0.0.0:0              LISTENING       '],
   ])('a list that %s is a failed look', (_why, text) => {
@@ -344,25 +437,80 @@ describe('the tools', () => {
 
 describe('a platform of fixtures', () => {
   /** Counts its PowerShells; each prints the list that `list` has by then. */
-  function fixtures(list: () => string = () => captured('look.wine.txt')) {
+  function fixtures(list: () => string = () => captured('look.wine.txt'), netstat = 'netstat-de.wine.bin') {
     let looks = 0;
+    let netstats = 0;
     const there = new Set([SERVER, LAUNCHER, CLIENT]);
     const run = async ({ file }: Tool): Promise<ToolResult> => {
       if (file.endsWith('powershell.exe')) looks += 1;
+      if (file.endsWith('netstat.exe')) netstats += 1;
       const stdout = file.endsWith('powershell.exe')
         ? list()
         : file.endsWith('reg.exe')
           ? captured('reg-machineguid.wine.txt')
-          : captured('netstat-de.wine.bin');
+          : captured(netstat);
       return { kind: 'finished', code: 0, stdout };
     };
-    return { platform: windowsPlatform(run, CLIENT, (pid) => there.has(pid)), looks: () => looks, there };
+    const platform = windowsPlatform(run, CLIENT, (pid) => there.has(pid));
+    return { platform, looks: () => looks, netstats: () => netstats, there };
   }
+
+  test('says what Windows cannot show', () => {
+    expect(fixtures().platform.shows).toEqual({
+      environments: false,
+      groups: false,
+      clients: true,
+      births: false,
+      cwdOfAll: false,
+      startTokens: 'microseconds',
+    });
+  });
+
+  test('ages are as of now, not as of when the list was made', async () => {
+    const { now } = capture();
+    const at = `${BigInt(now) - 50_000_000n}`;
+    const { platform, looks } = fixtures(() => changed({ [SERVER]: { at }, [MCP]: { at: null } }));
+    const time = vi.spyOn(performance, 'now').mockReturnValue(1_000);
+    onTestFinished(() => time.mockRestore());
+    const agesAt = async (ms: number) => {
+      time.mockReturnValue(ms);
+      const table = await platform.processes();
+      return [SERVER, MCP].map((pid) => table?.get(pid)?.ageMs);
+    };
+    expect(await agesAt(1_000)).toEqual([5_000, undefined]);
+    expect(await agesAt(4_000)).toEqual([8_000, undefined]);
+    expect(looks()).toBe(1);
+  });
+
+  test('the sockets of many servers take one list, and those of none take none', async () => {
+    const { platform, netstats } = fixtures();
+    expect(await platform.sockets([])).toEqual([]);
+    expect(netstats()).toBe(0);
+    const [one, other] = await platform.sockets([
+      { server: SERVER, pids: [SERVER] },
+      { server: MCP, pids: [MCP] },
+    ]);
+    expect(one?.listening).toEqual([{ host: '127.0.0.1', port: 4096, pid: SERVER }]);
+    expect(other?.listening).toEqual([]);
+    expect(await platform.sockets([{ server: SERVER, pids: [SERVER] }])).toMatchObject([
+      { listening: [{ port: 4096 }] },
+    ]);
+    expect(netstats()).toBe(1);
+  });
+
+  test('of a port that several listen on, one that lives is told, with its owner', async () => {
+    const list = () => captured('look.wine.txt').replaceAll(`"pid":${SERVER},`, '"pid":8692,');
+    const { platform } = fixtures(list, 'netstat-de-dead-owner.txt');
+    expect(await platform.listener(5665)).toEqual({ pid: 15136, owner: undefined });
+    await platform.processes();
+    expect(await platform.listener(5665)).toEqual({ pid: 8692, owner: OWNER });
+  });
 
   test('one list serves every look of a step, and is as old as it is', async () => {
     const { platform, looks } = fixtures(() => JSON.stringify({ ...capture() }).replace('"pid":444', '"pid":444'));
     const first = await platform.processes();
-    await Promise.all([platform.processes(), platform.owner?.(), platform.recent?.(SERVER), platform.look(CLIENT)]);
+    await Promise.all([platform.processes(), platform.owner?.(), platform.look(CLIENT)]);
+    expect(await platform.recent?.(SERVER)).toMatchObject({ pid: SERVER });
     expect(looks()).toBe(1);
     // Ages need a machine that has been up for longer than its processes, as this one may not have been.
     expect(first?.get(SERVER)?.startToken).toBe('13440074904138060');
@@ -415,13 +563,16 @@ describe('a platform of fixtures', () => {
     await platform.processes();
     expect(looks()).toBe(1);
     there.add(5555);
-    await platform.beginLook?.([5555]);
+    await platform.beginLook?.([SERVER, 5555]);
     await platform.processes();
     expect(looks()).toBe(2);
   });
 
   test('the machine, the listeners and what a process waits for are told without PowerShell', async () => {
-    const { platform, looks } = fixtures();
+    const { platform, looks, netstats } = fixtures();
+    expect((await platform.details({ environment: [SERVER] })).size).toBe(0);
+    expect(netstats()).toBe(0);
+    expect((await platform.details({ listens: [SERVER] })).get(SERVER)?.listens).toBe(true);
     expect(await platform.host()).toMatchObject({
       id: 'da874558-11d1-4d0b-8fa7-eb81b4a3d620',
       boot: expect.stringMatching(/^win32:da87/),
@@ -441,6 +592,8 @@ describe('a platform of fixtures', () => {
         : { kind: 'failed', why: 'it took too long' };
     const platform = windowsPlatform(run, CLIENT, () => true);
     expect(await platform.listener(4096)).toBeUndefined();
+    const tree = { server: SERVER, pids: [SERVER] };
+    expect(await platform.sockets([tree, tree])).toEqual([undefined, undefined]);
     expect(await platform.recent?.(5555)).toBe('unknown');
   });
 });
