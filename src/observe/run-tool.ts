@@ -27,6 +27,9 @@ export type ToolResult =
   | { readonly kind: 'finished'; readonly code: number; readonly stdout: string }
   | { readonly kind: 'failed'; readonly why: string };
 
+/** The one seam to the machine where tools show it: `runTool`, or what a test has them print. */
+export type RunTool = (tool: Tool) => Promise<ToolResult>;
+
 /** Rejects only for a bug of ours. Waits no longer than `timeoutMs`, although not even SIGKILL ends every tool at once. */
 export function runTool({ file, args, env, cwd, timeoutMs, maxBytes, encoding }: Tool): Promise<ToolResult> {
   const late = new AbortController();

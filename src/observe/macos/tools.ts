@@ -1,10 +1,11 @@
-import { runTool, type ToolResult } from '../run-tool.js';
+import { type RunTool, runTool, type ToolResult } from '../run-tool.js';
 
 /**
  * The tools that come with macOS, and what is different about them elsewhere: Linux has the same ones with the same
  * arguments, which is how the tests look at real servers through this adapter.
  */
 export interface Tools {
+  readonly run: RunTool;
   readonly ps: string;
   readonly lsof: string;
   readonly netstat: readonly [file: string, ...args: string[]];
@@ -18,6 +19,7 @@ export interface Tools {
 
 /** By their own paths: Homebrew and MacPorts bring others by the same names. */
 export const TOOLS: Tools = {
+  run: runTool,
   ps: '/bin/ps',
   lsof: '/usr/sbin/lsof',
   netstat: ['/usr/sbin/netstat', '-an', '-p', 'tcp'],
@@ -36,10 +38,10 @@ const MAX_BYTES = 64 * 1024 * 1024;
 export const ask = (
   file: string,
   args: readonly string[],
-  { characters }: Tools,
+  { run, characters }: Tools,
   timeoutMs = TIMEOUT_MS,
 ): Promise<ToolResult> =>
-  runTool({
+  run({
     file,
     args,
     env: { LC_TIME: 'C', LC_CTYPE: characters, TZ: 'UTC0', PATH: '/usr/bin:/bin:/usr/sbin:/sbin' },

@@ -6,9 +6,9 @@ import { isObject, jsonIn } from '../../common/json.js';
 import { tokenOfProcStart } from '../../decide/claude-list.js';
 import { parsePid } from '../../model/identity.js';
 import type { Glance, Glimpse } from '../glance.js';
-import { runTool } from '../run-tool.js';
+import { type RunTool, runTool } from '../run-tool.js';
 import { exists } from './exists.js';
-import { type RunTool, windowsTools } from './tools.js';
+import { windowsTools } from './tools.js';
 
 /** What it writes comes after this, and all hooks of a session's end share 1.5 s. */
 const PATIENCE_MS = 700;

@@ -1,7 +1,4 @@
-import type { Tool, ToolResult } from '../run-tool.js';
-
-/** The one seam to the machine: what Windows' own programs print. Tests give what real ones printed. */
-export type RunTool = (tool: Tool) => Promise<ToolResult>;
+import type { RunTool, Tool } from '../run-tool.js';
 
 export interface Tools {
   /** What a script printed, without a byte order mark; undefined when it failed, or printed nothing. */

@@ -1,14 +1,14 @@
 import { hostname, uptime } from 'node:os';
 import type { ProcessTable, Seen } from '../../model/process.js';
 import type { Details, Listener, Platform, Wanted } from '../platform.js';
-import { runTool } from '../run-tool.js';
+import { type RunTool, runTool } from '../run-tool.js';
 import { exists } from './exists.js';
 import { keptRows } from './kept-rows.js';
 import { type Kept, keptTables } from './kept-tables.js';
 import { LOOK, parseLook } from './processes.js';
 import { startable } from './program.js';
 import { listenersOn, listensIn, parseNetstat, type Row, windowsSockets } from './sockets.js';
-import { type RunTool, systemRoot, windowsTools } from './tools.js';
+import { systemRoot, windowsTools } from './tools.js';
 
 /**
  * Windows, by three of its own programs. A list of processes costs half a second at best, so one of them serves all looks
