@@ -37,7 +37,12 @@ export const TESTS = {
     'test/observe/birth.test.ts',
     'test/observe/listeners.test.ts',
   ],
-  'observe/macos': ['test/observe/macos/parsers.test.ts', 'test/observe/macos/command.test.ts', 'test/fuzz.test.ts'],
+  'observe/macos': [
+    'test/observe/macos/parsers.test.ts',
+    'test/observe/macos/command.test.ts',
+    'test/observe/macos/platform.test.ts',
+    'test/fuzz.test.ts',
+  ],
   'observe/windows': ['test/observe/windows', 'test/fuzz.test.ts'],
   'observe/server/ask.ts': ['test/observe/server/address.test.ts'],
   'observe/server/activity.ts': [

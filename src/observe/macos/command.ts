@@ -25,14 +25,15 @@ export function commandOf({ ucomm, args, isExiting }: Row): CommandLine | undefi
 export function claudeOf({ ucomm, args }: Row): ClaudeRole | undefined {
   const line = lineOf(args);
   const name = nameOf({ ucomm, args });
-  if (!line.includes('claude')) return claudeRole(name, line === '' ? undefined : line.split(' '), undefined);
+  // Most processes are not it by any reading.
+  if (!line.includes('claude') && claudeRole(name, line.split(' '), undefined) === undefined) return undefined;
   const roles = readings(ucomm, line).map((argv) => claudeRole(name, argv, undefined));
   return roles.find((role) => role === 'session') ?? roles.find((role) => role !== undefined);
 }
 
 /** A native install is called by its version alone; then its own word for itself says more. */
 export function nameOf({ ucomm, args }: Pick<Row, 'ucomm' | 'args'>): string {
-  const [program = ''] = lineOf(args).split(' ', 1);
+  const program = programOf(lineOf(args));
   const isClaude = /^claude(\.exe)?$/.test(baseName(program)) || /\/claude\/versions\/\d+\.\d+\.\d+$/.test(program);
   return isClaude ? 'claude' : ucomm;
 }
@@ -40,6 +41,7 @@ export function nameOf({ ucomm, args }: Pick<Row, 'ucomm' | 'args'>): string {
 /** As much as the other platforms read of it. */
 const MAX_CHARACTERS = 65_536;
 const lineOf = (args: string): string => decoded(args.slice(0, MAX_CHARACTERS));
+const programOf = (line: string): string => /^[^ ]*/.exec(line)?.[0] ?? '';
 
 /**
  * The lists of arguments that a line may stand for, the likeliest first; none where the program that was executed is in
@@ -58,27 +60,24 @@ function readings(ucomm: string, line: string): string[][] {
 }
 
 /** Whether OpenCode's own file is executed. On Linux a script is called by its own name, even in the list of processes. */
-const isItself = (ucomm: string, line: string): boolean =>
-  isOpencode(ucomm) && !isRunner(baseName(line.split(' ', 1)[0] ?? ''));
+const isItself = (ucomm: string, line: string): boolean => isOpencode(ucomm) && !isRunner(baseName(programOf(line)));
 
 /** The same where something runs a script: a shell's line is one argument, and a script's path may have blanks. */
 function afterHead([head = '', ...rest]: readonly string[], ucomm: string): string[][] {
-  const names = [baseName(head), ucomm];
-  const line = names.some(isShell) ? lineAt(rest) : undefined;
+  const line = [baseName(head), ucomm].some(isShell) ? lineAt(rest) : undefined;
   if (line !== undefined) return [[head, ...rest.slice(0, line), spelled(rest.slice(line))]];
-  const script = names.some(isRunner) ? rest.findIndex((word) => word.startsWith('/')) : -1;
+  const script = rest.findIndex((word) => word.startsWith('/'));
   return (script < 0 ? [rest] : grown(rest, script)).map((words) => [head, ...words]);
 }
 
+const WITH_VALUE = /^([-+][oO]|--(rc|init-)file)$/;
+const BEFORE_LINE = /^-[a-z]*c$/i;
+
 /** Where a shell's line begins: after `-c`, which may stand among its other options. */
 function lineAt(rest: readonly string[]): number | undefined {
-  for (let at = 0; at < rest.length; at += 1) {
-    const word = rest[at] ?? '';
-    if (/^-[a-z]*c$/i.test(word)) return at + 1;
-    if (/^([-+][oO]|--(rc|init-)file)$/.test(word)) at += 1;
-    else if (!/^[-+]/.test(word)) return undefined;
-  }
-  return undefined;
+  const isOption = (word: string, at: number): boolean => /^[-+]/.test(word) || WITH_VALUE.test(rest[at - 1] ?? '');
+  const at = rest.findIndex((word, i) => BEFORE_LINE.test(word) || !isOption(word, i));
+  return BEFORE_LINE.test(rest[at] ?? '') ? at + 1 : undefined;
 }
 
 const baseName = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
@@ -92,7 +91,8 @@ const MOST_BLANKS = 16;
 /** With the path at `from` as it is, and with as many of the following words as may belong to it. */
 function grown(words: readonly string[], from: number): string[][] {
   const found = [[...words]];
-  for (let to = from + 1; to < words.length && to - from <= MOST_BLANKS; to += 1) {
+  const end = Math.min(words.length, from + MOST_BLANKS + 1);
+  for (let to = from + 1; to < end; to += 1) {
     const isOver = /^[-/]/.test(words[to] ?? '') || /\.[cm]?[jt]sx?$/i.test(words[to - 1] ?? '');
     if (isOver) break;
     found.push([...words.slice(0, from), words.slice(from, to + 1).join(' '), ...words.slice(to + 1)]);

@@ -16,7 +16,6 @@ export async function environmentsOf(
   tools: Tools,
 ): Promise<ReadonlyMap<number, Shown>> {
   const wanted = askable(pids, tools.highestPid).filter((pid) => rows.has(pid));
-  if (wanted.length === 0) return new Map();
   // Without a dash: `-E` is understood by macOS alone.
   const result = await ask(tools.ps, ['eww', '-o', 'pid=,args=', '-p', wanted.join(',')], tools);
   const lines = result.kind === 'finished' && result.code <= 1 ? parseEnvironments(result.stdout) : undefined;

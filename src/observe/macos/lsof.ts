@@ -43,11 +43,12 @@ type Writable<T> = { -readonly [Field in keyof T]: T[Field] };
 
 /** Control characters, backslashes and, in some languages, bytes above 127 are spelled out. */
 const unescaped = (name: string): string =>
-  name.replace(/\\(x[0-9a-f]{2}|[\\ntrbf])/g, (_, code: string) =>
-    code.length > 1 ? String.fromCharCode(Number.parseInt(code.slice(1), 16)) : (ESCAPED[code] ?? code),
+  name.replace(
+    /\\(x[0-9a-f]{2}|[\\ntrbf])/g,
+    (_, code: string) => ESCAPED[code] ?? String.fromCharCode(Number.parseInt(code.slice(1), 16)),
   );
 
-const ESCAPED: Readonly<Record<string, string>> = { n: '\n', t: '\t', r: '\r', b: '\b', f: '\f' };
+const ESCAPED: Readonly<Record<string, string>> = { '\\': '\\', n: '\n', t: '\t', r: '\r', b: '\b', f: '\f' };
 
 /** One end of a connection, or what is listened on. */
 export interface End {
@@ -63,16 +64,17 @@ export interface TcpSocket {
   readonly peer: End | undefined;
 }
 
+const NO_END = '*:*';
+
 /** Undefined for a name that is not understood; an unbound socket has no place here and is left out. */
 export function tcpSockets(files: readonly OpenFile[]): TcpSocket[] | undefined {
   const sockets: TcpSocket[] = [];
   for (const { pid, state, name } of files) {
-    const [local = '', to] = name.split('->');
-    const peer = to === '*:*' ? undefined : to;
-    if (local === '*:*' || state === 'CLOSED') continue;
-    const ends = { local: endOf(local), peer: peer === undefined ? undefined : endOf(peer) };
-    if (ends.local === undefined || (peer !== undefined && ends.peer === undefined)) return undefined;
-    sockets.push({ pid, state, local: ends.local, peer: ends.peer });
+    const [from = '', to = NO_END] = name.split('->');
+    if (from === NO_END || state === 'CLOSED') continue;
+    const [local, peer] = [endOf(from), endOf(to)];
+    if (local === undefined || (peer === undefined && to !== NO_END)) return undefined;
+    sockets.push({ pid, state, local, peer });
   }
   return sockets;
 }

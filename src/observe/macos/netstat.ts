@@ -13,11 +13,11 @@ const ROW = /^tcp\S* +\d+ +\d+ +(\S+)[.:](\d+|\*) +(\S+)[.:](\d+|\*) +(\S+)/;
 
 /** Undefined when a row is not understood or was cut. A table that has no heading is none. */
 export function parseNetstat(stdout: string): NetstatRow[] | undefined {
-  const lines = linesOf(stdout);
-  const from = lines?.findIndex((line) => line.startsWith('Proto ')) ?? -1;
-  if (lines === undefined || from < 0) return undefined;
+  const lines = linesOf(stdout) ?? [];
+  const heading = lines.findIndex((line) => line.startsWith('Proto '));
+  if (heading < 0) return undefined;
   const rows: NetstatRow[] = [];
-  for (const line of lines.slice(from + 1)) {
+  for (const line of lines.slice(heading + 1)) {
     const [, host = '', port, peerHost = '', peerPort, state] = ROW.exec(line) ?? [];
     if (state === undefined || [port, peerPort].some((one) => Number(one) > 65_535)) return undefined;
     if (port === '*') continue;

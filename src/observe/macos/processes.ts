@@ -31,7 +31,7 @@ export async function lookAtAll(pids: readonly number[], tools: Tools): Promise<
   return (pid) => {
     const row = rows?.get(pid);
     if (rows === undefined || !asked.some((one) => one === pid)) return 'unknown';
-    return row === undefined || row.isZombie ? 'gone' : (processOf(row, at, undefined) ?? 'unknown');
+    return (row && processOf(row, at, undefined)) ?? 'gone';
   };
 }
 
@@ -41,6 +41,7 @@ async function rowsOf(which: readonly string[], tools: Tools): Promise<ReadonlyM
   return rows?.has(process.pid) ? rows : undefined;
 }
 
+/** Undefined for a zombie, and for what no signal may be sent to. */
 function processOf(row: Row, at: number, session: number | undefined): Process | undefined {
   const pid = parsePid(row.pid);
   if (pid === undefined || row.isZombie) return undefined;

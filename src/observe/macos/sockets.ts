@@ -23,15 +23,15 @@ export async function openFiles(
 ): Promise<OpenFile[] | undefined> {
   // `-w` is without warnings; `-b` asks no file system that may not answer.
   const result = await ask(tools.lsof, ['-nP', '-w', '-b', ...which, '-F', fields], tools);
-  if (result.kind === 'failed') return undefined;
-  const isWhole = result.code === 0 || (result.code === 1 && (mayLack || result.stdout === ''));
+  const isWhole =
+    result.kind === 'finished' && (result.code === 0 || (result.code === 1 && (mayLack || result.stdout === '')));
   return isWhole ? parseLsof(result.stdout) : undefined;
 }
 
 /** The TCP sockets of everybody, without their processes. */
-export async function everyTcp({ netstat, ...tools }: Tools): Promise<readonly NetstatRow[] | undefined> {
-  const [file, ...args] = netstat;
-  const result = await ask(file, args, { netstat, ...tools });
+export async function everyTcp(tools: Tools): Promise<readonly NetstatRow[] | undefined> {
+  const [file, ...args] = tools.netstat;
+  const result = await ask(file, args, tools);
   return result.kind === 'finished' && result.code === 0 ? parseNetstat(result.stdout) : undefined;
 }
 

@@ -6,8 +6,8 @@ import { bootIn, machineIn } from '../../../src/observe/macos/host.js';
 import { parseLsof, tcpSockets } from '../../../src/observe/macos/lsof.js';
 import { parseNetstat } from '../../../src/observe/macos/netstat.js';
 import { ageOf } from '../../../src/observe/macos/processes.js';
-import { parseRows, sessionOf } from '../../../src/observe/macos/ps-rows.js';
-import { listenerOn, socketsOf, withEveryTcp } from '../../../src/observe/macos/sockets.js';
+import { askable, parseRows, sessionOf } from '../../../src/observe/macos/ps-rows.js';
+import { isOthers, listenerOn, socketsOf, withEveryTcp } from '../../../src/observe/macos/sockets.js';
 
 /** As `runTool` hands it over: bytes as Latin-1. */
 const output = (name: string): string => readFileSync(new URL(`output/${name}.txt`, import.meta.url), 'latin1');
@@ -86,6 +86,24 @@ describe('the list of processes', () => {
     expect(session(611)).toBe(611);
   });
 
+  test('shows a session as far up as any process is', () => {
+    const row = (pid: number, parent: number, stat: string) =>
+      rowOf({ stat }).replaceAll('40961', String(pid)).replace('    1', String(parent).padStart(5));
+    const chain = (length: number) => {
+      const rows = Array.from({ length }, (_, at) => row(20_000 + at, 20_001 + at, at === length - 1 ? 'Ss' : 'S'));
+      const table = rowsIn(rows.join(''));
+      return sessionOf(table.get(20_000) ?? expect.fail(), table);
+    };
+    expect([1, 2, 64, 65].map(chain)).toEqual([20_000, 20_001, 20_063, undefined]);
+    // Launchd's children have lost their parent, and only its.
+    const first = rowsIn(row(2, 1, 'Ss') + row(20_000, 2, 'S') + row(1, 0, 'Ss') + row(20_001, 1, 'S'));
+    expect([20_000, 20_001].map((pid) => sessionOf(first.get(pid) ?? expect.fail(), first))).toEqual([2, 20_001]);
+  });
+
+  test('is asked of what a tool can be asked about, once of each', () => {
+    expect(askable([-1, 0, 1, 5, 5, 2.5, 99_999, 100_000], 99_999)).toEqual([5, 99_999]);
+  });
+
   test('has no session for a process whose parents go in a circle', () => {
     const row = (pid: number, parent: number) =>
       rowOf({ stat: 'S' }).replaceAll('40961', String(pid)).replace('    1', String(parent).padStart(5));
@@ -105,6 +123,7 @@ describe('the list of processes', () => {
     ['has a date with another weekday', rowOf({ lstart: 'Mon Nov 24 09:10:11 2026' })],
     ['names a process twice', `${rowOf()}${rowOf({ lstart: 'Tue Nov 24 09:10:12 2026' })}`],
     ['has two numbers for one process', rowOf().replace('40961 opencode serve', '40962 opencode serve')],
+    ['has a number beyond any pid', rowOf().replace('    1 ', ' 99999999999999999999 ')],
     ['has a word for a number', rowOf().replace('  501 ', ' root ')],
     ['is what `ps aux` prints', output('c-ps-aux-unkillable')],
     ['has other columns', output('c-ps-lstart-comm-args')],
@@ -140,8 +159,8 @@ describe('the list of processes', () => {
   test.each<[string, number, number | undefined]>([
     ['has just started', 0, 0],
     ['started in the future, for a clock was set back', -1, undefined],
-    ['is as old as the machine', 60_000, 60_000],
-    ['is older than the machine, for a clock was set forward', 121_000, undefined],
+    ['is a minute older than the machine', 120_000, 120_000],
+    ['is older than that, for a clock was set forward', 120_001, undefined],
   ])('says how old a process is that %s', (_what, age, expected) => {
     expect(ageOf(1_000_000 - age, 1_000_000, 60_000)).toBe(expected);
   });
@@ -266,14 +285,61 @@ describe('the list of sockets', () => {
     ['has a warning in it', 'lsof: WARNING: can not stat()\np1\nf1\nn*:1\n'.replace('lsof', ' lsof')],
     ['has a name that is none', 'p1\nf1\nnsomething\nTST=LISTEN\n'],
     ['has a port that is none', 'p1\nf1\nn127.0.0.1:http\nTST=LISTEN\n'],
+    ['has a port beyond all', 'p1\nf1\nn127.0.0.1:65536\nTST=LISTEN\n'],
     ['has a peer that is none', 'p1\nf1\nn127.0.0.1:1->x\nTST=ESTABLISHED\n'],
   ])('is none when it %s', (_what, text) => {
     const files = parseLsof(text);
     expect(files && tcpSockets(files)).toBeUndefined();
   });
 
-  test('has a socket without a peer', () => {
+  test('has a socket without a peer, and none that is bound to nothing or closed', () => {
     expect(socketsIn('p1\nf1\nn127.0.0.1:1->*:*\nTST=SYN_SENT\n')).toMatchObject([{ peer: undefined }]);
+    expect(socketsIn('p1\nf1\nn*:*\nf2\nn127.0.0.1:5\nTST=CLOSED\n')).toEqual([]);
+    expect(socketsIn('p1\nf1\nn*:65535\nTST=LISTEN\n')).toMatchObject([{ local: { port: 65_535 } }]);
+  });
+
+  test('shows a connection to each port of a server, by the client’s end alone, from this machine', () => {
+    const text = [
+      'p77\nf1\nn127.0.0.1:5->127.0.0.1:4097\nTST=ESTABLISHED',
+      'f2\nn[::1]:6->[::1]:4096\nTST=ESTABLISHED',
+      'f3\nn192.0.2.7:7->203.0.113.1:4096\nTST=ESTABLISHED',
+      'f4\nn127.0.0.1:8->127.0.0.1:4098\nTST=ESTABLISHED',
+      'f5\nn127.0.0.1:9->127.0.0.1:4097\nTST=CLOSE_WAIT',
+      'p40961\nf1\nn*:4096\nTST=LISTEN',
+      'f2\nn127.0.0.1:4097\nTST=LISTEN',
+      // The server's own, which it has not accepted, and two that it has begun elsewhere.
+      'f3\nn127.0.0.1:10->127.0.0.1:4097\nTST=ESTABLISHED',
+      'f4\nn192.0.2.7:11->203.0.113.1:443\nTST=ESTABLISHED',
+      'p78\nf1\nn192.0.2.7:12->203.0.113.1:443\nTST=ESTABLISHED\n',
+    ].join('\n');
+    const { inbound, outbound } = socketsOf(treeOf(40961), socketsIn(text), new Map());
+    expect(inbound).toEqual([
+      { port: 4097, clientPid: 77, clientPort: 5 },
+      { port: 4096, clientPid: 77, clientPort: 6 },
+    ]);
+    expect(outbound).toBe(2);
+  });
+
+  test('has one owner of an end that parent and child have', () => {
+    const child = 'p40970\nf3\nn127.0.0.1:5->127.0.0.1:4096\nTST=ESTABLISHED\n';
+    const parent = 'p40961\nf3\nn127.0.0.1:5->127.0.0.1:4096\nTST=ESTABLISHED\n';
+    const server = 'p50000\nf1\nn*:4096\nTST=LISTEN\nf2\nn127.0.0.1:4096->127.0.0.1:5\nTST=ESTABLISHED\n';
+    for (const text of [child + parent + server, parent + child + server])
+      expect(socketsOf(treeOf(50_000), socketsIn(text), rows).inbound).toMatchObject([{ clientPid: 40961 }]);
+    const strangers = `p77\nf3\nn127.0.0.1:5->127.0.0.1:4096\nTST=ESTABLISHED\n${child}${server}`;
+    expect(socketsOf(treeOf(50_000), socketsIn(strangers), rows).inbound).toMatchObject([{ clientPid: 77 }]);
+  });
+
+  test.each<[string, string | undefined, number | undefined]>([
+    ['any', undefined, 1],
+    ['that of the second', '127.0.0.1', 2],
+    ['another one', '127.0.0.2', 3],
+  ])('tells who listens at an address: %s', (_what, host, pid) => {
+    const text = ['[fe80::1]', '127.0.0.1', '*'].map((at, i) => `p${i + 1}\nf1\nn${at}:4096\nTST=LISTEN\n`).join('');
+    const all = socketsIn(`${text}p9\nf1\nn127.0.0.1:4097\nTST=LISTEN\nf2\nn*:4096\nTST=CLOSE_WAIT\n`);
+    expect(listenerOn(4096, host, all, new Map())?.pid).toBe(pid);
+    expect(listenerOn(4096, host, socketsIn('p4\nf1\nn[::]:4096\nTST=LISTEN\n'), new Map())?.pid).toBe(4);
+    expect(listenerOn(4098, host, all, new Map())).toBeUndefined();
   });
 
   test('is empty where nobody has any', () => {
@@ -326,10 +392,61 @@ tcp        0      0 127.0.0.1:42456         127.0.0.1:41021         ESTABLISHED
   test.each<[string, string]>([
     ['nothing at all was printed', ''],
     ['there is no heading', 'tcp4 0 0 127.0.0.1.4096 *.* LISTEN\n'],
+    ['a port is beyond all', `${HEADING}tcp4 0 0 127.0.0.1.65536 *.* LISTEN\n`],
+    ['a peer’s port is', `${HEADING}tcp4 0 0 127.0.0.1.5 127.0.0.1.65536 ESTABLISHED\n`],
     ['a row is none', `${HEADING}netstat: sysctl: net.inet.tcp.pcblist\n`],
     ['the last row was cut', `${HEADING}tcp4 0 0 127.0.0.1.4096 *.* LIST`],
   ])('are none when %s', (_what, text) => {
     expect(parseNetstat(text)).toBeUndefined();
+  });
+
+  test('have what is bound to a port, up to the last', () => {
+    expect(every('tcp4 0 0 *.* *.* CLOSED\ntcp4 0 0 *.65535 *.* LISTEN\n')).toEqual([
+      { local: { host: '0.0.0.0', port: 65_535 }, peer: undefined, state: 'LISTEN' },
+    ]);
+  });
+
+  test.each<[string, string | undefined, boolean]>([
+    ['127.0.0.1.4096 *.* LISTEN', undefined, true],
+    ['127.0.0.1.4096 *.* LISTEN', '127.0.0.1', true],
+    ['*.4096 *.* LISTEN', '127.0.0.1', true],
+    ['192.0.2.7.4096 *.* LISTEN', '127.0.0.1', false],
+    ['127.0.0.1.4097 *.* LISTEN', undefined, false],
+    ['127.0.0.1.4096 127.0.0.1.5 ESTABLISHED', undefined, false],
+    ['127.0.0.1.4097 *.* LISTEN\ntcp4 0 0 127.0.0.1.4096 *.* LISTEN', undefined, true],
+  ])('tell whether somebody listens: %s for %s', (rows, host, is) => {
+    expect(isOthers(4096, host, every(`tcp4 0 0 ${rows}\n`))).toBe(is);
+  });
+
+  test('show what has ended at any of a server’s addresses, and since when is not known', () => {
+    const two = socketsIn('p1\nf1\nn127.0.0.1:4096\nTST=LISTEN\nf2\nn*:4097\nTST=LISTEN\n');
+    const seenIn = (text: string) =>
+      withEveryTcp(socketsOf({ server: 1, pids: [1] }, two, new Map()), two, every(`tcp4 0 0 ${text}\n`));
+    expect(seenIn('127.0.0.1.5 127.0.0.1.4096 TIME_WAIT').lately).toEqual([0]);
+    expect(seenIn('192.0.2.7.5 192.0.2.7.4097 TIME_WAIT').lately).toEqual([0]);
+    expect(seenIn('192.0.2.7.5 127.0.0.1.4097 TIME_WAIT').lately).toEqual([0]);
+    expect(seenIn('192.0.2.7.5 192.0.2.9.4097 TIME_WAIT').lately).toEqual([]);
+    expect(seenIn('192.0.2.7.5 192.0.2.7.4096 TIME_WAIT').lately).toEqual([]);
+    expect(seenIn('127.0.0.1.5 127.0.0.1.4098 TIME_WAIT').lately).toEqual([]);
+    expect(seenIn('127.0.0.1.5 *.* TIME_WAIT').lately).toEqual([]);
+    expect(seenIn('127.0.0.1.4097 127.0.0.1.5 ESTABLISHED').inbound).toEqual([
+      { port: 4097, clientPid: undefined, clientPort: 5 },
+    ]);
+  });
+
+  test('count a connection that is like one of ours in one end alone', () => {
+    const text = 'p1\nf1\nn127.0.0.1:4096\nTST=LISTEN\nf2\nn127.0.0.1:4096->127.0.0.1:5\nTST=ESTABLISHED\n';
+    const ours = socketsIn(text);
+    const inbound = (rows: string) =>
+      withEveryTcp(socketsOf({ server: 1, pids: [1] }, ours, new Map()), ours, every(rows)).inbound.length;
+    expect(inbound('tcp4 0 0 127.0.0.1.4096 127.0.0.1.5 ESTABLISHED\n')).toBe(1);
+    expect(inbound('tcp4 0 0 127.0.0.1.4096 127.0.0.1.6 ESTABLISHED\n')).toBe(2);
+    expect(inbound('tcp4 0 0 127.0.0.1.4096 127.0.0.2.5 ESTABLISHED\n')).toBe(2);
+    // By the client's end, which is ours as well.
+    const client = socketsIn(`${text.replace(/f2.*/s, '')}p77\nf3\nn127.0.0.1:5->127.0.0.1:4096\nTST=ESTABLISHED\n`);
+    const one = socketsOf({ server: 1, pids: [1] }, client, new Map());
+    const both = 'tcp4 0 0 127.0.0.1.4096 127.0.0.1.5 ESTABLISHED\n';
+    expect(withEveryTcp(one, client, every(both)).inbound).toEqual([{ port: 4096, clientPid: 77, clientPort: 5 }]);
   });
 
   test.each<[string, string, number, number]>([

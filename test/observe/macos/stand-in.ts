@@ -10,7 +10,7 @@ import { lstart } from '../../support/lstart.js';
 export const SERVER = 5_000_001;
 export const HOST: Host = { id: 'a made-up Mac', boot: 'its boot', pidNamespace: 'darwin', name: 'made-up' };
 export const TAG = 'a-tag';
-export const US = String(process.getuid?.());
+export const US = String(process.getuid?.() ?? 501);
 /** As a record and `ps` say it, an hour ago. */
 export const BEGAN = Math.floor(Date.now() / 1000) - 3_600;
 
