@@ -38,7 +38,7 @@ export function environmentFrom(variables: readonly string[]): Environment {
     const at = variable.indexOf('=');
     const name = variable.slice(0, at);
     // Of two with one name, programs see the first.
-    if (at > 0 && KEPT.has(name) && !values.has(name)) values.set(name, variable.slice(at + 1));
+    if (at !== -1 && KEPT.has(name) && !values.has(name)) values.set(name, variable.slice(at + 1));
   }
   const value = (name: string): string | undefined => values.get(name);
   const home = value('HOME');
@@ -60,7 +60,7 @@ export function environmentFrom(variables: readonly string[]): Environment {
 }
 
 function marksIn(value: (name: string) => string | undefined): Marks {
-  const pid = (name: string): Pid | undefined => parsePid(Number(value(name) ?? ''));
+  const pid = (name: string): Pid | undefined => parsePid(Number(value(name)));
   return {
     kimaki: value('KIMAKI') === '1',
     ade: value('ADE_OPENCODE_MANAGED') === '1',

@@ -51,5 +51,6 @@ export const TESTS = {
     'test/observe/server/address.test.ts',
     'test/observe/server/lists.test.ts',
   ],
+  'observe/environment.ts': ['test/observe/environment.test.ts'],
   'observe/server': ['test/observe/server', 'test/fuzz.test.ts'],
 };

@@ -1,7 +1,6 @@
 import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { environmentFrom } from '../../src/observe/environment.js';
 import { linuxBirth, linuxInput } from '../../src/observe/linux/birth.js';
 import { machine } from '../support/fake.js';
 import { children } from '../support/proc.js';
@@ -80,36 +79,5 @@ describe('what a process still has of its start', () => {
       streams: [undefined, undefined, undefined],
       startedAt: undefined,
     });
-  });
-});
-
-describe('what an environment says about who started it', () => {
-  test.each(['OPENCODE=1', 'OPENCODE=', 'AGENT=1', 'OPENCODE_PID=7'])('is that an agent did, by %s', (variable) => {
-    expect(environmentFrom([variable]).origin).toMatchObject({ inAgent: true });
-  });
-
-  test('is nothing that is not set', () => {
-    expect(environmentFrom(['PATH=/bin', 'CLAUDE_PID=', 'CLAUDE_CODE_SESSION_ID=']).origin).toEqual({
-      home: undefined,
-      inAgent: false,
-      aiAgent: undefined,
-      claudeCode: undefined,
-      gitEditor: undefined,
-      envFile: undefined,
-      pluginRoot: undefined,
-      pluginData: undefined,
-      clientPid: undefined,
-      session: undefined,
-    });
-  });
-
-  test('is the first of two values, and a pid only where it can be one', () => {
-    const of = { CLAUDE_PLUGIN_ROOT: 'p', CLAUDE_PLUGIN_DATA: 'd', AI_AGENT: 'x' };
-    const variables = Object.entries(of).map((entry) => entry.join('='));
-    const { origin } = environmentFrom(['CLAUDE_PID=42', 'CLAUDE_PID=43', ...variables]);
-    expect(origin).toMatchObject({ clientPid: 42, aiAgent: 'x', pluginRoot: 'p', pluginData: 'd' });
-    for (const none of ['1', '0', '-5', '1.5', 'x']) {
-      expect(environmentFrom([`CLAUDE_PID=${none}`]).origin?.clientPid).toBeUndefined();
-    }
   });
 });
