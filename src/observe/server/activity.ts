@@ -1,11 +1,11 @@
 import { isObject } from '../../common/json.js';
 import type { Activity, Silence } from '../../decide/activity.js';
 import type { Secret } from '../../model/secret.js';
+import { HEALTH, isHealthy } from './health.js';
 import { type Address, ask, type Reply } from './http.js';
 import { askSecond } from './second.js';
 import { askInTurn, recentSessions, STATUS_MS, unlistedDirectories, workplacesOf } from './sessions.js';
 
-const HEALTH = '/global/health';
 const ANSWER_MS = 2_000;
 const MAX_DIRECTORIES = 50;
 /** Two clocks and a slow start are never further apart than this. */
@@ -26,9 +26,7 @@ export interface AskedServer {
 export async function askActivity(address: Address, known: AskedServer): Promise<Activity> {
   const health = await ask(address, { path: HEALTH, deadlineMs: ANSWER_MS });
   if (health.kind === 'silent') return { kind: 'silent' };
-  if (health.kind === 'json' && health.status === 200 && isObject(health.body) && health.body.healthy === true) {
-    return askDirectories(address, known);
-  }
+  if (isHealthy(health)) return askDirectories(address, known);
   const second = asSecond(address, known);
   return mayBeSecond(health, address, second) ? askSecond(second, known.pid) : unknown(whyNot(health));
 }

@@ -40,8 +40,7 @@ export async function askSecond(address: Address, pid: number): Promise<Activity
   // Last, since the list may take a while; and the end of a shell may wake the session that started it.
   const after = await activeIn(address);
   if (typeof after === 'object') return after;
-  const said = lastActiveAt === undefined ? {} : { lastActiveAt };
-  return { kind: 'idle', directories: directories.length, isSecond: true, ...said };
+  return { kind: 'idle', directories: directories.length, isSecond: true, lastActiveAt };
 }
 
 const NOT_KNOWN = 'it is not a known version of OpenCode';
@@ -109,16 +108,15 @@ async function lastActivity(
   address: Address,
   directories: ReadonlySet<string>,
 ): Promise<number | 'unknown' | undefined> {
-  let last: number | undefined;
+  const times: number[] = [];
   let query = '';
   for (let page = 0; page < MAX_PAGES; page += 1) {
     const list = await bodyOf(address, SESSIONS, query);
     const { data, cursor } = typeof list === 'object' && isObject(list.body) ? list.body : {};
     const sessions = Array.isArray(data) ? data.map(sessionIn) : [undefined];
     if (!isObject(cursor) || !sessions.every((one) => one !== undefined)) return 'unknown';
-    const updated = sessions.flatMap((one) => (directories.has(one.directory) ? [one.updated] : []));
-    last = updated.length === 0 ? last : Math.max(last ?? 0, ...updated);
-    if (typeof cursor.next !== 'string') return last;
+    times.push(...sessions.flatMap((one) => (directories.has(one.directory) ? [one.updated] : [])));
+    if (typeof cursor.next !== 'string') return times.length === 0 ? undefined : Math.max(...times);
     query = `?cursor=${encodeURIComponent(cursor.next)}`;
   }
   return 'unknown';

@@ -1,4 +1,5 @@
 import type { Secret } from '../../model/secret.js';
+import { HEALTH, isHealthy } from './health.js';
 import { type Address, ask, type Question, type Reply } from './http.js';
 import { askInfo } from './info.js';
 
@@ -21,7 +22,7 @@ export async function whoAnswers(
   isOurs = false,
 ): Promise<Answering> {
   const address: Address = { host, port, username: undefined, password: undefined };
-  const health = await ask(address, { path: '/global/health', deadlineMs, ofStranger: !isOurs });
+  const health = await ask(address, { path: HEALTH, deadlineMs, ofStranger: !isOurs });
   if (health.kind === 'silent') return 'silent';
   if (health.kind === 'refused') return health.code === 'ECONNREFUSED' ? 'nobody' : 'silent';
   if (isHealthy(health)) return 'opencode';
@@ -39,8 +40,8 @@ export async function whoIsBehind(
   how: Pick<Question, 'deadlineMs' | 'ofStranger'>,
 ): Promise<'opencode' | 'opencode 2' | 'locked' | 'silent'> {
   for (const password of passwords) {
-    const health = await ask({ ...at, username: undefined, password }, { path: '/global/health', ...how });
-    if (health.kind === 'silent' || health.kind === 'refused') return 'silent';
+    const health = await ask({ ...at, username: undefined, password }, { path: HEALTH, ...how });
+    if (!('status' in health)) return 'silent';
     if (health.status !== 401) return isHealthy(health) ? 'opencode' : 'opencode 2';
   }
   return 'locked';
@@ -49,16 +50,8 @@ export async function whoIsBehind(
 /** Whether an OpenCode 1 keeps out whoever does not say its password, and lets in who does. */
 export async function lockOn(host: string, port: number, password: Secret): Promise<'locked' | 'open' | 'unclear'> {
   const health = (known: Secret | undefined): Promise<Reply> =>
-    ask({ host, port, username: undefined, password: known }, { path: '/global/health', deadlineMs: PROBE_MS });
+    ask({ host, port, username: undefined, password: known }, { path: HEALTH, deadlineMs: PROBE_MS });
   const stranger = await health(undefined);
   if (isHealthy(stranger)) return 'open';
   return 'status' in stranger && stranger.status === 401 && isHealthy(await health(password)) ? 'locked' : 'unclear';
 }
-
-const isHealthy = (reply: Reply): boolean =>
-  reply.kind === 'json' &&
-  reply.status === 200 &&
-  typeof reply.body === 'object' &&
-  reply.body !== null &&
-  'healthy' in reply.body &&
-  reply.body.healthy === true;

@@ -4,7 +4,6 @@ import type { Activity } from '../../../src/decide/activity.js';
 import { type Secret, secret } from '../../../src/model/secret.js';
 import { askActivity, askWorkplace } from '../../../src/observe/server/activity.js';
 import { type Address, ask } from '../../../src/observe/server/http.js';
-import { type Answering, whoAnswers } from '../../../src/observe/server/who-answers.js';
 import * as say from '../../support/hand-made.js';
 import {
   first,
@@ -191,24 +190,6 @@ describe('a server that keeps its client waiting', () => {
     expect(performance.now() - began).toBeLessThan(3_000);
     expect(await asked).toBeLessThan(1_500);
   });
-});
-
-test.each<[string, () => Promise<say.Listening>, Answering]>([
-  ['OpenCode 1', () => handMade(first()), 'opencode'],
-  ['OpenCode 1 with a password', () => handMade(say.guarded(first(), 'hunter2')), 'locked'],
-  ['OpenCode 2', () => handMade(second()), 'opencode 2'],
-  ['OpenCode 2 with a password', () => handMade(second({ '/api/info': say.denied('any') })), 'opencode 2'],
-  ['OpenCode 2 that hangs by then', () => handMade(second({ '/api/info': say.never })), 'silent'],
-  ['another program with a password', () => handMade({ [HEALTH]: say.denied('Router') }), 'stranger'],
-  ['a web site', () => handMade({ [HEALTH]: webPage, '/api/info': webPage }), 'stranger'],
-  ['one that shows the way to OpenCode', () => handMade({ ...first(), [HEALTH]: redirect('/real') }), 'stranger'],
-  ['one that is not healthy', () => handMade({ [HEALTH]: json({ healthy: false }) }), 'stranger'],
-  ['one that never answers', () => handMade({ [HEALTH]: say.never }), 'silent'],
-  ['one that speaks no HTTP', () => say.handMadeStranger('SSH-2.0-OpenSSH_9.6\r\n'), 'silent'],
-  ['a free port', async () => ({ host: '127.0.0.1', port: await reservePort() }), 'nobody'],
-])('who answers: %s', async (_who, open, answering) => {
-  const { host, port } = await open();
-  expect(await whoAnswers(host, port)).toBe(answering);
 });
 
 test.each<[string, Routes, string | undefined]>([

@@ -64,6 +64,11 @@ describe('OpenCode 2, made by hand,', () => {
     ['runs a shell', { ...inAAndB, [SHELL]: runs('running', '/b') }, busy(1, '/b', { what: 'shell' })],
     ['has a terminal open', { ...inAAndB, [PTY]: runs('running') }, busy(1, '/a', { what: 'terminal' })],
     ['runs what no release does yet', { ...inAAndB, [SHELL]: runs('paused') }, busy(1, '/a', { what: 'shell' })],
+    [
+      'runs a shell, and what it runs elsewhere is not understood',
+      { ...inAAndB, [SHELL]: inDirectory({ '/a': [{}], '/b': [{ status: 'running' }] }) },
+      busy(1, '/b', { what: 'shell' }),
+    ],
     ['had a shell and a terminal', { ...inAAndB, [SHELL]: runs('killed'), [PTY]: runs('exited') }, idle(2)],
     ['never finishes its page', { [HEALTH]: say.drip('text/html') }, idle(0)],
     [
@@ -72,6 +77,7 @@ describe('OpenCode 2, made by hand,', () => {
       unknown('it says that it is process 7, and so another server'),
     ],
     ['does not say which process it is', { [INFO]: json({ version: '2.3.2' }) }, notUnderstood(INFO)],
+    ['says nothing at all of itself', { [INFO]: json(null) }, notUnderstood(INFO)],
     ['says that it is a text', { [INFO]: json({ pid: `${PID}` }) }, notUnderstood(INFO)],
     ['is not ready', { [INFO]: json({ pid: PID }, 503) }, unknown('it is starting, or already stopping')],
     [
@@ -137,6 +143,7 @@ describe('OpenCode 2, made by hand,', () => {
       ['breaks off', say.breakOff, notUnderstood(path)],
       ['says more than 4 MB', large, notUnderstood(path)],
       ['says nothing at all in JSON', json(null), notUnderstood(path)],
+      ['hangs up', (_request, response) => response.destroy(), unknown('it refused the connection (ECONNRESET)')],
     ])('%s', async (_sentence, handler, expected) => {
       expect(await activityOf({ ...inAAndB, [path]: handler })).toEqual(expected);
     });
@@ -152,12 +159,16 @@ describe('OpenCode 2, made by hand,', () => {
     expect(await Promise.all(all.map(activityOf))).toEqual(expected);
   });
 
-  test('is asked twice about sessions: the end of a shell may wake one', async () => {
+  const none = json({ data: {} });
+  const one = json({ data: { ses_1: { type: 'running' } } });
+  test.each<[string, say.Handler, say.Handler]>([
+    ['the end of a shell may wake one', none, one],
+    ['one that has just ended was in use', one, none],
+  ])('is asked twice about sessions: %s', async (_why, before, after) => {
     let times = 0;
-    const [none, one] = [json({ data: {} }), json({ data: { ses_1: { type: 'running' } } })];
     const active: say.Handler = (request, response) => {
       times += 1;
-      (times === 1 ? none : one)(request, response);
+      (times === 1 ? before : after)(request, response);
     };
     expect(await activityOf({ ...inAAndB, [ACTIVE]: active })).toEqual(busy(1, 'the whole server'));
   });
@@ -181,7 +192,7 @@ describe('the last activity of an OpenCode 2, made by hand,', () => {
     location: { directory },
     time: { updated },
   });
-  const page = (sessions: readonly object[], next: string | null = null) => ({
+  const page = (sessions: readonly (object | null)[], next: string | null = null) => ({
     data: sessions,
     cursor: { previous: null, next },
   });
@@ -204,11 +215,26 @@ describe('the last activity of an OpenCode 2, made by hand,', () => {
     expect(await lastOf(list)).toEqual(idle(2, { lastActiveAt: 8 }));
   });
 
+  test.each([
+    [20, 20],
+    [21, 'unknown'],
+  ])('is looked for on the first twenty pages: of %i it is %s', async (pages, expected) => {
+    const list: say.Handler = (request, response) => {
+      const at = Number(new URL(`http://x${request.url}`).searchParams.get('cursor') ?? 1);
+      json(page([session('/a', at)], at < pages ? `${at + 1}` : null))(request, response);
+    };
+    expect(await lastOf(list)).toEqual(idle(2, { lastActiveAt: expected }));
+  });
+
   test.each<[string, say.Handler]>([
     ['there is no list', notFound],
     ['the list is a web page', webPage],
     ['the list has no cursor', json({ data: [] })],
     ['there is no end of it', json(page([], 'again'))],
+    ['the list is nothing', json(null)],
+    ['a session is nothing', json(page([null]))],
+    ['a session is in no place', json(page([{ ...session('/a', 1), location: null }]))],
+    ['a session has nothing for a time', json(page([{ ...session('/a', 1), time: null }]))],
     ['a session has no time', json(page([session('/a', undefined)]))],
     ['a session has no directory', json(page([session(undefined, 1)]))],
   ])('is not known where %s', async (_why, list) => {
