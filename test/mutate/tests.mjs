@@ -52,5 +52,6 @@ export const TESTS = {
     'test/observe/server/lists.test.ts',
   ],
   'observe/environment.ts': ['test/observe/environment.test.ts'],
+  'observe/snapshot.ts': ['test/observe/snapshot.test.ts'],
   'observe/server': ['test/observe/server', 'test/fuzz.test.ts'],
 };

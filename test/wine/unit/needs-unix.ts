@@ -18,6 +18,7 @@ const BY_FILE: Readonly<Record<string, string>> = {
   'observe/macos-glance.test.ts': 'has ps print what a hook looks at on macOS',
   'observe/other.test.ts': 'has ps and lsof fail',
   'observe/run-tool.test.ts': 'runs scripts of /bin/sh',
+  'observe/snapshot.test.ts': 'has folders and users of Unix',
   'run/judge.test.ts': 'asks a server of its own, which is not reached in node.exe under Wine; why is not known yet',
   'run/stop-server.test.ts':
     'asks a server of its own, which is not reached in node.exe under Wine; why is not known yet',
