@@ -31,15 +31,16 @@ export async function portableProcesses(now: number): Promise<ProcessTable | und
     const pid = parsePid(entry.pid);
     if (pid === undefined) continue;
     const started = entry.startTime?.getTime();
+    // `ps` joins arguments with spaces, so a path with a space in it is cut; that can only veto. None could not be read.
+    const words = entry.cmd ? entry.cmd.split(' ') : undefined;
     table.set(pid, {
       pid,
       parent: entry.ppid,
       startToken: started === undefined ? undefined : String(started),
       owner: entry.uid?.toString(),
       name: entry.name,
-      // `ps` joins arguments with spaces, so a path with a space in it is cut; that can only veto.
-      command: entry.cmd === undefined ? undefined : classify(entry.cmd.split(' ')),
-      claude: claudeRole(entry.name, entry.cmd?.split(' '), undefined),
+      command: words && classify(words),
+      claude: claudeRole(entry.name, words, undefined),
       ageMs: started === undefined ? undefined : now - started,
       memoryBytes: undefined,
       group: undefined,

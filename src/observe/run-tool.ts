@@ -39,9 +39,7 @@ export function runTool({ file, args, env, cwd, timeoutMs, maxBytes, encoding }:
     try {
       const child = execFile(file, args, kept, (error, stdout) => {
         clearTimeout(timer);
-        const result = resultOf(error, stdout);
-        if (result === undefined) reject(error);
-        else resolve(result);
+        resolve(resultOf(error, stdout));
       });
       const timer = setTimeout(() => {
         resolve({ kind: 'failed', why: `it took longer than ${timeoutMs} ms` });
@@ -58,12 +56,11 @@ export function runTool({ file, args, env, cwd, timeoutMs, maxBytes, encoding }:
   });
 }
 
-/** Undefined for a bug of ours. */
-function resultOf(error: ExecFileException | null, stdout: string): ToolResult | undefined {
+/** Of one that took too long, nothing is asked any more. */
+function resultOf(error: ExecFileException | null, stdout: string): ToolResult {
   if (error === null) return { kind: 'finished', code: 0, stdout };
   if (typeof error.code === 'number') return { kind: 'finished', code: error.code, stdout };
   if (error.signal) return { kind: 'failed', why: `it was ended by ${error.signal}` };
-  if (error.name === 'AbortError') return { kind: 'failed', why: 'it took too long' };
-  if (error.code === 'ERR_CHILD_PROCESS_STDIO_MAXBUFFER') return { kind: 'failed', why: 'it printed too much' };
-  return isSystemError(error) ? { kind: 'failed', why: error.message } : undefined;
+  const isTooMuch = error.code === 'ERR_CHILD_PROCESS_STDIO_MAXBUFFER';
+  return { kind: 'failed', why: isTooMuch ? 'it printed too much' : error.message };
 }

@@ -52,6 +52,8 @@ export const TESTS = {
     'test/observe/server/lists.test.ts',
   ],
   'observe/environment.ts': ['test/observe/environment.test.ts'],
+  'observe/other.ts': ['test/observe/other.test.ts'],
+  'observe/run-tool.ts': ['test/observe/run-tool.test.ts'],
   'observe/snapshot.ts': ['test/observe/snapshot.test.ts'],
   'observe/server': ['test/observe/server', 'test/fuzz.test.ts'],
 };

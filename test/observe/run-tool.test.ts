@@ -51,3 +51,7 @@ test('one that took too long is killed', async () => {
   await waitFor('its end', () => !alive(pid));
   rmSync(folder, { recursive: true });
 });
+
+test('a mistake of ours comes through', async () => {
+  await expect(run('/bin/echo', [], { cwd: 5 as never })).rejects.toThrow(TypeError);
+});
