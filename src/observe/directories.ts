@@ -29,7 +29,7 @@ export function findPlaces(directories: readonly string[]): Found[] {
   const waiting = atOnce.filter(({ path, silent }) => isToBeAsked(path, silent, mounts));
   if (waiting.length > 0) ask(waiting);
   return atOnce.map((found) => {
-    const asked = found.silent.some((mount) => mounts.has(mount)) ? known.get(found.path) : undefined;
+    const asked = found.silent.length > 0 ? known.get(found.path) : undefined;
     return asked && holds(asked.until) ? asked.found : found;
   });
 }

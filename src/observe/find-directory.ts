@@ -51,7 +51,8 @@ export function findPlace(
   }
 
   function codeIn(error: unknown): string {
-    if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code;
+    const { code }: { readonly code?: unknown } = Object(error);
+    if (typeof code === 'string') return code;
     throw error;
   }
 
@@ -83,10 +84,10 @@ export function findPlace(
   }
 
   const real = (at: string): string | undefined => ask(at, () => fs.realpathSync.native(at));
-  const kind = (at: string): 'directory' | 'file' | 'other' | undefined =>
+  const kind = (at: string): 'directory' | 'other' | undefined =>
     ask(at, () => {
       const stat = fs.statSync(at, { throwIfNoEntry: false });
-      return stat && (stat.isDirectory() ? 'directory' : stat.isFile() ? 'file' : 'other');
+      return stat && (stat.isDirectory() ? 'directory' : 'other');
     });
 
   function topOf(at: string): string | undefined {

@@ -15,10 +15,13 @@ const BY_FILE: Readonly<Record<string, string>> = {
   'boundaries.test.ts': 'reads the source with its compiler, which is the same everywhere',
   'cli/streams.test.ts': 'fills pipes through a shell of Unix',
   'observe/ask.test.ts': 'listens itself, and Wine does not say whose a socket of node is',
+  'observe/directories.test.ts': 'has folders, links and mounts of Unix',
+  'observe/find-directory.test.ts': 'has folders, links and flags of Unix',
   'observe/macos-glance.test.ts': 'has ps print what a hook looks at on macOS',
   'observe/other.test.ts': 'has ps and lsof fail',
   'observe/run-tool.test.ts': 'runs scripts of /bin/sh',
   'observe/snapshot.test.ts': 'has folders and users of Unix',
+  'observe/which-platform.test.ts': 'reads /proc',
   'run/judge.test.ts': 'asks a server of its own, which is not reached in node.exe under Wine; why is not known yet',
   'run/stop-server.test.ts':
     'asks a server of its own, which is not reached in node.exe under Wine; why is not known yet',
