@@ -77,6 +77,7 @@ export type Wanted = {
 /** The wanted details of one process. */
 export interface Details {
   readonly environment?: Environment | undefined;
+  /** The directory that it works in, by its name even if it has been removed since. */
   readonly cwd?: string | undefined;
   /** Told with `cwd`: whether a live process hides its working directory. */
   readonly hidesCwd?: boolean;

@@ -288,8 +288,8 @@ function configDirOf({ environment, cwd = '/' }: Details): string | undefined {
 
 function workingAs({ pid, startToken }: Process, { cwd, hidesCwd }: Details): Witness[] {
   const isHidden = hidesCwd !== false;
-  // Its directory may have been deleted since; one that ends has none any more.
-  const path = isHidden ? undefined : cwd && workspaceOf(cwd.replace(/ \(deleted\)$/, ''));
+  // One that ends has none any more.
+  const path = isHidden ? undefined : cwd && workspaceOf(cwd);
   return path || isHidden ? [{ holder: { pid, startToken }, session: undefined, path }] : [];
 }
 

@@ -312,7 +312,6 @@ describe('a session of Claude Code', () => {
     ['is where it works', {}, shown, by(WORKS)],
     ['may be anyone’s whose user is not seen', { owner: undefined }, shown, by(WORKS)],
     ['is none of another user', { owner: THEM }, shown, []],
-    ['is where it worked, though that has been deleted', {}, { ...shown, cwd: `${WORKS} (deleted)` }, by(WORKS)],
     ['may be anywhere where that is hidden', {}, { ...shown, hidesCwd: true }, by(undefined)],
     ['may be anywhere where that is not known to be shown', {}, { cwd: WORKS }, by(undefined)],
     ['may be anywhere where nothing is known of it', {}, undefined, by(undefined)],

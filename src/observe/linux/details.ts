@@ -1,6 +1,7 @@
 import { readlinkSync } from 'node:fs';
 import { isOfEndedProcess, isSystemError } from '../../common/errors.js';
 import type { Environment } from '../../model/process.js';
+import { isDirectory } from '../directories.js';
 import { environmentFrom } from '../environment.js';
 import type { Details, Wanted } from '../platform.js';
 import { linuxBirth, linuxInput } from './birth.js';
@@ -37,10 +38,15 @@ export function linuxEnvironment(pid: number): Environment | undefined {
   return text === undefined ? undefined : environmentFrom(text.split('\0'));
 }
 
+const REMOVED = / \(deleted\)$/;
+
+/** So ends what the kernel says of a directory that has been removed since; one may also be called so. */
+const asNamed = (cwd: string): string => (REMOVED.test(cwd) && !isDirectory(cwd) ? cwd.replace(REMOVED, '') : cwd);
+
 function cwdOf(pid: number): Details {
   try {
     const cwd = readlinkSync(`/proc/${pid}/cwd`);
-    return { cwd, hidesCwd: !cwd.startsWith('/') };
+    return { cwd: asNamed(cwd), hidesCwd: !cwd.startsWith('/') };
   } catch (error) {
     if (isSystemError(error)) return { hidesCwd: !isOfEndedProcess(error) };
     throw error;

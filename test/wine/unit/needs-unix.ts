@@ -17,6 +17,7 @@ const BY_FILE: Readonly<Record<string, string>> = {
   'observe/ask.test.ts': 'listens itself, and Wine does not say whose a socket of node is',
   'observe/directories.test.ts': 'has folders, links and mounts of Unix',
   'observe/find-directory.test.ts': 'has folders, links and flags of Unix',
+  'observe/linux/removed-directory.test.ts': 'reads /proc',
   'observe/macos-glance.test.ts': 'has ps print what a hook looks at on macOS',
   'observe/other.test.ts': 'has ps and lsof fail',
   'observe/run-tool.test.ts': 'runs scripts of /bin/sh',
