@@ -1,4 +1,5 @@
 import { endsSilence, useKey } from '../decide/quiet.js';
+import type { SilentSince } from '../model/silence.js';
 import { forgetSilence, noteSilence } from '../state/ours/silences.js';
 import type { Judgement } from './judge.js';
 import type { Survey } from './survey.js';
@@ -13,7 +14,7 @@ export function noteSilences(servers: readonly Judgement[], { written, snapshot 
   for (const { located, seen } of servers) {
     if (located.kind !== 'present') continue;
     const key = useKey(located.server);
-    const silent = 'silent' in seen.activity ? seen.activity.silent : undefined;
+    const { silent }: { readonly kind: string; readonly silent?: SilentSince } = seen.activity;
     if (silent) noteSilence(folder, snapshot.machine, key, silent);
     else if (known.has(key) && endsSilence(seen)) forgetSilence(folder, key);
   }

@@ -31,6 +31,8 @@ export const TESTS = {
   'run/finish-crashed.ts': ['test/run/finish-crashed.test.ts'],
   'run/survey.ts': ['test/run/survey.test.ts'],
   'run/judge.ts': ['test/run/judge.test.ts'],
+  'run/silences.ts': ['test/run/silences.test.ts'],
+  'run/tidy.ts': ['test/run/tidy.test.ts'],
   'observe/linux': [
     'test/fuzz.test.ts',
     'test/observe/observe.test.ts',
