@@ -169,7 +169,8 @@ export async function surveyUnrecorded({ candidates, ...around }: Survey, world:
   const isOfNow = bootMs() - around.beganMs <= STANDS_MS;
   const bare = isOfNow ? around.snapshot : { ...(await lookAtProcesses(records, world)), named };
   const seen = await lookAtSockets(records, directoriesIn(around.written), bare, world.platform);
-  return { ...around, ...seen };
+  // One may have ended since that look, as together with a server that was stopped.
+  return { ...around, ...seen, candidates: seen.candidates.filter(({ located }) => located.kind !== 'gone') };
 }
 
 /** With what records of nobody or of a plugin leave out: the port that they listen on, and the directory they work in. */

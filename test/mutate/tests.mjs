@@ -31,6 +31,9 @@ export const TESTS = {
   'run/finish-crashed.ts': ['test/run/finish-crashed.test.ts'],
   'run/survey.ts': ['test/run/survey.test.ts'],
   'run/judge.ts': ['test/run/judge.test.ts'],
+  'reap.ts': ['test/reap.test.ts'],
+  'run/carry-out.ts': ['test/run/carry-out.test.ts'],
+  'run/stop-and-log.ts': ['test/run/carry-out.test.ts'],
   'run/silences.ts': ['test/run/silences.test.ts'],
   'run/tidy.ts': ['test/run/tidy.test.ts'],
   'observe/linux': [

@@ -184,6 +184,14 @@ describe('a server that nobody recorded', () => {
     expect(lists(stage)).toBe(2);
   });
 
+  test('is none that has ended since the machine was looked at', async () => {
+    const stage = await scripted(shown);
+    unrecorded(stage);
+    const around = await survey(stage.world);
+    stage.processes.delete(OTHER);
+    expect((await surveyUnrecorded(outdated(around), stage.world)).candidates).toEqual([]);
+  });
+
   test('costs no look where there is none', async () => {
     const stage = await scripted();
     const around = await survey(stage.world);

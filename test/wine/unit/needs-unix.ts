@@ -23,6 +23,9 @@ const BY_FILE: Readonly<Record<string, string>> = {
   'observe/run-tool.test.ts': 'runs scripts of /bin/sh',
   'observe/snapshot.test.ts': 'has folders and users of Unix',
   'observe/which-platform.test.ts': 'reads /proc',
+  'reap.test.ts': 'asks a server of its own, which is not reached in node.exe under Wine; why is not known yet',
+  'run/carry-out.test.ts':
+    'asks a server of its own, which is not reached in node.exe under Wine; why is not known yet',
   'run/judge.test.ts': 'asks a server of its own, which is not reached in node.exe under Wine; why is not known yet',
   'run/stop-server.test.ts':
     'asks a server of its own, which is not reached in node.exe under Wine; why is not known yet',
