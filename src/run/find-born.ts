@@ -49,16 +49,19 @@ export async function bornAsItStands(known: ServerRecord, snapshot: Snapshot, wo
   return birth === undefined ? { ...known, ownership: 'withdrawn' } : { ...known, birth };
 }
 
-const asPlugins = ({ spawned }: ServerRecord, { proof }: NonNullable<ServerRecord['birth']>) => ({
-  // As that of a plugin's record: if the plugin records it after all, it is still one server.
-  id: `${spawned?.pid}-${spawned?.startToken ?? 'unknown'}`,
-  source: { format: BORN, file: '' },
-  ownership: 'plugin' as const,
-  plugin: proof.kind === 'parent' || proof.kind === 'hook' ? proof.plugin : undefined,
-});
+function asPlugins({ spawned }: ServerRecord, { proof }: NonNullable<ServerRecord['birth']>) {
+  const { plugin }: { readonly kind: string; readonly plugin?: string } = proof;
+  return {
+    // As that of a plugin's record: if the plugin records it after all, it is still one server.
+    id: `${spawned?.pid}-${spawned?.startToken ?? 'unknown'}`,
+    source: { format: BORN, file: '' },
+    ownership: 'plugin' as const,
+    plugin,
+  };
+}
 
 async function lookAtBirth(record: ServerRecord, snapshot: Snapshot, world: World): Promise<ServerRecord['birth']> {
-  if (!world.platform.shows.births || !mayBeBorn(record, snapshot)) return undefined;
+  if (!world.platform.shows.births) return undefined;
   const traces = await tracesOf(record, snapshot, world);
   return traces && birthOf(record, traces, snapshot);
 }
@@ -99,8 +102,8 @@ async function tracesOf(
 
 /** The plugin whose hook an environment is of. A relative path means something to its own process alone. */
 function pluginOfHook(origin: Origin, cwd: string | undefined, here: KnownFolders): Traces['hookPlugin'] {
-  const { pluginRoot, envFile } = origin;
-  if (!pluginRoot?.startsWith('/') || envFile === undefined || hookIn(envFile) === undefined) return 'none';
+  const { pluginRoot, envFile = '' } = origin;
+  if (!pluginRoot?.startsWith('/') || hookIn(envFile) === undefined) return 'none';
   const plugin = readStarter(pluginRoot, here);
   if (typeof plugin !== 'object') return plugin;
   // `<config folder>/session-env/<session>/<file>`

@@ -34,6 +34,7 @@ export const TESTS = {
   'reap.ts': ['test/reap.test.ts'],
   'run/carry-out.ts': ['test/run/carry-out.test.ts'],
   'run/stop-and-log.ts': ['test/run/carry-out.test.ts'],
+  'run/find-born.ts': ['test/run/find-born.test.ts'],
   'run/silences.ts': ['test/run/silences.test.ts'],
   'run/tidy.ts': ['test/run/tidy.test.ts'],
   'observe/linux': [
