@@ -46,13 +46,14 @@ export async function findServer(name: string, policy: FindPolicy, world: World)
   const [record, ...others] = all;
   if (record === undefined) return { kind: 'missing', unread: around.written.unread };
   if (others.length > 0) return { kind: 'ambiguous', servers: known.filter((one) => all.includes(one.record)) };
-  const asks: Asks = policy.named || record.ownership !== 'unrecorded' ? 'all' : 'undecided';
-  const server = await judgeAnew(record, policy, world, policy.unasked ? 'none' : asks);
+  const judged = (one: ServerRecord): Promise<Judgement> => judgeAnew(one, policy, world, asksOf(one, policy));
+  const server = await judged(record);
   const process = policy.meansProcess && !provesProcess(server) ? await itsProcess(server, around, world) : undefined;
-  return { kind: 'named', server: process ? await judgeAnew(process, policy, world, asksOf(policy)) : server };
+  return { kind: 'named', server: process ? await judged(process) : server };
 }
 
-const asksOf = ({ unasked, named }: FindPolicy): Asks => (unasked ? 'none' : named ? 'all' : 'undecided');
+const asksOf = ({ ownership }: ServerRecord, { unasked, named }: FindPolicy): Asks =>
+  unasked ? 'none' : named || ownership !== 'unrecorded' ? 'all' : 'undecided';
 
 /** The folder itself, and the workspace that it lies in. */
 export const placesOf = (name: ServerName) =>

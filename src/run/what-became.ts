@@ -1,6 +1,7 @@
 import { mayBegin } from '../decide/find.js';
 import { type ServerName, serverName } from '../decide/server-name.js';
-import { parsePid } from '../model/identity.js';
+import { type Pid, parsePid } from '../model/identity.js';
+import type { Platform } from '../observe/platform.js';
 import { lastEnd, type Past } from '../report/past.js';
 import { readLog } from '../state/ours/log.js';
 import { placesOf } from './find-server.js';
@@ -32,25 +33,35 @@ export function isAbout(name: ServerName): (line: Past) => boolean {
   if (name.kind === 'word')
     return ({ id, pid, port }) =>
       id === name.word || isBegunBy(name.word, id) || (name.number !== undefined && [pid, port].includes(name.number));
-  const places = placesOf(name).map(({ real }) => real);
-  return ({ workspace }) => workspace !== undefined && places.includes(workspace);
+  const places = placesOf(name);
+  return ({ workspace }) => places.some(({ real }) => real === workspace);
 }
 
 /** As a server that is there goes by the start of its id. */
 const isBegunBy = (word: string, id: string): boolean => mayBegin(word) && id.startsWith(word);
 
 async function whatIsThere(name: ServerName, { platform }: World): Promise<Absence['instead']> {
-  const port = name.kind === 'port' ? name.port : name.kind === 'word' ? name.number : undefined;
-  const listener = port !== undefined && port < 65_536 ? await platform.listener(port) : undefined;
-  if (port !== undefined && listener && listener !== 'nobody') {
-    const pid = parsePid(listener.pid);
-    const seen = pid === undefined ? 'unknown' : await platform.look(pid);
-    const by = pid === undefined ? undefined : { pid, name: typeof seen === 'string' ? 'a process' : seen.name };
-    return { what: 'port', number: port, by };
-  }
-  const pid = name.kind === 'word' ? parsePid(name.number) : undefined;
-  const seen = pid === undefined ? 'gone' : await platform.look(pid);
-  return pid === undefined || typeof seen === 'string'
-    ? undefined
-    : { what: 'pid', number: pid, by: { pid, name: seen.name } };
+  const { port, number }: { readonly kind: string; readonly port?: number; readonly number?: number | undefined } =
+    name;
+  return (await whatIsOnPort(port ?? number, platform)) ?? (await whatHasPid(parsePid(number), platform));
+}
+
+async function whatIsOnPort(port: number | undefined, platform: Platform): Promise<Absence['instead']> {
+  if (port === undefined || port > 65_535) return undefined;
+  const listener = await platform.listener(port);
+  if (listener === undefined || listener === 'nobody') return undefined;
+  const pid = parsePid(listener.pid);
+  const by = pid && { pid, name: (await nameOf(pid, platform)) ?? 'a process' };
+  return { what: 'port', number: port, by };
+}
+
+async function whatHasPid(pid: Pid | undefined, platform: Platform): Promise<Absence['instead']> {
+  const name = pid && (await nameOf(pid, platform));
+  return pid && name !== undefined ? { what: 'pid', number: pid, by: { pid, name } } : undefined;
+}
+
+/** Undefined when it is gone, or cannot be looked at. */
+async function nameOf(pid: Pid, { look }: Platform): Promise<string | undefined> {
+  const seen = await look(pid);
+  return typeof seen === 'string' ? undefined : seen.name;
 }

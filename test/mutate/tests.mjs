@@ -35,6 +35,8 @@ export const TESTS = {
   'run/carry-out.ts': ['test/run/carry-out.test.ts'],
   'run/stop-and-log.ts': ['test/run/carry-out.test.ts'],
   'run/find-born.ts': ['test/run/find-born.test.ts'],
+  'run/find-server.ts': ['test/run/find-server.test.ts'],
+  'run/what-became.ts': ['test/run/what-became.test.ts'],
   'run/silences.ts': ['test/run/silences.test.ts'],
   'run/tidy.ts': ['test/run/tidy.test.ts'],
   'observe/linux': [
