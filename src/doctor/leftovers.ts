@@ -53,9 +53,11 @@ const oldRequests = (n: number): Finding =>
     'the next session’s hook starts one; opencode-reap --all-stale checks now',
   );
 
-function deadFences({ deadFences }: Survey): Finding[] {
-  if (deadFences.length === 0) return [];
-  const servers = count(deadFences.length, 'server');
+function deadFences(around: Survey): Finding[] {
+  // Where the record is back, a run has finished it as far as that is possible now.
+  const left = around.deadFences.filter(({ recordIsBack }) => !recordIsBack);
+  if (left.length === 0) return [];
+  const servers = count(left.length, 'server');
   return [warn('fences', `a run died while it was stopping ${servers}`, 'opencode-reap --all-stale finishes it')];
 }
 

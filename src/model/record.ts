@@ -138,6 +138,8 @@ export interface Fence {
   readonly record: ServerRecord | undefined;
   /** The record's file as it was, for putting it back; undefined for a plugin's. */
   readonly original: string | undefined;
+  /** The server was seen alive after its run had died, so its record is in its place again, and is what counts. */
+  readonly recordIsBack: boolean;
   /** The fence file as it was read. */
   readonly content: string;
   /** When it was last written, epoch milliseconds. */

@@ -1,7 +1,7 @@
 import { isHistory, type Judged, planStops } from '../decide/plan.js';
 import type { Outcome } from '../model/outcome.js';
 import { judgedLine } from '../report/log-line.js';
-import { finishCrashed } from './finish-crashed.js';
+import { finishCrashed, finishEnding } from './finish-crashed.js';
 import { log } from './journal.js';
 import type { Judgement } from './judge.js';
 import type { RunPolicy } from './policy.js';
@@ -21,7 +21,7 @@ export async function carryOut(
   policy: RunPolicy,
   world: World,
 ): Promise<Judged[]> {
-  await finishCrashed(around.deadFences, servers, around, policy.graceMs, world);
+  const ending = await finishCrashed(around.deadFences, servers, around, policy.graceMs, world);
   const { stop, overLimit } = planStops(servers, policy.limit);
   // The watch says why it stopped a server that no session's end led to.
   const stopping = { ...policy, why: policy.quietForMs === undefined ? undefined : 'retired' };
@@ -30,6 +30,7 @@ export async function carryOut(
       stop.includes(server) ? stopAndLog(server, stopping, world) : leaveAlone(server, overLimit),
     ),
   );
+  await finishEnding(ending, policy, world);
   noteSilences(servers, around, world);
   await tidy(servers, around, world);
   // What the watch spares, it finds again every few minutes.

@@ -1,6 +1,6 @@
 import type { Judged } from '../decide/plan.js';
 import { judgedLine } from '../report/log-line.js';
-import { finishCrashed } from './finish-crashed.js';
+import { finishCrashed, finishEnding } from './finish-crashed.js';
 import { log, type Told } from './journal.js';
 import type { Judgement } from './judge.js';
 import { type Step, type StopPolicy, stopServer } from './stop-server.js';
@@ -29,6 +29,8 @@ export async function stopNamed(server: Judgement, stop: Stop, world: World): Pr
   // The fence of a run that was interrupted while it was stopping this very server, which no other run could stop until
   // now.
   const fences = survey.deadFences.filter(({ id }) => id === record.id);
-  await finishCrashed(fences, [server], survey, stop.graceMs, world);
-  return stopAndLog(server, stop, world);
+  const ending = await finishCrashed(fences, [server], survey, stop.graceMs, world);
+  const judged = await stopAndLog(server, stop, world);
+  await finishEnding(ending, stop, world);
+  return judged;
 }

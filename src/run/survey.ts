@@ -54,7 +54,7 @@ export async function survey(world: World): Promise<Survey> {
   );
   const around = finished(look, snapshot, world);
   const known = new Set(records.map(({ id }) => id));
-  const left = around.deadFences.flatMap(({ record }) => (record && !known.has(record.id) ? [record] : []));
+  const left = around.deadFences.flatMap((fence) => recordIn(fence) ?? []).filter(({ id }) => !known.has(id));
   const wanted = new Set([...records, ...left]);
   return { ...around, candidates: unlessRecorded(candidates.filter(({ record }) => wanted.has(record))) };
 }
@@ -151,7 +151,10 @@ function finished({ beganMs, written }: SharedLook, snapshot: Snapshot, { leaseF
 const hasDied = ({ run, machine, seenAt }: Fence, snapshot: Snapshot): boolean =>
   isAliveSince(run, machine, seenAt, snapshot) === 'no';
 
-const fencedIn = ({ fences }: Written): ServerRecord[] => fences.flatMap(({ record }) => record ?? []);
+/** Where a record is back in its place, what its fence has of it may be older. */
+const fencedIn = ({ fences }: Written): ServerRecord[] => fences.flatMap((fence) => recordIn(fence) ?? []);
+
+const recordIn = ({ record, recordIsBack }: Fence): ServerRecord | undefined => (recordIsBack ? undefined : record);
 
 const directoriesIn = ({ leases, witnesses }: Written) => [...leases, ...witnesses];
 

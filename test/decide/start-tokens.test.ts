@@ -73,6 +73,7 @@ describe('what was noted in another time namespace', () => {
         port: undefined,
         record: native.record,
         original: '',
+        recordIsBack: false,
         content: '',
         seenAt: 0,
       },

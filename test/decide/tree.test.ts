@@ -284,6 +284,7 @@ describe('of what was noted by a run that died ends', () => {
     port: undefined,
     record,
     original: '',
+    recordIsBack: false,
     content: '',
     seenAt: 0,
   };

@@ -308,6 +308,8 @@ describe('of the state folder, doctor says', () => {
     const run = { pid: process.pid, startToken: '1' };
     const fence = { schema: 'opencode-reap/1', id: 'a', run, machine: machine(), tree: [], record: null };
     await writeState(state(sandbox), 'closing/a.json', fence);
+    // Its record is back, and says what there is to say.
+    await writeState(state(sandbox), `closing/b@${process.pid}-1.back.json`, { ...fence, id: 'b' });
     expect(await complaints(sandbox)).toEqual([UNCALLED, 'warn fences: a run died while it was stopping 1 server']);
   });
 

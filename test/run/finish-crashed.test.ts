@@ -1,9 +1,9 @@
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { finishCrashed } from '../../src/run/finish-crashed.js';
-import { judgeAll } from '../../src/run/judge.js';
-import { survey } from '../../src/run/survey.js';
+import { finishCrashed, finishEnding } from '../../src/run/finish-crashed.js';
+import { type Judgement, judgeAll } from '../../src/run/judge.js';
+import { survey, surveyOne } from '../../src/run/survey.js';
 import {
   DEAD,
   environmentOf,
@@ -30,8 +30,8 @@ import {
 
 interface Left extends Scripted {
   readonly original: string;
-  /** Finishes what was left, with only those servers in scope that are said. */
-  finish(scope?: 'all' | 'none'): Promise<void>;
+  /** Finishes what was left, with only those servers in scope that are said; returns those that may be ending. */
+  finish(scope?: 'all' | 'none'): Promise<Judgement[]>;
   log(): { event: string; detail: string }[];
 }
 
@@ -50,10 +50,10 @@ async function left(but: { fence?: object; ofPlugin?: boolean; script?: Script }
   };
   stage.write(`closing/${ID}.json`, fence);
   rmSync(stage.record);
-  const finish = async (scope: 'all' | 'none' = 'all'): Promise<void> => {
+  const finish = async (scope: 'all' | 'none' = 'all'): Promise<Judgement[]> => {
     const around = await survey(stage.world);
     const servers = await judgeAll(around, POLICY, stage.world);
-    await finishCrashed(around.deadFences, scope === 'all' ? servers : [], around, 100, stage.world);
+    return finishCrashed(around.deadFences, scope === 'all' ? servers : [], around, 100, stage.world);
   };
   const log = () =>
     (textIn(join(stage.root, 'state/log.ndjson')) ?? '')
@@ -139,6 +139,118 @@ describe('a fence whose run has died', () => {
     stage.processes.set(OTHER, processOf(OTHER));
     await stage.finish();
     expect([whereabouts(stage), signals(stage)]).toEqual([AS_IT_WAS, []]);
+  });
+});
+
+describe('a fence whose run has died, and whose server was still alive then,', () => {
+  const standing = (stage: Scripted): string[] => readdirSync(join(stage.root, 'state/closing'));
+  const NAME = `${ID}@${DEAD.pid}-${DEAD.startToken}.back.json`;
+  const resumed = { event: 'resumed', detail: `${DIED}; it is judged again` };
+  const finished = { event: 'finished', detail: `${DIED}; ended what was left: pid ${MCP}` };
+  /** So long ago, or in the time to come. */
+  const written = (stage: Scripted, ms: number): void => {
+    const at = (Date.now() - ms) / 1000;
+    utimesSync(join(stage.root, 'state/closing', NAME), at, at);
+  };
+
+  test('stays beside the record, and ends what is left once the server has ended', async () => {
+    const stage = await left();
+    expect((await stage.finish()).map(({ record }) => record.id)).toEqual([ID]);
+    expect([whereabouts(stage), standing(stage)]).toEqual([BACK, [NAME]]);
+    isGone(stage);
+    expect(await stage.finish()).toEqual([]);
+    expect([signals(stage), standing(stage)]).toEqual([['SIGTERM mcp'], []]);
+    expect(stage.log()).toMatchObject([resumed, finished]);
+    // Its record is not the fence's any more.
+    expect(textIn(stage.record)).toBe(stage.original);
+  });
+
+  test('does so, too, where the record has gone before it, in scope or not', async () => {
+    for (const scope of ['all', 'none'] as const) {
+      const stage = await left();
+      await stage.finish();
+      isGone(stage);
+      rmSync(stage.record);
+      await stage.finish(scope);
+      expect([signals(stage), standing(stage), whereabouts(stage)]).toEqual([['SIGTERM mcp'], [], NOTHING]);
+    }
+  });
+
+  test('does so, too, where the server is a plugin’s', async () => {
+    const stage = await left({ ofPlugin: true });
+    stage.write(`servers/${ID}.json`, stage.original);
+    await stage.finish();
+    expect(standing(stage)).toEqual([NAME]);
+    isGone(stage);
+    rmSync(stage.record);
+    stage.environments.set(MCP, environmentOf({ tag: undefined }));
+    await stage.finish();
+    expect([signals(stage), standing(stage)]).toEqual([['SIGTERM mcp'], []]);
+  });
+
+  test('stays as it is while the server lives, for a minute, is said once, and then goes', async () => {
+    const stage = await left();
+    await stage.finish();
+    for (const ms of [0, 59_000, -50_000]) {
+      written(stage, ms);
+      expect([await stage.finish(), standing(stage)]).toMatchObject([[{ record: { id: ID } }], [NAME]]);
+    }
+    expect([await stage.finish('none'), standing(stage)]).toEqual([[], [NAME]]);
+    written(stage, 61_000);
+    expect([await stage.finish(), standing(stage)]).toEqual([[], []]);
+    expect([stage.log(), signals(stage), textIn(stage.record)]).toMatchObject([[resumed], [], stage.original]);
+  });
+
+  test('goes where the clock was set back since', async () => {
+    const stage = await left();
+    await stage.finish();
+    written(stage, -3_600_000);
+    expect([await stage.finish(), standing(stage)]).toEqual([[], []]);
+  });
+
+  test('goes without a word where the server has left nothing', async () => {
+    const stage = await left();
+    await stage.finish();
+    isGone(stage);
+    stage.processes.delete(MCP);
+    await stage.finish();
+    expect([standing(stage), stage.log().map(({ event }) => event)]).toEqual([[], ['resumed']]);
+  });
+
+  test('goes at once where it is of an earlier boot, whose processes are others now', async () => {
+    const stage = await left({ ofPlugin: true, fence: { machine: { ...HOST, boot: 'an earlier one' } } });
+    stage.write(`servers/${ID}.json`, stage.original);
+    expect([await stage.finish(), standing(stage)]).toEqual([[], []]);
+  });
+
+  test('says nothing of the server any more: its record does', async () => {
+    const stage = await left();
+    const [judged] = await stage.finish();
+    stage.write(`servers/${ID}.json`, { ...JSON.parse(stage.original), startedByPlugin: false });
+    const record = judged?.record ?? expect.fail('not judged');
+    expect((await surveyOne(stage.world, record)).candidate.record.ownership).toBe('user');
+    rmSync(stage.record);
+    expect((await survey(stage.world)).candidates).toEqual([]);
+    expect((await surveyOne(stage.world, record)).candidate.record.ownership).toBe('withdrawn');
+  });
+
+  test('is finished at the end of the run that found the server alive, where it has ended by then', async () => {
+    const stage = await left();
+    const ending = await stage.finish();
+    await finishEnding(ending, POLICY, stage.world);
+    expect([signals(stage), standing(stage)]).toEqual([[], [NAME]]);
+    isGone(stage);
+    await finishEnding(ending, POLICY, stage.world);
+    expect([signals(stage), standing(stage)]).toEqual([['SIGTERM mcp'], []]);
+    expect(stage.log()).toMatchObject([resumed, finished]);
+  });
+
+  test('is finished without the server’s being asked anything', async () => {
+    const stage = await left();
+    const ending = await stage.finish();
+    const asked = stage.asked().length;
+    await finishEnding(ending, POLICY, stage.world);
+    expect(stage.asked()).toHaveLength(asked);
   });
 });
 

@@ -8,7 +8,7 @@ import { describe } from 'vitest';
 import { type CliResult, runCli } from '../support/cli.js';
 import { type Fake, logOf, startFake, writeRecord, writeState } from '../support/fake.js';
 import { onDemand, sampled } from '../support/patience.js';
-import { alive } from '../support/proc.js';
+import { alive, children } from '../support/proc.js';
 import { PROGRAM } from '../support/program.js';
 import { expectNothingLeft, reapJson, startAndLeave, startWithMcp, test } from '../support/reaped.js';
 import type { Sandbox } from '../support/sandbox.js';
@@ -192,6 +192,31 @@ describe.concurrent('a run that is stopping a slow stand-in', () => {
     const stop = ['stop', `${slow.pid}`];
     expect(await interrupt(sandbox, stop, `pid-${slow.pid}`, 'SIGINT')).toMatchObject({ code: 130 });
     expect(await runCli(sandbox, stop)).toMatchObject({ code: 0, stdout: expect.stringMatching(/^stopped pid /) });
+    expectNothingLeft(expect, sandbox, slow);
+  });
+
+  test('ends after it was told to, and leaves nothing for a run that comes later', async ({ sandbox, expect }) => {
+    const asked = join(sandbox.root, 'asked');
+    // Ten minutes to end is for ever here, so that the next run surely finds it alive.
+    const slow = await startFake(sandbox, {
+      FAKE_OPENCODE_ENDS: '600000',
+      FAKE_OPENCODE_CHILD: '1',
+      FAKE_OPENCODE_ASKED: asked,
+    });
+    const [child = 0] = children(slow.pid);
+    await writeRecord(sandbox, 'slow', slow);
+    const run = runCli(sandbox, ['--older-than', '0s', '--grace', '60s']);
+    await waitFor('it is told to end', () => existsSync(asked) && readFileSync(asked, 'utf8').includes('SIGTERM'));
+    process.kill(await stopperOf(sandbox, 'slow'), 'SIGKILL');
+    expect(await run).toMatchObject({ code: null });
+    expect(await reapJson(sandbox, ['--older-than', '1h'])).toMatchObject({ servers: [{ verdict: 'spared' }] });
+    expect(existsSync(join(sandbox.stateDir, 'servers/slow.json'))).toBe(true);
+    process.kill(slow.pid, 'SIGKILL');
+    await waitFor('it has ended', () => !alive(slow.pid));
+    expect(alive(child)).toBe(true);
+    expect(await reapJson(sandbox, NOW)).toMatchObject({ servers: [{ verdict: 'gone' }] });
+    expect(alive(child)).toBe(false);
+    expect(events(sandbox).map(([event]) => event)).toEqual(['resumed', 'spared', 'finished', 'gone']);
     expectNothingLeft(expect, sandbox, slow);
   });
 

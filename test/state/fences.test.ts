@@ -103,6 +103,7 @@ describe('a fence', () => {
       port: 4096,
       record: { ...record, password: expect.anything() },
       original: textOf(),
+      recordIsBack: false,
       content: read(fenceFile(folder, ID)),
       seenAt: 5,
     });
@@ -219,19 +220,62 @@ describe('a fence of a run that has died', () => {
     return fenceIn();
   };
   const taken = `${ID}@71-began-71.json`;
+  const standing = `${ID}@70-began-70.back.json`;
 
   test('goes with its record, or without it', () => {
-    liftFence(left(), true, BY_OTHER);
+    liftFence(left(), 'lives', BY_OTHER);
     expect([state(), read(file)]).toEqual([RECORDED, textOf()]);
     rmSync(file);
-    liftFence(left(), false, BY_OTHER);
+    liftFence(left(), 'gone', BY_OTHER);
     expect(state()).toEqual(NOTHING);
+  });
+
+  test('stays beside its record, as the dead run’s, while the server may be ending, and keeps nobody out', () => {
+    const fence = left();
+    liftFence(fence, 'may be ending', BY_OTHER);
+    expect([state(), read(file)]).toEqual([{ servers: [`${ID}.json`], closing: [standing] }, textOf()]);
+    const stood = fenceIn(join(folder.closing, standing));
+    const same = { run: RUN, machine: BY_OTHER.machine, tree: [SERVER], original: textOf(), recordIsBack: true };
+    expect(stood).toMatchObject({ ...same, record: { id: ID } });
+    held(raiseFence(folder, understood(parseRecord(file, textOf(), TRUSTED)), BY_OTHER, [SERVER])).close();
+    expect(state()).toEqual({ servers: [], closing: [standing] });
+  });
+
+  test('that stays beside its record brings nothing back, whatever has become of the record', () => {
+    for (const fate of ['gone', 'lives', 'may be ending'] as const) {
+      liftFence(left(), 'may be ending', BY_OTHER);
+      rmSync(file);
+      liftFence(fenceIn(join(folder.closing, standing)), fate, BY_OTHER);
+      expect(state()).toEqual(fate === 'may be ending' ? { servers: [], closing: [standing] } : NOTHING);
+    }
+  });
+
+  test('stays beside its record under the name of the run that had taken it over, and died too', () => {
+    const fence = left();
+    meanwhile('linkSync', (nth) => nth === 1 && fail('ENOSPC'));
+    liftFence(fence, 'may be ending', BY_OTHER);
+    expect(state()).toEqual({ servers: [], closing: [taken] });
+    liftFence(fenceIn(join(folder.closing, taken)), 'may be ending', BY);
+    expect([state(), read(file)]).toEqual([
+      { servers: [`${ID}.json`], closing: [`${ID}@71-began-71.back.json`] },
+      textOf(),
+    ]);
+  });
+
+  test('of a plugin’s server stays, too, while that may be ending', () => {
+    const record = ofPlugin();
+    held(raiseFence(folder, record, BY, [SERVER]));
+    liftFence(fenceIn(fenceFile(folder, 'plugins')), 'may be ending', BY_OTHER);
+    expect([state(), read(record.source.file)]).toEqual([
+      { servers: [], closing: ['plugins@70-began-70.back.json'] },
+      'the plugin’s own words',
+    ]);
   });
 
   test('of a plugin’s server goes', () => {
     const record = ofPlugin();
     held(raiseFence(folder, record, BY, [SERVER]));
-    liftFence(fenceIn(fenceFile(folder, 'plugins')), true, BY_OTHER);
+    liftFence(fenceIn(fenceFile(folder, 'plugins')), 'lives', BY_OTHER);
     expect([state(), read(record.source.file)]).toEqual([NOTHING, 'the plugin’s own words']);
   });
 
@@ -241,7 +285,7 @@ describe('a fence of a run that has died', () => {
     meanwhile('linkSync', (_nth, [, to]) => {
       seen.push([basename(String(to)), state(), fenceIn(join(folder.closing, taken))]);
     });
-    liftFence(fence, true, BY_OTHER);
+    liftFence(fence, 'lives', BY_OTHER);
     const by = expect.objectContaining({ ...BY_OTHER, record: expect.anything(), original: textOf() });
     // What is being linked is whole by then, under a name of its own.
     const servers = [expect.stringMatching(/^\..*tmp$/)];
@@ -255,7 +299,7 @@ describe('a fence of a run that has died', () => {
       const [name = ''] = names(folder.closing);
       seen.push(name, read(join(folder.closing, name)));
     });
-    liftFence(fence, true, { ...BY_OTHER, run: { ...OTHER_RUN, startToken: undefined } });
+    liftFence(fence, 'lives', { ...BY_OTHER, run: { ...OTHER_RUN, startToken: undefined } });
     expect(seen).toEqual([`${ID}@71-unknown.json`, expect.stringMatching(/^\{\n {2}"schema"/)]);
   });
 
@@ -265,7 +309,7 @@ describe('a fence of a run that has died', () => {
     held(raiseFence(folder, recorded(), BY_OTHER, [MCP]));
     const others = read(fence.file);
     const moved = meanwhile('renameSync');
-    liftFence(fence, true, BY);
+    liftFence(fence, 'lives', BY);
     expect([state(), read(fence.file), moved]).toEqual([FENCED, others, []]);
   });
 
@@ -277,14 +321,14 @@ describe('a fence of a run that has died', () => {
       others = JSON.stringify({ ...JSON.parse(fence.content), ...BY_OTHER });
       write(fence.file, others);
     });
-    liftFence(fence, true, BY);
+    liftFence(fence, 'lives', BY);
     expect([state(), read(fence.file)]).toEqual([FENCED, others]);
   });
 
   test('is another run’s where that was faster', () => {
     const fence = left();
     meanwhile('renameSync', (nth) => nth === 1 && rmSync(fence.file));
-    liftFence(fence, true, BY_OTHER);
+    liftFence(fence, 'lives', BY_OTHER);
     expect(state()).toEqual(NOTHING);
   });
 
@@ -292,14 +336,14 @@ describe('a fence of a run that has died', () => {
     const fence = left();
     write(file, textOf());
     meanwhile('writeSync', () => fail('ENOSPC'));
-    liftFence(fence, true, BY_OTHER);
+    liftFence(fence, 'lives', BY_OTHER);
     expect([state(), read(file)]).toEqual([RECORDED, textOf()]);
   });
 
   test('keeps the record where it cannot be put back', () => {
     const fence = left();
     meanwhile('writeSync', () => fail('ENOSPC'));
-    liftFence(fence, true, BY_OTHER);
+    liftFence(fence, 'lives', BY_OTHER);
     expect(state()).toEqual({ servers: [], closing: [taken] });
     expect(fenceIn(join(folder.closing, taken))).toMatchObject({ original: textOf() });
   });
@@ -323,6 +367,11 @@ describe('what a file says as a fence', () => {
     ['its name only begins alike', 'its id does not match its file name', () => said({}, `${ID}@1-x.json`)],
     ['its name goes on', 'its id does not match its file name', () => said({}, `${ID}@71-x.json.json.bak`)],
     ['it names a run and no start', 'its id does not match its file name', () => said({}, `${ID}@71-.json`)],
+    [
+      'its name says only that a record is back',
+      'its id does not match its file name',
+      () => said({}, `${ID}.back.json`),
+    ],
     ['another’s was taken over', 'its id does not match its file name', () => said({}, 'srv-2@71-began-71.json')],
     ['its record is none', 'its record: not valid JSON', () => said({ record: '{' })],
     [
@@ -336,6 +385,8 @@ describe('what a file says as a fence', () => {
     const runIn = (fence: Fence | string) => (typeof fence === 'string' ? fence : fence.run);
     expect(runIn(said())).toEqual(RUN);
     expect(runIn(said({}, `${ID}@71-began-71.json`))).toEqual(OTHER_RUN);
+    expect(said({}, `${ID}@71-began-71.back.json`)).toMatchObject({ run: OTHER_RUN, recordIsBack: true });
+    expect(said({}, `${ID}@71-began-71.json`)).toMatchObject({ recordIsBack: false });
   });
 
   test('is the processes that it names, without what names none', () => {

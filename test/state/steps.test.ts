@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, utimesSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe } from 'vitest';
@@ -51,6 +51,7 @@ describe('a fence, at each step of the process that handles it (without a server
       ['of a run that takes it down again', 'withdraw', undefined],
       ['of a run that is done', 'close', undefined],
       ['of a dead run, whose server lives', 'back', 'raise'],
+      ['of a dead run, whose server may be ending', 'stay', 'raise'],
       ['of a dead run that had only just raised it', 'back', 'raise, early'],
     ] as const,
     1,
@@ -75,22 +76,31 @@ describe('a fence, at each step of the process that handles it (without a server
     },
   );
 
-  test('of a dead run is lifted by one run, and a slower one brings nothing back', async ({ sandbox, expect }) => {
-    const { stateDir } = sandbox;
-    const ends: string[][] = [];
-    const count = await sweepSteps(async (step) => {
-      await withRecord(sandbox);
-      actOnFence(stateDir, 'raise', 0, '999997-1');
-      // The faster run stops the server, or finds that the slower one, which lives, is at it.
-      const wasHeldUp = await liftHeldUpAt(stateDir, step, () => void actOnFence(stateDir, 'stop', 0));
-      const end = existsSync(join(stateDir, 'stopped')) ? [] : ['servers/byhand.json'];
-      expect([step, namesIn(stateDir)]).toEqual([step, end]);
-      ends.push(end);
-      return wasHeldUp;
-    }, 1);
-    expect(count).toBeGreaterThan(5);
-    expect([ends.some((end) => end.length === 0), ends.some((end) => end.length === 1)]).toEqual([true, true]);
-  });
+  const hows = [
+    ['', 'back'],
+    [' or stays beside it', 'stay'],
+  ] as const;
+  test.for(hows)(
+    'of a dead run%s is lifted by one run, and a slower one brings nothing back',
+    async ([, how], { sandbox, expect }) => {
+      const { stateDir } = sandbox;
+      const ends: string[][] = [];
+      const count = await sweepSteps(async (step) => {
+        await withRecord(sandbox);
+        actOnFence(stateDir, 'raise', 0, '999997-1');
+        // The faster run stops the server, or finds that the slower one, which lives, is at it.
+        const wasHeldUp = await liftHeldUpAt(stateDir, how, step, () => void actOnFence(stateDir, 'stop', 0));
+        // What stays goes with the next run, and brings nothing back either.
+        if (how === 'stay') actOnFence(stateDir, 'back', 0, '999996-1');
+        const end = existsSync(join(stateDir, 'stopped')) ? [] : ['servers/byhand.json'];
+        expect([step, namesIn(stateDir)]).toEqual([step, end]);
+        ends.push(end);
+        return wasHeldUp;
+      }, 1);
+      expect(count).toBeGreaterThan(5);
+      expect([ends.some((end) => end.length === 0), ends.some((end) => end.length === 1)]).toEqual([true, true]);
+    },
+  );
 });
 
 const kill = (sandbox: Sandbox): void => {
@@ -121,6 +131,11 @@ describe.concurrent('SIGKILL before any step (the server is a stand-in)', SLOW, 
       await writeState(sandbox.stateDir, 'keep/byhand.json', '{}');
       const { code } = await runCli(sandbox, ALL, { env: killedAt(step) });
       expect([step, textOfRecord(sandbox.stateDir)]).toEqual([step, record]);
+      await runCli(sandbox, ALL);
+      // Until it is clear that the dead run had not told the server to end.
+      const standing = namesIn(sandbox.stateDir).filter((name) => name.startsWith('closing/'));
+      expect([step, standing]).toEqual([step, [expect.stringMatching(/^closing\/byhand@\d+-\d+\.back\.json$/)]]);
+      for (const name of standing) utimesSync(join(sandbox.stateDir, name), 1, 1);
       await runCli(sandbox, ALL);
       const left = ['keep/byhand.json', 'servers/byhand.json'];
       expect([step, alive(server.pid), namesIn(sandbox.stateDir)]).toEqual([step, true, left]);

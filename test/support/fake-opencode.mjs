@@ -2,7 +2,7 @@
 // Stands in for `opencode serve --port N` where many are needed and what they are does not matter: it answers as an
 // idle server does. With OPENCODE_SERVER_PASSWORD it wants that, unless FAKE_OPENCODE=open. FAKE_OPENCODE=silent accepts connections and never answers; `old` cannot list its sessions; `last`
 // ends once it has answered; `slow` never answers the first who asks it to let go, so that a stop takes 6 s;
-// FAKE_OPENCODE_ASKED is a file that gets a line for every connection and question; `late` answers nothing that comes in
+// FAKE_OPENCODE_ASKED is a file that gets a line for every connection and question, and for every SIGTERM if it takes its time; `late` answers nothing that comes in
 // its first 1.2 s; `disposed` ends once it has let go; FAKE_OPENCODE_ENDS is how many ms after SIGTERM it ends; `deaf` takes its first SIGTERM for another's, as OpenCode does while it waits for a child.
 // With FAKE_OPENCODE_CHILD it has a child, which outlives it, as an MCP server does that ignores the end of its input.
 import { spawn } from 'node:child_process';
@@ -50,7 +50,11 @@ const server = createServer((request, response) => {
   response.writeHead(200, { 'content-type': type }).end(body);
 });
 
-if (endsAfter !== undefined) process.on('SIGTERM', () => setTimeout(() => process.exit(), Number(endsAfter)));
+if (endsAfter !== undefined)
+  process.on('SIGTERM', () => {
+    if (asked) appendFileSync(asked, 'SIGTERM\n');
+    setTimeout(() => process.exit(), Number(endsAfter));
+  });
 if (process.env.FAKE_OPENCODE === 'deaf') process.once('SIGTERM', () => undefined);
 if (process.env.FAKE_OPENCODE_CHILD) spawn('sleep', ['600'], { stdio: 'ignore' });
 if (asked) server.on('connection', () => appendFileSync(asked, 'connection\n'));

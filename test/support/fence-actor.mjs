@@ -1,5 +1,5 @@
-// Does one thing to a fence, with the built program's own functions: `raise`, `withdraw`, `close`, `back` (lifts all), or
-// `stop`: lifts those of dead runs, and if there is a record then, fences it and is done with it.
+// Does one thing to a fence, with the built program's own functions: `raise`, `withdraw`, `close`, `back` (lifts all),
+// `stay` (the same, while their servers may be ending), or `stop`: lifts those of dead runs, and if there is a record then, fences it and is done with it.
 import { readFileSync, writeFileSync } from 'node:fs';
 
 const [root, what, identity] = process.argv.slice(2);
@@ -19,10 +19,12 @@ const tokenOf = (pid) => {
 const [pid, startToken] = identity === 'self' ? [process.pid, tokenOf(process.pid)] : identity.split('-');
 const stopper = { run: { pid: Number(pid), startToken }, machine: JSON.parse(readFileSync(`${root}/machine`, 'utf8')) };
 const isDead = ({ run }) => tokenOf(run.pid) !== run.startToken;
-if (what === 'back' || what === 'stop') {
-  for (const fence of fences) if (what === 'back' || isDead(fence)) liftFence(fence, true, stopper);
+const lifts = what === 'back' || what === 'stay';
+if (lifts || what === 'stop') {
+  for (const fence of fences)
+    if (lifts || isDead(fence)) liftFence(fence, what === 'stay' ? 'may be ending' : 'lives', stopper);
 }
-if (what !== 'back') {
+if (!lifts) {
   const [record] = what === 'stop' ? readRegistry(folder, [folder], [], undefined).records : records;
   const raised = record && raiseFence(folder, record, stopper, []);
   const held = typeof raised === 'object' ? raised : undefined;

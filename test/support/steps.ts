@@ -27,9 +27,14 @@ export const actOnFence = (stateDir: string, what: string, step: number, run = '
 };
 
 /** Lifts every fence, held up before one step; `meanwhile` runs then. False when it was done before that step. */
-export const liftHeldUpAt = async (stateDir: string, step: number, meanwhile: () => void): Promise<boolean> => {
+export const liftHeldUpAt = async (
+  stateDir: string,
+  how: 'back' | 'stay',
+  step: number,
+  meanwhile: () => void,
+): Promise<boolean> => {
   const env = { ...killedAt(step), SIGNAL_AT_STEP: 'SIGSTOP' };
-  const child = spawn(process.execPath, [ACTOR, stateDir, 'back', 'self'], { env, stdio: 'inherit' });
+  const child = spawn(process.execPath, [ACTOR, stateDir, how, 'self'], { env, stdio: 'inherit' });
   const over = once(child, 'exit');
   const isStopped = (): boolean => /\) T /.test(readFileSync(`/proc/${child.pid}/stat`, 'utf8'));
   const heldUp = await waitFor('it stops or is over', () =>

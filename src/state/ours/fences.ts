@@ -71,10 +71,15 @@ function isTakenAway(record: string, original: string, fence: string): boolean {
  * The record goes first: a run that dies in between leaves both, and one that cannot write the record leaves the fence.
  */
 function putBack(record: string, original: string | undefined, fence: string): void {
-  // It is there already when a run died in between, or before it had removed the record.
-  if (original !== undefined && readSmall(record).kind !== 'text') createFile(record, original);
+  if (original !== undefined) putRecordBack(record, original);
   removeFile(fence);
 }
+
+/** It is there already when a run died in between, or before it had removed the record. */
+function putRecordBack(record: string, original: string): void {
+  if (readSmall(record).kind !== 'text') createFile(record, original);
+}
+
 /** A record that was rewritten since the look may say that the server is the user's, and that was not judged. */
 function isAsJudged(record: ServerRecord, text: string): boolean {
   const now = parseRecord(record.source.file, text, record.trust);
@@ -85,17 +90,24 @@ const contentOf = ({ password, alsoIn: _, ...content }: ServerRecord): string =>
   JSON.stringify([password?.reveal(), content]);
 
 /**
+ * What has become of the server of a run that died. One that lives may have got its signal from that run, and end later:
+ * only its fence says by then what it leaves.
+ */
+export type Fate = 'gone' | 'lives' | 'may be ending';
+
+/**
  * Ends the fence of a run that died, for the one run that takes it over; a fence that another run has raised in the
  * meantime is left alone. The record of a living server goes back, and only from here, so that a slow run cannot bring
  * back a record whose server a faster run has stopped by then. Until the record is back, the fence exists under the
  * name of this run: while this run lives, however long it is held up, no other run finishes it, and once it has died
- * the next run does.
+ * the next run does. While the server may be ending, the fence stays beside its record, as that of the dead run, and
+ * keeps nobody from raising another one.
  */
-export function liftFence(fence: Fence, recordGoesBack: boolean, stopper: Stopper): void {
-  attempt(() => takeAndEnd(fence, recordGoesBack, stopper));
+export function liftFence(fence: Fence, fate: Fate, stopper: Stopper): void {
+  attempt(() => takeAndEnd(fence, fate, stopper));
 }
 
-function takeAndEnd(fence: Fence, recordGoesBack: boolean, stopper: Stopper): void {
+function takeAndEnd(fence: Fence, fate: Fate, stopper: Stopper): void {
   if (!holds(fence.file, fence.content)) return;
   const taken = join(dirname(fence.file), `${fence.id}${takenBy(stopper.run)}.json`);
   if (!moveFile(fence.file, taken)) return;
@@ -106,10 +118,16 @@ function takeAndEnd(fence: Fence, recordGoesBack: boolean, stopper: Stopper): vo
   // The name identifies the run, but only the content identifies the machine, which the dead run may have shared with
   // an earlier boot.
   attempt(() => replaceFile(taken, JSON.stringify({ ...JSON.parse(fence.content), ...stopper }, null, 2)));
-  const { record, original } = fence;
-  if (record && recordGoesBack) putBack(record.source.file, original, taken);
+  const { record, original, recordIsBack } = fence;
+  if (record && original !== undefined && fate !== 'gone' && !recordIsBack) putRecordBack(record.source.file, original);
+  if (fate === 'may be ending') moveFile(taken, join(dirname(fence.file), standingName(fence)));
   else removeFile(taken);
 }
+
+/** Says of a fence that its record is back. */
+const BACK = '.back';
+
+const standingName = ({ id, run }: Fence): string => `${id}${takenBy(run)}${BACK}.json`;
 
 /** Another run has raised a fence between the look and the move. */
 function handBack(taken: string, { file }: Fence): void {
@@ -123,11 +141,19 @@ export const fenceFile = (folder: StateFolder, id: string): string => join(folde
 /** The part of a fence's name that identifies the run that has taken it over from a dead one. */
 const takenBy = ({ pid, startToken }: Identity): string => `@${pid}-${startToken ?? 'unknown'}`;
 
-/** The run in a fence's name: undefined if the fence still belongs to the run that raised it. */
-function takerIn(name: string, id: string): Identity | 'another name' | undefined {
-  if (name === `${id}.json`) return undefined;
-  const [, pid, token] = name.startsWith(`${id}@`) ? (/^@(\d+)-(.+)\.json$/.exec(name.slice(id.length)) ?? []) : [];
-  return identity(Number(pid), token) ?? 'another name';
+interface Named {
+  /** Undefined if the fence still belongs to the run that raised it. */
+  readonly taker: Identity | undefined;
+  readonly recordIsBack: boolean;
+}
+
+/** What a fence's name says; undefined if it is not one for that id. */
+function readName(name: string, id: string): Named | undefined {
+  if (name === `${id}.json`) return { taker: undefined, recordIsBack: false };
+  const rest = name.startsWith(`${id}@`) ? name.slice(id.length) : '';
+  const [, pid, token, back] = /^@(\d+)-(.+?)(\.back)?\.json$/.exec(rest) ?? [];
+  const taker = identity(Number(pid), token);
+  return taker && { taker, recordIsBack: back !== undefined };
 }
 
 function formatFence(
@@ -167,8 +193,8 @@ export function parseFence(
   const id = text(json.id);
   if (run === undefined || here === undefined || id === undefined || !Array.isArray(json.tree))
     return 'it does not name a run';
-  const taker = takerIn(basename(file), id);
-  if (taker === 'another name') return 'its id does not match its file name';
+  const named = readName(basename(file), id);
+  if (named === undefined) return 'its id does not match its file name';
   const tree = json.tree.flatMap((member) => (isObject(member) ? (identity(member.pid, member.startToken) ?? []) : []));
   const original = text(json.record);
   const record = original === undefined ? undefined : parseRecord(join(folder.servers, `${id}.json`), original, trust);
@@ -176,12 +202,13 @@ export function parseFence(
   return {
     id,
     file,
-    run: taker ?? run,
+    run: named.taker ?? run,
     machine: here,
     tree,
     port: port(json.port) ?? record?.port,
     record,
     original,
+    recordIsBack: named.recordIsBack,
     content,
     seenAt,
   };
