@@ -1,9 +1,10 @@
 import { readdirSync } from 'node:fs';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { crowdOnce, REAPERS } from '../soak/crowd.js';
+import { crowdOnce, ORDERS, REAPERS } from '../soak/crowd.js';
 import { soakOnce } from '../soak/cycle.js';
 import { startInnocents } from '../soak/innocents.js';
 import { filesOf } from '../soak/left.js';
+import { dice } from '../support/mutated.js';
 import { isThorough } from '../support/patience.js';
 import { createSandbox, type Sandbox } from '../support/sandbox.js';
 
@@ -19,8 +20,12 @@ beforeEach(async () => {
 });
 afterEach(() => sandbox.dispose());
 
-test(`${HOOKS} hooks, ${REAPERS} runs, the watch and a person stop each of many stand-ins once, and nothing else`, async () => {
-  await crowdOnce(sandbox, HOOKS);
+/** Another order on another day of the month. */
+const DAY = new Date().getDate();
+const ORDER = ORDERS[DAY % ORDERS.length] ?? 'mixed';
+
+test(`${HOOKS} hooks, ${REAPERS} runs, the watch and a person stop each of many stand-ins once, and nothing else (${ORDER})`, async () => {
+  await crowdOnce(sandbox, ORDER, dice(DAY), HOOKS);
 });
 
 test(`${CYCLES} cycles of stand-ins whose runs are killed at any step and moment leave no process, port, descriptor or file`, async () => {

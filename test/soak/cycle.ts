@@ -177,6 +177,8 @@ function killSome(sandbox: Sandbox, roll: Roll): number {
 const PATIENCE_MS = 90_000;
 /** A background run that found another one stopping a server looks again half a minute later: most cycles end it before. */
 const RUNS_IN_PEACE = 3;
+/** What is left by then waits for a clock: connections of a run that was killed count for a minute. */
+const PAUSE_MS = 1_000;
 
 /** Runs that nothing interrupts, until everything is as before: at most so many, and so long. */
 async function finish(
@@ -190,6 +192,7 @@ async function finish(
   const wrong: string[] = [];
   let left: string[] = [];
   const isOver = async (): Promise<boolean> => {
+    if (count.runs > RUNS_IN_PEACE) await sleep(PAUSE_MS);
     const { code, stderr } = await runCli(sandbox, [...ALL, '--grace', '1s'], { env: AT_ONCE });
     count.runs += 1;
     if (code !== 0 && code !== 1) wrong.push(`a run ended with ${code}: ${stderr}`);

@@ -38,7 +38,7 @@ export function letADayPass({ stateDir }: Sandbox): number {
 }
 
 /** The log is the history, and the notice is for whoever begins the next session. */
-const STAYS = /^(log\.ndjson(\.\d+)?|notice\.json|servers\/(told|kept)\.json|keep\/kept\.json)$/;
+const STAYS = /^(log(\.1)?\.ndjson|notice\.json|servers\/(told|kept)\.json|keep\/kept\.json)$/;
 
 /** What is left of a cycle, one sentence each. */
 export function leftOf(sandbox: Sandbox, innocents: readonly number[], ports: readonly number[]): string[] {

@@ -35,7 +35,9 @@ const env = {
   SOAK_CROWDS: crowds,
   ...(values.real ? { SOAK_REAL: '1' } : {}),
 };
-process.stdout.write(crowds === '0' ? `${cycles} cycles, --seed ${seed} --from ${from}\n` : `${crowds} crowds\n`);
+process.stdout.write(
+  crowds === '0' ? `${cycles} cycles, --seed ${seed} --from ${from}\n` : `${crowds} crowds, --seed ${seed}\n`,
+);
 
 /** Not `exec`: a shell takes away what ends as nobody's child, and node, as the first process of a namespace, does not. */
 const IN_IT = 'ip link set lo up && "$@"; exit $?';

@@ -125,7 +125,7 @@ export const recordsIn = (stateDir: string): StateFile[] => {
 
 /** The lines of the log, oldest first. */
 export const logOf = (stateDir: string): Fields[] => {
-  const text = readIf(join(stateDir, 'log.ndjson')) ?? '';
+  const text = ['log.1.ndjson', 'log.ndjson'].map((name) => readIf(join(stateDir, name)) ?? '').join('');
   return text.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line)]));
 };
 
