@@ -12,6 +12,9 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const PLUGIN = join(ROOT, '.claude-plugin/opencode-reap');
 const BUILT = ['hook.cjs', 'opencode-reap.cjs'];
 
+/** For so long a request can be seen, also on a machine that is starved. */
+const LINGER = '3s';
+
 const jsonOf = async (...path: string[]) => JSON.parse(await readFile(join(...path), 'utf8'));
 
 interface Done {
@@ -20,7 +23,7 @@ interface Done {
 }
 
 const done = (sandbox: Sandbox, command: string, args: readonly string[], cwd: string, input = ''): Promise<Done> => {
-  const child = spawn(command, args, { cwd, env: sandbox.env({ OPENCODE_REAP_LINGER: '200ms' }) });
+  const child = spawn(command, args, { cwd, env: sandbox.env({ OPENCODE_REAP_LINGER: LINGER }) });
   let printed = '';
   for (const output of [child.stdout, child.stderr]) output.setEncoding('utf8').on('data', (text) => (printed += text));
   child.stdin.end(input);
