@@ -10,6 +10,7 @@ import { type Found, findPlace } from '../../src/observe/find-directory.js';
 import { hashedPlaceOf, hashedPlacesOf } from '../../src/observe/hashed-directory.js';
 import { workspaceAtOnce } from '../../src/observe/workspace-at-once.js';
 import { standInForMounts } from '../support/mounts.js';
+import { waitFor } from '../support/wait.js';
 
 /*
  * What is asked of a file system that may not answer, and what is remembered of it: with a list of mounts, a clock and a
@@ -188,6 +189,19 @@ describe('the process that asks a disk, by a stand-in,', () => {
     standInForAsking(asIs, true);
     expect(askDisk([[shop()]]).size).toBe(0);
   });
+});
+
+/** `npm run mutate` changes the text of what such a process runs. */
+const changed = process.env.MUTATED ? ' (skipped: its text is changed)' : '';
+test.skipIf(changed)(`a process that really asks a disk finds what is found here${changed}`, async () => {
+  writeFileSync(join(root, 'plain/.git'), `gitdir: ${join(root, 'repo/.git')}\n`);
+  const groups = [[shop(), join(root, 'link'), join(root, 'gone')], [join(root, 'repo/src')]];
+  // A machine that is too busy to begin it in time has no answer either.
+  const found = await waitFor('all of them have answered', () => {
+    const all = askDisk(groups);
+    return all.size === 4 ? all : undefined;
+  });
+  for (const at of groups.flat()) expect(found.get(at)).toEqual(asIs(at));
 });
 
 describe('a place with its hashes', () => {
