@@ -108,15 +108,16 @@ async function lastActivity(
   address: Address,
   directories: ReadonlySet<string>,
 ): Promise<number | 'unknown' | undefined> {
-  const times: number[] = [];
+  let last: number | undefined;
   let query = '';
   for (let page = 0; page < MAX_PAGES; page += 1) {
     const list = await bodyOf(address, SESSIONS, query);
     const { data, cursor } = typeof list === 'object' && isObject(list.body) ? list.body : {};
     const sessions = Array.isArray(data) ? data.map(sessionIn) : [undefined];
     if (!isObject(cursor) || !sessions.every((one) => one !== undefined)) return 'unknown';
-    times.push(...sessions.flatMap((one) => (directories.has(one.directory) ? [one.updated] : [])));
-    if (typeof cursor.next !== 'string') return times.length === 0 ? undefined : Math.max(...times);
+    for (const { directory, updated } of sessions)
+      if (directories.has(directory)) last = Math.max(last ?? updated, updated);
+    if (typeof cursor.next !== 'string') return last;
     query = `?cursor=${encodeURIComponent(cursor.next)}`;
   }
   return 'unknown';

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import type { Activity } from '../../../src/decide/activity.js';
 import { type Secret, secret } from '../../../src/model/secret.js';
 import { askActivity } from '../../../src/observe/server/activity.js';
@@ -224,6 +224,17 @@ describe('the last activity of an OpenCode 2, made by hand,', () => {
       json(page([session('/a', at)], at < pages ? `${at + 1}` : null))(request, response);
     };
     expect(await lastOf(list)).toEqual(idle(2, { lastActiveAt: expected }));
+  });
+
+  test('is found among more sessions than a call takes arguments', async () => {
+    // So long a list may take a slow machine longer than an answer may.
+    const { setTimeout: later } = globalThis;
+    onTestFinished(() => void Object.assign(globalThis, { setTimeout: later }));
+    Object.assign(globalThis, { setTimeout: (does: () => void, ms = 0) => later(does, ms * 30) });
+    const most = Array.from({ length: 70_000 }, (_, at) => ({ location: { directory: '/a' }, time: { updated: at } }));
+    const pages = [page(most, 'next'), page(most.slice(1), null)].map((one) => json(one));
+    const list: say.Handler = (request, response) => pages[request.url === LIST ? 0 : 1]?.(request, response);
+    expect(await lastOf(list)).toEqual(idle(2, { lastActiveAt: 69_999 }));
   });
 
   test.each<[string, say.Handler]>([
