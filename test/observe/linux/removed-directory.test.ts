@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, realpathSync, rmdirSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readlinkSync, realpathSync, rmdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
@@ -18,7 +18,7 @@ async function workingIn(name: string) {
   });
   const { pid = 0 } = child;
   const said = () => linuxDetails({ cwd: [pid] }).get(pid);
-  await waitFor('it works there', () => said()?.cwd === cwd);
+  await waitFor('it works there', () => readlinkSync(`/proc/${pid}/cwd`) === cwd);
   const before = said();
   rmdirSync(cwd);
   return { cwd, before, after: said() };
