@@ -10,7 +10,7 @@ import type { Trust } from '../src/model/record.js';
 import { environmentFrom } from '../src/observe/environment.js';
 import { acceptingIn } from '../src/observe/linux/listens.js';
 import { parseStat, parseStatus } from '../src/observe/linux/processes.js';
-import { parseTcp } from '../src/observe/linux/sockets.js';
+import { parseTcp } from '../src/observe/linux/tcp-table.js';
 import { parseEnvironments, shownIn } from '../src/observe/macos/environments.js';
 import { bootIn, machineIn } from '../src/observe/macos/host.js';
 import { parseLsof, tcpSockets } from '../src/observe/macos/lsof.js';

@@ -13,11 +13,11 @@ const INITIAL = 'time:[4026531834]';
 
 /**
  * Identifies the time namespace, to tell whether two start tokens can be compared. A namespace without an offset counts
- * as the initial one.
+ * as the initial one. The offsets are asked for only where there may be some: a hook has no time for more than the link.
  */
-export function timeNamespaceFrom(link: string | undefined, offsets: string | undefined): string | undefined {
+export function timeNamespaceFrom(link: string | undefined, offsets: () => string | undefined): string | undefined {
   if (link === undefined || link === INITIAL) return link;
-  const offset = /^boottime\s+(-?\d+)\s+(\d+)$/m.exec(offsets ?? '')?.slice(1);
+  const offset = /^boottime\s+(-?\d+)\s+(\d+)$/m.exec(offsets() ?? '')?.slice(1);
   // The number alone is reused, and then with another offset.
   return offset === undefined
     ? link

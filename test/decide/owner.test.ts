@@ -2,8 +2,6 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type Owner, sparesByOwner, whose } from '../../src/decide/owner.js';
 import type { Registration } from '../../src/model/owner.js';
-import { ttyFrom } from '../../src/observe/linux/processes.js';
-import { unitFrom } from '../../src/observe/linux/units.js';
 import { but, type Change, ended, every, recorded, registered, running, seen, shown, spawnedWith } from './changes.js';
 import {
   CLAUDE,
@@ -430,32 +428,4 @@ test.each<[Owner, 'yes' | 'no' | 'unknown']>([
   [{ kind: 'unknown' }, 'no'],
 ])('whether %j spares what a plugin recorded: %s', (owner, spares) => {
   expect(sparesByOwner(owner)).toBe(spares);
-});
-
-test.each([
-  ['0::/system.slice/opencode-web.service\n', 'opencode-web.service'],
-  [
-    '0::/user.slice/user-1000.slice/user@1000.service/app.slice/app-org.gnome.Terminal.slice/vte-spawn-1.scope\n',
-    'vte-spawn-1.scope',
-  ],
-  ['0::/user.slice/user-1000.slice/user@1000.service/app.slice/web.service/payload\n', 'web.service'],
-  ['9:name=systemd:/system.slice/web.service\n4:memory:/other.service\n0::/\n', 'web.service'],
-  ['4:memory:/other.service\n0::/\n', ''],
-  ['0::/docker/1234\n', ''],
-  [`0::/${'x'.repeat(300)}.service\n`, ''],
-  ['', ''],
-])('the unit in %j is %j', (text, unit) => {
-  expect(unitFrom(text)).toBe(unit);
-});
-
-test.each([
-  [0x8803, 'pts/3'],
-  [(136 << 8) | 255, 'pts/255'],
-  // mkdev(136, 300), as the kernel writes it.
-  [(136 << 8) | (300 & 0xff) | ((300 & ~0xff) << 12), 'pts/300'],
-  [0x401, 'tty1'],
-  [0x440, undefined],
-  [0, undefined],
-])('the terminal with the number %i is %s', (device, name) => {
-  expect(ttyFrom(device)).toBe(name);
 });

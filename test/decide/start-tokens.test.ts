@@ -21,7 +21,11 @@ describe('a time namespace', () => {
     ['is one of its own where its offset cannot be read', 'time:[2]', undefined, 'time:[2]'],
     ['is none where the kernel has none', undefined, undefined, undefined],
   ])('%s', (_sentence, link, text, expected) => {
-    expect(timeNamespaceFrom(link, text)).toBe(expected);
+    expect(timeNamespaceFrom(link, () => text)).toBe(expected);
+  });
+
+  test('without an offset takes a hook no more than a look at its link', () => {
+    for (const link of [INITIAL, undefined]) timeNamespaceFrom(link, () => expect.fail('the offsets were read'));
   });
 });
 

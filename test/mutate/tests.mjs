@@ -40,6 +40,7 @@ export const TESTS = {
   'run/silences.ts': ['test/run/silences.test.ts'],
   'run/tidy.ts': ['test/run/tidy.test.ts'],
   'observe/linux': [
+    'test/observe/linux',
     'test/fuzz.test.ts',
     'test/observe/observe.test.ts',
     'test/observe/birth.test.ts',

@@ -7,14 +7,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { acceptingIn, linuxListens } from '../../src/observe/linux/listens.js';
 import { linuxLook, linuxProcesses, parseStat, parseStatus } from '../../src/observe/linux/processes.js';
-import {
-  isEndOf,
-  linuxListener,
-  linuxSockets,
-  listenerAt,
-  parseTcp,
-  type Row,
-} from '../../src/observe/linux/sockets.js';
+import { isEndOf, linuxListener, linuxSockets, listenerAt } from '../../src/observe/linux/sockets.js';
+import { parseTcp, type Row } from '../../src/observe/linux/tcp-table.js';
 import { reservePort } from '../support/port.js';
 import { children, parent, processGroup, sessionId, startToken } from '../support/proc.js';
 import { createSandbox, type Sandbox } from '../support/sandbox.js';

@@ -7,7 +7,7 @@ import { remembered } from '../../src/install/remembered.js';
 import { type Identity, parsePid } from '../../src/model/identity.js';
 import { lstartSeconds } from '../../src/model/lstart.js';
 import { mountsIn } from '../../src/observe/linux/mounts.js';
-import { parseTcp } from '../../src/observe/linux/sockets.js';
+import { parseTcp } from '../../src/observe/linux/tcp-table.js';
 import { unitFrom } from '../../src/observe/linux/units.js';
 import { listedSessions } from '../../src/state/claude-sessions.js';
 import { stateFolder } from '../../src/state/folders.js';
@@ -239,8 +239,8 @@ const OF_THE_SYSTEM: readonly MoreTarget[] = [
   [
     'offsets of a time namespace',
     ['monotonic           0         0\nboottime          5         0\n'],
-    (text) => timeNamespaceFrom(LINK, text)?.startsWith('time:[') === true,
-    (text) => (timeNamespaceFrom(LINK, text) === LINK ? 0 : 1),
+    (text) => timeNamespaceFrom(LINK, () => text)?.startsWith('time:[') === true,
+    (text) => (timeNamespaceFrom(LINK, () => text) === LINK ? 0 : 1),
   ],
   [
     'when ps says that a process started',

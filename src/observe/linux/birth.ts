@@ -27,6 +27,11 @@ function streamOf(pid: number, stream: number): Stream | undefined {
   if (to.startsWith('socket:')) return 'socket';
   if (to.startsWith('pipe:')) return 'pipe';
   if (to !== '/dev/null') return 'other';
-  const [, flags] = /^flags:\s*([0-7]+)$/m.exec(textAt(`/proc/${pid}/fdinfo/${stream}`) ?? '') ?? [];
+  return modeIn(textAt(`/proc/${pid}/fdinfo/${stream}`) ?? '');
+}
+
+/** Of what `/proc/PID/fdinfo/FD` says. */
+export function modeIn(fdinfo: string): Stream | undefined {
+  const [, flags] = /^flags:\s*([0-7]+)$/m.exec(fdinfo) ?? [];
   return flags === undefined ? undefined : MODES[Number.parseInt(flags, 8) & 3];
 }

@@ -53,6 +53,11 @@ function cwdOf(pid: number): Details {
   }
 }
 
-function isElsewhere(pid: number): boolean {
-  return ['pid', 'time'].some((kind) => linkAt(`/proc/${pid}/ns/${kind}`) !== linkAt(`/proc/self/ns/${kind}`));
-}
+const isElsewhere = (pid: number): boolean => differ(spacesOf(pid), spacesOf('self'));
+
+/** Where pids, and where start tokens mean something. */
+const spacesOf = (pid: number | 'self') => ['pid', 'time'].map((kind) => linkAt(`/proc/${pid}/ns/${kind}`));
+
+/** What cannot be read of another is not as ours. */
+export const differ = (theirs: readonly (string | undefined)[], ours: readonly (string | undefined)[]): boolean =>
+  theirs.some((one, at) => one !== ours[at]);

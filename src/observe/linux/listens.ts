@@ -1,6 +1,7 @@
 import { linuxGlance } from './processes.js';
-import { tableAt, textAt } from './read.js';
-import { parseTcp, socketInodes } from './sockets.js';
+import { tableAt } from './read.js';
+import { socketInodes } from './sockets.js';
+import { parseTcp } from './tcp-table.js';
 
 /** The flag of a socket that waits for connections, __SO_ACCEPTCON. */
 const ACCEPTS = 0x10000;
@@ -14,11 +15,17 @@ export function linuxListens(pid: number): boolean | undefined {
   const seen = linuxGlance(pid);
   const inodes = socketInodes(pid);
   if (typeof seen === 'string' || inodes === undefined) return undefined;
-  const inherited = inodes.length === 0 ? [] : (socketInodes(seen.parent) ?? []);
+  const inherited = socketInodes(seen.parent) ?? [];
   const own = inodes.filter((inode) => !inherited.includes(inode));
+  return waitsAt(own, (table) => tableAt(`/proc/${pid}/net/${table}`));
+}
+
+type Table = 'tcp' | 'tcp6' | 'udp' | 'udp6' | 'unix';
+
+/** Whether one of these sockets waits for others, by the tables of its network; none are read for no sockets. */
+export function waitsAt(own: readonly string[], read: (table: Table) => string | undefined): boolean | undefined {
   if (own.length === 0) return false;
-  const read = (table: string) => tableAt(`/proc/${pid}/net/${table}`);
-  const [tcp, udp, unix] = [read('tcp'), read('udp'), textAt(`/proc/${pid}/net/unix`)];
+  const [tcp, udp, unix] = [read('tcp'), read('udp'), read('unix')];
   if (tcp === undefined || udp === undefined || unix === undefined) return undefined;
   // IPv6 may be switched off. A UDP socket without a peer takes what anybody sends.
   const listening = new Set([

@@ -1,5 +1,5 @@
 import { lstatSync, readlinkSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { tryRead } from '../../common/errors.js';
 import { textAt } from './read.js';
 
@@ -22,29 +22,42 @@ const ANSWERING = new Set(
 
 /** Reading the list takes as long as looking at ten directories. */
 const LIST_HOLDS_MS = 200;
-let listed: { readonly mounts: ReadonlySet<string>; readonly until: number } | undefined;
 
 /**
  * Where such file systems are mounted. None where the system keeps no such list. What lies at the root is none either: if
  * that does not answer, nothing runs here.
  */
-export function unsureMounts(): ReadonlySet<string> {
-  const now = process.uptime() * 1000;
-  if (listed === undefined || listed.until < now)
-    listed = { mounts: mountsIn(textAt('/proc/self/mountinfo') ?? ''), until: now + LIST_HOLDS_MS };
-  return listed.mounts;
+export const unsureMounts = heldFor(
+  LIST_HOLDS_MS,
+  () => mountsAt('/proc/self/mountinfo'),
+  () => process.uptime() * 1000,
+);
+
+/** What was read, until it is older than that. */
+export function heldFor<T>(ms: number, read: () => T, nowMs: () => number): () => T {
+  let held: { readonly what: T; readonly until: number } | undefined;
+  return () => {
+    const now = nowMs();
+    if (held === undefined || held.until < now) held = { what: read(), until: now + ms };
+    return held.what;
+  };
 }
+
+export const mountsAt = (file: string): ReadonlySet<string> => mountsIn(textAt(file) ?? '');
 
 /** Of what `/proc/self/mountinfo` lists. */
 export function mountsIn(mountinfo: string): ReadonlySet<string> {
-  const lines = mountinfo.split('\n');
-  // Most often there is none, and a hook has no time for the rest.
-  if (lines.every((line) => line === '' || ANSWERING.has(typeOf(line)))) return new Set();
-  // Of several at one place, the last one is seen.
-  const types = new Map(lines.map((line) => [unescaped(line.split(' ', 5)[4] ?? ''), typeOf(line)]));
-  for (const answering of ['/', '']) types.delete(answering);
-  return new Set([...types].flatMap(([point, type]) => (ANSWERING.has(type) ? [] : [point])));
+  const unsure = new Set<string>();
+  for (const line of mountinfo.split('\n')) {
+    if (!ANSWERING.has(typeOf(line))) unsure.add(pointOf(line));
+    // Of several at one place, the last one is seen. Most often there is none, and a hook has no time to look where.
+    else if (unsure.size > 0) unsure.delete(pointOf(line));
+  }
+  for (const answering of ['/', '']) unsure.delete(answering);
+  return unsure;
 }
+
+const pointOf = (line: string): string => unescaped(line.split(' ')[4] ?? '');
 
 function typeOf(line: string): string {
   const at = line.indexOf(' - ') + 3;
@@ -55,7 +68,7 @@ function typeOf(line: string): string {
 const unescaped = (point: string): string =>
   point.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));
 
-/** Far more links than any path may have. */
+/** The kernel follows no more (MAXSYMLINKS in include/linux/namei.h). */
 const MOST_LINKS = 40;
 
 const stepsOf = (path: string): string[] => path.split('/').filter((step) => step !== '' && step !== '.');
@@ -72,7 +85,7 @@ export function crossingOf(path: string, mounts: ReadonlySet<string>): Crossing 
   let steps = stepsOf(whole);
   for (let links = 0; steps.length > 0; ) {
     const [step = '', ...left] = steps;
-    const next = step === '..' ? dirname(at) : join(at, step);
+    const next = join(at, step);
     if (mounts.has(next)) return { mount: next, real: [next, ...left].join('/') };
     const target = tryRead(() => (lstatSync(next).isSymbolicLink() ? readlinkSync(next) : ''));
     if (target === undefined) return undefined;
@@ -80,7 +93,7 @@ export function crossingOf(path: string, mounts: ReadonlySet<string>): Crossing 
     if (links > MOST_LINKS) return undefined;
     if (target.startsWith('/')) at = '/';
     else if (target === '') at = next;
-    steps = target === '' ? left : [...stepsOf(target), ...left];
+    steps = [...stepsOf(target), ...left];
   }
   return undefined;
 }

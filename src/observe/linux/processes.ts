@@ -1,7 +1,7 @@
 import { closeSync, openSync, readdirSync, readSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { isOfEndedProcess, isSystemError, tryRead } from '../../common/errors.js';
-import { sharesTime, timeNamespaceFrom } from '../../decide/start-tokens.js';
+import { timeNamespaceFrom } from '../../decide/start-tokens.js';
 import { claudeRole } from '../../model/claude-process.js';
 import { classify, isOpencode, isRunner } from '../../model/command-line.js';
 import { type Host, parsePid } from '../../model/identity.js';
@@ -22,51 +22,46 @@ export function linuxHost(): Host {
 }
 
 const readMachine = (): Host => ({
-  id: trimmed('/etc/machine-id') ?? trimmed('/var/lib/dbus/machine-id'),
-  boot: trimmed('/proc/sys/kernel/random/boot_id'),
+  id: firstIn('/etc/machine-id', '/var/lib/dbus/machine-id'),
+  boot: firstIn('/proc/sys/kernel/random/boot_id'),
   // The boot id is the same in every container; the namespace tells them apart.
   pidNamespace: linkAt('/proc/self/ns/pid'),
-  timeNamespace: linuxTimeNamespace(),
+  timeNamespace: timeNamespaceFrom(linkAt('/proc/self/ns/time'), () => textAt('/proc/self/timens_offsets')),
   // The same as the system's own word, which takes node's `os`, and the hook 0.4 ms.
-  name: trimmed('/proc/sys/kernel/hostname') ?? hostname(),
+  name: firstIn('/proc/sys/kernel/hostname') ?? hostname(),
 });
 
-/** The offsets are read only where there may be some: one link is all that it costs the hook. */
-function linuxTimeNamespace(): string | undefined {
-  const link = linkAt('/proc/self/ns/time');
-  const plain = timeNamespaceFrom(link, undefined);
-  return plain === undefined || sharesTime(plain, undefined)
-    ? plain
-    : timeNamespaceFrom(link, textAt('/proc/self/timens_offsets'));
+/** The text of the first of these files that has any, trimmed. */
+export function firstIn(...files: readonly string[]): string | undefined {
+  for (const file of files) {
+    const text = textAt(file)?.trim();
+    if (text) return text;
+  }
+  return undefined;
 }
 
-function trimmed(file: string): string | undefined {
-  return textAt(file)?.trim() || undefined;
-}
-
-/** Processes of other users may be hidden (hidepid); ours never are. Undefined when /proc does not even show us. */
-export function linuxProcesses(): ProcessTable | undefined {
+/**
+ * Processes of other users may be hidden (hidepid); ours never are. Undefined when /proc, which has these names, does not
+ * even show us.
+ */
+export function linuxProcesses(names = tryRead(() => readdirSync('/proc')) ?? []): ProcessTable | undefined {
   const table = new Map<number, Process>();
   const uptimeMs = uptime();
-  for (const name of tryRead(() => readdirSync('/proc')) ?? []) {
-    const pid = isNumber(name) ? parsePid(Number(name)) : undefined;
+  for (const name of names) {
+    const pid = parsePid(Number(name));
     const seen = pid && lookAt(pid, uptimeMs, mayMatter);
     if (seen && typeof seen !== 'string') table.set(seen.pid, seen);
   }
-  lookAbove(table, uptimeMs);
+  lookAbove(table, (pid) => lookAt(pid, uptimeMs));
   return table.has(process.pid) ? table : undefined;
 }
 
-/** Of all names in /proc, only those of processes begin with a digit. */
-const isNumber = (name: string): boolean => name.charCodeAt(0) <= 57;
-
 /** What is above a server may have started it, whatever it is, so all is read of it. */
-function lookAbove(table: Map<number, Process>, uptimeMs: number | undefined): void {
+export function lookAbove(table: Map<number, Process>, look: (pid: number) => Seen): void {
   const serving = [...table.values()].filter(({ command }) => command?.kind === 'serve');
   const above = new Set(serving.flatMap(({ parent }) => [...lineage(table, parent)]));
   for (const pid of above) {
-    if (table.get(pid)?.owner !== undefined) continue;
-    const seen = lookAt(pid, uptimeMs);
+    const seen = look(pid);
     if (typeof seen === 'object') table.set(pid, seen);
     else if (seen === 'gone') table.delete(pid);
   }
@@ -97,21 +92,23 @@ function lookAt(
   if (!isWorth(bare.name, bytes, Number(fields[6]))) return { ...bare, command: OTHER };
   const argv = argvOf(pid);
   const { owner, memoryBytes } = statusOf(pid);
-  const claude = claudeRole(bare.name, argv, undefined);
-  const isClear = claude !== undefined || bytes < ROOMY_BYTES || owner !== process.getuid?.().toString();
-  const executable = isClear ? undefined : executableOf(pid);
-  const role = isClear ? claude : claudeRole(bare.name, argv, executable);
-  return { ...bare, owner, memoryBytes, command: argv && classify(argv, executable), claude: role };
+  const executable = mayBeRenamed(bytes, owner) ? linkAt(`/proc/${pid}/exe`) : undefined;
+  const claude = claudeRole(bare.name, argv, executable);
+  return { ...bare, owner, memoryBytes, command: argv && classify(argv, executable), claude };
 }
 
 const OTHER = { kind: 'other' } as const;
 
+/** The address space of a JavaScript runtime; none has less. */
+const ROOMY_BYTES = 64 * 1024 * 1024;
+
 /**
  * Claude Code may run under any name, by a link to it, and so may OpenCode. Reading what each process executes would
- * take a fifth longer (7 of 40 µs), so it is read only of those with the address space of a JavaScript runtime, which
- * none has less than.
+ * take a fifth longer (7 of 40 µs), so it is read only of those with room for one; and of our own user's, since the
+ * kernel shows it of no others.
  */
-const ROOMY_BYTES = 64 * 1024 * 1024;
+export const mayBeRenamed = (bytes: number, owner: string | undefined): boolean =>
+  bytes >= ROOMY_BYTES && owner === process.getuid?.().toString();
 
 /** PF_KTHREAD of include/linux/sched.h. */
 const KERNEL_THREAD = 0x200000;
@@ -125,7 +122,7 @@ const LONGEST_NAME = 15;
  * what runs OpenCode is neither, whatever its arguments say, and nothing asks whose it is. The kernel calls a script by
  * the script's own name. What has no size is a thread of the kernel's, or the kernel does not tell.
  */
-const mayMatter = (name: string, bytes: number, flags: number): boolean =>
+export const mayMatter = (name: string, bytes: number, flags: number): boolean =>
   bytes >= ROOMY_BYTES ||
   (bytes === 0 && (flags & KERNEL_THREAD) === 0) ||
   name.length >= LONGEST_NAME ||
@@ -133,11 +130,13 @@ const mayMatter = (name: string, bytes: number, flags: number): boolean =>
   isRunner(name) ||
   claudeRole(name, undefined, undefined) !== undefined;
 
-const executableOf = (pid: number): string | undefined => linkAt(`/proc/${pid}/exe`);
+const statOf = (pid: number): Stat => statAt(`/proc/${pid}/stat`);
 
-function statOf(pid: number): { readonly text: string } | 'gone' | 'unknown' {
+type Stat = { readonly text: string } | 'gone' | 'unknown';
+
+export function statAt(file: string): Stat {
   try {
-    return { text: slurp(`/proc/${pid}/stat`) };
+    return { text: slurp(file) };
   } catch (error) {
     if (isOfEndedProcess(error)) return 'gone';
     if (isSystemError(error)) return 'unknown';
@@ -160,7 +159,7 @@ function parseFields(stat: string, fields: readonly string[], uptimeMs: number |
   // A token that nothing follows may have been cut, and so be another one.
   if (pid === undefined || startToken === undefined || !/^\d{1,20}$/.test(startToken) || fields.length < 23)
     return 'unknown';
-  if (!fields.slice(1, 4).every((field) => /^-?\d{1,10}$/.test(field))) return 'unknown';
+  if (!fields.slice(1, 5).every((field) => /^-?\d{1,10}$/.test(field))) return 'unknown';
   if (fields[0] === 'Z' || fields[0] === 'X') return 'gone';
   const startedMs = (Number(startToken) * 1000) / TICKS_PER_SECOND;
   return {
@@ -189,8 +188,11 @@ export function ttyFrom(device: number): string | undefined {
 }
 
 /** By the boot clock, which counts suspends and which nobody sets. */
-function uptime(): number | undefined {
-  const seconds = Number.parseFloat(readShort('/proc/uptime') ?? '');
+const uptime = (): number | undefined => uptimeIn(readShort('/proc/uptime'));
+
+/** In milliseconds. */
+export function uptimeIn(text: string | undefined): number | undefined {
+  const seconds = Number.parseFloat(text ?? '');
   return Number.isFinite(seconds) ? seconds * 1000 : undefined;
 }
 

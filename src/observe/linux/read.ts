@@ -13,7 +13,7 @@ const PAGE = 4_096;
 const ROOM = 512;
 
 /**
- * A table of connections. To say that there are no more rows, the kernel goes through all of its own table once more,
+ * A table of sockets. To say that there are no more rows, the kernel goes through all of its own table once more,
  * which is sized by the memory of the machine and not by what is in it: 2.3 ms for 262,144 places, twice for each
  * table. So it is not asked where it has already said so: a read ends early for want of room for the next row, or
  * because there is none (seq_read_iter in fs/seq_file.c).
@@ -23,14 +23,19 @@ export function tableAt(file: string): string | undefined {
     const buffer = Buffer.allocUnsafe(65_536);
     const fd = openSync(file, 'r');
     try {
-      let text = '';
-      for (;;) {
-        const length = readSync(fd, buffer, 0, buffer.length, null);
-        text += buffer.toString('latin1', 0, length);
-        if (length <= PAGE - ROOM) return text;
-      }
+      return untilShort(() => buffer.toString('latin1', 0, readSync(fd, buffer, 0, buffer.length, null)));
     } finally {
       closeSync(fd);
     }
   });
+}
+
+/** Of parts in which each character is a byte. */
+export function untilShort(read: () => string): string {
+  let text = '';
+  for (;;) {
+    const part = read();
+    text += part;
+    if (part.length <= PAGE - ROOM) return text;
+  }
 }
