@@ -83,8 +83,9 @@ export function crossingOf(path: string, mounts: ReadonlySet<string>): Crossing 
   // Step by step as the kernel goes: what follows `..` lies where the link before it leads.
   const whole = path.startsWith('/') ? path : `${tryRead(() => process.cwd()) ?? ''}/${path}`;
   let steps = stepsOf(whole);
-  for (let links = 0; steps.length > 0; ) {
-    const [step = '', ...left] = steps;
+  for (let links = 0; ; ) {
+    const [step, ...left] = steps;
+    if (step === undefined) return undefined;
     const next = join(at, step);
     if (mounts.has(next)) return { mount: next, real: [next, ...left].join('/') };
     const target = tryRead(() => (lstatSync(next).isSymbolicLink() ? readlinkSync(next) : ''));
@@ -95,5 +96,4 @@ export function crossingOf(path: string, mounts: ReadonlySet<string>): Crossing 
     else if (target === '') at = next;
     steps = [...stepsOf(target), ...left];
   }
-  return undefined;
 }

@@ -33,9 +33,10 @@ export function tableAt(file: string): string | undefined {
 /** Of parts in which each character is a byte. */
 export function untilShort(read: () => string): string {
   let text = '';
-  for (;;) {
-    const part = read();
+  let part: string;
+  do {
+    part = read();
     text += part;
-    if (part.length <= PAGE - ROOM) return text;
-  }
+  } while (part.length > PAGE - ROOM);
+  return text;
 }

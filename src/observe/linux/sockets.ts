@@ -1,5 +1,5 @@
-import { readdirSync } from 'node:fs';
-import { tryRead } from '../../common/errors.js';
+import { readdirSync, readlinkSync } from 'node:fs';
+import { isOfEndedProcess, tryRead } from '../../common/errors.js';
 import type { Connection, Listening, Sockets } from '../../model/process.js';
 import type { Listener, ServerTree } from '../platform.js';
 import { linuxGlance } from './processes.js';
@@ -50,7 +50,7 @@ interface Shared extends Owners {
 interface Owners {
   readonly shown: Shown;
   readonly found: Map<string, number>;
-  unread?: number[];
+  unread?: IterableIterator<number>;
 }
 
 function socketsAt(trees: readonly ServerTree[], shown: Shown): (Sockets | undefined)[] {
@@ -143,13 +143,14 @@ function ownerOf(inode: string, owners: Owners): number | undefined {
 
 /** Reads the descriptors of no more processes than it takes, the youngest first: clients of a server are most often. */
 function anyOwnerOf(inode: string, owners: Owners): number | undefined {
-  owners.unread ??= owners.shown.pids();
-  while (!owners.found.has(inode)) {
-    const pid = owners.unread.pop();
-    if (pid === undefined) return undefined;
-    own(owners, pid);
-  }
-  return owners.found.get(inode);
+  const { found } = owners;
+  owners.unread ??= owners.shown.pids().reverse().values();
+  if (!found.has(inode))
+    for (const pid of owners.unread) {
+      own(owners, pid);
+      if (found.has(inode)) break;
+    }
+  return found.get(inode);
 }
 
 /** Until it has become its program, what a server starts has the server's own sockets: they are its parent's. */
@@ -166,10 +167,21 @@ function parentOf(pid: number): number | undefined {
 }
 
 export function socketInodes(pid: number): string[] | undefined {
-  const folder = `/proc/${pid}/fd`;
-  return tryRead(() => readdirSync(folder))?.flatMap(
-    (fd) => /^socket:\[(\d+)\]$/.exec(linkAt(`${folder}/${fd}`) ?? '')?.[1] ?? [],
-  );
+  return inodesIn(`/proc/${pid}/fd`);
+}
+
+/** The sockets among the descriptors that this folder lists. */
+export const inodesIn = (folder: string): string[] | undefined =>
+  tryRead(() => readdirSync(folder).flatMap((fd) => /^socket:\[(\d+)\]$/.exec(targetOf(`${folder}/${fd}`))?.[1] ?? []));
+
+/** Empty for one that was closed since. One that may not be read (AppArmor and SELinux allow the list alone) is not none. */
+function targetOf(link: string): string {
+  try {
+    return readlinkSync(link);
+  } catch (error) {
+    if (isOfEndedProcess(error)) return '';
+    throw error;
+  }
 }
 
 /** IPv6 may be switched off; IPv4's table is always there. */

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { readFileSync, realpathSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -7,6 +7,7 @@ import { linuxBirth, modeIn } from '../../../src/observe/linux/birth.js';
 import { differ, linuxDetails } from '../../../src/observe/linux/details.js';
 import { acceptingIn, linuxListens, waitsAt } from '../../../src/observe/linux/listens.js';
 import { tableAt, untilShort } from '../../../src/observe/linux/read.js';
+import { inodesIn } from '../../../src/observe/linux/sockets.js';
 import { linuxUnit, unitFrom } from '../../../src/observe/linux/units.js';
 import { children, processState } from '../../support/proc.js';
 import { createSandbox } from '../../support/sandbox.js';
@@ -134,6 +135,45 @@ describe('whether a process waits for others', () => {
     const below = await waitFor('it has a child', () => children(child.pid ?? 0)[0]);
     await waitFor('the child ended', () => processState(below) === 'Z');
     expect(linuxListens(below)).toBeUndefined();
+  });
+});
+
+describe('the sockets among the descriptors of a process', () => {
+  const listed = async (links: Readonly<Record<string, string>>): Promise<string> => {
+    const { root, dispose } = await createSandbox('descriptors');
+    onTestFinished(dispose);
+    const folder = join(root, 'fd');
+    mkdirSync(folder);
+    for (const [fd, target] of Object.entries(links)) symlinkSync(target, join(folder, fd));
+    return folder;
+  };
+
+  test('are those that are called so', async () => {
+    const links = {
+      0: '/dev/null',
+      3: 'socket:[7]',
+      4: 'pipe:[8]',
+      5: '/x/socket:[9]',
+      6: 'socket:[11]',
+      7: 'socket:[]',
+    };
+    expect(inodesIn(await listed(links))).toEqual(['7', '11']);
+    expect(inodesIn(await listed({}))).toEqual([]);
+    expect(inodesIn('/none')).toBeUndefined();
+  });
+
+  test('are not known if one of them may not be read', async () => {
+    const folder = await listed({ 3: 'socket:[7]' });
+    // What is no link stands in for one that a policy forbids to read: either is an error, but not that of a closed one.
+    writeFileSync(join(folder, '4'), '');
+    expect(inodesIn(folder)).toBeUndefined();
+  });
+
+  test('are no worse known for one that is closed meanwhile', () => {
+    // The list itself is one of the descriptors, and is closed before they are read.
+    const open = openSync('/dev/null', 'r');
+    onTestFinished(() => closeSync(open));
+    expect(inodesIn('/proc/self/fd')).toEqual(expect.any(Array));
   });
 });
 
