@@ -90,10 +90,14 @@ export function crossingOf(path: string, mounts: ReadonlySet<string>): Crossing 
     if (mounts.has(next)) return { mount: next, real: [next, ...left].join('/') };
     const target = tryRead(() => (lstatSync(next).isSymbolicLink() ? readlinkSync(next) : ''));
     if (target === undefined) return undefined;
-    if (target !== '') links += 1;
-    if (links > MOST_LINKS) return undefined;
-    if (target.startsWith('/')) at = '/';
-    else if (target === '') at = next;
-    steps = [...stepsOf(target), ...left];
+    if (target === '') {
+      at = next;
+      steps = left;
+    } else {
+      links += 1;
+      if (links > MOST_LINKS) return undefined;
+      if (target.startsWith('/')) at = '/';
+      steps = [...stepsOf(target), ...left];
+    }
   }
 }
