@@ -130,6 +130,17 @@ describe('a socket that several processes have', () => {
     });
   });
 
+  test('is looked for among the youngest first, and no further than it takes', () => {
+    const asked: number[] = [];
+    const shown = machine([[LISTENING]], { has: { [INIT]: [], [SERVER]: ['a'], [TOOL]: ['a'], [CLIENT]: ['c'] } });
+    const inodes = (pid: number) => {
+      asked.push(pid);
+      return shown.inodes(pid);
+    };
+    expect(linuxListener(4096, undefined, { ...shown, inodes })).toMatchObject({ pid: TOOL });
+    expect(asked).toEqual([CLIENT, TOOL]);
+  });
+
   test('is whose it is where that one’s parent cannot be seen', () => {
     const shown = machine([[LISTENING]], { has: { [SERVER]: ['a'] }, parents: {} });
     expect(linuxListener(4096, undefined, shown)).toMatchObject({ pid: SERVER });
