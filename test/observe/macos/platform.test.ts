@@ -73,7 +73,7 @@ function stopped(clock: typeof Date | typeof performance, at: number) {
   return spy;
 }
 
-describe('a list of processes, scripted', () => {
+describe('a list of processes, by scripted stand-ins', () => {
   test('shows each as it is, and neither zombies nor the first', async () => {
     stopped(Date, BEGAN * 1000 + 5_000);
     const child = row({ pid: SERVER + 1, parent: SERVER, group: SERVER, stat: 'S', ucomm: 'node', args: 'node mcp' });
@@ -110,7 +110,7 @@ describe('a list of processes, scripted', () => {
   });
 });
 
-describe('a look at some processes, scripted', () => {
+describe('a look at some processes, by scripted stand-ins', () => {
   const looked = async (look: Says, ...pids: number[]): Promise<(Seen | number)[]> => {
     const seen = await Promise.all(pids.map(macOf({ look }).platform.look));
     return seen.map((one) => (typeof one === 'string' ? one : one.pid));
@@ -149,7 +149,7 @@ describe('a look at some processes, scripted', () => {
   });
 });
 
-describe('environments, scripted', () => {
+describe('environments, by scripted stand-ins', () => {
   const tagOf = async ({ platform }: ReturnType<typeof macOf>, pid = SERVER) =>
     (await platform.details({ environment: [pid] })).get(pid)?.environment?.tag;
 
@@ -227,7 +227,7 @@ describe('environments, scripted', () => {
   });
 });
 
-describe('working directories, scripted', () => {
+describe('working directories, by scripted stand-ins', () => {
   const cwdOf = async (but: Partial<Record<Name, Says>>, ...pids: number[]) => {
     const { platform, calls } = macOf(but);
     const found = await platform.details({ cwd: pids });
@@ -270,7 +270,7 @@ describe('working directories, scripted', () => {
   });
 });
 
-describe('whether a process waits for others, scripted', () => {
+describe('whether a process waits for others, by scripted stand-ins', () => {
   const [CHILD, PARENT] = [SERVER + 1, SERVER];
   const list = `${ourRow()}${row()}${row({ pid: CHILD, parent: PARENT })}`;
   const listensOf = async (files: Says, ...pids: number[]) => {
@@ -310,7 +310,7 @@ describe('whether a process waits for others, scripted', () => {
   });
 });
 
-describe('sockets, scripted', () => {
+describe('sockets, by scripted stand-ins', () => {
   const MUTE = { tcp: [1, ''], netstat: netstat('') } satisfies Partial<Record<Name, Says>>;
 
   test('take both lists at once, of all servers, and of none none', async () => {
@@ -413,7 +413,7 @@ describe('sockets, scripted', () => {
   });
 });
 
-describe('who listens, scripted', () => {
+describe('who listens, by scripted stand-ins', () => {
   const OTHERS = netstat('tcp4 0 0 127.0.0.1.4096 *.* LISTEN\n');
   test.each<[string, Partial<Record<Name, Says>>, unknown]>([
     ['one of ours', { list: ourRow() + row({ owner: '501' }) }, { pid: SERVER, owner: '501' }],
@@ -429,7 +429,7 @@ describe('who listens, scripted', () => {
   });
 });
 
-describe('the machine, scripted', () => {
+describe('the machine, by scripted stand-ins', () => {
   test('is known by two tools, each of which may fail alone', async () => {
     expect(await readHost(macOf().tools)).toMatchObject({ id: UUID, boot: UUID, pidNamespace: 'darwin' });
     expect(await readHost(macOf({ ioreg: 'fails' }).tools)).toMatchObject({ id: undefined, boot: UUID });
@@ -437,7 +437,7 @@ describe('the machine, scripted', () => {
   });
 });
 
-describe('the glance of a hook, scripted', () => {
+describe('the glance of a hook, by scripted stand-ins', () => {
   const glanced = async (but: Partial<Record<Name, Says>>, boot = false) => {
     const { tools, asked, calls } = macOf(but);
     return { ...(await macosGlance({ boot }, tools)), asked, calls };
