@@ -57,6 +57,8 @@ describe('what a row of `ps` runs', () => {
     ['a shell that only waits for it', 'sh', 'sh -c opencode serve --port 7', 7, true],
     ['another program that calls itself that, as on Linux', 'sleep', 'opencode serve --port 7', 7, false],
     ['a script that Linux calls by its own name', 'opencode', '/bin/sh /x/bin/opencode serve --port 7', 7, true],
+    ['one that is told a name in parentheses', 'opencode', 'opencode serve --port 7 --hostname (x)', 7, false],
+    ['a script of a shell without its settings', 'bash', 'bash --norc /x/bin/opencode serve --port 7', 7, true],
     ['one run by a loader with options', 'box64', 'box64 -c opencode serve --port 7', 7, true],
     ['a script with an option before its command', 'node', 'node opencode --port 7 serve', undefined, true],
     ['a script', 'bash', '/bin/bash /x/bin/opencode serve --port 7', 7, true],
@@ -79,6 +81,9 @@ describe('what a row of `ps` runs', () => {
     ['one that calls itself several words', 'worker', 'my notes/opencode serve'],
     ['a script that is told about it', 'node', 'node /x/a.mjs tools/opencode serve'],
     ['a shell in a file of another name that does more', 'busybox', 'sh -c opencode serve; rm x'],
+    ['a shell with settings that does more', 'bash', 'bash --rcfile f -c opencode serve && rm x'],
+    ['the same with others', 'bash', 'bash +O f --init-file g +e -c opencode serve && rm x'],
+    ['a script in JavaScript that is told about it', 'node', 'node /x/a.js tools/opencode serve'],
     ['a login shell that does more', 'zsh', 'zsh -l -c opencode serve && rm x'],
     ['OpenCode’s desktop', 'opencode-cli', '/Applications/OpenCode.app/Contents/MacOS/opencode-cli serve --port 63714'],
     ['a plugin’s script', 'node', 'node /Users/a/.claude/plugins/opencode-companion.mjs serve --cwd /Users/a/opencode'],
@@ -99,6 +104,7 @@ describe('what a row of `ps` runs', () => {
     ['it may be in one of two folders', 'opencode', '/Users/opencode tools/bin/opencode serve'],
     ['its script may have blanks in its path', 'node', 'node /Users/a/My Tools/opencode serve'],
     ['the same by another name', 'MainThread', 'node /Users/a/My Tools/opencode serve'],
+    ['the same in a folder called like a script', 'node', 'node /x/my.jsons/a b/opencode serve'],
     ['the same with options before', 'node', 'node --require x.cjs /Users/a/My Tools/opencode serve'],
     ['the same with as many blanks as a path may have', 'node', `node /${'x '.repeat(16)}y/opencode serve`],
     [
@@ -156,5 +162,9 @@ describe('Claude Code', () => {
     expect(nameOf({ ucomm: '2.1.330', args: 'claude --resume' })).toBe('claude');
     expect(nameOf({ ucomm: '2.1.121', args: '/x/claude/versions/2.1.121 --bg-spare' })).toBe('claude');
     expect(nameOf({ ucomm: 'zsh', args: '-zsh' })).toBe('zsh');
+    expect(nameOf({ ucomm: 'x', args: '/x/claude.exe -p' })).toBe('claude');
+    expect(nameOf({ ucomm: 'x', args: '/x/claude/versions/12.10.330 -p' })).toBe('claude');
+    for (const args of ['/x/claudette -p', '/x/myclaude', '/x/claude/versions/1.2.3x', '/x/claude/versions/1.2'])
+      expect(nameOf({ ucomm: 'x', args })).toBe('x');
   });
 });

@@ -116,6 +116,7 @@ describe('the list of processes', () => {
     ['was cut in its last row', table.slice(0, -9)],
     ['was cut at the end of a row but for its line feed', table.slice(0, -1)],
     ['has an empty row', `${table}\n`],
+    ['has a carriage return in it', rowOf({ args: 'opencode serve\r--port 7' })],
     ['has a heading', `PPID PGID UID STAT TTY RSS STARTED PID UCOMM PID ARGS\n${table}`],
     ['has an error among its rows', `${table}ps: time: requires entitlement\n`],
     ['is of another language', rowOf({ lstart: 'Di 24 Nov 09:10:11 2026' })],
@@ -129,6 +130,18 @@ describe('the list of processes', () => {
     ['has other columns', output('c-ps-lstart-comm-args')],
   ])('is none when it %s', (_what, text) => {
     expect(parseRows(text)).toBeUndefined();
+  });
+
+  test.each<[string, boolean, boolean]>([
+    ['Z', true, false],
+    ['Z+', true, false],
+    ['X', true, false],
+    // Traced, by a debugger.
+    ['SXs', false, false],
+    ['UEs', false, true],
+    ['E', false, false],
+  ])('says of a state whether it has ended, or is about to: %s', (stat, isZombie, isExiting) => {
+    expect([...rowsIn(rowOf({ stat })).values()]).toMatchObject([{ isZombie, isExiting }]);
   });
 
   test.each<[string, string, string]>([
@@ -201,6 +214,9 @@ describe('an environment', () => {
   test('is none where the list was cut, or a line is none', () => {
     expect(parseEnvironments(output('r-ps-environment').slice(0, -4))).toBeUndefined();
     expect(parseEnvironments('ps: illegal option\n')).toBeUndefined();
+    expect(parseEnvironments('error 777 x A=b\n')).toBeUndefined();
+    expect(parseEnvironments('777x A=b\n')).toBeUndefined();
+    expect(parseEnvironments('  777\n')?.get(777)).toBe('');
     expect(parseEnvironments('')?.size).toBe(0);
   });
 });
@@ -283,6 +299,9 @@ describe('the list of sockets', () => {
     ['begins with a file', 'f14\nn*:1\n'],
     ['has a word for a pid', 'pone\n'],
     ['has a warning in it', 'lsof: WARNING: can not stat()\np1\nf1\nn*:1\n'.replace('lsof', ' lsof')],
+    ['has a warning after a process', 'p1\n lsof: WARNING\n'],
+    ['has a word before an address', 'p1\nf1\nnx127.0.0.1:1\nTST=LISTEN\n'],
+    ['has a port with too many digits', 'p1\nf1\nn127.0.0.1:123456\nTST=LISTEN\n'],
     ['has a name that is none', 'p1\nf1\nnsomething\nTST=LISTEN\n'],
     ['has a port that is none', 'p1\nf1\nn127.0.0.1:http\nTST=LISTEN\n'],
     ['has a port beyond all', 'p1\nf1\nn127.0.0.1:65536\nTST=LISTEN\n'],
@@ -304,6 +323,8 @@ describe('the list of sockets', () => {
       'f2\nn[::1]:6->[::1]:4096\nTST=ESTABLISHED',
       'f3\nn192.0.2.7:7->203.0.113.1:4096\nTST=ESTABLISHED',
       'f4\nn127.0.0.1:8->127.0.0.1:4098\nTST=ESTABLISHED',
+      'f6\nn192.0.2.7:13->10.127.0.1:4096\nTST=ESTABLISHED',
+      'f7\nn192.0.2.7:14->[::12]:4096\nTST=ESTABLISHED',
       'f5\nn127.0.0.1:9->127.0.0.1:4097\nTST=CLOSE_WAIT',
       'p40961\nf1\nn*:4096\nTST=LISTEN',
       'f2\nn127.0.0.1:4097\nTST=LISTEN',
@@ -394,10 +415,27 @@ tcp        0      0 127.0.0.1:42456         127.0.0.1:41021         ESTABLISHED
     ['there is no heading', 'tcp4 0 0 127.0.0.1.4096 *.* LISTEN\n'],
     ['a port is beyond all', `${HEADING}tcp4 0 0 127.0.0.1.65536 *.* LISTEN\n`],
     ['a peer’s port is', `${HEADING}tcp4 0 0 127.0.0.1.5 127.0.0.1.65536 ESTABLISHED\n`],
+    ['a row is of nothing that it knows', `${HEADING}xtcp4 0 0 127.0.0.1.4096 *.* LISTEN\n`],
     ['a row is none', `${HEADING}netstat: sysctl: net.inet.tcp.pcblist\n`],
     ['the last row was cut', `${HEADING}tcp4 0 0 127.0.0.1.4096 *.* LIST`],
   ])('are none when %s', (_what, text) => {
     expect(parseNetstat(text)).toBeUndefined();
+  });
+
+  test('have an address of IPv4 as such, in whichever form it is printed', () => {
+    expect(every('tcp46 10 200 ::ffff:127.0.0.1.4096 ::ffff:abcd.5 ESTABLISHED\n')).toEqual([
+      { local: { host: '127.0.0.1', port: 4096 }, peer: { host: '::ffff:abcd', port: 5 }, state: 'ESTABLISHED' },
+    ]);
+  });
+
+  test.each<[string, number]>([
+    ...['SYN_SENT', 'SYN_RCVD', 'SYN_RECV', 'FIN_WAIT_1', 'FIN_WAIT_2', 'FIN_WAIT1', 'FIN_WAIT2'].map(
+      (state): [string, number] => [state, 1],
+    ),
+    ...['LAST_ACK', 'CLOSING', 'TIME_WAIT'].map((state): [string, number] => [state, 1]),
+    ...['CLOSE_WAIT', 'CLOSED', 'XTIME_WAIT', 'TIME_WAITX'].map((state): [string, number] => [state, 0]),
+  ])('have just ended, or are about to begin, by their state: %s', (state, lately) => {
+    expect(with_(`tcp4 0 0 127.0.0.1.4096 127.0.0.1.5 ${state}\n`).lately).toHaveLength(lately);
   });
 
   test('have what is bound to a port, up to the last', () => {

@@ -251,6 +251,7 @@ describe('working directories, by scripted stand-ins', () => {
     ['fails', 'fails'],
     ['has another file', `p${SERVER}\nftxt\nn/bin/x\n`],
     ['has no path', `p${SERVER}\nfcwd\nn\n`],
+    ['has another reason', `p${SERVER}\nfcwd\nn/x (stat: No such file)\n`],
     ['has a reason in its place', `p${SERVER}\nfcwd\nn/proc/5/cwd (readlink: Permission denied)\n`],
   ])('are hidden where lsof %s', async (_what, cwd) => {
     expect((await cwdOf({ cwd }, SERVER)).all).toEqual([[undefined, true]]);
@@ -260,6 +261,8 @@ describe('working directories, by scripted stand-ins', () => {
 
   test('are not asked for without a pid that can be asked about', async () => {
     expect((await cwdOf({}, 10_000_000)).calls).toEqual([]);
+    const odd = `p${SERVER}\nfcwd\nn/x (stat: y) z\n`;
+    expect((await cwdOf({ cwd: odd }, SERVER)).all).toEqual([['/x (stat: y) z', false]]);
     expect(await cwdOf({}, SERVER, 10_000_000)).toEqual({
       all: [
         ['/Users/alex', false],

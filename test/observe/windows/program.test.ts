@@ -39,6 +39,31 @@ test('what comes first in PATHEXT is started, and without one what Windows has t
   expect(started(files, 'opencode.cmd')?.command).toBe(EXE);
 });
 
+test.each([
+  ['CMD', true],
+  ['bat', true],
+  ['cmd.exe', false],
+  ['Exe', false],
+  ['com', false],
+])(
+  'a program that is named with .%s is looked for by that name, and only a script takes cmd.exe',
+  (extension, isLine) => {
+    const file = `${NPM}\\opencode.${extension}`;
+    expect(started({ [file]: 'x' }, `opencode.${extension}`)).toMatchObject({ isLine });
+    expect(started({ [file]: 'x' }, file)).toMatchObject({ isLine });
+  },
+);
+
+test('where PATHEXT or PATH has something else, that is nothing', () => {
+  const env = { ...ENV, PATHEXT: '.x.EXE;.EXES;.BAT;.COM', Path: 'x C:\\here;\\\\server\\share\\' };
+  const found = (name: string) => started({ [name]: 'x' }, 'opencode', ARGS, env)?.command;
+  expect(found('\\\\server\\share\\opencode.com')).toBe('\\\\server\\share\\opencode.com');
+  expect(found('\\\\server\\share\\opencode.bat')).toBe('C:\\WINDOWS\\System32\\cmd.exe');
+  for (const name of ['opencode.x.exe', 'opencode.exes', 'opencode.js'])
+    expect(found(`\\\\server\\share\\${name}`)).toBeUndefined();
+  expect(found('x C:\\here\\opencode.com')).toBeUndefined();
+});
+
 test('on the disk that there is, nothing is found where nothing is', () => {
   expect(startable('C:\\nowhere\\opencode', ARGS, ENV)).toBeUndefined();
 });

@@ -83,6 +83,9 @@ describe('a list of processes, as a stand-in PowerShell printed it under Wine', 
     expect(seen(1028)?.consoleHost).toBe('own');
     expect(seen(TERMINAL, changed({ [TERMINAL]: { cmd: null } }))?.consoleHost).toBe('unknown');
     expect(seen(SERVER)?.consoleHost).toBeUndefined();
+    const named = (name: string) => seen(TERMINAL, changed({ [TERMINAL]: { name } }))?.consoleHost;
+    expect(['OpenConsole.exe', 'CONHOST.EXE'].map(named)).toEqual(['terminal', 'terminal']);
+    expect(['myconhost.exe', 'conhost.exe.exe'].map(named)).toEqual([undefined, undefined]);
   });
 
   test('a command line that may not be read is unknown, not another command', () => {
@@ -92,9 +95,20 @@ describe('a list of processes, as a stand-in PowerShell printed it under Wine', 
     expect(seen(SERVER, changed({ [SERVER]: byName }))?.command).toMatchObject({ kind: 'serve', port: 7 });
   });
 
+  test('a program that an update has renamed is what it was', () => {
+    const old = { name: 'opencode.exe.OLD.1732', exe: 'C:\\x\\opencode.exe.old.1732', cmd: 'o serve --port 7' };
+    expect(seen(SERVER, changed({ [SERVER]: old }))).toMatchObject({
+      name: 'opencode.exe',
+      command: { kind: 'serve', port: 7 },
+    });
+    const other = { name: 'opencode.exe.old.1x' };
+    expect(seen(SERVER, changed({ [SERVER]: other }))?.name).toBe('opencode.exe.old.1x');
+  });
+
   test('an owner that may not be read is unknown', () => {
     expect(seen(SERVER, changed({ [SERVER]: { sid: null } }))?.owner).toBeUndefined();
-    expect(seen(SERVER, changed({ [SERVER]: { sid: 'me' } }))?.owner).toBeUndefined();
+    for (const sid of ['me', `x${OWNER}`, `${OWNER}x`, 'S-1'])
+      expect(seen(SERVER, changed({ [SERVER]: { sid } }))?.owner).toBeUndefined();
   });
 
   test('a time that is a number was rounded, and proves nothing', () => {
@@ -102,6 +116,8 @@ describe('a list of processes, as a stand-in PowerShell printed it under Wine', 
     expect(JSON.parse('134400749041380601')).toBe(JSON.parse('134400749041380610'));
     const numbers = changed({}).replace(/"at":"(\d+)"/g, '"at":$1');
     expect(seen(SERVER, numbers)).toMatchObject({ startToken: undefined, ageMs: undefined });
+    for (const at of ['x134400749041380600', '134400749041380600x', '-134400749041380600', '1344007490413806'])
+      expect(seen(SERVER, changed({ [SERVER]: { at } }))).toMatchObject({ startToken: undefined, ageMs: undefined });
   });
 
   test('what is just ending is there, and nothing is known of it', () => {
@@ -152,6 +168,8 @@ describe('a list of processes, as a stand-in PowerShell printed it under Wine', 
     expect(roleOf('claude.exe', `${HOME}\\claude.exe`, `"${HOME}\\claude.exe" mcp serve`)).toBe('helper');
     const APP = 'C:\\Users\\me\\AppData\\Local\\AnthropicClaude\\app-1.0\\claude.exe';
     expect(roleOf('claude.exe', APP, `"${APP}" --type=renderer`)).toBeUndefined();
+    const STORE = 'c:\\program files\\windowsapps\\claude_1.0_x64__pzs8sxrjxfjjc\\app\\claude.exe';
+    expect(roleOf('claude.exe', STORE, `"${STORE}"`)).toBeUndefined();
     expect(roleOf('node.exe', 'C:\\n\\node.exe', 'node C:\\x\\app.js')).toBeUndefined();
   });
 });
@@ -209,6 +227,7 @@ test.each<[string, readonly string[]]>([
   ['p "" x', ['p', '', 'x']],
   ['p """""" x', ['p', '""', 'x']],
   ['p "not closed', ['p', 'not closed']],
+  ['"not closed either', ['not closed either']],
   ['"C:\\p\\" x', ['C:\\p\\', 'x']],
   ['p\ta  ', ['p', 'a']],
   ['', ['']],
@@ -250,9 +269,13 @@ describe('what netstat prints', () => {
     ['HERGESTELLT', 1960, 'connected'],
     ['HERGESTELLT', 0, 'passing'],
     ['HERGESTELLT', 1, 'connected'],
-    ['CLOSE_WAIT', 1960, 'passing'],
+    ...['CLOSE_WAIT', 'FIN_WAIT_1', 'FIN_WAIT_2', 'CLOSING', 'LAST_ACK', 'SYN_SENT', 'SYN_RECEIVED', 'CLOSED'].map(
+      (word): [string, number, string] => [word, 1960, 'passing'],
+    ),
+    ...['TIME_WAIT', 'DELETE_TCB', 'BOUND'].map((word): [string, number, string] => [word, 1960, 'passing']),
+    ...['NOT_CLOSED', 'CLOSED_NOT'].map((word): [string, number, string] => [word, 1960, 'connected']),
     ['TIME_WAIT', 0, 'passing'],
-  ])('a row that says %s, of process %d, is %s', (word, pid, state) => {
+  ] satisfies [string, number, string][])('a row that says %s, of process %d, is %s', (word, pid, state) => {
     const text = `  TCP 127.0.0.1:4096 0.0.0.0:0 X 7\r\n  TCP 127.0.0.1:4096 127.0.0.1:9 ${word} ${pid}\r\n`;
     expect(parseNetstat(text)?.[1]).toMatchObject({ state });
   });
@@ -315,11 +338,13 @@ describe('what netstat prints', () => {
     }
     const elsewhere = '  TCP 192.168.0.2:40611 192.168.0.9:4096 ESTABLISHED 1092\r\n';
     expect(inbound(listen + elsewhere)).toEqual([]);
+    expect(inbound(listen + elsewhere.replace('192.168.0.9', '10.127.0.1'))).toEqual([]);
     // From this machine to itself: by each of its addresses.
     for (const [from, to] of [
       ['192.168.0.2', '192.168.0.2'],
       ['192.168.0.2', '127.0.0.1'],
       ['[fe80::1%12]', '[::1]'],
+      ['[::FFFF:192.168.0.2]', '[::ffff:127.0.0.1]'],
     ]) {
       const own = `  TCP ${from}:40611 ${to}:4096 ESTABLISHED 1092\r\n`;
       expect(inbound(listen + own)).toEqual([{ port: 4096, clientPort: 40611, clientPid: 1092 }]);
@@ -349,6 +374,9 @@ describe('what netstat prints', () => {
     ['is missing', undefined],
     ['is empty', ''],
     ['is a refusal', 'The requested operation requires elevation.\r\n'],
+    ['has a word at its end', '  TCP  127.0.0.1:80  0.0.0.0:0  LISTENING  7x'],
+    ['has a word for a pid', '  TCP  127.0.0.1:80  0.0.0.0:0  LISTENING  x7'],
+    ['has a word for a port', '  TCP  127.0.0.1:80x  0.0.0.0:0  LISTENING  7'],
     ['has no addresses', '  TCP  here  there  LISTENING  7'],
     ['has no ports', '  TCP  127.0.0.1:  0.0.0.0:  LISTENING  7'],
     ['has a heading and no rows', captured('netstat-en.txt').slice(0, 120)],
@@ -386,6 +414,8 @@ test('the machine is named by its GUID in lower case, or not at all', () => {
     'ERROR: not found',
     '    MachineGuid    REG_SZ    da874558-11d1',
     'MachineGuid REG_DWORD 0x1',
+    'OtherMachineGuid REG_SZ da874558-11d1-4d0b-8fa7-eb81b4a3d620',
+    'MachineGuid REG_SZ da874558-11d1-4d0b-8fa7-eb81b4a3d6201',
   ])
     expect(parseMachineGuid(text)).toBeUndefined();
 });
@@ -410,8 +440,20 @@ describe('the tools', () => {
       expect(tool.cwd).toBe('D:\\WINNT\\System32');
       expect(tool.env).toEqual({ SystemRoot: 'D:\\WINNT', PATH: 'D:\\WINNT\\System32', TEMP: 'C:\\t' });
     }
-    expect(systemRoot({ SystemRoot: '..\\here' })).toBe('C:\\Windows');
+    for (const root of ['..\\here', 'x D:\\WINNT', 'D:\\WIN"NT', 'D:\\%x%', 'D:'])
+      expect(systemRoot({ SystemRoot: root })).toBe('C:\\Windows');
     expect(systemRoot({})).toBe('C:\\Windows');
+  });
+
+  test('have what PowerShell needs of our variables, by any spelling, and no more', async () => {
+    const needed = 'windir SystemDrive COMSPEC TEMP tmp USERPROFILE LOCALAPPDATA AppData PROGRAMDATA'.split(' ');
+    const others = ['MYTEMP', 'TEMPORARY', 'PSModulePath', 'NODE_OPTIONS'];
+    const env = Object.fromEntries([...needed, ...others].map((name) => [name, 'C:\\x']));
+    const run = async (tool: Tool): Promise<ToolResult> => {
+      expect(Object.keys(tool.env).sort()).toEqual([...needed, 'SystemRoot', 'PATH'].sort());
+      return { kind: 'finished', code: 0, stdout: 'x' };
+    };
+    expect(await windowsTools(run, env).netstat()).toBe('x');
   });
 
   test('PowerShell gets a script as text, and nothing that a virus scanner takes for an attack', async () => {
