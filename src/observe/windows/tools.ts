@@ -18,8 +18,9 @@ const MAX_BYTES = 32 * 1024 * 1024;
 /**
  * What PowerShell needs to find its own modules and its user's folder for temporary files, without which it takes itself
  * for locked down. `PSModulePath` is left out: inherited from PowerShell 7, it keeps Windows PowerShell from its modules.
+ * `SystemRoot` is said anew, and by one spelling alone, since of two only one is taken.
  */
-const KEPT = /^(SystemRoot|windir|SystemDrive|ComSpec|TEMP|TMP|USERPROFILE|LOCALAPPDATA|APPDATA|ProgramData)$/i;
+const KEPT = /^(windir|SystemDrive|ComSpec|TEMP|TMP|USERPROFILE|LOCALAPPDATA|APPDATA|ProgramData)$/i;
 
 /** The folder that Windows is in, where a variable says so in the form of a path on a drive. */
 export const systemRoot = (env: NodeJS.ProcessEnv): string =>

@@ -82,7 +82,7 @@ describe('what a row of `ps` runs', () => {
     ['a script that is told about it', 'node', 'node /x/a.mjs tools/opencode serve'],
     ['a shell in a file of another name that does more', 'busybox', 'sh -c opencode serve; rm x'],
     ['a shell with settings that does more', 'bash', 'bash --rcfile f -c opencode serve && rm x'],
-    ['the same with others', 'bash', 'bash +O f --init-file g +e -c opencode serve && rm x'],
+    ['the same with others', 'bash', 'bash +O f --init-file g -c opencode serve && rm x'],
     ['a script in JavaScript that is told about it', 'node', 'node /x/a.js tools/opencode serve'],
     ['a login shell that does more', 'zsh', 'zsh -l -c opencode serve && rm x'],
     ['OpenCode’s desktop', 'opencode-cli', '/Applications/OpenCode.app/Contents/MacOS/opencode-cli serve --port 63714'],

@@ -447,7 +447,7 @@ describe('the tools', () => {
 
   test('have what PowerShell needs of our variables, by any spelling, and no more', async () => {
     const needed = 'windir SystemDrive COMSPEC TEMP tmp USERPROFILE LOCALAPPDATA AppData PROGRAMDATA'.split(' ');
-    const others = ['MYTEMP', 'TEMPORARY', 'PSModulePath', 'NODE_OPTIONS'];
+    const others = ['MYTEMP', 'TEMPORARY', 'PSModulePath', 'NODE_OPTIONS', 'SYSTEMROOT'];
     const env = Object.fromEntries([...needed, ...others].map((name) => [name, 'C:\\x']));
     const run = async (tool: Tool): Promise<ToolResult> => {
       expect(Object.keys(tool.env).sort()).toEqual([...needed, 'SystemRoot', 'PATH'].sort());
