@@ -39,6 +39,7 @@ export const TESTS = {
   'run/what-became.ts': ['test/run/what-became.test.ts'],
   'run/silences.ts': ['test/run/silences.test.ts'],
   'run/tidy.ts': ['test/run/tidy.test.ts'],
+  'run/world.ts': ['test/run/world.test.ts'],
   'observe/linux': [
     'test/observe/linux',
     'test/fuzz.test.ts',

@@ -91,14 +91,17 @@ describe.skipIf(skipped)(`a mount that does not answer${skipped}`, () => {
     }
   });
 
-  test('may be where a plugin was told to keep its state: that is said, and nothing is stopped', async () => {
-    await writeRecord(sandbox, 'here', server);
-    const env = { CLAUDE_PLUGIN_DATA: join(far, 'data') };
-    const { code, stdout } = await runBehindMount(sandbox, { at: far, behind: 'nothing answered', words: ALL, env });
-    const said = JSON.parse(stdout);
-    expect([code, said.unread[0]]).toMatchObject([1, { error: 'it does not answer' }]);
-    expect([said.servers[0].verdict, alive(server.pid)]).toEqual(['unsure', true]);
-  });
+  test.each(sampled(['CLAUDE_PLUGIN_DATA', 'CLAUDE_CONFIG_DIR'], 1))(
+    'may be where %s leads: that is said, and nothing is stopped',
+    async (name) => {
+      await writeRecord(sandbox, 'here', server);
+      const env = { [name]: join(far, 'data') };
+      const { code, stdout } = await runBehindMount(sandbox, { at: far, behind: 'nothing answered', words: ALL, env });
+      const said = JSON.parse(stdout);
+      expect([code, said.unread[0]]).toMatchObject([1, { error: 'it does not answer' }]);
+      expect([said.servers[0].verdict, alive(server.pid)]).toEqual(['unsure', true]);
+    },
+  );
 
   test.each(sampled(DEAD, 1))('keeps no hook waiting, which writes down the folder as typed (%s)', async (behind) => {
     const input = JSON.stringify({ session_id: 's', cwd: join(far, 'shop'), source: 'clear' });
