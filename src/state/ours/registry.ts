@@ -83,9 +83,9 @@ function parseRun(file: string, content: string, trust: Trust): LiveRun | string
 export function registerRun(folder: StateFolder, run: Omit<LiveRun, 'file'>): () => void {
   const file = join(folder.runs, `${run.holder.pid}-${run.holder.startToken ?? 'unknown'}.json`);
   const text = formatOurs({ ...run, at: isoTime() });
-  const failed = attempt(() => replaceFile(file, text));
+  attempt(() => replaceFile(file, text));
   // The registration of a run that is over has no effect, and the next run removes it.
-  return failed === undefined ? () => void attempt(() => removeFile(file)) : () => undefined;
+  return () => void attempt(() => removeFile(file));
 }
 
 export const recordFile = (folder: StateFolder, id: string): string => join(folder.servers, `${id}.json`);
