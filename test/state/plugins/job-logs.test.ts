@@ -2,9 +2,12 @@ import { createHash } from 'node:crypto';
 import {
   appendFileSync,
   chmodSync,
+  chownSync,
+  lchownSync,
   mkdirSync,
   readFileSync,
   renameSync,
+  rmSync,
   symlinkSync,
   truncateSync,
   utimesSync,
@@ -24,7 +27,8 @@ beforeEach(async () => {
   onTestFinished(() => made.dispose());
 });
 
-const STARTED = Date.now();
+/** Halves of a second are told exactly by a file’s time. */
+const STARTED = Math.floor(Date.now() / 1000) * 1000;
 
 const hashOf = (cwd: string): string => createHash('sha256').update(cwd).digest('hex').slice(0, 16);
 const baseOf = (): string => join(sandbox.root, 'tmp/opencode-companion');
@@ -73,6 +77,26 @@ describe('the job that asked for a server', () => {
     logged(20);
     logged(400, undefined, undefined, 'task-2');
     expect(found()).toEqual({ name: 'task-1', afterMs: 20 });
+  });
+
+  test('is found as far as the head of its log goes, and no further', () => {
+    const line = readFileSync(logged(20), 'utf8').split('\n')[0] ?? '';
+    for (const [bytes, name] of [
+      [64 * 1024, 'task-1'],
+      [64 * 1024 + 1, undefined],
+    ] as const) {
+      writeFileSync(join(folderOf(), 'task-1.log'), `${'x'.repeat(bytes - line.length - 2)}\n${line}\n`);
+      expect(found()).toEqual(name === undefined ? 'none' : { name, afterMs: 20 });
+    }
+  });
+
+  test('is found in a log that was last written when it asked, and called by what fits a line', () => {
+    utimesSync(logged(4_500), STARTED / 1000 - 4.5, STARTED / 1000 - 4.5);
+    expect(found()).toEqual({ name: 'task-1', afterMs: 4_500 });
+    utimesSync(logged(4_500), STARTED / 1000 - 4.5005, STARTED / 1000 - 4.5005);
+    expect(found()).toBe('none');
+    logged(20, undefined, undefined, 'x'.repeat(100));
+    expect(found()).toEqual({ name: 'x'.repeat(80), afterMs: 20 });
   });
 
   test.each<[string, () => unknown]>([
@@ -125,11 +149,24 @@ describe('the job that asked for a server', () => {
         symlinkSync(join(sandbox.root, 'log'), file);
       },
     ],
+    ['its folder leads to itself', () => symlinkSync('opencode-companion', baseOf())],
     ['a log is a folder', () => mkdirSync(join(folderOf(), 'task-1.log'), { recursive: true })],
   ])('cannot be told where %s', (_what, make) => {
     make();
     expect(found()).toBeUndefined();
   });
+});
+
+const needsRoot = process.getuid?.() === 0 ? '' : ' (skipped: only root can give a file away)';
+
+test.skipIf(needsRoot)(`what is another user’s says nothing, whatever it is${needsRoot}`, () => {
+  const file = logged(20);
+  chownSync(file, 1, 1);
+  expect(found()).toBe('none');
+  rmSync(file);
+  symlinkSync(join(sandbox.root, 'log'), file);
+  lchownSync(file, 1, 1);
+  expect(found()).toBe('none');
 });
 
 describe('the plugin of Claude Code in a folder', () => {
