@@ -33,6 +33,7 @@ export const TESTS = {
   'state/plugins/installed.ts': ['test/state/plugins/job-logs.test.ts'],
   'state/plugins/job-logs.ts': ['test/state/plugins/job-logs.test.ts'],
   'state/plugins/session-settings.ts': ['test/state/plugins/session-settings.test.ts'],
+  'state/plugins/state-file.ts': ['test/state/plugins/state-file.test.ts'],
   'state/ours/fences.ts': ['test/state/fences.test.ts', 'test/fuzz.test.ts'],
   'run/stop-server.ts': ['test/run/stop-server.test.ts'],
   'run/left-on-port.ts': ['test/run/stop-server.test.ts'],

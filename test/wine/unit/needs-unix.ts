@@ -38,6 +38,7 @@ const BY_FILE: Readonly<Record<string, string>> = {
   'state/noted.test.ts': 'has links and modes of Unix',
   'state/plugins/plugin-files.test.ts': 'has links, owners and modes of Unix',
   'state/plugins/plugin-folders.test.ts': 'has folders of Unix in environments',
+  'state/plugins/state-file.test.ts': 'has links, owners and modes of Unix',
   'state/read-folder.test.ts': 'has times of 1970, which Wine gives back otherwise',
   'state/registry.test.ts': 'has modes of Unix',
   'state/replaced.test.ts': 'replaces files that are open, which Windows forbids',
