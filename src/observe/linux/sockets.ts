@@ -1,5 +1,5 @@
 import { readdirSync, readlinkSync } from 'node:fs';
-import { isOfEndedProcess, tryRead } from '../../common/errors.js';
+import { codeOf, isOfEndedProcess, tryRead } from '../../common/errors.js';
 import type { Connection, Listening, Sockets } from '../../model/process.js';
 import type { Listener, ServerTree } from '../platform.js';
 import { linuxGlance } from './processes.js';
@@ -174,12 +174,15 @@ export function socketInodes(pid: number): string[] | undefined {
 export const inodesIn = (folder: string): string[] | undefined =>
   tryRead(() => readdirSync(folder).flatMap((fd) => /^socket:\[(\d+)\]$/.exec(targetOf(`${folder}/${fd}`))?.[1] ?? []));
 
-/** Empty for one that was closed since. One that may not be read (AppArmor and SELinux allow the list alone) is not none. */
+/**
+ * Empty for one that was closed since, and for a file whose path is too long to be told. One that may not be read
+ * (AppArmor and SELinux allow the list alone) is not none.
+ */
 function targetOf(link: string): string {
   try {
     return readlinkSync(link);
   } catch (error) {
-    if (isOfEndedProcess(error)) return '';
+    if (isOfEndedProcess(error) || codeOf(error) === 'ENAMETOOLONG') return '';
     throw error;
   }
 }

@@ -1,4 +1,5 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { closeSync, mkdirSync, openSync, readFileSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -167,6 +168,20 @@ describe('the sockets among the descriptors of a process', () => {
     // What is no link stands in for one that a policy forbids to read: either is an error, but not that of a closed one.
     writeFileSync(join(folder, '4'), '');
     expect(inodesIn(folder)).toBeUndefined();
+  });
+
+  test('are no worse known for a file whose path is longer than the kernel tells', async () => {
+    const { root } = await createSandbox('deep');
+    // Node removes nothing by a path of that length.
+    onTestFinished(() => void spawnSync('rm', ['-rf', root]));
+    const code = `const fs = require('fs');
+      for (let at = 0; at < 20; at += 1) { fs.mkdirSync('d'.repeat(250)); process.chdir('d'.repeat(250)); }
+      fs.openSync('file', 'w');
+      require('net').createServer().listen(0, '127.0.0.1', () => process.stdout.write('open'));`;
+    const child = spawn(process.execPath, ['-e', code], { cwd: root, stdio: ['ignore', 'pipe', 'ignore'] });
+    onTestFinished(() => void child.kill('SIGKILL'));
+    await once(child.stdout, 'data');
+    expect(inodesIn(`/proc/${child.pid}/fd`)).toContainEqual(expect.stringMatching(/^\d+$/));
   });
 
   test('are no worse known for one that is closed meanwhile', () => {
