@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, rmSync, utimesSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, statSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { finishCrashed, finishEnding } from '../../src/run/finish-crashed.js';
@@ -191,9 +191,13 @@ describe('a fence whose run has died, and whose server was still alive then,', (
   test('stays as it is while the server lives, for a minute, is said once, and then goes', async () => {
     const stage = await left();
     await stage.finish();
+    const writtenAt = (): number => statSync(join(stage.root, 'state/closing', NAME)).mtimeMs;
     for (const ms of [0, 59_000, -50_000]) {
       written(stage, ms);
+      const before = writtenAt();
       expect([await stage.finish(), standing(stage)]).toMatchObject([[{ record: { id: ID } }], [NAME]]);
+      // Were it written again, the minute would begin anew with each look.
+      expect(writtenAt()).toBe(before);
     }
     expect([await stage.finish('none'), standing(stage)]).toEqual([[], [NAME]]);
     written(stage, 61_000);
