@@ -3,11 +3,11 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe } from 'vitest';
 import { runCli } from '../support/cli.js';
-import { installFake, machine, recordOf, startFake, writeState } from '../support/fake.js';
+import { identityOf, installFake, machine, recordOf, startFake, writeState } from '../support/fake.js';
 import { callHook } from '../support/hooks.js';
 import { inhabitants } from '../support/inhabitants.js';
 import { sampled } from '../support/patience.js';
-import { alive, cmdline } from '../support/proc.js';
+import { alive, children, cmdline } from '../support/proc.js';
 import { test } from '../support/reaped.js';
 import type { Sandbox } from '../support/sandbox.js';
 import { actOnFence, killedAt, liftHeldUpAt, sweepSteps } from '../support/steps.js';
@@ -142,6 +142,34 @@ describe.concurrent('SIGKILL before any step (the server is a stand-in)', SLOW, 
       return code === null;
     });
   });
+
+  test.for([
+    ['while the server lives', 'first'],
+    ['once it has ended', 'second'],
+  ] as const)(
+    'of a run that finds a server told to end by a dead one, %s: what that leaves ends',
+    async ([, killed], { sandbox, expect }) => {
+      await sweepSteps(async (step) => {
+        await rm(sandbox.stateDir, { recursive: true, force: true });
+        const server = await startFake(sandbox, { FAKE_OPENCODE_ENDS: '600000', FAKE_OPENCODE_CHILD: '1' });
+        const [child = 0] = children(server.pid);
+        const record = JSON.stringify(recordOf(sandbox, 'byhand', server));
+        const tree = [server.pid, child].map(identityOf);
+        const run = { pid: 999_998, startToken: '1' };
+        const fence = { schema: 'opencode-reap/1', id: 'byhand', run, machine: machine(), tree, record };
+        await writeState(sandbox.stateDir, 'closing/byhand.json', fence);
+        const kills = (which: string) => (which === killed ? { env: killedAt(step) } : {});
+        const first = await runCli(sandbox, ['--all-stale', '--older-than', '1h'], kills('first'));
+        expect([step, alive(server.pid), alive(child)]).toEqual([step, true, true]);
+        process.kill(server.pid, 'SIGKILL');
+        await waitFor('the server has ended', () => !alive(server.pid));
+        const second = await runCli(sandbox, ALL, kills('second'));
+        if (killed === 'second') await runCli(sandbox, ALL);
+        expect([step, alive(child), namesIn(sandbox.stateDir)]).toEqual([step, false, []]);
+        return (killed === 'first' ? first : second).code === null;
+      });
+    },
+  );
 
   test('of `start`: no server is left, and the port is free for the next', async ({ sandbox, expect }) => {
     await installFake(sandbox);
