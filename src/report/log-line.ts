@@ -47,9 +47,14 @@ export function lineOf({ record, seen }: Pick<Judged, 'record' | 'seen'>, event:
 }
 
 /** The line for what was done about the fence of a run that died. */
-export function finishedLine({ id, run, tree, port, record }: Fence, ended: readonly Identity[] | 'lives'): Logged {
+export function finishedLine(
+  { id, run, tree, port, record, recordIsBack }: Fence,
+  ended: readonly Identity[] | 'lives',
+): Logged {
   const pid = record?.server?.pid ?? record?.spawned?.pid ?? tree[0]?.pid;
-  const died = `the run that was stopping it has died (pid ${run.pid})`;
+  const died = recordIsBack
+    ? `it ended after the run that was stopping it (pid ${run.pid})`
+    : `the run that was stopping it has died (pid ${run.pid})`;
   const line = { id, pid, port, workspace: record?.workspace };
   if (ended === 'lives') return { ...line, event: 'resumed', detail: `${died}; it is judged again` };
   const what = ended.length > 0 ? `ended what was left: ${pids(ended.map((one) => one.pid))}` : 'nothing is left of it';

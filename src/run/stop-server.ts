@@ -137,6 +137,7 @@ async function endOnSight(seen: Clearance, hung: boolean, stopping: FencedServer
     if (cleared.kind !== 'may stop') return cleared;
     if (!isSameTree(cleared.tree, asked.tree)) fence.note(cleared.tree);
     const whileFresh = { ...ending, mayBegin: () => isFresh(cleared, world) };
+    fence.begin();
     const done = await endTree(cleared.target, cleared.tree, whileFresh, stayingAfter(cleared.judgement));
     if (done.kind === 'ended') return { ...done, cleared };
     if (done.kind !== 'late') return done;

@@ -29,7 +29,7 @@ export interface Survey {
   readonly written: Written;
   readonly snapshot: Snapshot;
   readonly candidates: readonly Candidate[];
-  /** Left by runs that died while they were stopping a server. */
+  /** Left by runs that died while they were stopping a server, or could not see its end. */
   readonly deadFences: readonly Fence[];
   /** When the look began, by the boot clock. */
   readonly beganMs: number;
@@ -144,12 +144,15 @@ async function lookWhereNamed(known: Written, first: Snapshot, world: World): Pr
 function finished({ beganMs, written }: SharedLook, snapshot: Snapshot, { leaseFolders }: World) {
   // A run registers itself before it connects and until it is done, so whoever's connection was seen is in one of both.
   const runs = [...written.runs, ...readRuns(leaseFolders)];
-  const deadFences = written.fences.filter((fence) => hasDied(fence, snapshot));
+  const deadFences = written.fences.filter((fence) => isLeft(fence, snapshot));
   return { written: { ...written, runs }, snapshot, deadFences, beganMs };
 }
 
-const hasDied = ({ run, machine, seenAt }: Fence, snapshot: Snapshot): boolean =>
-  isAliveSince(run, machine, seenAt, snapshot) === 'no';
+/** Where the record is back, its run has let go of it, and lives or not. */
+function isLeft({ run, machine, seenAt, recordIsBack }: Fence, snapshot: Snapshot): boolean {
+  const answer = isAliveSince(run, machine, seenAt, snapshot);
+  return answer === 'no' || (recordIsBack && answer === 'yes');
+}
 
 /** Where a record is back in its place, what its fence has of it may be older. */
 const fencedIn = ({ fences }: Written): ServerRecord[] => fences.flatMap((fence) => recordIn(fence) ?? []);

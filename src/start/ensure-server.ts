@@ -88,7 +88,9 @@ async function listenerOn({ port, hostname }: Wanted, { snapshot }: Survey, { pl
 }
 
 const isClosing = (port: number, { written, snapshot }: Survey): boolean =>
-  written.fences.some((fence) => fence.port === port && isAlive(fence.run, fence.machine, snapshot) === 'yes');
+  written.fences.some(
+    (fence) => fence.port === port && !fence.recordIsBack && isAlive(fence.run, fence.machine, snapshot) === 'yes',
+  );
 
 /** After claiming the port it checks once more, since the last holder may just have started its server. */
 async function claimAndLaunch(wanted: Wanted, { snapshot }: Survey, world: World): Promise<Tried> {

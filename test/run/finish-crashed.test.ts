@@ -146,7 +146,8 @@ describe('a fence whose run has died, and whose server was still alive then,', (
   const standing = (stage: Scripted): string[] => readdirSync(join(stage.root, 'state/closing'));
   const NAME = `${ID}@${DEAD.pid}-${DEAD.startToken}.back.json`;
   const resumed = { event: 'resumed', detail: `${DIED}; it is judged again` };
-  const finished = { event: 'finished', detail: `${DIED}; ended what was left: pid ${MCP}` };
+  const LATER = `it ended after the run that was stopping it (pid ${DEAD.pid})`;
+  const finished = { event: 'finished', detail: `${LATER}; ended what was left: pid ${MCP}` };
   /** So long ago, or in the time to come. */
   const written = (stage: Scripted, ms: number): void => {
     const at = (Date.now() - ms) / 1000;

@@ -1,8 +1,12 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { secret } from '../../src/model/secret.js';
 import type { Platform } from '../../src/observe/platform.js';
+import { finishCrashed } from '../../src/run/finish-crashed.js';
+import { judgeAll } from '../../src/run/judge.js';
 import { type StopPolicy, stopServer } from '../../src/run/stop-server.js';
+import { survey } from '../../src/run/survey.js';
 import { first, json, second } from '../support/hand-made.js';
 import { meanwhile } from '../support/in-between.js';
 import {
@@ -246,6 +250,25 @@ describe('a server is left alone where,', () => {
     prepare(stage);
     expect(await stop(stage)).toEqual(said);
     expect([existsSync(stage.record), existsSync(stage.fence), stage.processes.has(MCP)]).toEqual([true, false, true]);
+  });
+
+  test('which ends after it was given up, as one that waited for a disk, leaves nothing for the next run', async () => {
+    const stage = await scripted();
+    for (const name of ['SIGTERM', 'SIGKILL'] as const) stage.on(name, SERVER, () => undefined);
+    expect(await stop(stage)).toMatchObject({ kind: 'survived' });
+    stage.processes.delete(SERVER);
+    stage.processes.set(MCP, processOf(MCP, { parent: 1 }));
+    const around = await survey(stage.world);
+    await finishCrashed(around.deadFences, await judgeAll(around, POLICY, stage.world), around, 100, stage.world);
+    expect(stage.acts().slice(-1)).toEqual(['SIGTERM mcp']);
+    expect(readdirSync(join(stage.root, 'state/closing'))).toEqual([]);
+  });
+
+  test('or was not even due, is as before, with nothing beside its record', async () => {
+    const stage = await scripted();
+    stage.before(LOOK, 3, () => stage.inbound.push({ port: stage.port, clientPid: CLIENT, clientPort: 50_000 }));
+    expect(await stop(stage)).toMatchObject({ kind: 'withheld' });
+    expect(readdirSync(join(stage.root, 'state/closing'))).toEqual([]);
   });
 });
 

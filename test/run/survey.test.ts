@@ -116,6 +116,25 @@ describe('the servers that a look finds', () => {
     expect([around.candidates, around.deadFences]).toEqual([[], []]);
   });
 
+  test.each([
+    ['has died', 1, { run: DEAD }],
+    ['lives, as it has let go of it', 1, { run: identityOf(OTHER) }],
+    ['cannot be seen from here', 0, { run: identityOf(OTHER), machine: { ...HOST, pidNamespace: 'other pids' } }],
+  ] as const)(
+    'are as their records say where a fence stays beside one, which is left if its run %s',
+    async (...row) => {
+      const [, left, but] = row;
+      const stage = await scripted();
+      stage.processes.set(OTHER, processOf(OTHER));
+      const fence = { schema: 'opencode-reap/1', id: ID, machine: HOST, tree: [], record: stage.text(), ...but };
+      stage.write(`closing/${ID}@${but.run.pid}-${but.run.startToken}.back.json`, fence);
+      const around = await survey(stage.world);
+      expect([around.candidates.length, around.deadFences.length]).toEqual([1, left]);
+      rmSync(stage.record);
+      expect((await survey(stage.world)).candidates).toEqual([]);
+    },
+  );
+
   test('and what is read of one of them alone is what stands written now', async () => {
     const stage = await scripted();
     const { record } = await stage.judged();

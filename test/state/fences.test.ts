@@ -1,4 +1,14 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -190,6 +200,24 @@ describe('a fence', () => {
     expect(state()).toEqual(NOTHING);
     held(raiseFence(folder, recorded(), BY, [])).withdraw();
     expect([state(), read(file)]).toEqual([RECORDED, textOf()]);
+  });
+
+  test('that is withdrawn once its server was to be signaled stays beside the record, from then on', () => {
+    const fence = held(raiseFence(folder, recorded(), BY, [SERVER]));
+    utimesSync(fenceFile(folder, ID), 1, 1);
+    fence.begin();
+    fence.withdraw();
+    const name = `${ID}@70-began-70.back.json`;
+    expect([state(), read(file)]).toEqual([{ servers: [`${ID}.json`], closing: [name] }, textOf()]);
+    expect(fenceIn(join(folder.closing, name))).toMatchObject({ run: RUN, tree: [SERVER], recordIsBack: true });
+    expect(Date.now() - statSync(join(folder.closing, name)).mtimeMs).toBeLessThan(60_000);
+  });
+
+  test('that was to be signaled goes where the server is gone', () => {
+    const fence = held(raiseFence(folder, recorded(), BY, [SERVER]));
+    fence.begin();
+    fence.close();
+    expect(state()).toEqual(NOTHING);
   });
 
   test('that is withdrawn puts nothing over a record that is there again', () => {

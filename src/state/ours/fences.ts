@@ -6,7 +6,15 @@ import type { Fence, ServerRecord, Trust } from '../../model/record.js';
 import { isoTime } from '../files/iso-time.js';
 import { formatOurs, identity, machine, parseOurs, port, text } from '../files/parse.js';
 import { holds, readSmall } from '../files/read.js';
-import { attempt, createFile, moveFile, removeFile, removeUnchanged, replaceFile } from '../files/write.js';
+import {
+  attempt,
+  createFile,
+  moveFile,
+  removeFile,
+  removeUnchanged,
+  replaceFile,
+  setModified,
+} from '../files/write.js';
 import type { StateFolder } from '../folders.js';
 import { parseRecord } from './record-file.js';
 
@@ -15,7 +23,12 @@ export interface HeldFence {
   readonly id: string;
   /** Writes down the tree as it is now, so that another run can finish what this one began. */
   readonly note: (tree: readonly Identity[]) => void;
-  /** The server stays: puts the record back. */
+  /** Its server gets its signal next, and may end whatever is seen of it by then. */
+  readonly begin: () => void;
+  /**
+   * The server stays: puts the record back. Once its signal was due, the fence stays beside its record, as that of a run
+   * that has died.
+   */
   readonly withdraw: () => void;
   /** The server is gone: removes the fence. */
   readonly close: () => void;
@@ -48,11 +61,21 @@ export function raiseFence(
     removeFile(file);
     return 'changed';
   }
+  let fate: Fate = 'lives';
   // From here on a fence that cannot be changed or removed is finished by the next run: it is complete as it is.
   return {
     id: record.id,
     note: (members) => void attempt(() => replaceFile(file, format(members))),
-    withdraw: () => void attempt(() => putBack(record.source.file, original, file)),
+    begin: () => {
+      fate = 'may be ending';
+    },
+    withdraw: () =>
+      void attempt(() => {
+        if (original !== undefined) putRecordBack(record.source.file, original);
+        // The minute in which it may end begins now, however long it was waited for.
+        setModified(file, Date.now());
+        standOrGo(file, fate, { id: record.id, file, run: stopper.run });
+      }),
     close: () => void attempt(() => removeFile(file)),
   };
 }
@@ -68,14 +91,9 @@ function isTakenAway(record: string, original: string, fence: string): boolean {
 }
 
 /**
- * The record goes first: a run that dies in between leaves both, and one that cannot write the record leaves the fence.
+ * Before its fence goes: a run that dies in between leaves both, and one that cannot write the record leaves the fence. It
+ * is there already when a run died in between, or before it had removed the record.
  */
-function putBack(record: string, original: string | undefined, fence: string): void {
-  if (original !== undefined) putRecordBack(record, original);
-  removeFile(fence);
-}
-
-/** It is there already when a run died in between, or before it had removed the record. */
 function putRecordBack(record: string, original: string): void {
   if (readSmall(record).kind !== 'text') createFile(record, original);
 }
@@ -120,14 +138,16 @@ function takeAndEnd(fence: Fence, fate: Fate, stopper: Stopper): void {
   attempt(() => replaceFile(taken, JSON.stringify({ ...JSON.parse(fence.content), ...stopper }, null, 2)));
   const { record, original, recordIsBack } = fence;
   if (record && original !== undefined && fate !== 'gone' && !recordIsBack) putRecordBack(record.source.file, original);
-  if (fate === 'may be ending') moveFile(taken, join(dirname(fence.file), standingName(fence)));
-  else removeFile(taken);
+  standOrGo(taken, fate, fence);
+}
+
+function standOrGo(current: string, fate: Fate, { id, file, run }: Pick<Fence, 'id' | 'file' | 'run'>): void {
+  if (fate === 'may be ending') moveFile(current, join(dirname(file), `${id}${takenBy(run)}${BACK}.json`));
+  else removeFile(current);
 }
 
 /** Says of a fence that its record is back. */
 const BACK = '.back';
-
-const standingName = ({ id, run }: Fence): string => `${id}${takenBy(run)}${BACK}.json`;
 
 /** Another run has raised a fence between the look and the move. */
 function handBack(taken: string, { file }: Fence): void {
