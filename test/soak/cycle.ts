@@ -152,7 +152,12 @@ async function act(actor: Actor, roll: Roll, crashed: { count: number }): Promis
     await Promise.race([over, sleep(ms)]);
     child.kill(signal);
   }
-  await waitFor('what acts is done', () => child.exitCode !== null || child.signalCode !== null);
+  const isDone = (): boolean => child.exitCode !== null || child.signalCode !== null;
+  await waitFor('what acts is done', isDone).catch((late) => {
+    // A background run looks again half a minute after the first time, then after a minute, and so on.
+    if (!child.spawnargs.includes('sweep')) throw new Error(`${late}: ${child.spawnargs.join(' ')}`);
+    child.kill('SIGKILL');
+  });
   await over;
   // A program that is told to end says so by its code: 130 or 143.
   if (child.signalCode !== null || (child.exitCode ?? 0) > 128) crashed.count += 1;
