@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { defineConfig } from 'vitest/config';
+import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
 import { LeftOut } from './left-out.js';
 import { LongestFirst } from './longest-first.js';
 import { SecondTries } from './second-tries.js';
@@ -33,7 +33,17 @@ const replaced = THROUGH_MACOS
  * second try in CI, whose machine may be starved by others; it is named at the end.
  */
 const SAFETY = ['act/**/*.test.ts', 'decide/**/*.test.ts', 'fuzz.test.ts', 'run/{apart,beside,late,untrusted}.test.ts'];
-const TRIES = { retry: process.env.CI ? 1 : 0 };
+const SECOND_TRIES = Boolean(process.env.CI);
+/** Only where it makes a difference: each project transforms and loads all that it imports anew, some four seconds. */
+const safety: TestProjectInlineConfiguration = {
+  extends: true,
+  test: {
+    name: 'safety',
+    include: THROUGH_MACOS ? ['act/never.test.ts', ...SAFETY.filter((name) => name.startsWith('run/'))] : SAFETY,
+    exclude: ALONE,
+    sequence: { groupOrder: 0 },
+  },
+};
 
 const FEW = Boolean(process.env.EVERY_RELEASE) || THROUGH_MACOS;
 
@@ -59,20 +69,12 @@ export default defineConfig({
         test: {
           name: 'all',
           include: THROUGH_MACOS ? LOOKED_AT : ['**/*.test.ts'],
-          exclude: [...ALONE, ...SAFETY],
+          exclude: [...ALONE, ...(SECOND_TRIES ? SAFETY : [])],
           sequence: { groupOrder: 0 },
-          ...TRIES,
+          retry: SECOND_TRIES ? 1 : 0,
         },
       },
-      {
-        extends: true,
-        test: {
-          name: 'safety',
-          include: THROUGH_MACOS ? ['act/never.test.ts', ...SAFETY.filter((name) => name.startsWith('run/'))] : SAFETY,
-          exclude: ALONE,
-          sequence: { groupOrder: 0 },
-        },
-      },
+      ...(SECOND_TRIES ? [safety] : []),
       {
         extends: true,
         test: { name: 'alone', include: THROUGH_MACOS ? [] : ALONE, maxWorkers: 1, sequence: { groupOrder: 1 } },
