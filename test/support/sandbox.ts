@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { endAll } from './inhabitants.js';
+import { isPatient } from './patience.js';
 import { reservePort } from './port.js';
 import { startToken } from './proc.js';
 
@@ -32,6 +33,12 @@ const OFFLINE: Environment = {
   OPENCODE_DISABLE_SHARE: '1',
 };
 
+/**
+ * Servers and clients run for seconds, in which Bun's optimizing compiler costs more than it saves: a fifth of the
+ * processor time that a server takes. With all that there is, as in CI, they are as their users have them.
+ */
+const SHORT_LIVED: Environment = isPatient ? {} : { BUN_JSC_useDFGJIT: '0' };
+
 const environment = (root: string): Environment => ({
   HOME: join(root, 'home'),
   PATH: [join(root, 'bin'), dirname(process.execPath), '/usr/bin', '/bin'].join(':'),
@@ -47,6 +54,7 @@ const environment = (root: string): Environment => ({
   // Some plugins write to /tmp by that name; what this machine's own plugins wrote there is not part of the tests.
   OPENCODE_REAP_TMP: join(root, 'tmp'),
   ...OFFLINE,
+  ...SHORT_LIVED,
 });
 
 /**
