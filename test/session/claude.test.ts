@@ -6,7 +6,7 @@ import { describe, expect } from 'vitest';
 import { linuxHost } from '../../src/observe/linux/processes.js';
 import { listedSessions } from '../../src/state/claude-sessions.js';
 import { writeUserSettings } from '../support/claude-hooks.js';
-import { test, withoutClaude } from '../support/claude-session.js';
+import { type Client, test, withoutClaude } from '../support/claude-session.js';
 import { onDemand } from '../support/patience.js';
 import { startToken } from '../support/proc.js';
 import { waitFor } from '../support/wait.js';
@@ -14,29 +14,8 @@ import { waitFor } from '../support/wait.js';
 const PLUGIN = fileURLToPath(new URL('../../.claude-plugin/opencode-reap', import.meta.url));
 
 describe.skipIf(withoutClaude)(`inside the real Claude Code client${withoutClaude}`, () => {
-  test('a server that a printing session started is gone after it, and the client says nothing about hooks', async ({
-    client: { box, start, isGone },
-  }) => {
-    expect(await box.print(`please execute: ${start}`)).toMatchObject({ code: 0, stderr: '' });
-    await isGone();
-    await waitFor('the end of the background run', () => !readdirSync(box.stateDir).includes('sweep.json'));
-    expect(readdirSync(`${box.stateDir}/requests`)).toEqual([]);
-  });
-
-  test('in a terminal, clear leaves the server, and exit takes it', async ({ client }) => {
-    const terminal = await client.box.open();
-    await terminal.execute(client.start);
-    const pid = await client.started();
-    await terminal.type('/clear');
-    await client.isLeftAlone(pid);
-    await terminal.type('/exit');
-    await terminal.ended();
-    await client.isGone();
-    expect(terminal.screen()).not.toMatch(/hook/i);
-  });
-
-  test('its own list of sessions names its process as we do, among our pids', async ({ client: { box } }) => {
-    const terminal = await box.open();
+  /** Its own list of sessions names its process. */
+  const isListedAsWeDo = async (box: Client['box']): Promise<void> => {
     const config = join(box.home, '.claude');
     const here = { host: linuxHost(), startTokens: 'ticks' } as const;
     const [entry] = await waitFor('its entry', () => {
@@ -49,8 +28,30 @@ describe.skipIf(withoutClaude)(`inside the real Claude Code client${withoutClaud
     expect(pidDomain).toMatch(/^linux:/);
     // What would be dropped where pids are others is kept here.
     expect(listedSessions(config, { ...here, host: { ...here.host, pidNamespace: 'pid:[1]' } })).toEqual([]);
+  };
+
+  test('a server that a printing session started is gone after it, and the client says nothing about hooks', async ({
+    client: { box, start, isGone },
+  }) => {
+    expect(await box.print(`please execute: ${start}`)).toMatchObject({ code: 0, stderr: '' });
+    await isGone();
+    await waitFor('the end of the background run', () => !readdirSync(box.stateDir).includes('sweep.json'));
+    expect(readdirSync(`${box.stateDir}/requests`)).toEqual([]);
+  });
+
+  test('in a terminal, it lists its process as we do, among our pids; clear leaves the server, and exit takes it', async ({
+    client,
+  }) => {
+    const terminal = await client.box.open();
+    await isListedAsWeDo(client.box);
+    await terminal.execute(client.start);
+    const pid = await client.started();
+    await terminal.type('/clear');
+    await client.isLeftAlone(pid);
     await terminal.type('/exit');
     await terminal.ended();
+    await client.isGone();
+    expect(terminal.screen()).not.toMatch(/hook/i);
   });
 
   test('a client nested in another one’s shell tool leaves the outer session’s server alone', { ...onDemand }, async ({
