@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { runCli } from '../support/cli.js';
+import { installEither, standInAnd } from '../support/either.js';
 import {
   deadPid,
   type Fake,
@@ -20,7 +21,6 @@ import {
   writeState,
 } from '../support/fake.js';
 import { callHook, HOOK } from '../support/hooks.js';
-import { installOpencode } from '../support/opencode.js';
 import { alive, portHolder, startToken } from '../support/proc.js';
 import { createSandbox, type Sandbox } from '../support/sandbox.js';
 import { waitFor } from '../support/wait.js';
@@ -67,24 +67,27 @@ const UNSURE = { verdict: 'unsure', reasons: expect.arrayContaining(['identity']
 const STOPPED = { verdict: 'stale', outcome: { kind: 'stopped' } };
 
 describe.skipIf(missing)(`what was noted in another time namespace${missing}`, () => {
-  test('leads to a server that is neither gone nor stopped, and a run at home stops it: a real one', async () => {
-    await installOpencode(sandbox, 'native');
-    const port = await sandbox.reserve();
-    inside([PROGRAM, 'start', '--port', String(port)]);
-    const pid = portHolder(port) ?? 0;
-    const [record] = recordsIn(sandbox.stateDir);
-    expect(record?.fields).toMatchObject({
-      serverPid: pid,
-      machine: { timeNamespace: expect.stringMatching(/ 1000 0$/) },
-    });
-    expect(record?.fields.serverStartToken).not.toBe(startToken(pid));
-    expect(await reap()).toMatchObject([UNSURE]);
-    expect([alive(pid), existsSync(record?.file ?? '')]).toEqual([true, true]);
-    const why = await runCli(sandbox, ['why', `:${port}`, '--older-than', '0s']);
-    expect(why.stdout).toContain('its start token was recorded in another time namespace');
-    expect(reapInside(['nsenter', '-T', '-t', String(pid), '--'])).toMatchObject([STOPPED]);
-    expect([alive(pid), recordsIn(sandbox.stateDir)]).toEqual([false, []]);
-  });
+  test.each(standInAnd('native'))(
+    'leads to a server that is neither gone nor stopped, and a run at home stops it: %s',
+    async (which) => {
+      await installEither(sandbox, which);
+      const port = await sandbox.reserve();
+      inside([PROGRAM, 'start', '--port', String(port)]);
+      const pid = portHolder(port) ?? 0;
+      const [record] = recordsIn(sandbox.stateDir);
+      expect(record?.fields).toMatchObject({
+        serverPid: pid,
+        machine: { timeNamespace: expect.stringMatching(/ 1000 0$/) },
+      });
+      expect(record?.fields.serverStartToken).not.toBe(startToken(pid));
+      expect(await reap()).toMatchObject([UNSURE]);
+      expect([alive(pid), existsSync(record?.file ?? '')]).toEqual([true, true]);
+      const why = await runCli(sandbox, ['why', `:${port}`, '--older-than', '0s']);
+      expect(why.stdout).toContain('its start token was recorded in another time namespace');
+      expect(reapInside(['nsenter', '-T', '-t', String(pid), '--'])).toMatchObject([STOPPED]);
+      expect([alive(pid), recordsIn(sandbox.stateDir)]).toEqual([false, []]);
+    },
+  );
 
   test.each<[string, object]>([
     ['by an earlier version', {}],

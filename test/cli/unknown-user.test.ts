@@ -13,9 +13,9 @@ import {
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { installEither, standInAnd } from '../support/either.js';
 import { installFake } from '../support/fake.js';
 import { HOOK } from '../support/fuse.js';
-import { installOpencode } from '../support/opencode.js';
 import { sampled } from '../support/patience.js';
 import { portHolder } from '../support/proc.js';
 import { type Changes, createSandbox, type Sandbox } from '../support/sandbox.js';
@@ -109,23 +109,29 @@ describe.skipIf(skipped)(`a user without a passwd entry${skipped}`, () => {
     expect(existsSync(join(sandbox.home, '.local/share/opencode-reap'))).toBe(false);
   });
 
-  test('starts a real server (a stand-in where it may not run one), keeps it, and stops it', async () => {
-    await installOpencode(sandbox, 'native');
-    if (spawnSync('setpriv', [...AS_UNKNOWN, join(sandbox.binDir, 'opencode'), '--version']).status !== 0)
-      await installFake(sandbox);
-    const port = await sandbox.reserve();
-    const started = await run(['start', '--port', `${port}`, '--json']);
-    expect(started).toMatchObject({ code: 0, stderr: '' });
-    const pid = portHolder(port) ?? 0;
-    sandbox.track(pid);
-    expect(statSync(`/proc/${pid}`).uid).toBe(UNKNOWN);
-    expect(await run(['keep', `:${port}`])).toMatchObject({ code: 0, stderr: '' });
-    expect((await run(['--all-stale', '--older-than', '0s'])).code).toBe(0);
-    expect(portHolder(port)).toBe(pid);
-    expect(await run(['unkeep', `:${port}`])).toMatchObject({ code: 0 });
-    expect(await run(['stop', `:${port}`])).toMatchObject({ code: 0, stderr: '' });
-    expect(portHolder(port)).toBeUndefined();
-  });
+  test.each(standInAnd('native'))(
+    'starts a server (a stand-in where it may not run a real one), keeps it, and stops it: %s',
+    async (which) => {
+      await installEither(sandbox, which);
+      if (
+        which !== 'stand-in' &&
+        spawnSync('setpriv', [...AS_UNKNOWN, join(sandbox.binDir, 'opencode'), '--version']).status !== 0
+      )
+        await installFake(sandbox);
+      const port = await sandbox.reserve();
+      const started = await run(['start', '--port', `${port}`, '--json']);
+      expect(started).toMatchObject({ code: 0, stderr: '' });
+      const pid = portHolder(port) ?? 0;
+      sandbox.track(pid);
+      expect(statSync(`/proc/${pid}`).uid).toBe(UNKNOWN);
+      expect(await run(['keep', `:${port}`])).toMatchObject({ code: 0, stderr: '' });
+      expect((await run(['--all-stale', '--older-than', '0s'])).code).toBe(0);
+      expect(portHolder(port)).toBe(pid);
+      expect(await run(['unkeep', `:${port}`])).toMatchObject({ code: 0 });
+      expect(await run(['stop', `:${port}`])).toMatchObject({ code: 0, stderr: '' });
+      expect(portHolder(port)).toBeUndefined();
+    },
+  );
 
   test.each([
     ['of its own', UNKNOWN, 'stopped'],

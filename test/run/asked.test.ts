@@ -4,8 +4,8 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { runCli } from '../support/cli.js';
+import { type Either, installEither, standInAnd } from '../support/either.js';
 import { type Fields, machine, recordOf, startFake, writeRecord, writeState } from '../support/fake.js';
-import { installOpencode, type Release, releases } from '../support/opencode.js';
 import { sampled } from '../support/patience.js';
 import { alive } from '../support/proc.js';
 import { THROUGH_MACOS } from '../support/program.js';
@@ -105,36 +105,39 @@ const listensIn = (pid: number, port: number): boolean => {
   return readFileSync(`/proc/${pid}/net/tcp`, 'utf8').includes(`:${hex} 00000000:0000 0A`);
 };
 
-/** Real, in a network of its own, where its loopback is not ours. */
-const startElsewhere = async (sandbox: Sandbox, release: Release, port: number): Promise<number> => {
-  await installOpencode(sandbox, release);
+/** In a network of its own, where its loopback is not ours. */
+const startElsewhere = async (sandbox: Sandbox, which: Either, port: number): Promise<number> => {
+  await installEither(sandbox, which);
   const serve = ['opencode', 'serve', '--hostname', '0.0.0.0', '--port', `${port}`];
   const { pid = 0 } = sandbox.spawn('unshare', [...(UNSHARE ?? []), ...serve], { stdio: 'ignore', detached: true });
   await waitFor('it listens there', () => listensIn(pid, port), 60_000);
   return pid;
 };
 
-describe.skipIf(withoutNetworks !== '')(`a real server in another network${withoutNetworks}`, () => {
-  test('is not asked through our loopback, where another process has its port', async () => {
-    const sandbox = await inSandbox();
-    const port = await sandbox.reserve();
-    const pid = await startElsewhere(sandbox, releases('native')[0] ?? 'native', port);
-    let connections = 0;
-    const other = createServer((socket) => {
-      connections += 1;
-      socket.destroy();
-    });
-    await new Promise<void>((resolve) => other.listen(port, '127.0.0.1', resolve));
-    onTestFinished(() => void other.close());
-    await writeState(sandbox.stateDir, 'servers/known.json', recordOf(sandbox, 'known', { pid, port }));
-    const report = await reapJson(sandbox, NOW);
-    expect(report, JSON.stringify(report.servers)).toMatchObject({
-      servers: [{ verdict: 'unsure', reasons: ['idle'], serverPid: pid }],
-    });
-    expect((await runCli(sandbox, ['why', 'known'])).stdout).toContain('it listens in another network namespace');
-    expect([connections, alive(pid)]).toEqual([0, true]);
-    // Nor is it asked to dispose when the user stops it.
-    expect((await runCli(sandbox, ['stop', 'known', '--yes'])).stdout).toMatch(/^stopped pid .+: SIG/);
-    expect([connections, alive(pid)]).toEqual([0, false]);
-  });
+describe.skipIf(withoutNetworks !== '')(`a server in another network${withoutNetworks}`, () => {
+  test.each(standInAnd('native'))(
+    'is not asked through our loopback, where another process has its port (%s)',
+    async (which) => {
+      const sandbox = await inSandbox();
+      const port = await sandbox.reserve();
+      const pid = await startElsewhere(sandbox, which, port);
+      let connections = 0;
+      const other = createServer((socket) => {
+        connections += 1;
+        socket.destroy();
+      });
+      await new Promise<void>((resolve) => other.listen(port, '127.0.0.1', resolve));
+      onTestFinished(() => void other.close());
+      await writeState(sandbox.stateDir, 'servers/known.json', recordOf(sandbox, 'known', { pid, port }));
+      const report = await reapJson(sandbox, NOW);
+      expect(report, JSON.stringify(report.servers)).toMatchObject({
+        servers: [{ verdict: 'unsure', reasons: ['idle'], serverPid: pid }],
+      });
+      expect((await runCli(sandbox, ['why', 'known'])).stdout).toContain('it listens in another network namespace');
+      expect([connections, alive(pid)]).toEqual([0, true]);
+      // Nor is it asked to dispose when the user stops it.
+      expect((await runCli(sandbox, ['stop', 'known', '--yes'])).stdout).toMatch(/^stopped pid .+: SIG/);
+      expect([connections, alive(pid)]).toEqual([0, false]);
+    },
+  );
 });

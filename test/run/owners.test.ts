@@ -140,12 +140,13 @@ const called = (name: string): number => {
 const whoseIs = async ({ pid }: Running): Promise<string> =>
   JSON.parse((await runCli(sandbox, ['why', `${pid}`, '--json'])).stdout).owner.says;
 
-describe('a real server says whose it is', () => {
-  beforeEach(() => installOpencode(sandbox, 'native'));
+describe('a server says whose it is', () => {
+  const real = () => installOpencode(sandbox, 'native');
 
   test.skipIf(withoutTmux || unlessAsked)(
     `its user’s, at a terminal and in tmux${withoutTmux || unlessAsked}`,
     async () => {
+      await real();
       // The first start of a real one in a home is no time for another.
       const [one, other] = [await atTerminal(), await inTmux()];
       expect(await whoseIs(one)).toMatch(/^you, in pts\/\d+$/);
@@ -153,12 +154,11 @@ describe('a real server says whose it is', () => {
     },
   );
 
-  test('Kimaki’s and ADE’s by their marks; ADE’s until ADE ends', async () => {
+  test('Kimaki’s and ADE’s by their marks; ADE’s until ADE ends: a stand-in, and a real one', async () => {
     const ade = startBystander(sandbox);
-    const [one, other] = [
-      await orphan({ KIMAKI: '1' }),
-      await orphan({ ADE_OPENCODE_MANAGED: '1', ADE_OPENCODE_OWNER_PID: `${ade}` }),
-    ];
+    const one = await startFake(sandbox, { KIMAKI: '1' });
+    await real();
+    const other = await orphan({ ADE_OPENCODE_MANAGED: '1', ADE_OPENCODE_OWNER_PID: `${ade}` });
     expect([await whoseIs(one), await whoseIs(other)]).toEqual(['Kimaki', `ADE, pid ${ade}`]);
     process.kill(ade, 'SIGKILL');
     await waitFor('it is gone', () => !alive(ade));
@@ -168,12 +168,14 @@ describe('a real server says whose it is', () => {
   test.skipIf(withoutGroups || unlessAsked)(
     `a service’s, in a control group as systemd makes it (no systemd runs here)${withoutGroups || unlessAsked}`,
     async () => {
+      await real();
       expect(await whoseIs(await inService())).toBe(`opencode-web-${process.pid}.service`);
     },
   );
 
   test('an editor’s, below a stand-in with an editor’s name; a session’s that has ended', { ...onDemand }, async () => {
     const dead = await deadPid(sandbox);
+    await real();
     const [one, other] = [await below('code'), await orphan({ CLAUDECODE: '1', CLAUDE_PID: `${dead}` })];
     expect(await whoseIs(one)).toMatch(/^VS Code, pid \d+$/);
     expect(await whoseIs(other)).toBe(`left by Claude Code, pid ${dead}`);

@@ -7,7 +7,7 @@ import { runCli } from '../support/cli.js';
 import { type Fields, installFake, machine, recordsIn } from '../support/fake.js';
 import { inhabitants } from '../support/inhabitants.js';
 import { installOpencode, releases, request } from '../support/opencode.js';
-import { sampled } from '../support/patience.js';
+import { onDemand, sampled } from '../support/patience.js';
 import { cmdline, environ, parent, portHolder, startToken } from '../support/proc.js';
 import { createSandbox, type Sandbox } from '../support/sandbox.js';
 
@@ -85,7 +85,9 @@ describe.each(releases('launcher'))('a %s server that `start` has started', (rel
     expect(session).toEqual([]);
   });
 
-  test('on any port leaves the default one to who asks for it, which OpenCode 1 itself would take', async () => {
+  test('on any port leaves the default one to who asks for it, which OpenCode 1 itself would take', {
+    ...onDemand,
+  }, async () => {
     const { code, stdout } = await runCli(sandbox, ['start', '--port', '0', '--json']);
     const { url, pid, alreadyRunning } = JSON.parse(stdout);
     const other = Number(new URL(url).port);

@@ -3,8 +3,9 @@ import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { runCli } from '../../support/cli.js';
+import { type Either, installEither, standInAnd } from '../../support/either.js';
 import { startBystander, startFake, writeRecord } from '../../support/fake.js';
-import { installOpencode, type Release, releases, request } from '../../support/opencode.js';
+import { releases, request } from '../../support/opencode.js';
 import { sampled } from '../../support/patience.js';
 import { alive, descendants, parent, portHolder, processGroup } from '../../support/proc.js';
 import { reapJson } from '../../support/reaped.js';
@@ -43,8 +44,8 @@ interface Delegated {
   readonly lock: string;
 }
 
-const delegate = async (release: Release): Promise<Delegated> => {
-  await installOpencode(sandbox, release);
+const delegate = async (which: Either): Promise<Delegated> => {
+  await installEither(sandbox, which);
   symlinkSync(process.execPath, join(sandbox.binDir, 'claude'));
   const script = join(sandbox.root, 'mcp-server.mjs');
   await writeFile(script, MCP_SERVER);
@@ -89,13 +90,16 @@ describe('opencode-delegate’s server, started by hand-written companions as th
     },
   );
 
-  test('is not ended with what else is in its group, which is its session’s', async () => {
-    const { claude, mcp, server } = await delegate('native');
-    expect((await runCli(sandbox, ['stop', `${server}`, '--yes'])).code).toBe(0);
-    expect([alive(server), alive(claude)]).toEqual([false, true]);
-    await waitFor('what was said to the MCP server has arrived', () => !alive(server));
-    expect(alive(mcp)).toBe(true);
-  });
+  test.each(standInAnd('native'))(
+    'is not ended with what else is in its group, which is its session’s (%s)',
+    async (which) => {
+      const { claude, mcp, server } = await delegate(which);
+      expect((await runCli(sandbox, ['stop', `${server}`, '--yes'])).code).toBe(0);
+      expect([alive(server), alive(claude)]).toEqual([false, true]);
+      await waitFor('what was said to the MCP server has arrived', () => !alive(server));
+      expect(alive(mcp)).toBe(true);
+    },
+  );
 });
 
 const lockOf = ({ pid, port }: { pid: number; port: number }) =>
