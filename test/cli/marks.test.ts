@@ -13,6 +13,7 @@ import {
   writeRecord,
   writeState,
 } from '../support/fake.js';
+import { sampled } from '../support/patience.js';
 import { alive, portsOf } from '../support/proc.js';
 import { createSandbox, type Sandbox } from '../support/sandbox.js';
 import { waitFor } from '../support/wait.js';
@@ -162,7 +163,7 @@ describe('keep and unkeep', () => {
 });
 
 describe('adopt', () => {
-  test.each(['pid', 'port'] as const)('takes a server that is not recorded, by its %s', async (by) => {
+  test.each(sampled(['pid', 'port'] as const, 1))('takes a server that is not recorded, by its %s', async (by) => {
     expect(await reap('--all-stale')).toMatchObject({ servers: [] });
     expect(await run('adopt', `${server[by]}`, '--quiet')).toEqual({ code: 0, stdout: '', stderr: '' });
     expect(recordsIn(sandbox.stateDir)).toMatchObject([

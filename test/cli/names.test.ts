@@ -19,7 +19,6 @@ import {
 import { openSession } from '../support/hooks.js';
 import { alive } from '../support/proc.js';
 import { test as inSandbox } from '../support/reaped.js';
-import type { Sandbox } from '../support/sandbox.js';
 import { waitFor } from '../support/wait.js';
 
 interface Naming {
@@ -39,17 +38,18 @@ const test = inSandbox.extend<Naming>({
 const HINT = /\nhint: .+\n$/;
 
 describe.concurrent('a server, a stand-in, is named', () => {
-  test.for<[string, (server: Fake, sandbox: Sandbox) => string]>([
-    ['by its id', () => 'known'],
-    ['by its pid', ({ pid }) => `${pid}`],
-    ['by its port', ({ port }) => `${port}`],
-    ['by :port', ({ port }) => `:${port}`],
-    ['by its URL', ({ port }) => `http://127.0.0.1:${port}/`],
-    ['by its folder', (_, { project }) => project],
-    ['by the folder that one is in', () => '.'],
-  ])('%s', async ([, name], { sandbox, server, run, expect }) => {
-    const { code, stdout } = await run('why', name(server, sandbox), '--json');
-    expect([code, JSON.parse(stdout)]).toMatchObject([0, { id: 'known', serverPid: server.pid }]);
+  test('by its id, its pid, its port, :port, its URL, its folder, and the folder that one is in', async ({
+    sandbox,
+    server,
+    run,
+    expect,
+  }) => {
+    const { pid, port } = server;
+    const names = ['known', `${pid}`, `${port}`, `:${port}`, `http://127.0.0.1:${port}/`, sandbox.project, '.'];
+    for (const name of names) {
+      const { code, stdout } = await run('why', name, '--json');
+      expect([name, code, JSON.parse(stdout)]).toMatchObject([name, 0, { id: 'known', serverPid: pid }]);
+    }
   });
 
   test('and neither by a folder around its own, by its pid as :port, nor by a URL elsewhere', async ({

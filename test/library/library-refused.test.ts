@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { unwritable } from '../../src/report/unwritable.js';
 import { filesIn, installFake, logOf, recordsIn, writeState } from '../support/fake.js';
 import { inhabitants } from '../support/inhabitants.js';
-import { type Answered, BUILDS, callLibrary } from '../support/library.js';
+import { type Answered, BUILDS, callInTurn, callLibrary } from '../support/library.js';
 import { createSandbox, type Sandbox } from '../support/sandbox.js';
 import { waitFor } from '../support/wait.js';
 
@@ -18,32 +18,40 @@ beforeEach(async () => {
 afterEach(() => sandbox.dispose());
 
 test('nothing is reaped on a word that is not understood', async () => {
-  const reap = async (options: object) => (await callLibrary(sandbox, 'reap', [options])).error?.message;
-  expect(await reap({ dryRun: 'true' })).toMatch(/^dryRun is not true or false/);
-  expect(await reap({ limit: '20' })).toMatch(/^limit is not a whole number/);
-  expect(await reap({ port: '4096' })).toMatch(/^4096 is not a port/);
+  const words = [{ dryRun: 'true' }, { limit: '20' }, { port: '4096' }];
+  const answered = await callInTurn(
+    sandbox,
+    words.map((options) => ['reap', [options]]),
+  );
+  expect(answered.map(({ error }) => error?.message)).toEqual([
+    expect.stringMatching(/^dryRun is not true or false/),
+    expect.stringMatching(/^limit is not a whole number/),
+    expect.stringMatching(/^4096 is not a port/),
+  ]);
 });
 
 test('an option that is not there is named, with those that are, and one that is left out is none', async () => {
-  const error = async (name: string, ...args: unknown[]) => (await callLibrary(sandbox, name, args)).error;
   const lease = 'it has server, port, sessionId, workspace, cwd, stateDir';
-  expect(await error('attachSession', { pord: 1 })).toEqual({
-    message: 'attachSession has no option pord',
-    hint: lease,
-  });
-  expect(await error('releaseSession', { plugin: 'x' })).toMatchObject({ hint: lease });
-  expect(await error('stopServer', 4096, { olderThan: 5 })).toEqual({
-    message: 'stopServer has no option olderThan',
-    hint: 'it has grace, strays, stateDir',
-  });
-  expect(await error('scan', { all: true })).toEqual({
-    message: 'scan has no option all',
-    hint: 'it has olderThan, stateDir',
-  });
-  expect(await error('reap', { dryrun: true })).toMatchObject({ message: 'reap has no option dryrun' });
-  expect(await error('reap', 5)).toMatchObject({ message: 'the options of reap are not an object' });
-  expect(await error('scan', null)).toMatchObject({ message: 'the options of scan are not an object' });
-  expect(await error('scan', { all: null })).toBeUndefined();
+  const answered = await callInTurn(sandbox, [
+    ['attachSession', [{ pord: 1 }]],
+    ['releaseSession', [{ plugin: 'x' }]],
+    ['stopServer', [4096, { olderThan: 5 }]],
+    ['scan', [{ all: true }]],
+    ['reap', [{ dryrun: true }]],
+    ['reap', [5]],
+    ['scan', [null]],
+    ['scan', [{ all: null }]],
+  ]);
+  expect(answered.map(({ error }) => error)).toEqual([
+    { message: 'attachSession has no option pord', hint: lease },
+    { message: expect.any(String), hint: lease },
+    { message: 'stopServer has no option olderThan', hint: 'it has grace, strays, stateDir' },
+    { message: 'scan has no option all', hint: 'it has olderThan, stateDir' },
+    { message: 'reap has no option dryrun', hint: expect.any(String) },
+    expect.objectContaining({ message: 'the options of reap are not an object' }),
+    expect.objectContaining({ message: 'the options of scan are not an object' }),
+    undefined,
+  ]);
 });
 
 test('a program that cannot be run is not reported as a state folder that cannot be written', () => {
@@ -79,7 +87,7 @@ describe('a server that cannot be had', () => {
     expect(logOf(sandbox.stateDir)).toMatchObject(/leaves|never/.test(title) ? [ended] : []);
   });
 
-  test.each<[object, RegExp]>([
+  const refused: readonly (readonly [object, RegExp])[] = [
     [{ hostname: '0.0.0.0' }, /^0\.0\.0\.0 is not a loopback address/],
     [{ port: 65_536 }, /^65536 is not a port/],
     [{ readyTimeout: '5s' }, /^readyTimeout cannot be 5s/],
@@ -97,11 +105,18 @@ describe('a server that cannot be had', () => {
     [{ secure: 'no' }, /^secure is not true or false/],
     [{ readyTimout: 5 }, /^ensureServer has no option readyTimout$/],
     [{ constructor: 5 }, /^ensureServer has no option constructor$/],
-  ])('is an error when it is asked for with %j', async (options, message) => {
-    expect((await ensure({ port: await sandbox.reserve(), ...options })).error).toEqual({
+  ];
+  test(`is an error when it is asked for with ${refused.map(([options]) => JSON.stringify(options)).join(', ')}`, async () => {
+    const port = await sandbox.reserve();
+    const answered = await callInTurn(
+      sandbox,
+      refused.map(([options]) => ['ensureServer', [{ port, ...options }]]),
+    );
+    const said = refused.map(([, message]) => ({
       message: expect.stringMatching(message),
       hint: expect.any(String),
-    });
+    }));
+    expect(answered.map(({ error }) => error)).toEqual(said);
     expect(filesIn(sandbox.stateDir)).toEqual([]);
   });
 

@@ -264,26 +264,30 @@ const onTerminal = (sandbox: Sandbox, words: string) => {
 };
 
 describe(`a question on a terminal${withoutTmux}`, () => {
-  test.skipIf(withoutTmux !== '').for<[string, string[], number]>([
-    ['Ctrl-C', ['C-c'], 130],
-    ['Ctrl-D', ['C-d'], 0],
-    ['no', ['n', 'Enter'], 0],
-    ['an empty line', ['Enter'], 0],
+  const answers: [string, string[], number][] = [
     ['yes', ['y', 'Enter'], 0],
-  ])('answered with %s', async ([answer, pressed, code], { sandbox, expect }) => {
-    const fake = await startFake(sandbox);
-    const client = connect(fake.port, '127.0.0.1');
-    await once(client, 'connect');
-    const { screen, keys } = onTerminal(sandbox, `stop :${fake.port}`);
-    await waitFor('the question', () => screen().endsWith('[y/N]'));
-    keys(...pressed);
-    const shown = await waitFor('the end', () => /code \d+$/.test(screen()) && screen());
-    client.destroy();
-    const isYes = answer === 'yes';
-    expect(shown).toMatch(new RegExp(`\n${isYes ? 'stopped pid .*: SIGTERM.*' : 'left alone'}\ncode ${code}$`));
-    expect(shown).not.toMatch(/error|at .*:\d+|nothing was stopped/);
-    expect(alive(fake.pid)).toBe(!isYes);
-  });
+    ['Ctrl-C', ['C-c'], 130],
+    ['an empty line', ['Enter'], 0],
+    ['no', ['n', 'Enter'], 0],
+    ['Ctrl-D', ['C-d'], 0],
+  ];
+  test.skipIf(withoutTmux !== '').for(sampled(answers, 4))(
+    'answered with %s',
+    async ([answer, pressed, code], { sandbox, expect }) => {
+      const fake = await startFake(sandbox);
+      const client = connect(fake.port, '127.0.0.1');
+      await once(client, 'connect');
+      const { screen, keys } = onTerminal(sandbox, `stop :${fake.port}`);
+      await waitFor('the question', () => screen().endsWith('[y/N]'));
+      keys(...pressed);
+      const shown = await waitFor('the end', () => /code \d+$/.test(screen()) && screen());
+      client.destroy();
+      const isYes = answer === 'yes';
+      expect(shown).toMatch(new RegExp(`\n${isYes ? 'stopped pid .*: SIGTERM.*' : 'left alone'}\ncode ${code}$`));
+      expect(shown).not.toMatch(/error|at .*:\d+|nothing was stopped/);
+      expect(alive(fake.pid)).toBe(!isYes);
+    },
+  );
 });
 
 /** Which second is seen depends on how busy the machine is. */

@@ -9,7 +9,7 @@ import { runCli } from '../support/cli.js';
 import { endWithReset } from '../support/client.js';
 import { deadPid, writeRecord } from '../support/fake.js';
 import { become, doneBy, type Second, type SecondOptions, startSecond } from '../support/opencode-2.js';
-import { onDemand } from '../support/patience.js';
+import { isThorough, onDemand } from '../support/patience.js';
 import { alive, children, cmdline, environ, portHolder, sessionId } from '../support/proc.js';
 import { THROUGH_MACOS } from '../support/program.js';
 import { type Report, type Reported, reapJson } from '../support/reaped.js';
@@ -132,6 +132,11 @@ const KINDS: Readonly<Record<string, readonly [expected: object, SecondOptions]>
   ],
 };
 
+/** What observe/server/second.test.ts shows without a process for each: the same sentence for one more answer. */
+const ALIKE = ['rate-limit', 'form', 'subagent', 'locked-in-json', 'locked-without-realm', 'locked-with-its-page'];
+const ALIKE_ANSWERS = ['without-list-of-places', 'workspace', 'garbage', 'endless-from-the-start'];
+const TRIED = Object.entries(KINDS).filter(([id]) => isThorough || ![...ALIKE, ...ALIKE_ANSWERS].includes(id));
+
 const withMcp = (options: SecondOptions): SecondOptions => ({
   ...options,
   settings: { mcp: ['plain'], states: ['loaded'], ...options.settings },
@@ -145,9 +150,7 @@ describe('a stand-in for OpenCode 2', () => {
 
   beforeAll(async () => {
     sandbox = await createSandbox('second');
-    const started = await Promise.all(
-      Object.entries(KINDS).map(([id, [, options]]) => record(sandbox, id, withMcp(options))),
-    );
+    const started = await Promise.all(TRIED.map(([id, [, options]]) => record(sandbox, id, withMcp(options))));
     servers = new Map(started.map((one) => [one.id, one]));
     ends.push(await listen(servers.get('client')));
     await sleep(SETTLED_MS);
@@ -179,7 +182,7 @@ describe('a stand-in for OpenCode 2', () => {
     return () => endWithReset(client);
   };
 
-  test.each(Object.entries(KINDS))('stays, for its reason alone: %s', (id, [expected]) => {
+  test.each(TRIED)('stays, for its reason alone: %s', (id, [expected]) => {
     expect(judged.get(id)).toMatchObject({ ...expected, outcome: null });
     expect(alive(servers.get(id)?.pid ?? 0)).toBe(true);
   });

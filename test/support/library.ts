@@ -24,11 +24,13 @@ export interface Answered {
   readonly stderr: string;
 }
 
-const SCRIPT = `const [file, name, args] = process.argv.slice(1);
+const SCRIPT = `const [file, ...calls] = process.argv.slice(1);
 const library = await import(file);
-const told = await library[name](...JSON.parse(args)).then(
-  (value) => ({ value }), ({ message, hint }) => ({ error: { message, hint } }));
-process.stdout.write(JSON.stringify(told));`;
+for (let at = 0; at < calls.length; at += 2) {
+  const told = await library[calls[at]](...JSON.parse(calls[at + 1])).then(
+    (value) => ({ value }), ({ message, hint }) => ({ error: { message, hint } }));
+  process.stdout.write(JSON.stringify(told) + '\\n');
+}`;
 
 /** The arguments after `node` that call one function of the library and print its result. */
 export const callWords = (name: string, args: readonly unknown[], build: string = BUILDS.package): string[] => [
@@ -41,13 +43,26 @@ export const callWords = (name: string, args: readonly unknown[], build: string 
 ];
 
 /** Calls a function of the library in a process of its own, as a plugin's companion does. */
-export const callLibrary = (
+export const callLibrary = async (
   sandbox: Sandbox,
   name: string,
   args: readonly unknown[],
-  { env, cwd = sandbox.project, build, node = process.execPath }: Call = {},
+  call: Call = {},
 ): Promise<Answered> => {
-  const child = sandbox.spawn(node, callWords(name, args, build), { cwd, env: sandbox.env(env) });
+  const [answered] = await callInTurn(sandbox, [[name, args]], call);
+  if (answered === undefined) throw new Error(`${name}: no answer`);
+  return answered;
+};
+
+/** The same for several, one after the other in one process; each answer has all that was printed beside them. */
+export const callInTurn = (
+  sandbox: Sandbox,
+  calls: readonly (readonly [name: string, args: readonly unknown[]])[],
+  { env, cwd = sandbox.project, build, node = process.execPath }: Call = {},
+): Promise<Answered[]> => {
+  const [[first, args] = ['', []], ...others] = calls;
+  const more = others.flatMap(([name, its]) => [name, JSON.stringify(its)]);
+  const child = sandbox.spawn(node, [...callWords(first, args, build), ...more], { cwd, env: sandbox.env(env) });
   const output = { stdout: '', stderr: '' };
   for (const stream of ['stdout', 'stderr'] as const) {
     child[stream]?.setEncoding('utf8').on('data', (text: string) => {
@@ -58,8 +73,9 @@ export const callLibrary = (
   return new Promise((resolve, reject) => {
     child.once('error', reject);
     child.once('close', (code) => {
-      if (output.stdout === '') reject(new Error(`${name}: exit code ${code}\n${output.stderr}`));
-      else resolve({ ...JSON.parse(output.stdout), stderr: output.stderr });
+      const lines = output.stdout.split('\n').filter(Boolean);
+      if (lines.length !== calls.length) reject(new Error(`${first}: exit code ${code}\n${output.stderr}`));
+      else resolve(lines.map((line) => ({ ...JSON.parse(line), stderr: output.stderr })));
     });
   });
 };
