@@ -120,6 +120,17 @@ test('the time that a stop takes does not count, not even when another process i
   expect((await asked).value).toMatchObject({ alreadyRunning: false, pid: portHolder(port) });
 });
 
+test('a run that has let go of a server keeps nobody from its port, though its fence stays beside the record', async () => {
+  await installFake(sandbox);
+  const port = await sandbox.reserve();
+  const us = identityOf(process.pid);
+  const source = { format: 'native', file: 'x' };
+  const fence = { schema: SCHEMA, machine: machine(), id: 'x', run: us, tree: [], source, port, record: null };
+  await writeState(sandbox.stateDir, `closing/x@${us.pid}-${us.startToken}.back.json`, fence);
+  const { value } = await callLibrary(sandbox, 'ensureServer', [{ port }]);
+  expect(value).toMatchObject({ alreadyRunning: false, pid: portHolder(port) });
+});
+
 test('a server that has become healthy when the time is up is not ended', async () => {
   await installFake(sandbox);
   const port = await sandbox.reserve();

@@ -71,7 +71,7 @@ export function raiseFence(
     },
     withdraw: () =>
       void attempt(() => {
-        if (original !== undefined) putRecordBack(record.source.file, original);
+        putRecordBack(record.source.file, original);
         // The minute in which it may end begins now, however long it was waited for.
         setModified(file, Date.now());
         standOrGo(file, fate, { id: record.id, file, run: stopper.run });
@@ -94,8 +94,8 @@ function isTakenAway(record: string, original: string, fence: string): boolean {
  * Before its fence goes: a run that dies in between leaves both, and one that cannot write the record leaves the fence. It
  * is there already when a run died in between, or before it had removed the record.
  */
-function putRecordBack(record: string, original: string): void {
-  if (readSmall(record).kind !== 'text') createFile(record, original);
+function putRecordBack(record: string, original: string | undefined): void {
+  if (original !== undefined && readSmall(record).kind !== 'text') createFile(record, original);
 }
 
 /** A record that was rewritten since the look may say that the server is the user's, and that was not judged. */
@@ -137,7 +137,7 @@ function takeAndEnd(fence: Fence, fate: Fate, stopper: Stopper): void {
   // an earlier boot.
   attempt(() => replaceFile(taken, JSON.stringify({ ...JSON.parse(fence.content), ...stopper }, null, 2)));
   const { record, original, recordIsBack } = fence;
-  if (record && original !== undefined && fate !== 'gone' && !recordIsBack) putRecordBack(record.source.file, original);
+  if (record && fate !== 'gone' && !recordIsBack) putRecordBack(record.source.file, original);
   standOrGo(taken, fate, fence);
 }
 
