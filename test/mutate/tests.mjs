@@ -38,7 +38,7 @@ export const TESTS = {
   'run/stop-server.ts': ['test/run/stop-server.test.ts'],
   'run/left-on-port.ts': ['test/run/stop-server.test.ts'],
   'run/finish-crashed.ts': ['test/run/finish-crashed.test.ts'],
-  'run/survey.ts': ['test/run/survey.test.ts'],
+  'run/survey.ts': ['test/run/survey.test.ts', 'test/run/finish-crashed.test.ts'],
   'run/judge.ts': ['test/run/judge.test.ts'],
   'reap.ts': ['test/reap.test.ts'],
   'run/carry-out.ts': ['test/run/carry-out.test.ts'],
