@@ -29,6 +29,9 @@ export const isAbsent = (code: string | undefined): boolean => code === 'ENOENT'
 /** The same in /proc, where a process may also end between the opening of its file and the reading. */
 export const isOfEndedProcess = (error: unknown): boolean => isAbsent(codeOf(error)) || codeOf(error) === 'ESRCH';
 
+/** Something is there, and is not for us to see: the processes of others, where they are hidden. */
+export const isHidden = (error: unknown): boolean => /^(EACCES|EPERM)$/.test(codeOf(error) ?? '');
+
 /** Thrown when node looks up a user who is in no list of users: the system's own code stands in the message only. */
 export const isUnknownUser = (error: unknown): boolean =>
   codeOf(error) === 'ERR_SYSTEM_ERROR' && /returned ENOENT/.test(error instanceof Error ? error.message : '');

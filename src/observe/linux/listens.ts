@@ -1,5 +1,5 @@
 import { linuxGlance } from './processes.js';
-import { tableAt } from './read.js';
+import { tableAt, tableIfAny } from './read.js';
 import { socketInodes } from './sockets.js';
 import { parseTcp } from './tcp-table.js';
 
@@ -17,20 +17,24 @@ export function linuxListens(pid: number): boolean | undefined {
   if (typeof seen === 'string' || inodes === undefined) return undefined;
   const inherited = socketInodes(seen.parent) ?? [];
   const own = inodes.filter((inode) => !inherited.includes(inode));
-  return waitsAt(own, (table) => tableAt(`/proc/${pid}/net/${table}`));
+  return waitsAt(own, (table) => (table.endsWith('6') ? tableIfAny : tableAt)(`/proc/${pid}/net/${table}`));
 }
 
 type Table = 'tcp' | 'tcp6' | 'udp' | 'udp6' | 'unix';
 
-/** Whether one of these sockets waits for others, by the tables of its network; none are read for no sockets. */
+/**
+ * Whether one of these sockets waits for others, by the tables of its network, of which those for IPv6 may be empty; none
+ * are read for no sockets.
+ */
 export function waitsAt(own: readonly string[], read: (table: Table) => string | undefined): boolean | undefined {
   if (own.length === 0) return false;
-  const [tcp, udp, unix] = [read('tcp'), read('udp'), read('unix')];
-  if (tcp === undefined || udp === undefined || unix === undefined) return undefined;
-  // IPv6 may be switched off. A UDP socket without a peer takes what anybody sends.
+  const [tcp, tcp6, udp, udp6] = [read('tcp'), read('tcp6'), read('udp'), read('udp6')];
+  const unix = read('unix');
+  if ([tcp, tcp6, udp, udp6].includes(undefined) || unix === undefined) return undefined;
+  // A UDP socket without a peer takes what anybody sends.
   const listening = new Set([
-    ...parseTcp(`${tcp}\n${read('tcp6') ?? ''}`).flatMap(({ state, inode }) => (state === 'listen' ? [inode] : [])),
-    ...parseTcp(`${udp}\n${read('udp6') ?? ''}`).flatMap(({ state, inode }) => (state === 'other' ? [inode] : [])),
+    ...parseTcp(`${tcp}\n${tcp6}`).flatMap(({ state, inode }) => (state === 'listen' ? [inode] : [])),
+    ...parseTcp(`${udp}\n${udp6}`).flatMap(({ state, inode }) => (state === 'other' ? [inode] : [])),
     ...acceptingIn(unix),
   ]);
   return own.some((inode) => listening.has(inode));

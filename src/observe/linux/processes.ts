@@ -1,6 +1,6 @@
 import { closeSync, openSync, readdirSync, readSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { isOfEndedProcess, isSystemError, tryRead } from '../../common/errors.js';
+import { isHidden, isOfEndedProcess, tryRead } from '../../common/errors.js';
 import { timeNamespaceFrom } from '../../decide/start-tokens.js';
 import { claudeRole } from '../../model/claude-process.js';
 import { classify, isOpencode, isRunner } from '../../model/command-line.js';
@@ -42,9 +42,13 @@ export function firstIn(...files: readonly string[]): string | undefined {
 
 /**
  * Processes of other users may be hidden (hidepid); ours never are. Undefined when /proc, which has these names, does not
- * even show us.
+ * even show us, and when one process could not be read because this program or the machine has no file or memory to spare
+ * just now: what is missing from the list has ended, for all who read it.
  */
-export function linuxProcesses(names = tryRead(() => readdirSync('/proc')) ?? []): ProcessTable | undefined {
+export const linuxProcesses = (names?: readonly string[]): ProcessTable | undefined =>
+  tryRead(() => listed(names ?? readdirSync('/proc')));
+
+function listed(names: readonly string[]): ProcessTable | undefined {
   const table = new Map<number, Process>();
   const uptimeMs = uptime();
   for (const name of names) {
@@ -68,15 +72,14 @@ export function lookAbove(table: Map<number, Process>, look: (pid: number) => Se
 }
 
 /** Synchronous, so that nothing happens between a look and the signal that follows it. */
-export function linuxLook(pid: number): Seen {
-  return lookAt(pid, uptime());
-}
+export const linuxLook = (pid: number): Seen => tryRead(() => lookAt(pid, uptime())) ?? 'unknown';
 
 /** Which process has a pid, and which one is above it: all that a hook needs, for a third of a whole look. */
-export function linuxGlance(pid: number): Seen {
-  const stat = statOf(pid);
-  return typeof stat === 'object' ? parseFields(stat.text, fieldsOf(stat.text), undefined) : stat;
-}
+export const linuxGlance = (pid: number): Seen =>
+  tryRead(() => {
+    const stat = statOf(pid);
+    return typeof stat === 'object' ? parseFields(stat.text, fieldsOf(stat.text), undefined) : stat;
+  }) ?? 'unknown';
 
 function lookAt(
   pid: number,
@@ -139,7 +142,7 @@ export function statAt(file: string): Stat {
     return { text: slurp(file) };
   } catch (error) {
     if (isOfEndedProcess(error)) return 'gone';
-    if (isSystemError(error)) return 'unknown';
+    if (isHidden(error)) return 'unknown';
     throw error;
   }
 }
@@ -215,7 +218,15 @@ function argvOf(pid: number): readonly string[] | undefined {
   return readShort(`/proc/${pid}/cmdline`)?.replace(/\0$/, '').split('\0');
 }
 
-const readShort = (file: string): string | undefined => tryRead(() => slurp(file));
+/** Undefined when the process has ended, or is not for us to see. Any other error is about this very moment, and thrown. */
+function readShort(file: string): string | undefined {
+  try {
+    return slurp(file);
+  } catch (error) {
+    if (isOfEndedProcess(error) || isHidden(error)) return undefined;
+    throw error;
+  }
+}
 
 /** open/read/close into one buffer costs a third less than readFileSync over a whole process table. */
 function slurp(file: string): string {

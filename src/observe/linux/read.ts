@@ -1,5 +1,5 @@
 import { closeSync, openSync, readFileSync, readlinkSync, readSync } from 'node:fs';
-import { tryRead } from '../../common/errors.js';
+import { codeOf, isAbsent, tryRead } from '../../common/errors.js';
 
 /* What the kernel shows in /proc, as files and as links. Undefined when it cannot be read. */
 
@@ -18,16 +18,27 @@ const ROOM = 512;
  * table. So it is not asked where it has already said so: a read ends early for want of room for the next row, or
  * because there is none (seq_read_iter in fs/seq_file.c).
  */
-export function tableAt(file: string): string | undefined {
-  return tryRead(() => {
-    const buffer = Buffer.allocUnsafe(65_536);
-    const fd = openSync(file, 'r');
+export const tableAt = (file: string): string | undefined => tryRead(() => whole(file));
+
+/** The same of a table that is not there where IPv6 is switched off, and empty then. */
+export const tableIfAny = (file: string): string | undefined =>
+  tryRead(() => {
     try {
-      return untilShort(() => buffer.toString('latin1', 0, readSync(fd, buffer, 0, buffer.length, null)));
-    } finally {
-      closeSync(fd);
+      return whole(file);
+    } catch (error) {
+      if (isAbsent(codeOf(error))) return '';
+      throw error;
     }
   });
+
+function whole(file: string): string {
+  const buffer = Buffer.allocUnsafe(65_536);
+  const fd = openSync(file, 'r');
+  try {
+    return untilShort(() => buffer.toString('latin1', 0, readSync(fd, buffer, 0, buffer.length, null)));
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /** Of parts in which each character is a byte. */

@@ -3,7 +3,7 @@ import { codeOf, isOfEndedProcess, tryRead } from '../../common/errors.js';
 import type { Connection, Listening, Sockets } from '../../model/process.js';
 import type { Listener, ServerTree } from '../platform.js';
 import { linuxGlance } from './processes.js';
-import { linkAt, tableAt } from './read.js';
+import { linkAt, tableAt, tableIfAny } from './read.js';
 import { parseTcp, type Row } from './tcp-table.js';
 
 /** What the kernel tells of sockets and of who has them. Undefined when it cannot be read. */
@@ -22,7 +22,7 @@ const HERE: Shown = {
   network: (pid) => linkAt(`/proc/${pid}/ns/net`),
   inodes: socketInodes,
   parent: parentOf,
-  pids: () => readdirSync('/proc').flatMap((name) => Number(name) || []),
+  pids: () => (tryRead(() => readdirSync('/proc')) ?? []).flatMap((name) => Number(name) || []),
 };
 
 /**
@@ -190,8 +190,8 @@ function targetOf(link: string): string {
 /** IPv6 may be switched off; IPv4's table is always there. */
 function tcpRows(pid: number): readonly Row[] | undefined {
   const v4 = tableAt(`/proc/${pid}/net/tcp`);
-  const v6 = tableAt(`/proc/${pid}/net/tcp6`);
-  return v4 === undefined ? undefined : onceEach([...parseTcp(v4), ...parseTcp(v6 ?? '')]);
+  const v6 = tableIfAny(`/proc/${pid}/net/tcp6`);
+  return v4 === undefined || v6 === undefined ? undefined : onceEach([...parseTcp(v4), ...parseTcp(v6)]);
 }
 
 /** A table that changes while it is read shows some rows twice. Only a socket that nobody owns has no inode. */
