@@ -190,8 +190,25 @@ export function ttyFrom(device: number): string | undefined {
   return major === 4 && minor > 0 && minor < 64 ? `tty${minor}` : undefined;
 }
 
-/** By the boot clock, which counts suspends and which nobody sets. */
-const uptime = (): number | undefined => uptimeIn(readShort('/proc/uptime'));
+/**
+ * By the boot clock, which counts suspends and which nobody sets. Starts are told by the machine's own, but an LXC container
+ * has an `uptime` of its own (lxcfs), by which a server on a machine that is up for longer has yet to start. This program
+ * has started as well, so it is at least as late as that and what it has run since.
+ */
+export function uptime(): number | undefined {
+  const ms = uptimeIn(readShort('/proc/uptime'));
+  if (ms === undefined) return undefined;
+  ourStartMs ??= startedMs('self') ?? 0;
+  return Math.max(ms, ourStartMs + process.uptime() * 1000);
+}
+
+let ourStartMs: number | undefined;
+
+/** When a process started, by the clock that tells starts; undefined when it cannot be seen. */
+export function startedMs(pid: number | 'self'): number | undefined {
+  const ticks = Number(fieldsOf(readShort(`/proc/${pid}/stat`) ?? '')[19] ?? Number.NaN);
+  return Number.isNaN(ticks) ? undefined : (ticks * 1000) / TICKS_PER_SECOND;
+}
 
 /** In milliseconds. */
 export function uptimeIn(text: string | undefined): number | undefined {
