@@ -4,9 +4,12 @@ import type { Unread } from '../model/written.js';
 /** A clock may be set right by a little once a machine is up. */
 const MARGIN_MS = 5 * 60_000;
 
-/** Whether a file was last written before this boot, which no process outlives: false where that cannot be told. */
-export const isOfEarlierBoot = (modifiedAt: number | undefined, { at, bootMs }: Snapshot): boolean =>
-  modifiedAt !== undefined && bootMs !== undefined && modifiedAt < at - bootMs - MARGIN_MS;
+/**
+ * Whether a file was last written before this boot, which no process outlives: false where that cannot be told. Where the
+ * clock was set forward, the boot seems to have been as much later than it was.
+ */
+export const isOfEarlierBoot = (modifiedAt: number | undefined, { at, bootMs, setForwardMs = 0 }: Snapshot): boolean =>
+  modifiedAt !== undefined && bootMs !== undefined && modifiedAt < at - bootMs - setForwardMs - MARGIN_MS;
 
 /**
  * Whether what could not be read may speak of a process of now. A power loss leaves files full of NUL bytes, which

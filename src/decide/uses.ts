@@ -66,7 +66,10 @@ function isInUse(use: Use, snapshot: Snapshot): Answer {
   return live === 'unknown' && isOfEarlierBoot(use.modifiedAt, snapshot) ? 'no' : live;
 }
 
-function isInUseBySigns({ kind, holder, seenAt, countsForMs }: Use, { at, processes }: Snapshot): Answer {
+function isInUseBySigns(
+  { kind, holder, seenAt, countsForMs }: Use,
+  { at, processes, setForwardMs = 0 }: Snapshot,
+): Answer {
   if (holder === undefined) {
     if (!isPast(seenAt, at)) return 'unknown';
     if (at - seenAt >= countsForMs) return 'no';
@@ -81,7 +84,10 @@ function isInUseBySigns({ kind, holder, seenAt, countsForMs }: Use, { at, proces
     return sameness === 'same' ? 'yes' : sameness === 'different' ? 'no' : 'unknown';
   }
   if (!isPast(seenAt, at) || seen.ageMs === undefined) return 'unknown';
-  return at - seen.ageMs <= seenAt + MARGIN_MS ? 'yes' : 'no';
+  const afterMs = at - seen.ageMs - seenAt - MARGIN_MS;
+  if (afterMs <= 0) return 'yes';
+  // If the clock was set forward since, the process seems to have started as much later than it did.
+  return afterMs <= setForwardMs ? 'unknown' : 'no';
 }
 
 const isPast = (sign: number | undefined, now: number): sign is number => sign !== undefined && sign <= now + MARGIN_MS;

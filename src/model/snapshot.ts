@@ -23,6 +23,11 @@ export interface Snapshot {
   readonly at: number;
   /** The same moment by the boot clock. */
   readonly bootMs?: number;
+  /**
+   * By how much the wall clock was set forward since this boot, so that what was written down with a time may seem to be
+   * older than it is; undefined where that cannot be told.
+   */
+  readonly setForwardMs?: number | undefined;
   readonly machine: Host;
   /** The user that we are, as `Process` has it. */
   readonly owner: string | undefined;

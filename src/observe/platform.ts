@@ -25,6 +25,8 @@ export interface Platform {
    * told; undefined when that could not be read.
    */
   readonly listener: (port: number, host?: string) => Promise<Listener | 'nobody' | undefined>;
+  /** As `Snapshot` has it; absent where nothing tells it. */
+  readonly setForwardMs?: () => number | undefined;
   /**
    * Where a list of processes costs too much for each look, one is kept for the looks that follow: from here on, only
    * what is seen later counts.

@@ -76,6 +76,7 @@ export async function lookAtProcesses(records: readonly ServerRecord[], sources:
   return {
     at: Date.now(),
     bootMs: bootMs(),
+    setForwardMs: platform.setForwardMs?.(),
     machine: host,
     owner,
     self: process.pid,

@@ -1,5 +1,6 @@
 import { linuxDetails, linuxEnvironment } from './linux/details.js';
 import { linuxHost, linuxLook, linuxProcesses } from './linux/processes.js';
+import { linuxSetForwardMs } from './linux/set-forward.js';
 import { linuxListener, linuxSockets } from './linux/sockets.js';
 import type { Platform } from './platform.js';
 
@@ -14,6 +15,7 @@ const onLinux = (): Omit<Platform, 'name'> => ({
     cwdOfAll: true,
   },
   host: async () => linuxHost(),
+  setForwardMs: linuxSetForwardMs,
   processes: async () => linuxProcesses(),
   look: linuxLook,
   details: async (wanted) => linuxDetails(wanted),

@@ -405,6 +405,20 @@ const unleased: readonly Case[] = [
     [],
   ],
   [
+    'such a lease was last written before this boot, by the clock as it was then',
+    on(shown({ bootMs: MINUTE, setForwardMs: MINUTE }), unread('lease', NOW - 7 * MINUTE - 1)),
+    'pass',
+    'stale',
+    [],
+  ],
+  [
+    'such a lease only seems to be of an earlier boot, since the clock was set forward',
+    on(shown({ bootMs: MINUTE, setForwardMs: MINUTE }), unread('lease', NOW - 7 * MINUTE)),
+    'unknown',
+    'unsure',
+    ['unleased'],
+  ],
+  [
     'such a lease may have been written since',
     on(shown({ bootMs: MINUTE }), unread('lease', NOW - 6 * MINUTE)),
     'unknown',

@@ -247,8 +247,10 @@ function aboutTheRecord({ records, written, snapshot, sockets }: Facts): Says[] 
 }
 
 /** A file that was last written before this boot speaks of nothing that runs now. */
-function beforeBoot(modifiedAt: number | undefined, { at, bootMs }: Snapshot): boolean {
+function beforeBoot(modifiedAt: number | undefined, { at, bootMs, setForwardMs }: Snapshot): boolean {
   if (modifiedAt === undefined || bootMs === undefined) return false;
+  // By the clock as it was then.
+  if (setForwardMs !== undefined) return modifiedAt + setForwardMs < at - bootMs - 5 * MINUTE;
   // A clock may be set right by minutes just after the boot.
   return modifiedAt < at - bootMs - 5 * MINUTE;
 }
@@ -528,7 +530,10 @@ function useLives(use: Use, snapshot: Snapshot): Answer {
     return exact === 'unknown' ? doubtful : exact;
   }
   if (!isKnown || now.ageMs === undefined) return doubtful;
-  return at - now.ageMs <= seenAt + 5_000 ? 'yes' : 'no';
+  if (at - now.ageMs <= seenAt + 5_000) return 'yes';
+  // It may have been heard of before the clock was set forward.
+  const latestSign = seenAt + (snapshot.setForwardMs ?? 0);
+  return at - now.ageMs <= latestSign + 5_000 ? doubtful : 'no';
 }
 
 function aboutUse(server: Process, suspect: Suspect, facts: Facts): Says[] {

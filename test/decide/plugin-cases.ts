@@ -376,6 +376,20 @@ export const jobs: readonly Case[] = [
   ],
   ['it is heard of later than that', on(using({ ...nobody, seenAt: NOW + 5_001 })), 'unknown', 'unsure', ['idle']],
   ['that pid is younger than the job', on(using({ ...barePid, seenAt: NOW - 2 * HOUR })), 'pass', 'stale', []],
+  [
+    'that pid only seems to be, since the clock was set forward by as much',
+    on(shown({ setForwardMs: HOUR }), using({ ...barePid, seenAt: NOW - 2 * HOUR - 5_000 })),
+    'unknown',
+    'unsure',
+    ['idle'],
+  ],
+  [
+    'that pid is younger than that can explain',
+    on(shown({ setForwardMs: HOUR }), using({ ...barePid, seenAt: NOW - 2 * HOUR - 5_001 })),
+    'pass',
+    'stale',
+    [],
+  ],
   ['the age of that job is not known', on(using({ ...barePid, seenAt: undefined })), 'unknown', 'unsure', ['idle']],
   [
     'the start token of its process cannot be read',

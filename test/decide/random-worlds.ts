@@ -453,6 +453,9 @@ const SPOILS: readonly Spoil[] = [
       (given) =>
         shown({ at: given.snapshot.at + by })(given),
   ),
+  spoil('the clock was set forward since the boot', { by: [1, 4_000, HOUR, 72 * HOUR, undefined] }, ({ by }) =>
+    shown({ setForwardMs: by }),
+  ),
   spoil(
     'this run is below it',
     { of: THEIRS },
