@@ -436,7 +436,8 @@ describe.concurrent('a stand-in for an OpenCode 2 that a tool of another one run
     const died = { pid: await deadPid(sandbox), startToken: '1' };
     const none = { pid: undefined, startToken: undefined, serverPid: undefined, serverStartToken: undefined };
     await writeRecord(sandbox, 'outer', outer, { ...none, tag, state: 'spawning', starter: died });
-    expect((await reaped(sandbox)).get('outer')).toMatchObject({ verdict: 'gone' });
+    // Any server of this machine that is just starting or ending may carry that tag, as far as a look can tell.
+    await waitFor('it is gone', async () => (await reaped(sandbox)).get('outer')?.verdict === 'gone');
     expect(alive(inner.pid)).toBe(true);
   });
 });
