@@ -17,8 +17,8 @@ const say = (line: string): void => void writeSync(2, `${line}\n`);
 const minutes = (ms: number): string => `${(ms / 60_000).toFixed(1)} min`;
 const SOAKS = `${CYCLES} cycles of ${KIND} servers, from ${FROM} on (--seed ${SEED})`;
 
-/** So many at a time, each with a home of its own, since one cycle in ten waits for a minute. */
-const LANES = 3;
+/** So many at a time, each with a home of its own, since one cycle in ten waits for a minute: two cores are busy with them. */
+const LANES = 6;
 
 test.skipIf(CYCLES === 0)(SOAKS, { timeout: CYCLES * MOST_MS }, async () => {
   const began = performance.now();
