@@ -115,7 +115,7 @@ describe('what the pages show is what is printed:', () => {
     await follow({ ...CLONE, text: `$ ${first?.command}\n${first?.lines.join('\n')}` }, sandbox.project);
   });
 
-  test('by a plugin of tasict’s line after the change, with a real server', async () => {
+  test('by a plugin of tasict’s line after the change, with a real server', { ...onDemand }, async () => {
     await provide(sandbox, PROGRAM);
     await installOpencode(sandbox, 'native');
     const plugin = join(sandbox.home, 'my-plugin');

@@ -82,7 +82,9 @@ const textIn = (svg: string): string =>
     .map(([, line = '']) => unescaped(line.replace(/<\/?tspan[^>]*>/g, ' ')))
     .join('\n');
 
-test('the demonstration leaves nothing behind, and the README and its pictures show what it prints', async () => {
+test('the demonstration leaves nothing behind, and the README and its pictures show what it prints', {
+  ...onDemand,
+}, async () => {
   const { code, stdout, stderr } = await demonstrate();
   expect([code, stderr]).toEqual([0, '']);
   expect(left()).toEqual([]);

@@ -6,6 +6,7 @@ import { type ClaudeSandbox, createClaudeSandbox } from '../support/claude.js';
 import { writeUserSettings } from '../support/claude-hooks.js';
 import { claudeBinary, OLD_CLAUDE } from '../support/claude-release.js';
 import { copies, execGroup } from '../support/installed.js';
+import { onDemand } from '../support/patience.js';
 import { waitFor } from '../support/wait.js';
 
 const run = (box: ClaudeSandbox, program: string, ...args: string[]) =>
@@ -31,7 +32,7 @@ for (const [release, binary] of [
   const why = release === OLD_CLAUDE ? '230 MB, fetched with EVERY_RELEASE=1' : 'it could not be fetched';
   const missing = binary ? '' : ` (skipped: ${why})`;
   describe.skipIf(missing)(`the real Claude Code client ${release}${missing}`, () => {
-    test('is covered by what install writes, and says nothing of it', async () => {
+    test('is covered by what install writes, and says nothing of it', { ...onDemand }, async () => {
       const box = await createClaudeSandbox('install', binary);
       try {
         expect(run(box, 'opencode-reap', 'install')).toMatchObject({ status: 0, stderr: '' });

@@ -16,7 +16,7 @@ import {
 } from '../support/fake.js';
 import { listHere } from '../support/list-here.js';
 import { request, spawnServer } from '../support/opencode.js';
-import { sampled } from '../support/patience.js';
+import { onDemand, sampled } from '../support/patience.js';
 import { alive, cmdline, descendants, environ, startToken } from '../support/proc.js';
 import { type Changes, createSandbox, type Sandbox } from '../support/sandbox.js';
 import { waitFor } from '../support/wait.js';
@@ -216,7 +216,9 @@ describe('a stand-in for a helper of the client', () => {
 });
 
 describe('a Claude that runs in the server itself, and one beside it', () => {
-  test('holds it only from outside: a real server, and a stand-in for the client as its MCP server', async () => {
+  test('holds it only from outside: a real server, and a stand-in for the client as its MCP server', {
+    ...onDemand,
+  }, async () => {
     const [claude, script] = [join(sandbox.binDir, 'claude'), join(import.meta.dirname, '../support/mcp-server.mjs')];
     symlinkSync(process.execPath, claude);
     const mcp = { nested: { type: 'local', command: [claude, script, 'polite'], enabled: true } };

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe } from 'vitest';
 import { releases, waitFor } from '../support/opencode.js';
-import { isPatient, sampled } from '../support/patience.js';
+import { isPatient, onDemand, sampled } from '../support/patience.js';
 import { closedLately, cmdline, descendants } from '../support/proc.js';
 import { type Recorded, type Reported, reapJson, startAndLeave, test } from '../support/reaped.js';
 import type { Sandbox } from '../support/sandbox.js';
@@ -72,6 +72,7 @@ describe.concurrent.each(releases('native'))('a %s server', { timeout: 180_000 }
   for (const [what, begin, without] of sampled(CLIENTS, 1)) {
     test.skipIf(without)(
       `is spared while ${what}, and for a minute after${without}${isPatient ? '' : ', of which the end is not waited for'}`,
+      { ...onDemand },
       async ({ sandbox, expect }) => {
         const server = await startAndLeave(sandbox, release);
         const spared = (detail: RegExp) => ({

@@ -4,7 +4,7 @@ import { crowdOnce, ORDERS, REAPERS } from '../soak/crowd.js';
 import { soakOnce } from '../soak/cycle.js';
 import { startInnocents } from '../soak/innocents.js';
 import { filesOf } from '../soak/left.js';
-import { isThorough } from '../support/patience.js';
+import { isThorough, onDemand } from '../support/patience.js';
 import { createSandbox, type Sandbox } from '../support/sandbox.js';
 
 // Everyone at once. The servers are stand-ins, which are many; late.test.ts and stopping.test.ts have real ones.
@@ -26,7 +26,9 @@ test(`${HOOKS} hooks, ${REAPERS} runs, the watch and a person stop each of many 
   await crowdOnce(sandbox, ORDER, HOOKS);
 });
 
-test(`${CYCLES} cycles of stand-ins whose runs are killed at any step and moment leave no process, port, descriptor or file`, async () => {
+test(`${CYCLES} cycles of stand-ins whose runs are killed at any step and moment leave no process, port, descriptor or file`, {
+  ...onDemand,
+}, async () => {
   const innocents = await startInnocents(sandbox, 'stand-in');
   const [files, descriptors] = [filesOf(sandbox), readdirSync('/proc/self/fd').length];
   let crashes = 0;
