@@ -1,5 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { describe } from 'vitest';
 import { runCli } from '../support/cli.js';
 import { inhabitants } from '../support/inhabitants.js';
@@ -60,7 +62,14 @@ describe.concurrent.each(releases('launcher'))('a %s server that is left alone',
   }) => {
     const server = await startWithMcp(sandbox, release, provider, ['polite', 'stubborn', 'listening']);
     const world = () => [stateFiles(sandbox.stateDir), inhabitants(sandbox).map((pid) => [pid, startToken(pid)])];
-    const before = world();
+    let before = world();
+    // What an MCP server starts with, such as a shell's own children, ends by itself.
+    await waitFor('nothing starts or ends any more', async () => {
+      const then = before;
+      await sleep(1_000);
+      before = world();
+      return isDeepStrictEqual(then, before);
+    });
     const looked = await reapJson(sandbox, ['--dry-run', '--older-than', '0s']);
     expect(looked).toMatchObject({ code: 0, servers: [{ id: server.id, verdict: 'stale', outcome: null }] });
     expect(world()).toEqual(before);
