@@ -22,7 +22,7 @@ import {
 } from '../support/fake.js';
 import { callHook } from '../support/hooks.js';
 import { sampled } from '../support/patience.js';
-import { alive, cmdline, environ, pids } from '../support/proc.js';
+import { alive, cmdline, connectionsOf, environ, pids } from '../support/proc.js';
 import { createSandbox, type Sandbox } from '../support/sandbox.js';
 import { waitFor } from '../support/wait.js';
 
@@ -61,12 +61,16 @@ const recorded = async (): Promise<Fake> => {
   return fake;
 };
 /** Another process that is connected to it; what this process asks would be the run's own question. */
-const connected = async ({ port }: Fake): Promise<() => void> => {
+const connected = async ({ pid, port }: Fake): Promise<() => Promise<void>> => {
   const code = `require('node:net').connect(${port}, '127.0.0.1', () => console.log('there'))`;
   const client = box.spawn(process.execPath, ['-e', code], { stdio: ['ignore', 'pipe', 'ignore'] });
   await new Promise((resolve) => client.stdout?.once('data', resolve));
   const left = new Promise((resolve) => client.once('exit', resolve));
-  return () => void (client.kill('SIGKILL') && left);
+  return async () => {
+    client.kill('SIGKILL');
+    await left;
+    await waitFor('its connection is closed', () => connectionsOf(pid) === 0);
+  };
 };
 
 describe('the background run waits by the boot clock (a stand-in for a server)', () => {
@@ -76,7 +80,7 @@ describe('the background run waits by the boot clock (a stand-in for a server)',
     await ask();
     const swept = runInBackground(POLICY, world);
     await waitFor('it finds a client', () => log().some((line) => line.startsWith('spared idle')));
-    disconnect();
+    await disconnect();
     sleptMs = 8 * HOUR;
     await swept;
     expect(alive(server.pid)).toBe(false);
@@ -91,7 +95,7 @@ describe('the background run waits by the boot clock (a stand-in for a server)',
     sleptMs = 8 * HOUR;
     await swept;
     expect([alive(server.pid), log().length]).toEqual([true, 2]);
-    disconnect();
+    await disconnect();
   });
 
   test.each(sampled([-24 * HOUR, 24 * HOUR], 1))('a wall clock that is set by %i ms changes nothing', async (byMs) => {
