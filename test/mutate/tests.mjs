@@ -50,6 +50,7 @@ export const TESTS = {
   'run/tidy.ts': ['test/run/tidy.test.ts'],
   'run/world.ts': ['test/run/world.test.ts'],
   'observe/linux': [
+    'test/observe/shortage.test.ts',
     'test/observe/linux',
     'test/fuzz.test.ts',
     'test/observe/observe.test.ts',

@@ -24,6 +24,7 @@ const BY_FILE: Readonly<Record<string, string>> = {
   'observe/set-forward.test.ts': 'reads /proc',
   'observe/shortage.test.ts': 'is about what cannot be read of /proc',
   'observe/snapshot.test.ts': 'has folders and users of Unix',
+  'observe/linux/set-forward.test.ts': 'reads /proc',
   'observe/which-platform.test.ts': 'reads /proc',
   'reap.test.ts': 'asks a server of its own, which is not reached in node.exe under Wine; why is not known yet',
   'run/carry-out.test.ts':
