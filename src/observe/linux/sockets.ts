@@ -42,7 +42,6 @@ export function linuxSockets(trees: readonly ServerTree[], shown = HERE): (Socke
 
 /** What many trees have in common, read once: the table of each network, and after that whose each socket is. */
 interface Shared extends Owners {
-  /** Where the kernel does not tell networks apart, it has only one. */
   readonly tables: Map<string | undefined, readonly Row[] | undefined>;
 }
 
@@ -61,7 +60,8 @@ function socketsAt(trees: readonly ServerTree[], shown: Shown): (Sockets | undef
 function rowsFor(pid: number, { shown, tables }: Shared): readonly Row[] | undefined {
   const network = shown.network(pid);
   const rows = tables.get(network) ?? shown.rows(pid);
-  tables.set(network, rows);
+  // Two networks that cannot be told need not be one.
+  if (network !== undefined) tables.set(network, rows);
   return rows;
 }
 

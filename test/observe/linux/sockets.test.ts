@@ -67,8 +67,11 @@ describe('the sockets of a server', () => {
     expect(socketsOf(machine([[LISTENING]], { has: HAVE, networks }))?.ourNetwork).toBe(ours);
   });
 
-  test('are of the network that it is in', () => {
-    const networks = { [SERVER]: 'net:[1]', [TOOL]: 'net:[2]' };
+  test.each([
+    ['another than that of the next', 'net:[1]', 'net:[2]'],
+    ['that cannot be told, as little as that of the next', undefined, undefined],
+  ])('are of the network that it is in: one %s', (_which, one, other) => {
+    const networks = { [SERVER]: one, [TOOL]: other };
     const shown = machine([], { has: { [SERVER]: ['a'], [TOOL]: ['t'] }, networks });
     const trees = [SERVER, TOOL].map((server) => ({ server, pids: [server] }));
     const rows = (pid: number) => (pid === SERVER ? [LISTENING] : [listens(1, 't')]);
