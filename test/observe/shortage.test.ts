@@ -3,7 +3,8 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { linuxListens } from '../../src/observe/linux/listens.js';
-import { linuxGlance, linuxLook, linuxProcesses } from '../../src/observe/linux/processes.js';
+import { linuxGlance, linuxLook, linuxProcesses, ourMs } from '../../src/observe/linux/processes.js';
+import { linuxSetForwardMs } from '../../src/observe/linux/set-forward.js';
 import { linuxListener, linuxSockets } from '../../src/observe/linux/sockets.js';
 import { fail, meanwhile } from '../support/in-between.js';
 
@@ -48,6 +49,22 @@ describe('a list of processes of which one could not be read, for want of files 
     expect(linuxLook(pid)).toBe('unknown');
   });
 
+  test.each([
+    ['EACCES', 'cmdline', { command: undefined }],
+    ['EACCES', 'status', { owner: undefined }],
+    ['ENOENT', 'cmdline', { command: undefined }],
+    ['ESRCH', 'status', { owner: undefined }],
+  ])('is one with what hides or ends while it is read: a stand-in, %s of its %s', (code, file, unread) => {
+    failAt(code, `/proc/${pid}/${file}`);
+    expect(linuxProcesses()?.get(pid)).toMatchObject({ pid, ...unread });
+  });
+
+  test('a time since boot that is hidden is none, and a start of our own that is hidden says nothing: a stand-in', () => {
+    failAt('EACCES', '/proc/uptime', `/proc/${process.pid}/stat`);
+    expect(linuxSetForwardMs()).toBeUndefined();
+    expect(ourMs()).toBeLessThanOrEqual(process.uptime() * 1000);
+  });
+
   test('a glance does not take it for one that has ended', () => {
     failAt('ENFILE', `/proc/${pid}/stat`);
     expect(linuxGlance(pid)).toBe('unknown');
@@ -76,6 +93,12 @@ describe('a table of sockets of which the half for IPv6 could not be read', () =
   test.each(['udp', 'udp6'])('nor is that of those who wait for datagrams: a stand-in, %s', async (table) => {
     await listening();
     failAt('ENFILE', `/proc/${process.pid}/net/${table}`);
+    expect(linuxListens(process.pid)).toBeUndefined();
+  });
+
+  test.each(['tcp', 'udp'])('nor is one without the half that is always there: a stand-in, %s', async (table) => {
+    await listening();
+    failAt('ENOENT', `/proc/${process.pid}/net/${table}`);
     expect(linuxListens(process.pid)).toBeUndefined();
   });
 

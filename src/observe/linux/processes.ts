@@ -155,16 +155,19 @@ export function parseStat(stat: string, argv: readonly string[] | undefined, upt
 /** `stat` after the last `)`: a program may call itself `we) (ird`. Field numbers are those of proc(5), less 3. */
 const fieldsOf = (stat: string): string[] => stat.slice(stat.lastIndexOf(')') + 2).split(' ', 24);
 
+/** Where a start is among them. */
+const STARTED = 19;
+const msOf = (ticks: string | undefined): number => (Number(ticks) * 1000) / TICKS_PER_SECOND;
+
 /** Without its command line, which the hook has no use for, and what is in `status`. */
 function parseFields(stat: string, fields: readonly string[], uptimeMs: number | undefined): Seen {
   const pid = parsePid(Number.parseInt(stat, 10));
-  const startToken = fields[19];
+  const startToken = fields[STARTED];
   // A token that nothing follows may have been cut, and so be another one.
   if (pid === undefined || startToken === undefined || !/^\d{1,20}$/.test(startToken) || fields.length < 23)
     return 'unknown';
   if (!fields.slice(1, 5).every((field) => /^-?\d{1,10}$/.test(field))) return 'unknown';
   if (fields[0] === 'Z' || fields[0] === 'X') return 'gone';
-  const startedMs = (Number(startToken) * 1000) / TICKS_PER_SECOND;
   return {
     pid,
     startToken,
@@ -176,7 +179,7 @@ function parseFields(stat: string, fields: readonly string[], uptimeMs: number |
     owner: undefined,
     name: stat.slice(stat.indexOf('(') + 1, stat.lastIndexOf(')')),
     command: undefined,
-    ageMs: uptimeMs === undefined ? undefined : uptimeMs - startedMs,
+    ageMs: uptimeMs === undefined ? undefined : uptimeMs - msOf(startToken),
     memoryBytes: undefined,
     cpuMs: ((Number(fields[11]) + Number(fields[12])) * 1000) / TICKS_PER_SECOND,
   };
@@ -195,25 +198,21 @@ export function ttyFrom(device: number): string | undefined {
  * has an `uptime` of its own (lxcfs), by which a server on a machine that is up for longer has yet to start. This program
  * has started as well, so it is at least as late as that and what it has run since.
  */
-export function uptime(): number | undefined {
-  const ms = uptimeIn(readShort('/proc/uptime'));
-  if (ms === undefined) return undefined;
-  ourStartMs ??= startedMs('self') ?? 0;
-  return Math.max(ms, ourStartMs + process.uptime() * 1000);
-}
+export const uptime = (): number | undefined => uptimeIn(readShort('/proc/uptime'), ourMs());
 
-let ourStartMs: number | undefined;
+/** As late as it is at least. A start that cannot be seen says nothing. */
+export const ourMs = (): number => (startedMs(process.pid) ?? 0) + process.uptime() * 1000;
 
 /** When a process started, by the clock that tells starts; undefined when it cannot be seen. */
-export function startedMs(pid: number | 'self'): number | undefined {
-  const ticks = Number(fieldsOf(readShort(`/proc/${pid}/stat`) ?? '')[19] ?? Number.NaN);
-  return Number.isNaN(ticks) ? undefined : (ticks * 1000) / TICKS_PER_SECOND;
+export function startedMs(pid: number): number | undefined {
+  const text = readShort(`/proc/${pid}/stat`);
+  return text === undefined ? undefined : msOf(fieldsOf(text)[STARTED]);
 }
 
-/** In milliseconds. */
-export function uptimeIn(text: string | undefined): number | undefined {
+/** In milliseconds, and no less than that. */
+export function uptimeIn(text: string | undefined, leastMs = 0): number | undefined {
   const seconds = Number.parseFloat(text ?? '');
-  return Number.isFinite(seconds) ? seconds * 1000 : undefined;
+  return Number.isFinite(seconds) ? Math.max(seconds * 1000, leastMs) : undefined;
 }
 
 const statusOf = (pid: number) => parseStatus(readShort(`/proc/${pid}/status`) ?? '');

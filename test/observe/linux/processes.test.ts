@@ -11,12 +11,15 @@ import {
   lookAbove,
   mayBeRenamed,
   mayMatter,
+  ourMs,
   parseStat,
+  startedMs,
   statAt,
   ttyFrom,
   uptimeIn,
 } from '../../../src/observe/linux/processes.js';
 import { process as given, serve } from '../../decide/given.js';
+import { startToken } from '../../support/proc.js';
 import { createSandbox, type Sandbox } from '../../support/sandbox.js';
 import { waitFor } from '../../support/wait.js';
 
@@ -148,6 +151,18 @@ test.each([
   [undefined, undefined],
 ])('of %j the machine has run for %s ms', (text, ms) => {
   expect(uptimeIn(text)).toBe(ms);
+});
+
+test('a machine has run for no less than what this program has seen of it', () => {
+  expect([uptimeIn('1.5 1', 2_000), uptimeIn('1.5 1', 1_000), uptimeIn('x', 1_000)]).toEqual([2_000, 1_500, undefined]);
+  const began = Number(startToken(process.pid)) * 10;
+  expect(startedMs(process.pid)).toBe(began);
+  expect(began).toBeGreaterThan(0);
+  const before = process.uptime() * 1000;
+  expect(ourMs()).toBeGreaterThanOrEqual(began + before);
+  expect(ourMs()).toBeLessThanOrEqual(began + process.uptime() * 1000);
+  // No process has this pid.
+  expect(startedMs(0)).toBeUndefined();
 });
 
 describe('the fields of a status', () => {

@@ -21,7 +21,6 @@ const BY_FILE: Readonly<Record<string, string>> = {
   'observe/macos-glance.test.ts': 'has ps print what a hook looks at on macOS',
   'observe/other.test.ts': 'has ps and lsof fail',
   'observe/run-tool.test.ts': 'runs scripts of /bin/sh',
-  'observe/set-forward.test.ts': 'reads /proc',
   'observe/shortage.test.ts': 'is about what cannot be read of /proc',
   'observe/snapshot.test.ts': 'has folders and users of Unix',
   'observe/linux/set-forward.test.ts': 'reads /proc',
